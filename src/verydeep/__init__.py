@@ -1,0 +1,3 @@
+"""Very deep plain convolutional networks."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,67 @@
+"""Labelled images in memory: what every source gives and every job takes."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from verydeep.errors import DataError
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pixels 0 to 255 with a label each; ``labels`` index into ``classes``.
+
+    Raises:
+        DataError: where pixels and labels differ in number, or a label names no class.
+    """
+
+    pixels: UInt8[Tensor, "count channels height width"]
+    labels: Int64[Tensor, " count"]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.pixels) != len(self.labels):
+            raise DataError(f"{len(self.pixels)} images have {len(self.labels)} labels; one each is needed")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise DataError(
+                f"labels run from {int(self.labels.min())} to {int(self.labels.max())}; "
+                f"{len(self.classes)} classes allow 0 to {len(self.classes) - 1}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, indices: Int64[Tensor, " chosen"]) -> "Images":
+        """The images at ``indices``, in that order."""
+        return Images(self.pixels[indices], self.labels[indices], self.classes)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A training set and the test set that is read once, at the end."""
+
+    name: str
+    train: Images
+    test: Images
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the labels."""
+        return self.train.classes
+
+    def __post_init__(self) -> None:
+        if self.train.classes != self.test.classes:
+            raise DataError(
+                f"{self.name}: training classes {self.train.classes} differ from test classes {self.test.classes}"
+            )
+
+
+def channel_statistics(
+    pixels: UInt8[Tensor, "count channels height width"],
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, on the scale of 0 to 1."""
+    values = pixels.transpose(0, 1).flatten(1).double()
+    # Two passes in float64: exact enough for any number of images that fits in memory.
+    means, deviations = values.mean(1) / 255, values.std(1, correction=0) / 255
+    return tuple(means.tolist()), tuple(deviations.clamp_min(1e-6).tolist())

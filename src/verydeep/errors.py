@@ -1,0 +1,43 @@
+"""The tree of errors: each says what was given, what would do, and the next step.
+
+VeryDeepError                 everything this package raises on purpose; the command exits with 2
+├── SpecError                 a line of text or a name that is no network
+├── ShapeError                images and network do not fit each other
+├── RecipeError               a recipe with an unknown key, a wrong type or a value out of range
+├── DataError                 images or labels that cannot be used
+│   └── FetchError            a data set or weights that no door gave whole
+├── CheckpointError           a checkpoint that is broken, foreign, or does not fit
+└── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
+"""
+
+
+class VeryDeepError(Exception):
+    """Whatever this package raises on purpose, with a message written for the person who meets it."""
+
+
+class SpecError(VeryDeepError, ValueError):
+    """A line of text or a name that is no network."""
+
+
+class ShapeError(VeryDeepError, ValueError):
+    """Images and network that do not fit each other."""
+
+
+class RecipeError(VeryDeepError, ValueError):
+    """A recipe with an unknown key, a wrong type or a value out of range."""
+
+
+class DataError(VeryDeepError, ValueError):
+    """Images or labels that cannot be used."""
+
+
+class FetchError(DataError):
+    """A file that no door gave whole: each door is named with what went wrong there."""
+
+
+class CheckpointError(VeryDeepError, ValueError):
+    """A checkpoint that is broken, foreign, or does not fit the network."""
+
+
+class LearningError(VeryDeepError, RuntimeError):
+    """Training that does not learn, with the likely cause and the remedy for this very network."""

@@ -1,0 +1,82 @@
+"""How well logits fit labels: plain functions of two tensors, and the value that gathers them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_confusion_matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A network on a labelled set. Accuracies are in [0, 1], the loss in nats an image."""
+
+    images: int
+    top1: float
+    top5: float
+    """Of the best ``min(5, classes)``."""
+    loss: float
+    calibration_error: float
+    """Expected calibration error in 15 bins (Guo et al. 2017, section 2)."""
+    per_class: dict[str, float]
+    """Recall of each class: the part of its images that was recognised."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are the true classes, columns the predicted ones; counts of images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """An image that was taken for another class, and how sure the network was, in [0, 1]."""
+
+    index: int
+    label: str
+    predicted: str
+    confidence: float
+
+
+def evaluation(
+    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], classes: tuple[str, ...]
+) -> Evaluation:
+    """Everything that is said of one set of predictions."""
+    confusion = multiclass_confusion_matrix(logits, labels, num_classes=len(classes))
+    recalls = confusion.diagonal() / confusion.sum(1).clamp_min(1)
+    return Evaluation(
+        images=len(labels),
+        top1=accuracy(logits, labels, k=1),
+        top5=accuracy(logits, labels, k=5),
+        loss=float(functional.cross_entropy(logits, labels)),
+        calibration_error=float(
+            multiclass_calibration_error(logits.softmax(1), labels, num_classes=len(classes), n_bins=15)
+        ),
+        per_class=dict(zip(classes, recalls.tolist(), strict=True)),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], k: int = 1) -> float:
+    """The part of the images whose label is among the ``min(k, classes)`` likeliest, in [0, 1]."""
+    best = logits.topk(min(k, logits.shape[1])).indices
+    return float((best == labels[:, None]).any(1).double().mean())
+
+
+def worst_mistakes(
+    logits: Float[Tensor, "count classes"],
+    labels: Int64[Tensor, " count"],
+    classes: tuple[str, ...],
+    limit: int = 30,
+) -> tuple[Mistake, ...]:
+    """The mistakes of which the network was surest, the surest first."""
+    confidence, predicted = logits.softmax(1).max(1)
+    wrong = torch.nonzero(predicted != labels).flatten()
+    surest = wrong[confidence[wrong].argsort(descending=True, stable=True)][:limit]
+    return tuple(
+        Mistake(
+            index=int(i),
+            label=classes[int(labels[i])],
+            predicted=classes[int(predicted[i])],
+            confidence=float(confidence[i]),
+        )
+        for i in surest
+    )
