@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
@@ -36,6 +37,10 @@ class Images:
         """The images at ``indices``, in that order."""
         return Images(self.pixels[indices], self.labels[indices], self.classes)
 
+    def to(self, device: torch.device | str) -> "Images":
+        """The same images held on ``device``."""
+        return Images(self.pixels.to(device), self.labels.to(device), self.classes)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -53,7 +58,8 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.train.classes != self.test.classes:
             raise DataError(
-                f"{self.name}: training classes {self.train.classes} differ from test classes {self.test.classes}"
+                f"{self.name}: training classes {self.train.classes} "
+                f"differ from test classes {self.test.classes}"
             )
 
 
