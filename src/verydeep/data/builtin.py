@@ -1,0 +1,115 @@
+"""The data sets that have a name: one table, and `load_builtin`, which has them in memory in a second."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from verydeep.data import synthetic
+from verydeep.data.doors import Fingerprint, Package, Source, SourceFile, cache_root, obtain
+from verydeep.data.fetch import Progress
+from verydeep.data.formats import read_cifar10, read_cifar100, read_fashion_mnist
+from verydeep.data.images import Dataset
+from verydeep.errors import DataError
+
+# Debian packs Fashion-MNIST's files again, without the name and time in the gzip header; put back, they
+# give the published bytes, hash for hash.
+FASHION_MNIST = Source(
+    name="fashion-mnist",
+    files=(
+        SourceFile(
+            "train-images-idx3-ubyte.gz",
+            Fingerprint(
+                "sha256:3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84", 26_421_880
+            ),
+            Fingerprint(
+                "sha256:b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7", 26_421_856
+            ),
+        ),
+        SourceFile(
+            "train-labels-idx1-ubyte.gz",
+            Fingerprint("sha256:a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845", 29_515),
+            Fingerprint("sha256:0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056", 29_491),
+        ),
+        SourceFile(
+            "t10k-images-idx3-ubyte.gz",
+            Fingerprint("sha256:346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073", 4_422_102),
+            Fingerprint("sha256:cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa", 4_422_079),
+        ),
+        SourceFile(
+            "t10k-labels-idx1-ubyte.gz",
+            Fingerprint("sha256:67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5_148),
+            Fingerprint("sha256:8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05", 5_125),
+        ),
+    ),
+    addresses=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+    read=read_fashion_mnist,
+    package=Package("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
+)
+
+CIFAR10 = Source(
+    name="cifar10",
+    files=(
+        SourceFile(
+            "cifar-10-binary.tar.gz",
+            Fingerprint(
+                "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", 170_052_171
+            ),
+        ),
+    ),
+    addresses=("https://www.cs.toronto.edu/~kriz/",),
+    read=read_cifar10,
+)
+
+CIFAR100 = Source(
+    name="cifar100",
+    files=(
+        SourceFile(
+            "cifar-100-binary.tar.gz",
+            Fingerprint(
+                "sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", 168_513_733
+            ),
+        ),
+    ),
+    addresses=("https://www.cs.toronto.edu/~kriz/",),
+    read=read_cifar100,
+)
+
+SOURCES = {source.name: source for source in (FASHION_MNIST, CIFAR10, CIFAR100)}
+NAMES = (*SOURCES, "synthetic")
+"""What `load_builtin` knows."""
+
+_OTHER_SPELLINGS = {"cifar-10": "cifar10", "cifar-100": "cifar100", "fashionmnist": "fashion-mnist"}
+
+
+def load_builtin(name: str, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
+    """The data set of that name, in memory; it is fetched on first use and checked on every use.
+
+    Args:
+        name: one of `NAMES`; "synthetic" is drawn, and needs no net.
+        cache: where files are kept; `cache_root()` by default.
+        progress: called while a file is fetched, with its bytes done and its bytes in all.
+
+    Raises:
+        DataError: where the name is not known.
+        FetchError: names each door that was tried and what went wrong there.
+    """
+    known = _OTHER_SPELLINGS.get(name.lower(), name.lower())
+    if known == "synthetic":
+        return synthetic.dataset()
+    if known not in SOURCES:
+        close = get_close_matches(known, NAMES, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise DataError(f"{name!r} is no built-in data set; known are {', '.join(NAMES)}.{hint}")
+    return load(SOURCES[known], cache, progress)
+
+
+def load(source: Source, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
+    """The data set that ``source`` describes, in memory.
+
+    Raises:
+        DataError: where a file has its known hash and is still not as its format has it.
+        FetchError: names each door that was tried and what went wrong there.
+    """
+    return source.read(obtain(source, cache or cache_root(), progress))

@@ -1,0 +1,182 @@
+"""The doors a published data set may come through, and the cache that takes in only what is whole."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock
+
+from verydeep.data.debian import unpack_package
+from verydeep.data.fetch import Progress, fetch, find_fault
+from verydeep.data.images import Dataset
+from verydeep.errors import FetchError
+
+_TIMEOUT = 5.0  # seconds, so that a machine without a net moves on to the next door
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells a file from every other: "sha256:<hex>" or "md5:<hex>", and its bytes where known."""
+
+    digest: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a data set, as its authors publish it and as a package may hold it."""
+
+    name: str
+    published: Fingerprint
+    packaged: Fingerprint | None = None
+    """Where the package holds other bytes with the same content, such as a gzip file without its name."""
+
+    def fault(self, path: Path) -> str | None:
+        """What is wrong with the file at ``path``, in words; None where it is one of the known ones."""
+        fault = find_fault(path, self.published.digest, self.published.size)
+        if fault and self.packaged and not find_fault(path, self.packaged.digest, self.packaged.size):
+            return None
+        return fault
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package, and where below the root it has its files."""
+
+    name: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published data set: what its files are, where they are to be had, and how they are read."""
+
+    name: str
+    files: tuple[SourceFile, ...]
+    addresses: tuple[str, ...]
+    """Folders on the net, each ending in "/"; the first that answers is used."""
+    read: Callable[[Path], Dataset]
+    """Reads the data set from the folder that holds the files."""
+    package: Package | None = None
+    """Ships the same files, in Debian."""
+
+
+def cache_root() -> Path:
+    """The folder for what was fetched: ``$VERYDEEP_CACHE``, else ``~/.cache/verydeep``."""
+    return Path(os.environ.get("VERYDEEP_CACHE") or "~/.cache/verydeep").expanduser()
+
+
+def obtain(source: Source, cache: Path, progress: Progress | None = None) -> Path:
+    """The folder in ``cache`` with every file of ``source``, each checked against its fingerprint.
+
+    The doors, in order: the cache, the files of an installed Debian package, the published addresses, the
+    Debian package downloaded for this. A broken file in the cache is reported in the log and replaced.
+    Processes that want the same data set wait for the one that fetches it.
+
+    Raises:
+        FetchError: names each door with what went wrong there, and where files may be put by hand.
+    """
+    folder = cache / "data" / source.name
+    if not _missing(source, folder):  # without a lock, so that a cache may be read-only
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            _remove_broken(source, folder)
+            _try_doors(source, folder, progress)
+    except OSError as error:
+        raise FetchError(
+            f"{folder} cannot be written: {error}. Name another folder in the environment as VERYDEEP_CACHE."
+        ) from error
+    return folder
+
+
+def _missing(source: Source, folder: Path) -> list[SourceFile]:
+    return [file for file in source.files if not _is_whole(file, folder / file.name)]
+
+
+def _is_whole(file: SourceFile, path: Path) -> bool:
+    return path.is_file() and file.fault(path) is None
+
+
+def _remove_broken(source: Source, folder: Path) -> None:
+    for file in source.files:
+        path = folder / file.name
+        if path.is_file() and (fault := file.fault(path)):
+            _log.warning("%s is broken: %s; it is replaced", path, fault)
+            path.unlink()
+
+
+def _try_doors(source: Source, folder: Path, progress: Progress | None) -> None:
+    doors: list[Door] = [partial(_published, source.addresses, progress)]
+    if source.package:
+        doors = [partial(_installed, source.package), *doors, partial(_unpacked, source.package)]
+    reasons = []
+    for door in doors:
+        try:
+            return door(_missing(source, folder), folder)
+        except FetchError as error:
+            reasons.append(str(error))
+    missing = ", ".join(file.name for file in _missing(source, folder))
+    by_hand = f"Files fetched by hand from {source.addresses[0]} may be put into {folder}; they are checked."
+    raise FetchError("\n- ".join([f"{source.name} could not be had: {missing}", *reasons]) + f"\n{by_hand}")
+
+
+Door = Callable[[list[SourceFile], Path], None]
+"""Brings the missing files into the folder, or raises a FetchError that says why not."""
+
+
+def _installed(package: Package, missing: list[SourceFile], folder: Path) -> None:
+    shelf = Path("/") / package.folder
+    if not shelf.is_dir():
+        raise FetchError(f"Debian's package {package.name} is not installed: there is no {shelf}")
+    _take_in(shelf, missing, folder)
+
+
+def _published(
+    addresses: tuple[str, ...], progress: Progress | None, missing: list[SourceFile], folder: Path
+) -> None:
+    """Fetch what is missing; where an address fails, the next one goes on from there."""
+    waiting = list(missing)
+    reasons = []
+    for address in addresses:
+        try:
+            while waiting:
+                _fetch_one(address, waiting[0], folder, progress)
+                waiting.pop(0)
+            return
+        except FetchError as error:
+            reasons.append(str(error))
+    raise FetchError("\n- ".join(reasons))
+
+
+def _fetch_one(address: str, file: SourceFile, folder: Path, progress: Progress | None) -> None:
+    known = file.published
+    target = folder / file.name
+    fetch(address + file.name, target, known.digest, known.size, progress=progress, timeout=_TIMEOUT)
+
+
+def _unpacked(package: Package, missing: list[SourceFile], folder: Path) -> None:
+    _log.info("downloading Debian's package %s", package.name)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".package-") as scratch:
+        root = unpack_package(package.name, Path(scratch))
+        _take_in(root / package.folder, missing, folder)
+
+
+def _take_in(shelf: Path, missing: list[SourceFile], folder: Path) -> None:
+    """Copy what is missing from ``shelf`` into the cache, under its name only once it is checked."""
+    for file in missing:
+        if not (shelf / file.name).is_file():
+            raise FetchError(f"{shelf} has no {file.name}")
+        copy = folder / f"{file.name}.copy"
+        shutil.copyfile(shelf / file.name, copy)
+        if fault := file.fault(copy):
+            copy.unlink()
+            raise FetchError(f"{shelf / file.name}: {fault}")
+        copy.replace(folder / file.name)
