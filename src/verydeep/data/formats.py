@@ -29,6 +29,10 @@ def read_idx(path: Path) -> UInt8[Tensor, "..."]:
         )
     rank = content[3]
     header = 4 + 4 * rank
+    if len(content) < header:
+        raise DataError(
+            f"{path} ends within its header: {len(content)} bytes, expected {header} and the values"
+        )
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, header, 4))
     if len(content) != header + math.prod(shape):
         raise DataError(

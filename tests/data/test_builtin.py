@@ -1,0 +1,77 @@
+"""The data sets that have a name."""
+
+import gzip
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from verydeep.data import builtin, synthetic
+from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_builtin
+from verydeep.data.doors import Fingerprint, SourceFile
+from verydeep.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("fashion-mnits", "Did you mean fashion-mnist"), ("cifar1o", "Did you mean cifar10"), ("zebra", r"$")],
+)
+def test_an_unknown_name_is_told_the_known_ones(name, hint):
+    with pytest.raises(DataError, match=f"known are fashion-mnist, cifar10, cifar100, synthetic.*{hint}"):
+        load_builtin(name)
+
+
+@pytest.mark.parametrize("name", ["cifar-100", "CIFAR100", "cifar100"])
+def test_other_spellings_are_known(name, monkeypatch):
+    data = synthetic.dataset(10, 10)
+    monkeypatch.setattr(builtin, "load", lambda source, cache, progress: replace(data, name=source.name))
+    assert load_builtin(name).name == "cifar100"
+
+
+def test_synthetic_needs_no_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path / "nothing"))
+    data = load_builtin("synthetic")
+    assert (len(data.train), len(data.test), len(data.classes)) == (2000, 500, 10)
+    assert data.train.pixels.shape[1:] == (1, 28, 28)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_source_is_a_value_of_ones_own(site, tmp_path):
+    """A small Fashion-MNIST, served here under fingerprints of its own."""
+    contents = {
+        "train-images-idx3-ubyte.gz": b"\0\0\x08\3" + bytes([0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 50, 60]),
+        "train-labels-idx1-ubyte.gz": b"\0\0\x08\1" + bytes([0, 0, 0, 2, 9, 1]),
+        "t10k-images-idx3-ubyte.gz": b"\0\0\x08\3" + bytes([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 70]),
+        "t10k-labels-idx1-ubyte.gz": b"\0\0\x08\1" + bytes([0, 0, 0, 1, 5]),
+    }
+    packed = {name: gzip.compress(content) for name, content in contents.items()}
+    for name, content in packed.items():
+        site.serve(f"/{name}", content)
+    files = tuple(
+        SourceFile(name, Fingerprint(f"md5:{hashlib.md5(content).hexdigest()}"))
+        for name, content in packed.items()
+    )
+    told = []
+    source = replace(FASHION_MNIST, files=files, addresses=(site.address,), package=None)
+    data = load(source, tmp_path, progress=lambda *numbers: told.append(numbers))
+    assert data.train.pixels.flatten().tolist() == [50, 60]
+    assert data.train.labels.tolist() == [9, 1] and data.test.labels.tolist() == [5]
+    assert {total for _, total in told} == {len(content) for content in packed.values()}
+
+
+def test_the_table_names_what_the_readers_read():
+    assert [file.name for file in CIFAR100.files] == ["cifar-100-binary.tar.gz"]
+    for source in SOURCES.values():
+        for file in source.files:
+            assert file.published.digest.startswith("sha256:") and len(file.published.digest) == 71
+            assert file.published.size
+        assert all(address.endswith("/") for address in source.addresses)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_fashion_mnist_is_as_its_authors_say():  # Xiao, Rasul and Vollgraf 2017, section 2
+    data = load_builtin("fashion-mnist")
+    assert data.train.pixels.shape == (60_000, 1, 28, 28) and data.test.pixels.shape == (10_000, 1, 28, 28)
+    assert data.train.labels.bincount().tolist() == [6000] * 10
+    assert data.test.labels.bincount().tolist() == [1000] * 10
