@@ -7,6 +7,7 @@ import torch
 from annotated_types import Ge
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 from torch import Tensor
+from torch.nn import functional
 
 from verydeep.errors import ShapeError
 from verydeep.spec.preprocess import Preprocess
@@ -160,6 +161,13 @@ def _draw(
     """
     shape = (shape,) if isinstance(shape, int) else shape
     return torch.randint(below, shape, generator=generator, device=generator.device).to(images.device)
+
+
+def resize(
+    pixels: UInt8[Tensor, "count channels height width"], size: int
+) -> UInt8[Tensor, "count channels size size"]:
+    """``pixels`` at ``size`` x ``size`` px, bilinear and antialiased, as files are decoded."""
+    return functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
 
 
 def normalise(

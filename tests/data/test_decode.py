@@ -1,0 +1,219 @@
+"""Image files of every common kind: the right pixels, or an error that names the file and the reason."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from verydeep.data.decode import decode, image_files
+from verydeep.errors import DataError
+from verydeep.spec.preprocess import Preprocess
+
+GREY = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,))
+COLOUR = Preprocess(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
+RANDOM = np.random.default_rng(0)
+PIXELS = RANDOM.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+FLAT = Image.new("RGB", (8, 8), (200, 100, 50))
+
+
+def file(image, kind="PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def flat(*channels: int) -> torch.Tensor:
+    return torch.tensor(channels, dtype=torch.uint8)[:, None, None].expand(-1, 8, 8)
+
+
+def almost(pixels: torch.Tensor, expected: torch.Tensor, tolerance: int) -> bool:
+    return int((pixels.int() - expected.int()).abs().max()) <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
+def test_lossless_files_give_their_exact_pixels(kind):
+    pixels = decode(file(Image.fromarray(PIXELS), kind), COLOUR)
+    assert pixels.permute(1, 2, 0).tolist() == PIXELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGB"), ("GIF", "RGB")]
+)
+def test_other_files_give_almost_their_pixels(kind, mode):
+    assert almost(decode(file(FLAT.convert(mode), kind), COLOUR), flat(200, 100, 50), tolerance=6)
+
+
+def test_a_path_and_its_bytes_give_the_same(tmp_path):
+    path = tmp_path / "image.png"
+    path.write_bytes(file(Image.fromarray(PIXELS)))
+    assert decode(path, COLOUR).equal(decode(str(path), COLOUR))
+    assert decode(path, COLOUR).equal(decode(path.read_bytes(), COLOUR))
+
+
+def test_colour_becomes_grey_by_luminance_and_grey_three_equal_channels():
+    assert decode(file(FLAT), GREY).equal(flat(124))  # ITU-R 601: 0.299 * 200 + 0.587 * 100 + 0.114 * 50
+    assert decode(file(Image.new("L", (8, 8), 77)), COLOUR).equal(flat(77, 77, 77))
+
+
+def test_black_and_white_keeps_both():
+    assert decode(file(Image.new("1", (8, 8), 1)), GREY).equal(flat(255))
+    assert decode(file(Image.new("1", (8, 8), 0)), GREY).equal(flat(0))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_16_bit_grey_is_scaled_and_not_cut(kind):
+    values = np.array([0, 128, 129, 257, 25_700, 65_407, 65_535, 30_000] * 8, dtype=np.uint16).reshape(8, 8)
+    expected = [0, 0, 1, 1, 100, 255, 255, 117]
+    assert decode(file(Image.fromarray(values), kind), GREY)[0, 0].tolist() == expected
+    assert decode(file(Image.fromarray(values), kind), COLOUR)[2, 7].tolist() == expected
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_without_a_known_white_are_refused(mode):
+    with pytest.raises(DataError, match=r"image of \d+ bytes has .* whose white is not known"):
+        decode(file(Image.new(mode, (8, 8)), "TIFF"), GREY)
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0, (255, 255, 255)), (255, (200, 100, 50))])
+def test_transparent_is_white(alpha, expected):
+    image = FLAT.copy()
+    image.putalpha(alpha)
+    assert decode(file(image), COLOUR).equal(flat(*expected))
+
+
+def test_half_transparent_is_half_white():
+    image = Image.merge("LA", [Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 128)])
+    assert decode(file(image), GREY).equal(flat(127))
+
+
+def test_a_transparent_colour_of_a_palette_is_white():
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    assert decode(file(image), COLOUR).equal(flat(40, 50, 60))
+    assert decode(file(image, transparency=1), COLOUR).equal(flat(255, 255, 255))
+    assert decode(file(image, "GIF", transparency=1), COLOUR).equal(flat(255, 255, 255))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_gives_the_same_upright_image(orientation):
+    stored = {
+        1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_270,
+    }[orientation]  # fmt: skip
+    image = Image.fromarray(PIXELS)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = file(image if stored is None else image.transpose(stored), exif=exif)
+    assert decode(content, COLOUR).permute(1, 2, 0).tolist() == PIXELS.tolist()
+
+
+def test_the_first_frame_is_taken():
+    frames = [Image.new("L", (8, 8), shade) for shade in (10, 200)]
+    content = file(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert decode(content, GREY).equal(flat(10))
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 40), (4, 4), (5, 9), (300, 8), (8, 8)])
+@pytest.mark.parametrize("resize", [None, 10])
+def test_any_size_becomes_the_network_s(width, height, resize):
+    preprocess = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,), resize=resize)
+    assert decode(file(Image.new("L", (width, height), 9)), preprocess).equal(flat(9))
+
+
+def test_the_centre_is_kept():
+    image = Image.new("L", (24, 8), 0)
+    image.paste(255, (8, 0, 16, 8))
+    assert decode(file(image), GREY).equal(flat(255))
+
+
+def test_shrinking_is_antialiased():
+    stripes = Image.fromarray(np.tile(np.array([[0, 255]], dtype=np.uint8), (64, 32)))
+    middle = decode(file(stripes), GREY)[0, :, 1:-1]
+    assert almost(middle, torch.tensor(127), tolerance=2)
+
+
+PHOTO = Image.fromarray(RANDOM.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_a_truncated_file_is_an_error_that_names_it(tmp_path, kind):
+    content = file(PHOTO, kind)
+    path = tmp_path / f"cut.{kind.lower()}"
+    for kept in (len(content) // 2, len(content) - len(content) // 5, 20):
+        path.write_bytes(content[:kept])
+        with pytest.raises(DataError, match=r"cut\."):
+            decode(path, COLOUR)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not an image", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 50]
+)
+def test_what_is_no_image_is_an_error_that_says_so(content):
+    with pytest.raises(DataError, match=f"image of {len(content)} bytes"):
+        decode(content, COLOUR)
+
+
+def test_a_missing_file_and_a_folder_are_errors_that_say_so(tmp_path):
+    with pytest.raises(DataError, match=r"a.png is not there"):
+        decode(tmp_path / "a.png", COLOUR)
+    with pytest.raises(DataError, match="cannot be decoded"):
+        decode(tmp_path, COLOUR)
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded():
+    with pytest.raises(DataError, match=r"is 64 x 64 px, over the limit of 4,000"):
+        decode(file(PHOTO)[:200], COLOUR, pixel_limit=4000)  # so short that decoding it would fail otherwise
+    assert decode(file(PHOTO), COLOUR, pixel_limit=4096).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize(("width", "height"), [(12_000, 9_000), (30_000, 30_000)])
+def test_a_bomb_is_refused(width, height):
+    header = b"P5 %d %d 255\n" % (width, height)
+    with pytest.raises(DataError, match=r"over the limit|exceeds limit"):
+        decode(header + b"\0" * 100, GREY)
+
+
+def test_an_image_too_narrow_to_resize_is_refused():
+    with pytest.raises(DataError, match=r"is 3000 x 1 px, so narrow that it would be 24000 x 8 px"):
+        decode(file(Image.new("L", (3000, 1))), GREY, pixel_limit=100_000)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for name in ("b/2.PNG", "a/1.jpg", "c.webp", "notes.txt", ".hidden.jpg", "a/._1.jpg", "[x].png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "folder.jpg").mkdir()
+    return tmp_path
+
+
+def names(folder, files):
+    return [file.relative_to(folder).as_posix() for file in files]
+
+
+def test_a_folder_gives_all_images_below_it(photos):
+    assert names(photos, image_files([str(photos)])) == ["[x].png", "a/1.jpg", "b/2.PNG", "c.webp"]
+
+
+def test_globs_and_files_are_taken_in_order_and_once(photos):
+    asked = [
+        f"{photos}/c.*",
+        f"{photos}/**/*.jpg",
+        f"{photos}/c.webp",
+        f"{photos}/notes.txt",
+        f"{photos}/[x].png",
+    ]
+    assert names(photos, image_files(asked)) == ["c.webp", "a/1.jpg", "notes.txt", "[x].png"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("absent.jpg", "absent.jpg is not there"), ("*.gif", "has no images"), ("folder.jpg", "has no images")],
+)
+def test_what_names_no_image_is_an_error_that_says_so(photos, path, words):
+    with pytest.raises(DataError, match=words):
+        image_files([f"{photos}/{path}"])
