@@ -1,0 +1,89 @@
+"""Which classes are taken for which: the cells of the confusion matrix, and one line a class."""
+
+from dataclasses import dataclass
+
+from verydeep.evaluate.metrics import Evaluation
+from verydeep.report.numbers import percent, thousands
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Images of one class taken for one class; ``heat`` in [0, 1] is how strongly it is coloured."""
+
+    column: int
+    """Place of the class it was taken for."""
+    count: int
+    heat: float
+    right: bool
+    label: str
+    """What the cell says when pointed at."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The confusion matrix, ready to be drawn: rows are the true classes, columns the predicted ones."""
+
+    classes: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    worst: float
+    """The largest part of a class that was taken for one other class: where the colour is full."""
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """One class: how much of it was recognised, and what it was most often taken for."""
+
+    name: str
+    images: int
+    right: int
+    rival: str
+    """The class it was most often taken for; empty where every image was recognised."""
+    lost: int
+    """Images taken for the rival."""
+
+    @property
+    def recall(self) -> float:
+        """The part that was recognised; 0 of a class without images."""
+        return self.right / max(self.images, 1)
+
+
+def matrix(evaluation: Evaluation) -> Matrix:
+    """The counts with their colours.
+
+    A mistake is coloured by the square root of its share of the true class, relative to the worst: a
+    confusion of 1 % still shows beside one of 15 %, and beside the diagonal, which has its own colour.
+    """
+    classes = tuple(evaluation.per_class)
+    shares = [[count / max(sum(row), 1) for count in row] for row in evaluation.confusion]
+    worst = max((share for i, row in enumerate(shares) for j, share in enumerate(row) if i != j), default=0.0)
+
+    def cell(true: int, taken: int) -> Cell:
+        count, share = evaluation.confusion[true][taken], shares[true][taken]
+        return Cell(
+            column=taken,
+            count=count,
+            heat=share if true == taken else (share / (worst or 1.0)) ** 0.5,
+            right=true == taken,
+            label=f"{thousands(count)} of {classes[true]} taken for {classes[taken]} ({percent(share, 1)})",
+        )
+
+    places = range(len(classes))
+    return Matrix(classes, tuple(tuple(cell(i, j) for j in places) for i in places), worst)
+
+
+def class_lines(evaluation: Evaluation) -> tuple[ClassLine, ...]:
+    """Each class, the least recognised first."""
+    lines = (
+        _class_line(tuple(evaluation.per_class), evaluation.confusion[index], index)
+        for index in range(len(evaluation.per_class))
+    )
+    return tuple(sorted(lines, key=lambda line: line.recall))
+
+
+def _class_line(classes: tuple[str, ...], counts: tuple[int, ...], index: int) -> ClassLine:
+    lost, rival = max(
+        ((count, name) for count, name in zip(counts, classes, strict=True) if name != classes[index]),
+        key=lambda pair: pair[0],
+        default=(0, ""),
+    )
+    return ClassLine(classes[index], sum(counts), counts[index], rival if lost else "", lost)

@@ -1,0 +1,71 @@
+"""Small invented runs, for the tests of the report."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from verydeep.evaluate.metrics import Evaluation, Mistake
+from verydeep.report.page import RunReport
+from verydeep.train.results import EpochResult
+
+
+def epoch(number: int, **changes: object) -> EpochResult:
+    result = EpochResult(
+        epoch=number,
+        epochs=300,
+        train_loss=1 / number,
+        train_top1=1 - 0.5 / number,
+        val_loss=1 / number,
+        val_top1=1 - 0.4 / number,
+        lr=0.1 / number,
+        seconds=2.0 * number,
+    )
+    return replace(result, **changes)
+
+
+def evaluation(classes: tuple[str, ...] = ("cat", "dog", "owl")) -> Evaluation:
+    """100 images a class; the first class is taken for the second 20 times, the others are all recognised."""
+    counts = np.diag([100] * len(classes))
+    if len(classes) > 1:
+        counts[0, :2] = 80, 20
+    recalls = (counts.diagonal() / 100).tolist()
+    return Evaluation(
+        images=100 * len(classes),
+        top1=sum(recalls) / len(classes),
+        top5=1.0,
+        loss=0.321,
+        calibration_error=0.0123,
+        per_class=dict(zip(classes, recalls, strict=True)),
+        confusion=tuple(tuple(row) for row in counts.tolist()),
+    )
+
+
+def mistake(label: str = "cat", channels: int = 1, side: int = 28) -> tuple[Mistake, np.ndarray]:
+    image = np.arange(channels * side * side, dtype=np.uint8).reshape(channels, side, side)
+    return Mistake(index=41, label=label, predicted="dog", confidence=0.973), image
+
+
+def report(**changes: object) -> RunReport:
+    run = RunReport(
+        title="vgg-tiny on fashion-mnist",
+        dataset="fashion-mnist",
+        model="vgg-tiny",
+        line="32 M 64x2 M | gap",
+        parameters=279_114,
+        macs=21_912_345,
+        input=(1, 28, 28),
+        epochs=(epoch(1), epoch(2)),
+        validation=evaluation(),
+        test=evaluation(),
+        mistakes=(mistake(),),
+        recipe_name="fast",
+        recipe_toml='model = "vgg-tiny"\nepochs = 2\n',
+        command="verydeep train fast --seed 7",
+        machine={"processor": "an invented one", "device": "cpu"},
+        seed=7,
+        started=datetime(2026, 11, 22, 1, 5),
+        seconds=125.0,
+        wall_seconds=3725.0,
+    )
+    return replace(run, **changes)
