@@ -100,6 +100,11 @@ def test_the_headline_has_the_accuracy_with_its_interval():
         assert fact in text
 
 
+def test_top_5_is_shown_where_there_are_more_than_five_classes():
+    assert "Top-5" not in words(render(report()))
+    assert "Top-5 accuracy 100.00 %" in words(render(report(test=evaluation(tuple("abcdef")))))
+
+
 def test_a_run_can_be_repeated_from_its_page():
     text = words(render(report()))
     for fact in (
