@@ -133,6 +133,17 @@ def test_a_file_of_another_length_is_refused_before_it_is_read(site, target):
     refused(site, target, "expected 1,024,000 bytes, 40 are offered")
 
 
+def test_a_login_page_does_not_cost_the_part_that_is_there(site, target):
+    site.serve("/file", b"<html>log in to the hotel network</html>", ranges=False)
+    lay_part(target, CONTENT[:700_000])
+    with pytest.raises(FetchError, match="40 are offered"):
+        fetch(site.address + "file", target, DIGEST, SIZE)
+    site.serve("/file", CONTENT)
+    fetch(site.address + "file", target, DIGEST, SIZE)
+    assert_whole(target)
+    assert site.requests[-1] == ("/file", "bytes=700000-")
+
+
 def test_an_announced_length_that_is_too_short_is_refused(site, target):
     site.serve("/file", CONTENT, announced=SIZE - 10)
     refused(site, target, "expected 1,024,000 bytes, 1,023,990 are offered")

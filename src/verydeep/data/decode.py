@@ -90,7 +90,7 @@ def _to_8_bits(image: Image.Image, file_format: str | None, name: str) -> Image.
 
 
 def _resize(image: Image.Image, preprocess: Preprocess, name: str, pixel_limit: int) -> Image.Image:
-    """The centre of ``image`` once its short side is resized; sides and corner are rounded as in torchvision."""
+    """The centre of ``image`` once its short side is resized; sides and corner rounded as in torchvision."""
     short = min(image.size)
     width, height = (int(preprocess.short_side * side / short) for side in image.size)
     if width * height > pixel_limit:

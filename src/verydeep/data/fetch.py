@@ -65,13 +65,13 @@ def fetch(
 def _receive_whole(url: str, part: Path, size: int | None, progress: Progress, timeout: float) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _receive(url, part, size, progress, timeout)
+            _receive(url, part, size, progress, timeout)
+            return
         except _BrokenOffError as broken:
             if not broken.may_go_on or attempt == _ATTEMPTS:
                 next_step = f" The next try goes on from {part}." if part.exists() else ""
                 raise FetchError(f"{url}: {broken}.{next_step}") from broken
             _log.info("%s: %s; going on from there", url, broken)
-    return None
 
 
 def find_fault(path: Path, digest: str, size: int | None = None) -> str | None:
@@ -103,8 +103,7 @@ def _receive(url: str, part: Path, size: int | None, progress: Progress, timeout
     with _open(url, part, have, timeout) as response:
         start = have if response.status == HTTPStatus.PARTIAL_CONTENT else 0  # 200: Range was not understood
         total = _total(response, start) or size
-        if size is not None and total != size:
-            part.unlink(missing_ok=True)
+        if size is not None and total != size:  # a part that is there may still be of the right file
             raise _BrokenOffError(f"expected {size:,} bytes, {total:,} are offered", may_go_on=False)
         done = _save(response, part, start, total, progress)
     if total is not None and done < total:
@@ -124,13 +123,13 @@ def _open(url: str, part: Path, have: int, timeout: float) -> HTTPResponse:
             raise _BrokenOffError(
                 f"the server answered {error.code} {error.reason}", may_go_on=False
             ) from error
-        part.unlink()  # longer than the file on the server, so it is of something else
+        part.unlink(missing_ok=True)  # longer than the file on the server, so it is of something else
         raise _BrokenOffError("the part that was there does not fit", may_go_on=True) from error
     except (OSError, HTTPException, ValueError) as error:
         raise _BrokenOffError(f"no answer: {_reason(error)}", may_go_on=False) from error
     if response.status == HTTPStatus.PARTIAL_CONTENT and not _continues(response, have):
         response.close()
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise _BrokenOffError("the server sent another range than asked for", may_go_on=True)
     return cast(HTTPResponse, response)
 

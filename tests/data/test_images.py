@@ -1,0 +1,47 @@
+"""Labelled images in memory: what fits together, and the statistics of their channels."""
+
+import numpy as np
+import pytest
+import torch
+
+from verydeep.data.images import Dataset, Images, channel_statistics
+from verydeep.errors import DataError
+
+PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 4, 5), dtype=np.uint8))
+IMAGES = Images(PIXELS, torch.tensor([0, 1, 2, 0, 1, 2]), ("a", "b", "c"))
+
+
+def test_a_selection_keeps_its_order_and_its_classes():
+    chosen = IMAGES.select(torch.tensor([5, 0]))
+    assert chosen.pixels.equal(PIXELS[[5, 0]])
+    assert (chosen.labels.tolist(), chosen.classes, len(chosen)) == ([2, 0], ("a", "b", "c"), 2)
+
+
+def test_images_on_a_device_are_the_same_images():
+    moved = IMAGES.to("cpu")
+    assert (
+        moved.pixels.equal(PIXELS) and moved.labels.equal(IMAGES.labels) and moved.classes == IMAGES.classes
+    )
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_names_no_class(label):
+    with pytest.raises(DataError, match="3 classes allow 0 to 2"):
+        Images(PIXELS[:1], torch.tensor([label]), IMAGES.classes)
+
+
+def test_training_and_test_have_the_same_classes_in_the_same_order():
+    other = Images(PIXELS, IMAGES.labels, ("a", "c", "b"))
+    with pytest.raises(DataError, match="letters: training classes"):
+        Dataset("letters", IMAGES, other)
+
+
+def test_channel_statistics_are_numpys():
+    means, deviations = channel_statistics(PIXELS)
+    values = PIXELS.numpy() / 255
+    assert means == pytest.approx(values.mean((0, 2, 3)).tolist())
+    assert deviations == pytest.approx(values.std((0, 2, 3)).tolist())
+
+
+def test_a_constant_channel_can_still_be_divided_by():
+    assert channel_statistics(torch.zeros(2, 1, 3, 3, dtype=torch.uint8)) == ((0.0,), (1e-6,))
