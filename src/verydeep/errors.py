@@ -7,7 +7,8 @@ VeryDeepError                 everything this package raises on purpose; the com
 ├── DataError                 images or labels that cannot be used
 │   └── FetchError            a data set or weights that no door gave whole
 ├── CheckpointError           a checkpoint that is broken, foreign, or does not fit
-└── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
+├── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
+└── Interrupted               training that was stopped and saved, with the way to go on
 """
 
 
@@ -41,3 +42,7 @@ class CheckpointError(VeryDeepError, ValueError):
 
 class LearningError(VeryDeepError, RuntimeError):
     """Training that does not learn, with the likely cause and the remedy for this very network."""
+
+
+class Interrupted(VeryDeepError):
+    """Training that was asked to stop, and was saved first."""

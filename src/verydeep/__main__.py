@@ -1,0 +1,5 @@
+"""``python -m verydeep``."""
+
+from verydeep.cli.main import run
+
+run()

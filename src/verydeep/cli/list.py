@@ -1,0 +1,37 @@
+"""``verydeep list``: the zoo."""
+
+from typing import Any
+
+from verydeep.analyze.trace import trace
+from verydeep.cli.console import out, print_json
+from verydeep.report.tables import zoo_table
+from verydeep.spec.zoo import ROWS, Row
+
+
+def list_networks(*, json: bool = False) -> int:
+    """List the networks of the zoo: name, line of text, where each was published.
+
+    Parameters
+    ----------
+    json
+        Print one JSON list, with the totals of each network.
+    """
+    if json:
+        print_json([_values(row) for row in ROWS])
+    else:
+        out().print(zoo_table(ROWS))
+    return 0
+
+
+def _values(row: Row) -> dict[str, Any]:
+    traced = trace(row.architecture)
+    return {
+        "name": row.name,
+        "line": row.line,
+        "aliases": list(row.aliases),
+        "paper": row.paper,
+        "table": row.table,
+        "input": list(traced.input),
+        "classes": row.architecture.classes,
+        "totals": {"parameters": traced.totals.parameters, "macs": traced.totals.macs},
+    }

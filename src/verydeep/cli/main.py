@@ -1,0 +1,82 @@
+"""The command: one verb a file, loaded when it is called, and one place where errors become words."""
+
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+
+from verydeep.cli.console import say_error
+from verydeep.errors import Interrupted, LearningError, VeryDeepError
+
+
+def _version() -> str:
+    from importlib.metadata import version  # 50 ms that no other verb should pay
+
+    return version("verydeep")
+
+
+app = cyclopts.App(
+    name="verydeep",
+    help="Very deep plain convolutional networks: VGG, with AlexNet before it and ResNet after it.",
+    help_epilogue="First steps: `verydeep show vgg16`, then `verydeep train fashion-mnist`.",
+    version=_version,
+)
+# The first paragraph stands in the list of verbs, all of it on the verb's own page; here and not beside
+# the verb, so that the list is shown without loading torch.
+_VERBS = {
+    "list": ("list:list_networks", "List the networks of the zoo.", "verydeep list --json"),
+    "show": (
+        "show:show",
+        "Print what a network costs, layer by layer, exactly.",
+        'verydeep show "64x2 M 128x2 M | gap" --size 32 --classes 10',
+    ),
+    "train": (
+        "train:train",
+        "Train a network, and write its report.",
+        "verydeep train fashion-mnist --epochs 8 --optimizer.lr 0.05",
+    ),
+    "evaluate": (
+        "evaluate:evaluate",
+        "Measure a trained network on a data set.",
+        "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
+    ),
+    "predict": (
+        "predict:predict",
+        "Name what is in images.",
+        "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg",
+    ),
+    "recipes": (
+        "recipes:app",
+        "List the recipes, or copy one to edit.",
+        "verydeep recipes copy fast mine.toml",
+    ),
+}
+for _name, (_place, _what, _example) in _VERBS.items():
+    app.command(f"verydeep.cli.{_place}", name=_name, help=f"{_what}\n\nExample: `{_example}`")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0, 1 (something failed), 2 (the user's mistake) or 130 (stopped)."""
+    try:
+        code = app(arguments)
+    except Interrupted as stopped:
+        say_error(str(stopped), title="Stopped")
+        return 130
+    except LearningError as error:
+        say_error(str(error))
+        return 1
+    except VeryDeepError as error:
+        say_error(str(error))
+        return 2
+    except OSError as error:
+        say_error(f"{error.filename or 'the disk'}: {error.strerror or error}")
+        return 1
+    except KeyboardInterrupt:
+        say_error("interrupted", title="Stopped")
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

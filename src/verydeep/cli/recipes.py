@@ -1,0 +1,56 @@
+"""``verydeep recipes``: what there is, and a copy to edit."""
+
+from pathlib import Path
+
+import cyclopts
+from rich.table import Table
+
+from verydeep.cli.console import out, print_json
+from verydeep.data.files import replacing
+from verydeep.errors import RecipeError
+from verydeep.recipes.recipe import recipe_names, recipe_text, summary
+
+app = cyclopts.App(name="recipes", help="List the recipes, or copy one to edit.")
+
+
+@app.default
+def list_recipes(*, json: bool = False) -> int:
+    """List the recipes that come with the package.
+
+    Parameters
+    ----------
+    json
+        Print one JSON list.
+    """
+    summaries = {name: summary(recipe_text(name)) for name in recipe_names()}
+    if json:
+        print_json([{"name": name, "summary": text} for name, text in summaries.items()])
+        return 0
+    table = Table(box=None, show_header=False)
+    for name, text in summaries.items():
+        table.add_row(f"[bold]{name}[/]", text)
+    out().print(table)
+    return 0
+
+
+@app.command
+def copy(name: str, to: Path | None = None, /) -> int:
+    """Write a recipe to a file, to be edited and given to `verydeep train --recipe`.
+
+    Parameters
+    ----------
+    name
+        A recipe's name.
+    to
+        The file to write; NAME.toml in this folder by default.
+    """
+    target = to or Path(f"{name}.toml")
+    text = recipe_text(name)
+    if target.exists():
+        raise RecipeError(f"{target} exists already; name another file: verydeep recipes copy {name} FILE")
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    out().print(
+        f"Wrote {target}. Train by it: verydeep train fashion-mnist --recipe {target}", soft_wrap=True
+    )
+    return 0
