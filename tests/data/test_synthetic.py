@@ -49,21 +49,32 @@ def test_no_images_at_all_can_be_drawn():
     assert shapes(0).pixels.shape == (0, 1, 16, 16)
 
 
-def test_a_tiny_network_learns_them():
+@pytest.fixture
+def one_thread():
+    """So small a network is slower on two threads, and far slower where another job runs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_tiny_network_learns_them(one_thread):
     torch.manual_seed(0)
-    data = synthetic.dataset(train=400, test=200, size=16, classes=4)
+    data = synthetic.dataset(train=400, test=200, size=16, classes=3)
     network = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(), nn.Linear(128, 4),
+        nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(), nn.Linear(64, 3),
     )  # fmt: skip
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=12 * 8)
     pixels = data.train.pixels.float() / 128 - 1
     for _ in range(12):
         for batch in torch.randperm(400).split(50):
             optimizer.zero_grad()
             nn.functional.cross_entropy(network(pixels[batch]), data.train.labels[batch]).backward()
             optimizer.step()
+            schedule.step()
     network.eval()
     predicted = network(data.test.pixels.float() / 128 - 1).argmax(1)
-    assert (predicted == data.test.labels).double().mean() > 0.9
+    assert (predicted == data.test.labels).double().mean() > 0.95  # 0.985 to 0.99 with other seeds

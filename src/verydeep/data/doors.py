@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from verydeep.data.debian import unpack_package
 from verydeep.data.fetch import Progress, fetch, find_fault
+from verydeep.data.files import replacing
 from verydeep.data.images import Dataset
 from verydeep.errors import FetchError
 
@@ -174,9 +175,7 @@ def _take_in(shelf: Path, missing: list[SourceFile], folder: Path) -> None:
     for file in missing:
         if not (shelf / file.name).is_file():
             raise FetchError(f"{shelf} has no {file.name}")
-        copy = folder / f"{file.name}.copy"
-        shutil.copyfile(shelf / file.name, copy)
-        if fault := file.fault(copy):
-            copy.unlink()
-            raise FetchError(f"{shelf / file.name}: {fault}")
-        copy.replace(folder / file.name)
+        with replacing(folder / file.name) as copy:
+            shutil.copyfile(shelf / file.name, copy)
+            if fault := file.fault(copy):
+                raise FetchError(f"{shelf / file.name}: {fault}")

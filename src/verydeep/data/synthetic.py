@@ -16,8 +16,8 @@ Grid = NDArray[np.float32]
 def shapes(count: int, *, size: int = 16, channels: int = 1, classes: int = 10, seed: int = 0) -> Images:
     """``count`` noisy images of one filled shape each, the classes in turn so that all are equally many.
 
-    Place, size, shade of shape and ground (darker or brighter) and noise are random, and a colour is drawn
-    for each channel.
+    Place, size, noise and the shades of the shape and its darker ground are random, the shades for each
+    channel on their own.
 
     Args:
         count: how many images.
@@ -69,11 +69,10 @@ def dataset(
 
 
 def _paint(inside: NDArray[np.bool_], channels: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Pixels of (count, channels, size, size) in two shades at least 70 of 255 apart, and noise of 12."""
+    """Pixels of (count, channels, size, size): bright shapes on a darker ground, and noise of 12 of 255."""
     count, size, _ = inside.shape
-    ground = random.uniform(0, 255, (count, channels, 1, 1))
-    step = random.uniform(70, 185, (count, channels, 1, 1))
-    shade = np.where(ground + step <= 255, ground + step, ground - step)
+    ground = random.uniform(20, 100, (count, channels, 1, 1))
+    shade = ground + random.uniform(60, 140, (count, channels, 1, 1))
     pixels = np.where(inside[:, None], shade, ground) + random.normal(0, 12, (count, channels, size, size))
     return pixels.clip(0, 255).astype(np.uint8)
 
