@@ -1,3 +1,67 @@
-"""Very deep plain convolutional networks."""
+"""Very deep plain convolutional networks: VGG, with AlexNet before it and ResNet after it.
 
-__version__ = "0.1.0"
+The public face. Each name is loaded when it is first used, so that ``import verydeep`` costs next to
+nothing and what needs no torch never loads it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verydeep.analyze.trace import trace as trace
+    from verydeep.data.builtin import load_dataset as load_dataset
+    from verydeep.errors import VeryDeepError as VeryDeepError
+    from verydeep.evaluate.metrics import evaluation as evaluation
+    from verydeep.evaluate.predict import predict as predict
+    from verydeep.models.build import build as build
+    from verydeep.recipes.recipe import Recipe as Recipe
+    from verydeep.recipes.recipe import read_recipe as read_recipe
+    from verydeep.recipes.train import resume as resume
+    from verydeep.recipes.train import start as start
+    from verydeep.spec.arch import Architecture as Architecture
+    from verydeep.spec.grammar import format_line as format_line
+    from verydeep.spec.grammar import parse_line as parse_line
+    from verydeep.spec.zoo import resolve as resolve
+    from verydeep.train.loop import fit as fit
+    from verydeep.weights.checkpoint import Checkpoint as Checkpoint
+    from verydeep.weights.checkpoint import load as load
+    from verydeep.weights.checkpoint import save as save
+
+_HOMES = {
+    "Architecture": "spec.arch",
+    "Checkpoint": "weights.checkpoint",
+    "Recipe": "recipes.recipe",
+    "VeryDeepError": "errors",
+    "build": "models.build",
+    "evaluation": "evaluate.metrics",
+    "fit": "train.loop",
+    "format_line": "spec.grammar",
+    "load": "weights.checkpoint",
+    "load_dataset": "data.builtin",
+    "parse_line": "spec.grammar",
+    "predict": "evaluate.predict",
+    "read_recipe": "recipes.recipe",
+    "resolve": "spec.zoo",
+    "resume": "recipes.train",
+    "save": "weights.checkpoint",
+    "start": "recipes.train",
+    "trace": "analyze.trace",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("verydeep")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'verydeep' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(f"verydeep.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

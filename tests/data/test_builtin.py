@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from verydeep.data import builtin, synthetic
-from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_builtin
+from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset
 from verydeep.data.doors import Fingerprint, SourceFile
 from verydeep.errors import DataError
 
@@ -18,19 +18,19 @@ from verydeep.errors import DataError
 )
 def test_an_unknown_name_is_told_the_known_ones(name, hint):
     with pytest.raises(DataError, match=f"known are fashion-mnist, cifar10, cifar100, synthetic.*{hint}"):
-        load_builtin(name)
+        load_dataset(name)
 
 
 @pytest.mark.parametrize("name", ["cifar-100", "CIFAR100", "cifar100"])
 def test_other_spellings_are_known(name, monkeypatch):
     data = synthetic.dataset(10, 10)
     monkeypatch.setattr(builtin, "load", lambda source, cache, progress: replace(data, name=source.name))
-    assert load_builtin(name).name == "cifar100"
+    assert load_dataset(name).name == "cifar100"
 
 
 def test_synthetic_needs_no_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path / "nothing"))
-    data = load_builtin("synthetic")
+    data = load_dataset("synthetic")
     assert (len(data.train), len(data.test), len(data.classes)) == (2000, 500, 10)
     assert data.train.pixels.shape[1:] == (1, 28, 28)
     assert not (tmp_path / "nothing").exists()
@@ -71,7 +71,7 @@ def test_the_table_names_what_the_readers_read():
 @pytest.mark.network
 @pytest.mark.slow
 def test_fashion_mnist_is_as_its_authors_say():  # Xiao, Rasul and Vollgraf 2017, section 2
-    data = load_builtin("fashion-mnist")
+    data = load_dataset("fashion-mnist")
     assert data.train.pixels.shape == (60_000, 1, 28, 28) and data.test.pixels.shape == (10_000, 1, 28, 28)
     assert data.train.labels.bincount().tolist() == [6000] * 10
     assert data.test.labels.bincount().tolist() == [1000] * 10

@@ -1,5 +1,7 @@
 """The built network, held to the spec's own count, to torch's counter and to torchvision's names."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -143,6 +145,28 @@ def test_lines_of_no_family_are_built_and_counted_alike(line):
     model = build(architecture).eval()
     assert sum(p.numel() for p in model.parameters()) == trace(architecture).totals.parameters
     assert model(torch.randn(2, 1, 16, 16)).shape == (2, 3)
+
+
+def test_a_norm_after_the_pool_is_the_same_function_where_its_scale_is_positive():
+    late = Architecture.from_line("8 M 6 6 M | gap", norm="batch-after-pool", input=(2, 8, 8), classes=3)
+    early = replace(late, norm="batch")
+    ours, theirs = build(late).eval(), build(early).eval()
+    order = [type(module).__name__ for module in ours.features]
+    assert order[:4] == ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU"]
+    for mine, other in zip(weighted(ours), weighted(theirs), strict=True):
+        other.load_state_dict(mine.state_dict())
+        if isinstance(mine, nn.BatchNorm2d):  # not the identity, in both alike
+            for norm in (mine, other):
+                torch.manual_seed(0)
+                for value in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+                    value.uniform_(0.5, 2)
+    images = torch.randn(4, 2, 8, 8)
+    torch.testing.assert_close(ours(images), theirs(images))
+    assert trace(late).totals == trace(early).totals
+
+
+def weighted(model):
+    return [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
 
 
 def test_each_row_of_the_trace_has_the_shape_that_torch_gives():

@@ -97,10 +97,14 @@ class _View:
 
 def _rows(architecture: Architecture) -> Iterator[LayerRow]:
     view = _View(architecture.input)
-    for layer, name in zip(architecture.layers, layer_names(architecture), strict=True):
+    names = layer_names(architecture)
+    late = architecture.norms_after_pool
+    for place, layer in enumerate(architecture.layers):
+        name = names[place]
         match layer:
             case Conv():
-                yield from _conv_rows(architecture, layer, name, view)
+                rows = _conv_rows(architecture, layer, name, view)
+                yield from [next(rows)] if place + 1 in late else rows
                 view = view.through(layer)
             case MaxPool():
                 view = view.through(layer)
@@ -108,6 +112,8 @@ def _rows(architecture: Architecture) -> Iterator[LayerRow]:
                     name=name, kind="pool", output=view.shape,
                     activations=_values(view.shape), receptive_field=view.field,
                 )  # fmt: skip
+                if place in late:
+                    yield _norm_row(names[place - 1], view)
             case LocalNorm():
                 # Its window runs over channels: it sees no further than the convolution before it.
                 yield LayerRow(name=name, kind="norm", output=view.shape, receptive_field=view.field)
@@ -132,15 +138,20 @@ def _conv_rows(architecture: Architecture, conv: Conv, name: str, view: _View) -
         activations=_values(after.shape),
         receptive_field=after.field,
     )
-    if architecture.norm == "batch":
-        yield LayerRow(
-            name=name.replace("conv", "bn", 1),
-            kind="norm",
-            output=after.shape,
-            weights=conv.channels,
-            biases=conv.channels,
-            receptive_field=after.field,
-        )
+    if architecture.norm != "none":
+        yield _norm_row(name, after)
+
+
+def _norm_row(conv_name: str, view: _View) -> LayerRow:
+    """The batch norm of a convolution, on the map that ``view`` has come to."""
+    return LayerRow(
+        name=conv_name.replace("conv", "bn", 1),
+        kind="norm",
+        output=view.shape,
+        weights=view.shape[0],
+        biases=view.shape[0],
+        receptive_field=view.field,
+    )
 
 
 def _block_rows(architecture: Architecture, block: Residual, name: str, view: _View) -> Iterator[LayerRow]:

@@ -16,7 +16,7 @@ from verydeep.analyze.trace import trace
 from verydeep.cli.console import BEGAN, err, out, print_json
 from verydeep.cli.progress import ByteProgress, TrainingProgress
 from verydeep.cli.settings import RecipeFlags, given
-from verydeep.data.builtin import load_builtin
+from verydeep.data.builtin import load_dataset
 from verydeep.data.images import Dataset
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.recipes.machine import Device
@@ -70,7 +70,7 @@ def train(
     chosen = None if resume_ else read_recipe(recipe, changes)
     run = out_ or _default_run(chosen, f"{Path(recipe).stem}-{data}")
     with ByteProgress(err(), f"Fetching {data}") as progress:
-        dataset = load_builtin(data, progress=progress)
+        dataset = load_dataset(data, progress=progress)
     with _stop_on_interrupt() as is_stopped, TrainingProgress(err(), is_stopped) as watcher:
         try:
             if chosen is None:

@@ -1,4 +1,4 @@
-"""The data sets that have a name: one table, and `load_builtin`, which has them in memory in a second."""
+"""The data sets that have a name: one table, and `load_dataset`, which has them in memory in a second."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -78,12 +78,12 @@ CIFAR100 = Source(
 
 SOURCES = {source.name: source for source in (FASHION_MNIST, CIFAR10, CIFAR100)}
 NAMES = (*SOURCES, "synthetic")
-"""What `load_builtin` knows."""
+"""What `load_dataset` knows."""
 
 _OTHER_SPELLINGS = {"cifar-10": "cifar10", "cifar-100": "cifar100", "fashionmnist": "fashion-mnist"}
 
 
-def load_builtin(name: str, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
+def load_dataset(name: str, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
     """The data set of that name, in memory; it is fetched on first use and checked on every use.
 
     Args:

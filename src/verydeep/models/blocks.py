@@ -38,7 +38,7 @@ def conv_modules(architecture: Architecture, conv: Conv, in_channels: int) -> It
         groups=conv.groups,
         bias=architecture.conv_bias,
     )
-    if architecture.norm == "batch":
+    if architecture.norm != "none":
         yield nn.BatchNorm2d(conv.channels)
 
 

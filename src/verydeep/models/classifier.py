@@ -94,8 +94,15 @@ def has_resnet_form(architecture: Architecture) -> bool:
 
 def _feature_modules(architecture: Architecture) -> Iterator[nn.Module]:
     shape = architecture.input
-    for layer in architecture.layers:
-        yield from layer_modules(architecture, layer, shape)
+    late = architecture.norms_after_pool
+    waiting: list[nn.Module] = []
+    for place, layer in enumerate(architecture.layers):
+        modules = list(layer_modules(architecture, layer, shape))
+        if place + 1 in late:
+            modules, waiting = modules[:1], modules[1:]
+        elif place in late:
+            modules += waiting
+        yield from modules
         shape = layer.output(shape)
 
 

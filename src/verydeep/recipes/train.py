@@ -65,7 +65,12 @@ class Watcher:
 
 
 def start(
-    recipe: Recipe, dataset: Dataset, out: Path, *, device: Device = "auto", watcher: Watcher | None = None
+    recipe: Recipe,
+    dataset: Dataset,
+    out: Path | str,
+    *,
+    device: Device = "auto",
+    watcher: Watcher | None = None,
 ) -> RunResult:
     """Train by ``recipe`` on ``dataset`` into the new run folder ``out``.
 
@@ -77,12 +82,12 @@ def start(
     """
     fitted_architecture(recipe, dataset)
     choose_device(device)  # what cannot be is refused before there is a folder
-    new_run(out, recipe, {"data": dataset.name, "started": datetime.now(UTC).isoformat()})
+    new_run(Path(out), recipe, {"data": dataset.name, "started": datetime.now(UTC).isoformat()})
     return resume(dataset, out, device=device, watcher=watcher)
 
 
 def resume(
-    dataset: Dataset, out: Path, *, device: Device = "auto", watcher: Watcher | None = None
+    dataset: Dataset, out: Path | str, *, device: Device = "auto", watcher: Watcher | None = None
 ) -> RunResult:
     """Go on with the unfinished run in ``out``: on a CPU to the same bits as if it had never stopped.
 
@@ -91,7 +96,7 @@ def resume(
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
     """
-    folder, recipe, begun = reopen_run(out)
+    folder, recipe, begun = reopen_run(Path(out))
     if begun["data"] != dataset.name:
         raise CheckpointError(f"{out} was begun on {begun['data']}; it cannot go on with {dataset.name}")
     keep_freed_memory()
@@ -109,7 +114,7 @@ def resume(
     test = evaluation(logits, dataset.test.labels, dataset.classes)
     _save_model(run, kept, {"epochs": state.epoch, "test_top1": test.top1})
     result = RunResult(
-        run=out,
+        run=folder.path,
         data=dataset.name,
         recipe=recipe,
         architecture=kept.architecture,

@@ -1,13 +1,14 @@
 """An architecture: layers and head, with what a line of text leaves open (norm, classes, input)."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 from verydeep.errors import ShapeError, SpecError
 from verydeep.spec.grammar import format_line, parse_line
-from verydeep.spec.layers import Head, Layer, Shape
+from verydeep.spec.layers import Conv, Head, Layer, MaxPool, Shape
 
-Norm = Literal["none", "batch"]
+Norm = Literal["none", "batch", "batch-after-pool"]
 
 LARGEST_SIDE = 4_096
 """Where the search for the least size ends; no published network needs a hundredth of it."""
@@ -26,7 +27,9 @@ class Architecture:
     layers: tuple[Layer, ...]
     head: Head
     norm: Norm = "none"
-    """``batch`` puts a batch norm after every convolution (Ioffe and Szegedy 2015)."""
+    """``batch`` puts a batch norm after every convolution (Ioffe and Szegedy 2015); ``batch-after-pool``
+    puts it, and the ReLU, after the pool that follows a convolution, where one does: on a quarter of the
+    values, and of those that count (the order of Jordan 2024, arXiv 2404.00498)."""
     conv_bias: bool = True
     """VGG's convolutions have a bias even before a batch norm; ResNet's have none."""
     dropout: float = 0.5
@@ -64,6 +67,17 @@ class Architecture:
         return format_line(self.layers, self.head)
 
     @property
+    def norms_after_pool(self) -> frozenset[int]:
+        """The places in ``layers`` of the pools that the norm of the convolution before them follows."""
+        if self.norm != "batch-after-pool":
+            return frozenset()
+        return frozenset(
+            place
+            for place, (before, layer) in enumerate(pairwise(self.layers), start=1)
+            if isinstance(before, Conv) and isinstance(layer, MaxPool)
+        )
+
+    @property
     def map_shape(self) -> Shape:
         """The shape of the last map, which the head pools."""
         try:
@@ -77,7 +91,7 @@ class Architecture:
 
     def with_batch_norm(self) -> "Architecture":
         """The same network with a batch norm after every convolution, named ``..._bn`` if it had none."""
-        if self.norm == "batch":
+        if self.norm != "none":
             return self
         return replace(self, norm="batch", name=f"{self.name}_bn" if "|" not in self.name else self.name)
 
