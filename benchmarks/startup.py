@@ -1,0 +1,46 @@
+"""How long the command takes to say something, beside a Python that does nothing.
+
+python benchmarks/startup.py --runs 11
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+
+COMMANDS = {
+    "python -c pass": ["-c", "pass"],
+    "verydeep --help": ["-m", "verydeep", "--help"],
+    "verydeep list": ["-m", "verydeep", "list"],
+    "verydeep show vgg16": ["-m", "verydeep", "show", "vgg16"],
+}
+
+
+def main() -> None:
+    """Measure in turn, so that whatever else the machine does falls on all alike; print the medians."""
+    parser = argparse.ArgumentParser(description="Medians of the start-up time of each command, in ms.")
+    parser.add_argument("--runs", type=int, default=11, help="of each command (11)")
+    runs = parser.parse_args().runs
+    for arguments in COMMANDS.values():
+        milliseconds(arguments)  # fills the disk's cache, and writes the byte code
+    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(runs):
+        for name, arguments in COMMANDS.items():
+            times[name].append(milliseconds(arguments))
+    bare = statistics.median(times["python -c pass"])
+    print(f"| command | median of {runs}, ms | more than Python, ms |\n|---|---:|---:|")
+    for name, values in times.items():
+        median = statistics.median(values)
+        print(f"| `{name}` | {median:.0f} | {median - bare:.0f} |")
+
+
+def milliseconds(arguments: list[str]) -> float:
+    """Wall time of Python with ``arguments``."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return 1000 * (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()
