@@ -150,6 +150,11 @@ def test_the_network_fits_classes_and_images():
     assert architecture.name == "vgg16_bn" and architecture.notes
 
 
+@pytest.mark.parametrize("norm", ["none", "batch", "batch-after-pool"])
+def test_the_recipes_norm_is_the_networks(norm):
+    assert fitted_architecture(replace(RECIPE, norm=norm), DATA).norm == norm
+
+
 def test_what_cannot_be_trained_leaves_nothing_behind(tmp_path):
     with pytest.raises(ShapeError, match="needs at least 32 px"):
         start(replace(RECIPE, model="vgg16"), DATA, tmp_path / "run", device="cpu")

@@ -20,6 +20,13 @@ def test_with_batch_norm_names_the_network_as_torchvision_does():
     assert vgg16.with_batch_norm() == vgg16 == zoo.resolve("vgg16_bn")
 
 
+def test_without_a_norm_every_convolution_has_a_bias():
+    plain = zoo.resolve("resnet18").with_norm("none")
+    assert (plain.norm, plain.conv_bias) == ("none", True)
+    assert zoo.resolve("vgg16_bn").with_norm("none") == zoo.resolve("vgg16")
+    assert zoo.resolve("vgg16").with_norm("batch-after-pool").norm == "batch-after-pool"
+
+
 @pytest.mark.parametrize(
     ("size", "head"),
     [(224, Head(7, (4096, 4096))), (288, Head(7, (4096, 4096))), (192, Head(6, (4096, 4096))), (32, Head())],

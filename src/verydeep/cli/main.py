@@ -18,6 +18,7 @@ def _version() -> str:
 app = cyclopts.App(
     name="verydeep",
     help="Very deep plain convolutional networks: VGG, with AlexNet before it and ResNet after it.",
+    result_action="return_value",
     help_epilogue="First steps: `verydeep show vgg16`, then `verydeep train fashion-mnist`.",
     version=_version,
 )

@@ -10,7 +10,7 @@ from verydeep.data.files import replacing
 from verydeep.errors import RecipeError
 from verydeep.recipes.recipe import recipe_names, recipe_text, summary
 
-app = cyclopts.App(name="recipes", help="List the recipes, or copy one to edit.")
+app = cyclopts.App(name="recipes", result_action="return_value")
 
 
 @app.default

@@ -46,7 +46,7 @@ def show(
         own_channels, *own_size = architecture.input
         architecture = architecture.with_input(channels or own_channels, size or (own_size[0], own_size[1]))
     for note in architecture.notes:
-        err().print(f"Note: {note}", markup=False)
+        err().print(f"Note: {note}", markup=False, soft_wrap=True)
     traced = trace(architecture)
     if json:
         print_json(_values(traced))

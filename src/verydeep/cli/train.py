@@ -1,5 +1,6 @@
 """``verydeep train``: from a data set's name to a run folder with its report."""
 
+import logging
 import shlex
 import signal
 import sys
@@ -62,6 +63,7 @@ def train(
     settings
         Every value of the recipe; what is given here comes before what the recipe says.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines say what matters
     changes = given(settings)
     if resume_ and changes:
         raise RecipeError(

@@ -11,6 +11,7 @@ from verydeep.data.split import stratified_split
 from verydeep.data.transforms import resize
 from verydeep.models.build import build
 from verydeep.models.init import grow
+from verydeep.recipes.machine import Precision
 from verydeep.recipes.recipe import Recipe
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
@@ -29,10 +30,10 @@ def fitted_architecture(recipe: Recipe, dataset: Dataset) -> Architecture:
         ShapeError: where it cannot take images of this size.
     """
     architecture = zoo.resolve(recipe.model)
-    if recipe.norm == "batch":
-        architecture = architecture.with_batch_norm()
-    elif recipe.norm == "none":
-        architecture = replace(architecture, norm="none", conv_bias=True)
+    if recipe.norm is not None:
+        architecture = architecture.with_norm(recipe.norm)
+    if recipe.dropout is not None:
+        architecture = replace(architecture, dropout=recipe.dropout)
     _, channels, height, width = dataset.train.pixels.shape
     size = recipe.size or (height, width)
     return architecture.with_classes(len(dataset.classes)).with_input(channels, size)
@@ -67,7 +68,9 @@ def course(recipe: Recipe, dataset: Dataset, device: torch.device) -> Course:
     )
 
 
-def initial_state(recipe: Recipe, architecture: Architecture, device: torch.device) -> TrainingState:
+def initial_state(
+    recipe: Recipe, architecture: Architecture, device: torch.device, precision: Precision
+) -> TrainingState:
     """The network as it begins, with its optimizers; the recipe's seed decides every bit of it."""
     torch.manual_seed(recipe.seed)
     model = build(architecture, recipe.init)
@@ -76,12 +79,13 @@ def initial_state(recipe: Recipe, architecture: Architecture, device: torch.devi
     model.to(device)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
     average = None
     if recipe.ema:
         average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
     return TrainingState(
         model=model,
-        optimizers=build_optimizers(model, recipe.optimizer),
+        optimizers=build_optimizers(model, recipe.optimizer, dtype),
         tally=Tally.zero(device),
         average=average,
     )

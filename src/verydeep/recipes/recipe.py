@@ -41,6 +41,8 @@ class Recipe:
     """How the weights begin: he, glorot, normal-0.1, normal-0.01."""
     grow_from: str | None = None
     """A run whose first four convolutions and fully connected layers are copied first (VGG, section 3.1)."""
+    dropout: Annotated[float, Interval(ge=0, lt=1)] | None = None
+    """Probability of each hidden unit of the head to be left out; as the model has it where absent."""
     size: Annotated[int, Gt(0)] | None = None
     """Side in px to which the images are resized; their own where absent."""
     epochs: Annotated[int, Gt(0)] = 10

@@ -103,7 +103,7 @@ def resume(
     chosen = choose_device(device)
     precision = choose_precision(recipe.precision, chosen)
     plan = course(recipe, dataset, chosen)
-    state = initial_state(recipe, fitted_architecture(recipe, dataset), chosen)
+    state = initial_state(recipe, fitted_architecture(recipe, dataset), chosen, precision)
     if folder.state.exists():
         load_state(state, folder.state)
     fabric = Fabric(accelerator=chosen.type, devices=1, precision=precision)

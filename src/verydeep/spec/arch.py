@@ -91,9 +91,15 @@ class Architecture:
 
     def with_batch_norm(self) -> "Architecture":
         """The same network with a batch norm after every convolution, named ``..._bn`` if it had none."""
-        if self.norm != "none":
-            return self
-        return replace(self, norm="batch", name=f"{self.name}_bn" if "|" not in self.name else self.name)
+        return self if self.norm != "none" else self.with_norm("batch")
+
+    def with_norm(self, norm: Norm) -> "Architecture":
+        """The same network with that norm; without one, every convolution has a bias."""
+        named = "|" not in self.name
+        if norm == "none":
+            return replace(self, norm=norm, conv_bias=True, name=self.name.removesuffix("_bn"))
+        suffix = "_bn" if named and self.norm == "none" else ""
+        return replace(self, norm=norm, name=self.name + suffix)
 
     def with_input(self, channels: int, size: int | tuple[int, int]) -> "Architecture":
         """The same layers for other images, with a head that fits them.

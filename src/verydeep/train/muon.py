@@ -20,8 +20,18 @@ NEWTON_SCHULZ_STEPS = 3
 class Muon(Optimizer):
     """Orthogonalised Nesterov momentum, for weights taken as matrices of (outputs, everything else)."""
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
+        """What steps are orthogonalised in; bfloat16 does, where the machine is fast at it."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -40,7 +50,8 @@ class Muon(Optimizer):
         # A weight held at norm sqrt(outputs): the step then turns it by the same angle in every layer.
         weight.mul_(len(weight) ** 0.5 / weight.norm().clamp_min(1e-12))
         weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.add_(orthogonalise(direction.flatten(1)).view_as(weight), alpha=-group["lr"])
+        step = orthogonalise(direction.flatten(1).to(self.dtype))
+        weight.add_(step.view_as(weight), alpha=-group["lr"])
 
 
 def orthogonalise(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -27,17 +28,21 @@ class OptimizerConfig:
     """Decay of convolution and linear weights; biases and norms have none."""
 
 
-def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[Optimizer]:
+def build_optimizers(
+    model: nn.Module, config: OptimizerConfig, dtype: torch.dtype = torch.float32
+) -> list[Optimizer]:
     """The optimizers of ``model``: one, or for muon two, so that each parameter belongs to one of them.
 
-    Each group of parameters keeps its peak rate as ``peak_lr``.
+    Each group of parameters keeps its peak rate as ``peak_lr``. ``dtype`` is that of Muon's matrix products.
     """
     decayed, exempt = _by_decay(model.parameters())
     if config.name == "muon":
         convs = [parameter for parameter in decayed if parameter.ndim == 4]
         others = [parameter for parameter in decayed if parameter.ndim != 4]
         optimizers: list[Optimizer] = [
-            Muon(convs, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay),
+            Muon(
+                convs, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, dtype=dtype
+            ),
             _sgd(others, exempt, config.sgd_lr, config),
         ]
     elif config.name == "sgd":

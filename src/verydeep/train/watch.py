@@ -50,7 +50,7 @@ def require_better_than_chance(
 def remedies(architecture: Architecture, lr: float) -> str:
     """What is likely to help ``architecture``, the likeliest first."""
     lower = f"lower the rate (--optimizer.lr {lr / 10:g})"
-    if architecture.norm == "batch":
+    if architecture.norm != "none":
         return f"Likely remedies: {lower}; look whether images and labels belong together"
     advice = ["add batch norm (--norm batch)", lower, "draw the weights by He (--init he)"]
     if depth(architecture) > 11:

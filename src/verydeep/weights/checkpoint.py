@@ -63,12 +63,12 @@ class _Description(BaseModel):
     origin: dict[str, Any]
 
 
-def save(checkpoint: Checkpoint, path: Path) -> None:
+def save(checkpoint: Checkpoint, path: Path | str) -> None:
     """Write ``checkpoint`` to ``path`` whole or not at all."""
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()
     }
-    with replacing(path) as temporary:
+    with replacing(Path(path)) as temporary:
         save_file(tensors, temporary, {"verydeep": json.dumps(_describe(checkpoint))})
 
 
@@ -83,12 +83,13 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path | str) -> Checkpoint:
     """The network saved in ``path``, or in the run folder ``path``, ready to predict.
 
     Raises:
         CheckpointError: where there is no such file, or it is broken, foreign or does not fit itself.
     """
+    path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
     tensors, description = _read(file)
     try:

@@ -1,0 +1,40 @@
+"""The public face: what it offers, and what it costs to import."""
+
+import subprocess
+import sys
+
+import pytest
+
+import verydeep
+
+
+def test_the_face_is_pinned():
+    assert verydeep.__all__ == [
+        "Architecture", "Checkpoint", "Recipe", "VeryDeepError", "build", "evaluation", "fit", "format_line",
+        "load", "load_dataset", "parse_line", "predict", "read_recipe", "resolve", "resume", "save", "start",
+        "trace",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", verydeep.__all__)
+def test_each_name_is_there_and_documented(name):
+    assert getattr(verydeep, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'vgg16'"):
+        verydeep.vgg16  # noqa: B018
+
+
+def test_importing_it_loads_nothing_heavy():
+    code = (
+        "import sys, verydeep; verydeep.trace(verydeep.resolve('vgg16')); "
+        "assert not {'torch', 'numpy', 'rich', 'pydantic'} & set(sys.modules), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_names_do_not_hide_the_folders():
+    import verydeep.train.loop  # a folder's name must stay a folder
+
+    assert verydeep.train.loop.fit is verydeep.fit
