@@ -1,7 +1,6 @@
 """From a recipe and a data set to what the loop takes: the network, its state, and what it sees."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -10,7 +9,6 @@ from verydeep.data.images import Dataset, Images, channel_statistics
 from verydeep.data.split import stratified_split
 from verydeep.data.transforms import resize
 from verydeep.models.build import build
-from verydeep.models.init import grow
 from verydeep.recipes.machine import Precision
 from verydeep.recipes.recipe import Recipe
 from verydeep.spec import zoo
@@ -19,7 +17,6 @@ from verydeep.spec.preprocess import Preprocess
 from verydeep.train.loop import Course
 from verydeep.train.optimizer import build_optimizers
 from verydeep.train.state import Tally, TrainingState
-from verydeep.weights import checkpoint
 
 
 def fitted_architecture(recipe: Recipe, dataset: Dataset) -> Architecture:
@@ -74,8 +71,6 @@ def initial_state(
     """The network as it begins, with its optimizers; the recipe's seed decides every bit of it."""
     torch.manual_seed(recipe.seed)
     model = build(architecture, recipe.init)
-    if recipe.grow_from is not None:
-        grow(model, checkpoint.load(Path(recipe.grow_from)).model)
     model.to(device)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it

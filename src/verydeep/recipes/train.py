@@ -13,6 +13,7 @@ from verydeep.errors import CheckpointError, Interrupted
 from verydeep.evaluate.metrics import Evaluation, Mistake, evaluation, worst_mistakes
 from verydeep.evaluate.predict import predict
 from verydeep.models.classifier import Classifier
+from verydeep.models.init import grow
 from verydeep.recipes.assemble import course, fitted_architecture, initial_state, sized
 from verydeep.recipes.machine import Device, choose_device, choose_precision, describe
 from verydeep.recipes.recipe import Recipe, to_toml
@@ -106,6 +107,8 @@ def resume(
     state = initial_state(recipe, fitted_architecture(recipe, dataset), chosen, precision)
     if folder.state.exists():
         load_state(state, folder.state)
+    elif recipe.grow_from is not None:
+        grow(state.model, checkpoint.load(recipe.grow_from).model)
     fabric = Fabric(accelerator=chosen.type, devices=1, precision=precision)
     run = _Run(recipe, dataset, plan, folder)
     epochs = _train(run, state, fabric, watcher or Watcher())

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from verydeep.data.files import replacing
 from verydeep.evaluate.metrics import Evaluation, Mistake
 from verydeep.report import plots
 from verydeep.report.confusions import class_lines, matrix
@@ -59,9 +60,8 @@ class RunReport:
 
 def write_page(report: RunReport, path: Path) -> None:
     """``report`` as a page at ``path``, where a reader never meets half of one."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(render(report), encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(render(report), encoding="utf-8")
 
 
 def render(report: RunReport) -> str:

@@ -1,0 +1,27 @@
+"""Nobody ever meets half a file."""
+
+import os
+
+import pytest
+
+from verydeep.data.files import replacing
+
+
+def test_a_file_appears_whole(tmp_path):
+    target = tmp_path / "new" / "file.txt"
+    with replacing(target) as temporary:
+        temporary.write_text("half")
+        assert not target.exists()
+        temporary.write_text("whole")
+    assert target.read_text() == "whole"
+    assert os.listdir(target.parent) == ["file.txt"]
+
+
+def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+    with pytest.raises(OSError, match="full"), replacing(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(28, "full")
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
