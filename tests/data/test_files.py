@@ -1,7 +1,5 @@
 """Nobody ever meets half a file."""
 
-import os
-
 import pytest
 
 from verydeep.data.files import replacing
@@ -14,7 +12,7 @@ def test_a_file_appears_whole(tmp_path):
         assert not target.exists()
         temporary.write_text("whole")
     assert target.read_text() == "whole"
-    assert os.listdir(target.parent) == ["file.txt"]
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
 
 
 def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
@@ -24,4 +22,4 @@ def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
         temporary.write_text("half")
         raise OSError(28, "full")
     assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
