@@ -11,7 +11,7 @@ from verydeep.recipes.recipe import Recipe
 
 def _flags(kind: Any) -> Any:
     """A twin of the dataclass ``kind`` whose fields may all be left out, with the same help."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = get_type_hints(kind)  # without their ranges: the recipe refuses what is out of them, in words
     words = {text.arg_name: text.description for text in parse_from_object(kind).params}
     twins = []
     for item in fields(kind):

@@ -12,7 +12,7 @@ class EpochResult:
     epochs: int
     """How many there will be."""
     train_loss: float
-    """Mean over the epoch, on augmented images, as the network changed."""
+    """Mean over the epoch, on augmented images and smoothed labels, as the network changed."""
     train_top1: float
     """Likewise: so it may lie below the validation's."""
     val_loss: float | None
