@@ -42,6 +42,20 @@ def test_set_rate_is_a_factor_of_the_peak():
     assert [group["lr"] for o in optimizers for group in o.param_groups] == [0.1, 0.2, 0.2]
 
 
+def test_muon_takes_a_closure_as_torchs_optimizers_do():
+    weight = torch.nn.Parameter(torch.randn(4, 6))
+    before = weight.detach().clone()
+
+    def closure():
+        loss = weight.square().sum()
+        loss.backward()
+        return loss
+
+    loss = Muon([weight], lr=0.1, momentum=0.6, weight_decay=0.0).step(closure)
+    assert float(loss.detach()) == pytest.approx(float(before.square().sum()))
+    assert not torch.equal(weight, before)
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (16, 40), (40, 16)])
 def test_orthogonalise_evens_out_the_singular_values(shape):
     torch.manual_seed(0)

@@ -32,7 +32,6 @@ class RunResult:
     """A finished training."""
 
     run: Path
-    data: str
     recipe: Recipe
     architecture: Architecture
     epochs: tuple[EpochResult, ...]
@@ -118,7 +117,6 @@ def resume(
     _save_model(run, kept, {"epochs": state.epoch, "test_top1": test.top1})
     result = RunResult(
         run=folder.path,
-        data=dataset.name,
         recipe=recipe,
         architecture=kept.architecture,
         epochs=tuple(epochs),

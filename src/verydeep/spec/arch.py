@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from verydeep.errors import ShapeError, SpecError
 from verydeep.spec.grammar import format_line, parse_line
@@ -49,17 +49,17 @@ class Architecture:
             raise SpecError(f"channels, height and width must be at least 1, {self.input} given")
         if not 0 <= self.dropout < 1:
             raise SpecError(f"dropout is a probability from 0 to below 1, {self.dropout} given")
-        self.map_shape  # noqa: B018  (walks the layers: refuses an input that they cannot take)
+        self._last_map()
 
     @classmethod
-    def from_line(cls, line: str, name: str | None = None, **settings: object) -> "Architecture":
+    def from_line(cls, line: str, name: str | None = None, **settings: Any) -> "Architecture":
         """The architecture that ``line`` writes; ``settings`` are the other fields.
 
         Raises:
             SpecError: naming the token that cannot be read.
         """
         layers, head = parse_line(line)
-        return cls(name=name or format_line(layers, head), layers=layers, head=head, **settings)  # type: ignore[arg-type]
+        return cls(name=name or format_line(layers, head), layers=layers, head=head, **settings)
 
     @property
     def line(self) -> str:
@@ -80,6 +80,10 @@ class Architecture:
     @property
     def map_shape(self) -> Shape:
         """The shape of the last map, which the head pools."""
+        return self._last_map()
+
+    def _last_map(self) -> Shape:
+        """The shape after all layers; refuses an input that they cannot take."""
         try:
             return _walk(self.layers, self.input)
         except ShapeError as error:

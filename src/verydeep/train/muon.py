@@ -4,7 +4,7 @@ Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; t
 with weights held at a fixed norm, is that of Jordan's CIFAR-10 speed record (arXiv 2404.00498 and after).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -34,12 +34,17 @@ class Muon(Optimizer):
         """What steps are orthogonalised in; bfloat16 does, where the machine is fast at it."""
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One step; ``closure`` is not supported and stands here for the signature of torch."""
+    def step(self, closure: Any = None) -> Any:
+        """One step; ``closure``, where given, computes loss and gradients first, and the loss comes back."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
                     self._update(weight, weight.grad, group)
+        return loss
 
     def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]

@@ -109,7 +109,8 @@ def _read(file: Path) -> tuple[dict[str, Tensor], _Description]:
     try:
         with safe_open(file, framework="pt") as opened:
             text = (opened.metadata() or {}).get("verydeep")
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no mapping)
+            names = opened.keys()  # a file is no mapping: it cannot be iterated itself
+            tensors = {name: opened.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{file} ({file.stat().st_size:,} bytes) is broken or no safetensors file: {error}. "
