@@ -27,10 +27,14 @@ def test_biases_and_norms_do_not_decay(name):
             assert decays == {group["weight_decay"] == 0.1}
 
 
-def test_muon_takes_the_convolutions_alone():
-    muon, sgd = build_optimizers(build(NET), OptimizerConfig(name="muon", lr=0.2, sgd_lr=0.3))
+def test_muon_takes_convolutions_and_hidden_layers():
+    model = build(NET)
+    muon, sgd = build_optimizers(model, OptimizerConfig(name="muon", lr=0.2, sgd_lr=0.3))
     assert isinstance(muon, Muon)
-    assert {p.ndim for group in muon.param_groups for p in group["params"]} == {4}
+    taken = [p for group in muon.param_groups for p in group["params"]]
+    assert [p.shape for p in taken] == [(8, 1, 3, 3), (16, 8, 3, 3), (12, 16)]
+    left = [p for group in sgd.param_groups for p in group["params"]]
+    assert (3, 12) in [p.shape for p in left]  # the classes
     assert [group["lr"] for group in muon.param_groups] == [0.2]
     assert {group["lr"] for group in sgd.param_groups} == {0.3}
 

@@ -1,4 +1,4 @@
-"""The optimizers: SGD with Nesterov momentum, Adam, AdamW, and Muon for the convolutions."""
+"""The optimizers: SGD with Nesterov momentum, Adam, AdamW, and Muon for all but the last layer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class OptimizerConfig:
     """How steps are made from gradients."""
 
     name: Literal["sgd", "adam", "adamw", "muon"] = "sgd"
-    """sgd is with Nesterov momentum; muon takes the convolutions, and sgd everything else."""
+    """sgd is with Nesterov momentum; muon takes convolutions and hidden layers, and sgd everything else."""
     lr: Annotated[float, Gt(0)] = 0.05
-    """Peak learning rate; of the convolutions where the optimizer is muon."""
+    """Peak learning rate; of convolutions and hidden layers where the optimizer is muon."""
     sgd_lr: Annotated[float, Gt(0)] = 0.1
     """Peak learning rate of everything that muon leaves to sgd."""
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.9
@@ -37,13 +37,12 @@ def build_optimizers(
     """
     decayed, exempt = _by_decay(model.parameters())
     if config.name == "muon":
-        convs = [parameter for parameter in decayed if parameter.ndim == 4]
-        others = [parameter for parameter in decayed if parameter.ndim != 4]
+        *hidden, classes = decayed
         optimizers: list[Optimizer] = [
             Muon(
-                convs, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, dtype=dtype
+                hidden, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, dtype=dtype
             ),
-            _sgd(others, exempt, config.sgd_lr, config),
+            _sgd([classes], exempt, config.sgd_lr, config),
         ]
     elif config.name == "sgd":
         optimizers = [_sgd(decayed, exempt, config.lr, config)]
