@@ -56,6 +56,7 @@ def test_written_toml_holds_every_value():
         ("epochs = 0\nseed = 'a'", "seed is 'a'"),
         ("keep = 'best'", "keep = best chooses by validation images"),
         ("[schedule]\nname = 'plateau'", "schedule.name = plateau chooses by validation images"),
+        ("batch_size = 6\nslices = 4", "a slice needs two images at least"),
         ("epochs = ", "is no TOML"),
         ("optimizer = 3", "optimizer is 3"),
     ],

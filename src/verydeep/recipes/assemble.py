@@ -62,6 +62,7 @@ def course(recipe: Recipe, dataset: Dataset, device: torch.device) -> Course:
         augment=recipe.augment,
         label_smoothing=recipe.label_smoothing,
         channels_last=recipe.channels_last,
+        slices=recipe.slices,
     )
 
 

@@ -49,6 +49,8 @@ class Recipe:
     """Passes over the training images."""
     batch_size: Annotated[int, Gt(0)] = 256
     """Images a step."""
+    slices: Annotated[int, Gt(0)] = 1
+    """Into how many a batch is cut: on a CPU they run at once, and batch norm takes each by itself."""
     seed: int = 0
     """Decides weights, order, augmentation and split."""
     validation: Annotated[float, Interval(ge=0, lt=1)] = 0.0
@@ -68,6 +70,10 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        if 2 * self.slices > self.batch_size:
+            raise RecipeError(
+                f"batch_size is {self.batch_size} and slices {self.slices}: a slice needs two images at least"
+            )
         needs = "keep = best" if self.keep == "best" else "schedule.name = plateau"
         if not self.validation and (self.keep == "best" or self.schedule.name == "plateau"):
             raise RecipeError(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -21,6 +22,7 @@ from verydeep.spec.preprocess import Preprocess
 from verydeep.train.optimizer import set_rate
 from verydeep.train.results import EpochResult
 from verydeep.train.schedule import ScheduleConfig, rate_factor
+from verydeep.train.slices import backward_in_slices
 from verydeep.train.state import Tally, TrainingState
 from verydeep.train.watch import require_better_than_chance, require_finite
 
@@ -43,6 +45,8 @@ class Course:
     augment: AugmentConfig
     label_smoothing: float
     channels_last: bool
+    slices: int = 1
+    """Into how many a batch is cut (``train/slices.py``)."""
 
     @property
     def steps(self) -> int:
@@ -64,26 +68,24 @@ def fit(
     Raises:
         LearningError: where the loss is not finite, or accuracy stays at chance.
     """
-    module = fabric.setup_module(state.model)
-    steppers = [cast(Optimizer, fabric.setup_optimizers(optimizer)) for optimizer in state.optimizers]
-    while state.epoch < course.epochs and not state.plateau.is_over(course.schedule):
-        state.model.train()
-        began = time.perf_counter()
-        for batch in _rest_of_epoch(state, course):
-            factor = _rate_factor(state, course)
-            set_rate(state.optimizers, factor)
-            images = _prepare(state, course, batch)
-            logits = module(images)
-            loss = functional.cross_entropy(logits, batch.labels, label_smoothing=course.label_smoothing)
-            fabric.backward(loss)
-            for stepper in steppers:
-                stepper.step()
-                stepper.zero_grad()
-            _count(state, loss, logits, batch)
-            state.seconds += time.perf_counter() - began
-            after_step(state)
+    criterion = partial(functional.cross_entropy, label_smoothing=course.label_smoothing)
+    state.model.train()  # before twins are made of it
+    with backward_in_slices(state.model, course.slices, criterion, fabric) as backward:
+        steppers = [cast(Optimizer, fabric.setup_optimizers(optimizer)) for optimizer in state.optimizers]
+        while state.epoch < course.epochs and not state.plateau.is_over(course.schedule):
+            state.model.train()
             began = time.perf_counter()
-        yield _finish_epoch(state, course)
+            for batch in _rest_of_epoch(state, course):
+                set_rate(state.optimizers, _rate_factor(state, course))
+                loss, logits = backward(_prepare(state, course, batch), batch.labels)
+                for stepper in steppers:
+                    stepper.step()
+                    stepper.zero_grad()
+                _count(state, loss, logits, batch)
+                state.seconds += time.perf_counter() - began
+                after_step(state)
+                began = time.perf_counter()
+            yield _finish_epoch(state, course)
 
 
 def _rest_of_epoch(state: TrainingState, course: Course) -> Iterator[Batch]:

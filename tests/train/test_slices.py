@@ -1,0 +1,72 @@
+"""A batch in slices gives the gradients of the whole, on any number of threads."""
+
+from functools import partial
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch.nn import functional
+
+from verydeep.models.build import build
+from verydeep.spec.arch import Architecture
+from verydeep.train.slices import backward_in_slices
+
+CRITERION = partial(functional.cross_entropy, label_smoothing=0.1)
+PLAIN = Architecture.from_line("6 M 8 | gap 12", input=(1, 8, 8), classes=3, dropout=0.0)
+NORMED = PLAIN.with_batch_norm()
+DROPPED = Architecture.from_line("6 M 8 | gap 12", input=(1, 8, 8), classes=3, dropout=0.5)
+
+
+@pytest.fixture
+def fabric():
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def one_backward(fabric, net, slices, count=10):
+    torch.manual_seed(0)
+    model = build(net).train()
+    images, labels = torch.randn(count, 1, 8, 8), torch.randint(3, (count,))
+    with backward_in_slices(model, slices, CRITERION, fabric) as backward:
+        forward = backward(images, labels)
+    return model, forward, [parameter.grad for parameter in model.parameters()]
+
+
+@pytest.mark.parametrize("slices", [2, 3, 4])
+def test_without_batch_norm_slices_change_nothing(fabric, slices):
+    _, whole, expected = one_backward(fabric, PLAIN, 1)
+    _, sliced, gradients = one_backward(fabric, PLAIN, slices)
+    torch.testing.assert_close(sliced.loss, whole.loss)
+    torch.testing.assert_close(sliced.logits, whole.logits)
+    torch.testing.assert_close(gradients, expected)
+
+
+def test_batch_norm_takes_each_slice_by_itself(fabric):
+    model, sliced, _ = one_backward(fabric, NORMED, 2)
+    torch.manual_seed(0)
+    alone = build(NORMED).train()
+    images = torch.randn(10, 1, 8, 8)
+    first = alone(images[:5])
+    torch.testing.assert_close(sliced.logits[:5], first.detach())
+    kept, expected = dict(model.named_buffers()), dict(alone.named_buffers())
+    assert kept
+    for name in expected:  # the statistics of the first slice, once
+        torch.testing.assert_close(kept[name], expected[name])
+
+
+def test_slices_are_added_in_one_order_whichever_is_done_first(fabric):
+    _, _, first = one_backward(fabric, NORMED, 4)
+    for _ in range(5):
+        _, _, again = one_backward(fabric, NORMED, 4)
+        assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_dropout_is_drawn_in_one_order(fabric):
+    _, first, _ = one_backward(fabric, DROPPED, 4)
+    _, again, _ = one_backward(fabric, DROPPED, 4)
+    assert torch.equal(first.logits, again.logits)
+
+
+def test_the_threads_are_given_back(fabric):
+    before = torch.get_num_threads()
+    one_backward(fabric, PLAIN, 2)
+    assert torch.get_num_threads() == before
