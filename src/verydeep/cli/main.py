@@ -47,6 +47,11 @@ _VERBS = {
         "Name what is in images.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg",
     ),
+    "study": (
+        "study:study",
+        "Run a prepared experiment, and write what it shows.",
+        "verydeep study depth",
+    ),
     "recipes": (
         "recipes:app",
         "List the recipes, or copy one to edit.",

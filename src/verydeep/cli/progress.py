@@ -19,6 +19,7 @@ from rich.progress import (
 from verydeep.analyze.trace import trace
 from verydeep.recipes.train import Watcher
 from verydeep.spec.arch import Architecture
+from verydeep.study.trial import Outcome
 from verydeep.train.loop import Course
 from verydeep.train.results import EpochResult
 from verydeep.train.state import TrainingState
@@ -116,3 +117,42 @@ class TrainingProgress(Watcher):
 
     def _say(self, text: str) -> None:
         self.bar.console.print(text, markup=False, soft_wrap=True)
+
+
+class TrialProgress:
+    """A bar of all trials of a study with the finished ones as lines above it."""
+
+    def __init__(self, console: Console, text: str, trials: int) -> None:
+        self.bar = Progress(
+            TextColumn(text),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("runs ·"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("", total=trials)
+        self.trials, self.done = trials, 0
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def finished(self, outcome: Outcome) -> None:
+        """One line, and the bar moves."""
+        self.done += 1
+        self.bar.update(self.task, completed=self.done)
+        result = "stopped" if outcome.failed else "probed"
+        if outcome.test_top1 is not None:
+            result = f"test {outcome.test_top1:.2%}"
+        number = f"{self.done:{len(str(self.trials))}}/{self.trials}"
+        self.bar.console.print(
+            f"{number} · {outcome.name} · {result} · {outcome.seconds:.0f} s", markup=False, soft_wrap=True
+        )

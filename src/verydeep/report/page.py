@@ -68,7 +68,7 @@ def render(report: RunReport) -> str:
     """The page as HTML, all text escaped."""
     right = round(report.test.top1 * report.test.images)
     return (
-        _environment()
+        environment()
         .get_template("run.html.j2")
         .render(
             report=report,
@@ -85,7 +85,8 @@ def render(report: RunReport) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates of this folder, with numbers as a person reads them."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("verydeep", "report"),
         autoescape=True,

@@ -1,0 +1,224 @@
+"""The figures of a study as plain geometry: runs as dots, curves over epochs, gradients over layers."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, floor, isfinite, log10
+from statistics import fmean
+
+from verydeep.report.numbers import percent
+from verydeep.report.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Curve, Point, Tick, round_step
+from verydeep.study.spread import estimate
+from verydeep.study.trial import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """A figure of one curve a variant."""
+
+    title: str
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    across_name: str
+    up_name: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """The runs of one variant: a dot each, their mean, and its 95 % interval."""
+
+    name: str
+    place: float
+    dots: tuple[Point, ...]
+    mean: float
+    low: float
+    high: float
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """A figure of one column a variant."""
+
+    title: str
+    up: tuple[Tick, ...]
+    columns: tuple[Column, ...]
+
+
+def strips(outcomes: Sequence[Outcome]) -> tuple[Strip, ...]:
+    """Test accuracies, a figure a group; all figures share one axis."""
+    measured = [run for run in outcomes if run.test_top1 is not None]
+    if not measured:
+        return ()
+    values = [run.test_top1 or 0.0 for run in measured]
+    up = _Axis.up(values)
+    return tuple(_strip(title, runs, up) for title, runs in by_group(measured).items())
+
+
+def loss_curves(outcomes: Sequence[Outcome]) -> tuple[Lines, ...]:
+    """Training loss over the epochs, the mean of the seeds, a figure a group."""
+    trained = [run for run in outcomes if run.epochs]
+    return tuple(
+        _lines(
+            title or "Training loss",
+            {name: _mean_loss(same) for name, same in by_variant(runs).items()},
+            ("epoch", "training loss, nats"),
+            "{:.3f}".format,
+        )
+        for title, runs in by_group(trained).items()
+    )
+
+
+def gradient_curves(outcomes: Sequence[Outcome], step: int) -> tuple[Lines, ...]:
+    """The norm of the gradient at each layer before ``step``, as a power of ten, a figure a group."""
+    probed = [run for run in outcomes if run.gradients]
+    return tuple(
+        _lines(
+            title,
+            {name: _mean_gradient(same, step) for name, same in by_variant(runs).items()},
+            ("layer, from the image", "norm of the gradient"),
+            lambda exponent: f"{10**exponent:.1e}",
+            tick=_power,
+            least_step=1.0,
+        )
+        for title, runs in by_group(probed).items()
+    )
+
+
+def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes that share a figure, in the order in which groups first come."""
+    groups: dict[str, list[Outcome]] = {}
+    for run in outcomes:
+        groups.setdefault(run.group, []).append(run)
+    return groups
+
+
+def by_variant(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes that differ by their seed alone, in the order in which variants first come."""
+    variants: dict[str, list[Outcome]] = {}
+    for run in outcomes:
+        variants.setdefault(run.variant, []).append(run)
+    return variants
+
+
+def _mean_loss(runs: Sequence[Outcome]) -> list[tuple[int, float]]:
+    longest = min(len(run.epochs) for run in runs)
+    means = ((at + 1, fmean(run.epochs[at].train_loss for run in runs)) for at in range(longest))
+    return [(epoch, loss) for epoch, loss in means if isfinite(loss)]
+
+
+def _mean_gradient(runs: Sequence[Outcome], step: int) -> list[tuple[int, float]]:
+    """Layers with the mean exponent of the seeds; a layer whose gradient is 0 has none."""
+    exponents: dict[int, list[float]] = {}
+    for run in runs:
+        for look in run.gradients:
+            if look.step == step and look.norm > 0:
+                exponents.setdefault(look.place, []).append(log10(look.norm))
+    return [(place, fmean(values)) for place, values in sorted(exponents.items())]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Round values that enclose what is drawn, the lowest first."""
+
+    values: tuple[float, ...]
+    start: float
+    """Where the lowest stands in the figure, in its pixels."""
+    end: float
+
+    @classmethod
+    def up(cls, values: Iterable[float], least_step: float = 1e-6) -> "_Axis":
+        """The vertical axis."""
+        return cls.around(values, least_step, float(HEIGHT - BOTTOM), float(TOP))
+
+    @classmethod
+    def around(cls, values: Iterable[float], least_step: float, start: float, end: float) -> "_Axis":
+        """From ``start`` to ``end`` in the figure's pixels, with some four steps."""
+        low, high = min(values := list(values)), max(values)
+        step = max(round_step(max(high - low, 1e-9) / 4), least_step)
+        first, last = floor(low / step + 1e-9), max(ceil(high / step - 1e-9), floor(low / step + 1e-9) + 1)
+        return cls(tuple(round(number * step, 12) for number in range(first, last + 1)), start, end)
+
+    def place(self, value: float) -> float:
+        low, high = self.values[0], self.values[-1]
+        return self.start + (self.end - self.start) * (value - low) / (high - low)
+
+    def ticks(self, label: Callable[[float], str]) -> tuple[Tick, ...]:
+        return tuple(Tick(self.place(value), label(value)) for value in self.values)
+
+
+def _strip(title: str, outcomes: Sequence[Outcome], up: _Axis) -> Strip:
+    variants = by_variant(outcomes)
+    width = (WIDTH - LEFT - RIGHT) / len(variants)
+    decimals = 0 if up.values[1] - up.values[0] >= 0.01 else 1
+    return Strip(
+        title=title or "Test accuracy",
+        up=up.ticks(partial(percent, decimals=decimals)),
+        columns=tuple(
+            _column(name, runs, LEFT + width * (number + 0.5), up)
+            for number, (name, runs) in enumerate(variants.items())
+        ),
+    )
+
+
+def _column(name: str, runs: Sequence[Outcome], place: float, up: _Axis) -> Column:
+    values = [run.test_top1 or 0.0 for run in runs]
+    mean = estimate(values)
+    low, high = up.values[0], up.values[-1]
+    return Column(
+        name=name,
+        place=place,
+        dots=tuple(
+            Point(place, up.place(value), f"{run.name}: {percent(value)}")
+            for run, value in zip(runs, values, strict=True)
+        ),
+        mean=up.place(mean.mean),
+        low=up.place(max(mean.low, low)),
+        high=up.place(min(mean.high, high)),
+        label=f"{name}: mean {percent(mean.mean)} of {mean.count}",
+    )
+
+
+def _lines(
+    title: str,
+    series: dict[str, list[tuple[int, float]]],
+    names: tuple[str, str],
+    say: Callable[[float], str],
+    tick: Callable[[float], str] = "{:g}".format,
+    least_step: float = 1e-6,
+) -> Lines:
+    drawn = {name: values for name, values in series.items() if values}
+    everything = [value for values in drawn.values() for value in values]
+    up = _Axis.up((value for _, value in everything), least_step)
+    across = _Axis.around((0.0, *(float(at) for at, _ in everything)), 1.0, float(LEFT), float(WIDTH - RIGHT))
+    return Lines(
+        title=title,
+        across=across.ticks("{:g}".format),
+        up=up.ticks(tick),
+        across_name=names[0],
+        up_name=names[1],
+        curves=tuple(
+            Curve(
+                name,
+                tuple(
+                    Point(
+                        across.place(float(at)),
+                        up.place(value),
+                        f"{name}, {names[0].split(',')[0]} {at}: {say(value)}",
+                    )
+                    for at, value in values
+                ),
+                say(values[-1][1]),
+            )
+            for name, values in drawn.items()
+        ),
+    )
+
+
+def _power(exponent: float) -> str:
+    """``-12`` as 10 to that power."""
+    digits = str.maketrans(
+        "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+    )
+    return "10" + f"{exponent:g}".translate(digits)

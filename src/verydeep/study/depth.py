@@ -1,0 +1,96 @@
+"""Does depth help, and do local response normalisation and 1x1 convolutions? Table 3 of the paper."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from verydeep.data.transforms import AugmentConfig
+from verydeep.recipes.recipe import Recipe
+from verydeep.study.spread import Effect, difference, verdict
+from verydeep.study.trial import Outcome, Published, Study, Trial
+from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.schedule import ScheduleConfig
+
+LINES = {
+    "A": "8 M 16 M 32x2 M 64x2 M 64x2 M | gap 128 128",
+    "A-LRN": "8 L M 16 M 32x2 M 64x2 M 64x2 M | gap 128 128",
+    "B": "8x2 M 16x2 M 32x2 M 64x2 M 64x2 M | gap 128 128",
+    "C": "8x2 M 16x2 M 32x2 32k1 M 64x2 64k1 M 64x2 64k1 M | gap 128 128",
+    "D": "8x2 M 16x2 M 32x3 M 64x3 M 64x3 M | gap 128 128",
+    "E": "8x2 M 16x2 M 32x4 M 64x4 M 64x4 M | gap 128 128",
+}
+"""The paper's columns (Table 1) with an eighth of the channels and a small head."""
+
+RECIPE = Recipe(
+    size=32,  # five pools halve 32 px to 1
+    norm="none",
+    init="he",
+    dropout=0.0,
+    epochs=10,
+    batch_size=64,
+    optimizer=OptimizerConfig(name="sgd", lr=0.02, momentum=0.9, weight_decay=5e-4),
+    schedule=ScheduleConfig(name="linear", warmup=0.1),
+    augment=AugmentConfig(flip="random"),
+)
+"""SGD as in the paper (section 3.1), in a few epochs; without dropout, which needs many more."""
+PROTOCOL = (
+    "An eighth of the channels, a head of 128 and 128 units, images of 32 px, no batch norm; He's "
+    "initialisation, SGD with momentum 0.9 at a rate of 0.02 that rises for a tenth of the steps and falls "
+    "in a straight line, batch 64, flips."
+)
+IMAGES, SEEDS = 6_000, 3
+FULL_EPOCHS, FULL_SEEDS = 20, 5
+
+
+def vgg_trials(lines: dict[str, str], full: bool) -> tuple[Trial, ...]:
+    """A trial for each of ``lines`` and each seed; ``full`` takes all images, more epochs and more seeds."""
+    return tuple(
+        Trial(
+            variant=name,
+            recipe=replace(RECIPE, model=line, seed=seed, epochs=FULL_EPOCHS if full else RECIPE.epochs),
+            images=None if full else IMAGES,
+        )
+        for name, line in lines.items()
+        for seed in range(FULL_SEEDS if full else SEEDS)
+    )
+
+
+def _trials(full: bool) -> tuple[Trial, ...]:
+    return vgg_trials(LINES, full)
+
+
+def _conclude(outcomes: Sequence[Outcome]) -> str:
+    of = {name: [outcome for outcome in outcomes if outcome.variant == name] for name in LINES}
+    steps: tuple[tuple[str, str, str, Effect], ...] = (
+        ("D", "A", "Going from 11 to 16 layers (A to D)", "helps"),
+        ("E", "D", "Going on to 19 (D to E)", "makes no difference"),
+        ("A-LRN", "A", "Local response normalisation (A to A-LRN)", "makes no difference"),
+        ("C", "B", "Adding three 1x1 convolutions (B to C)", "helps"),
+        ("D", "C", "Making them 3x3 (C to D)", "helps"),
+    )
+    return " ".join(
+        f"{verdict(difference(of[ours], of[theirs]), what, paper)}." for ours, theirs, what, paper in steps
+    )
+
+
+STUDY = Study(
+    name="depth",
+    title="Does depth help?",
+    question="The six columns of the paper's Table 1, trained alike: does accuracy rise with depth, does "
+    "local response normalisation help, and do 1x1 convolutions help less than 3x3?",
+    source="Simonyan and Zisserman 2014, arXiv 1409.1556, sections 2.3 and 4.1, Table 3",
+    protocol=PROTOCOL,
+    trials=_trials,
+    conclude=_conclude,
+    published=Published(
+        caption="ImageNet, one scale of 256 px (Table 3)",
+        header=("network", "top-1 error", "top-5 error"),
+        rows=(
+            ("A", "29.6 %", "10.4 %"),
+            ("A-LRN", "29.7 %", "10.5 %"),
+            ("B", "28.7 %", "9.9 %"),
+            ("C", "28.1 %", "9.4 %"),
+            ("D", "27.0 %", "8.8 %"),
+            ("E", "27.3 %", "9.0 %"),
+        ),
+    ),
+)

@@ -1,0 +1,106 @@
+"""The vanishing gradient, seen: its norm at each layer as training begins, from 8 to 56 layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log10
+from statistics import fmean
+
+from verydeep.models.init import Init
+from verydeep.recipes.recipe import Recipe
+from verydeep.spec.arch import Norm
+from verydeep.study.residual import line
+from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
+from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.schedule import ScheduleConfig
+
+DEPTHS = (8, 20, 32, 56)
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class _Build:
+    """How a network is made trainable, or not."""
+
+    init: Init
+    norm: Norm = "none"
+    residual: bool = False
+
+
+BUILDS = {
+    "N(0, 0.01)": _Build("normal-0.01"),
+    "Glorot": _Build("glorot"),
+    "He": _Build("he"),
+    "He, batch norm": _Build("he", norm="batch"),
+    "He, shortcuts": _Build("he", residual=True),
+    "He, batch norm, shortcuts": _Build("he", norm="batch", residual=True),
+}
+
+
+def _trials(full: bool) -> tuple[Trial, ...]:
+    return tuple(
+        Trial(
+            group=f"{depth} layers",
+            variant=name,
+            recipe=Recipe(
+                model=line(depth, residual=build.residual),
+                size=28 if full else 16,
+                norm=build.norm,
+                init=build.init,
+                epochs=1,
+                batch_size=BATCH,
+                seed=seed,
+                precision="fp32",
+                optimizer=OptimizerConfig(name="sgd", lr=0.01, momentum=0.9, weight_decay=0.0),
+                schedule=ScheduleConfig(name="constant"),
+            ),
+            images=BATCH * max(PROBE_STEPS),  # one epoch is as many steps as are looked at
+            kind="probe",
+        )
+        for depth in DEPTHS
+        for name, build in BUILDS.items()
+        for seed in range(3)
+    )
+
+
+def decades(outcome: Outcome, step: int = 0) -> float | None:
+    """By how many powers of ten the gradient falls from the last convolution back to the first.
+
+    None where either end was 0 or not finite; below 0 where it grows.
+    """
+    norms = {look.place: look.norm for look in outcome.gradients if look.step == step}
+    last = max(norms, default=0) - 1  # the last place is that of the classes
+    first_norm, last_norm = norms.get(1), norms.get(last)
+    return log10(last_norm / first_norm) if first_norm and last_norm else None
+
+
+def _conclude(outcomes: Sequence[Outcome]) -> str:
+    deepest = f"{DEPTHS[-1]} layers"
+    said = []
+    for name in BUILDS:
+        falls = [decades(run) for run in outcomes if (run.group, run.variant) == (deepest, name)]
+        measured = [fall for fall in falls if fall is not None]
+        said.append(f"{name}: {_in_words(fmean(measured))}" if measured else f"{name}: not finite")
+    return (
+        f"From the last convolution of {DEPTHS[-1]} layers back to the first, before the first step, the "
+        f"norm of the gradient changes so. {'; '.join(said)}."
+    )
+
+
+def _in_words(fall: float) -> str:
+    if abs(fall) < 0.5:
+        return f"{10**-fall:.2g} times, all but kept"
+    return f"it vanishes, {10**-fall:.1g} times" if fall > 0 else f"it grows, {10**-fall:.2g} times"
+
+
+STUDY = Study(
+    name="gradients",
+    title="The vanishing gradient, seen",
+    question="How large is the gradient at each layer as training begins, and what do ReLU with He's "
+    "initialisation, batch norm and the shortcut each do about it?",
+    source="Glorot and Bengio 2010; Ioffe and Szegedy 2015; He et al. 2015, 1502.01852 and 1512.03385",
+    protocol="Nets of 6n + 2 layers with 8, 16 and 32 channels, images of 16 px, fp32 (gradients in fp64); "
+    "the norm of the gradient of each layer's weights on one batch of 64, before the first step, after "
+    f"{' and after '.join(map(str, PROBE_STEPS[1:]))} of SGD at a rate of 0.01.",
+    trials=_trials,
+    conclude=_conclude,
+)

@@ -1,0 +1,87 @@
+"""Plain networks get worse as they get deeper, and shortcuts cure it: Figure 6 of the ResNet paper."""
+
+from collections.abc import Sequence
+
+from verydeep.data.transforms import AugmentConfig
+from verydeep.recipes.recipe import Recipe
+from verydeep.study.spread import Effect, difference, verdict
+from verydeep.study.trial import Outcome, Published, Study, Trial
+from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.schedule import ScheduleConfig
+
+
+def line(depth: int, *, residual: bool, channels: int = 8) -> str:
+    """The network of 6n + 2 layers (He et al. 2015, section 4.2), with ``channels`` in its first stage."""
+    blocks, stages = (depth - 2) // 6, []
+    for stage in range(3):
+        width = channels * 2**stage
+        first = f"{width}s2 {width}" if stage else f"{width} {width}"
+        rest = blocks - 1
+        if residual:
+            stages.append(f"({first})" + (f" ({width} {width})x{rest}" if rest else ""))
+        else:
+            stages.append(first + (f" {width}x{2 * rest}" if rest else ""))
+    return f"{channels} {' '.join(stages)} | gap"
+
+
+NETS = {
+    f"{kind}{depth}": line(depth, residual=kind == "resnet")
+    for kind in ("plain", "resnet")
+    for depth in (20, 56)
+}
+
+
+def _trials(full: bool) -> tuple[Trial, ...]:
+    return tuple(
+        Trial(
+            variant=name,
+            recipe=Recipe(
+                model=text,
+                size=28 if full else 16,
+                norm="batch",
+                epochs=20 if full else 6,
+                batch_size=64,
+                seed=seed,
+                optimizer=OptimizerConfig(name="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4),
+                schedule=ScheduleConfig(name="linear", warmup=0.1),
+                augment=AugmentConfig(flip="random"),
+            ),
+            images=None if full else 6_000,
+        )
+        for name, text in NETS.items()
+        for seed in range(3)
+    )
+
+
+def _conclude(outcomes: Sequence[Outcome]) -> str:
+    of = {name: [outcome for outcome in outcomes if outcome.variant == name] for name in NETS}
+    steps: tuple[tuple[str, str, str, Effect], ...] = (
+        ("plain56", "plain20", "Depth of 56 in place of 20 layers, in a plain net,", "hurts"),
+        ("resnet56", "resnet20", "The same depth with shortcuts", "helps"),
+        ("resnet56", "plain56", "The shortcut, at 56 layers,", "helps"),
+    )
+    return " ".join(
+        f"{verdict(difference(of[ours], of[theirs]), what, paper)}." for ours, theirs, what, paper in steps
+    )
+
+
+STUDY = Study(
+    name="residual",
+    title="What the shortcut changed",
+    question="Plain and residual nets of 20 and 56 layers: does the deeper plain net do worse, in training "
+    "already, and do shortcuts cure it?",
+    source="He et al. 2015, arXiv 1512.03385, section 4.2, Figure 6",
+    protocol="Half of the paper's channels (8, 16, 32), batch norm, images of 16 px; He initialisation, SGD "
+    "with momentum 0.9 at a rate of 0.1 that falls in a straight line, weight decay 1e-4, batch 64, flips.",
+    trials=_trials,
+    conclude=_conclude,
+    published=Published(
+        caption="CIFAR-10, test error (Table 6; the plain nets only as curves, in Figure 6)",
+        header=("network", "test error"),
+        rows=(
+            ("plain-20, plain-56", "56 layers worse than 20, in training and in test"),
+            ("ResNet-20", "8.75 %"),
+            ("ResNet-56", "6.97 %"),
+        ),
+    ),
+)
