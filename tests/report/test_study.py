@@ -36,7 +36,7 @@ def report(name, **changes):
     outcomes = tuple(outcome(trial) for trial in study.trials(False))
     values = {
         "study": study, "dataset": "fashion-mnist, 6,000 images", "outcomes": outcomes,
-        "conclusion": study.conclude(outcomes), "command": f"verydeep study {name}",
+        "findings": study.conclude(outcomes), "command": f"verydeep study {name}",
         "machine": {"processor": "a <fast> one", "precision": "fp32"}, "seconds": 600.0,
     }  # fmt: skip
     return StudyReport(**{**values, **changes})
@@ -57,7 +57,7 @@ def test_the_page_says_all_and_asks_for_nothing(name):
     page = render_study(report(name))
     text = " ".join(Texts(page).text.split())
     study = STUDIES[name]
-    for said in (study.question, study.protocol, report(name).conclusion, f"verydeep study {name}"):
+    for said in (study.question, study.protocol, *report(name).findings, f"verydeep study {name}"):
         assert " ".join(said.split()) in text
     for row in summary(report(name).outcomes):
         assert row.variant in text and row.line in text

@@ -73,7 +73,8 @@ def study(
         print_json({**values, "folder": str(folder)})
     else:
         out().print(study_table(summary(report.outcomes)))
-        out().print(f"\n{report.conclusion}\n\nReport: {folder / 'study.html'}", markup=False, soft_wrap=True)
+        said = "\n".join(report.findings)
+        out().print(f"\n{said}\n\nReport: {folder / 'study.html'}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -117,7 +118,7 @@ def _run(
         study=study,
         dataset=_data_in_words(data, trials),
         outcomes=in_order,
-        conclusion=study.conclude(in_order),
+        findings=study.conclude(in_order),
         command=shlex.join(["verydeep", "study", study.name, "--data", data]),
         machine=describe(chosen, choose_precision("auto", chosen)),
         seconds=sum(outcome.seconds for outcome in in_order),
@@ -134,7 +135,8 @@ def _values(report: StudyReport) -> dict[str, Any]:
     return {
         "study": report.study.name,
         "data": report.dataset,
-        "conclusion": report.conclusion,
+        "conclusion": report.findings[0],
+        "findings": list(report.findings),
         "seconds": report.seconds,
         "machine": dict(report.machine),
         "outcomes": [asdict(outcome) for outcome in report.outcomes],

@@ -20,7 +20,8 @@ class StudyReport:
     dataset: str
     outcomes: tuple[Outcome, ...]
     """In the order of the study's trials."""
-    conclusion: str
+    findings: tuple[str, ...]
+    """The conclusion first."""
     command: str
     machine: Mapping[str, str]
     seconds: float
@@ -78,7 +79,7 @@ def markdown(report: StudyReport) -> str:
     ]
     parts = [f"# {report.study.title}", report.study.question, report.study.protocol]
     parts += [f"On {report.dataset}; {report.machine['processor']}, {report.machine['precision']}."]
-    parts += [f"**{report.conclusion}**", _markdown_table(header, ours)]
+    parts += [f"**{report.findings[0]}**", *report.findings[1:], _markdown_table(header, ours)]
     if report.study.published is not None:
         parts += [report.study.published.caption + ":"]
         parts += [_markdown_table(report.study.published.header, report.study.published.rows)]

@@ -58,7 +58,7 @@ def _trials(full: bool) -> tuple[Trial, ...]:
     return vgg_trials(LINES, full)
 
 
-def _conclude(outcomes: Sequence[Outcome]) -> str:
+def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     of = {name: [outcome for outcome in outcomes if outcome.variant == name] for name in LINES}
     steps: tuple[tuple[str, str, str, Effect], ...] = (
         ("D", "A", "Going from 11 to 16 layers (A to D)", "helps"),
@@ -67,7 +67,7 @@ def _conclude(outcomes: Sequence[Outcome]) -> str:
         ("C", "B", "Adding three 1x1 convolutions (B to C)", "helps"),
         ("D", "C", "Making them 3x3 (C to D)", "helps"),
     )
-    return " ".join(
+    return tuple(
         f"{verdict(difference(of[ours], of[theirs]), what, paper)}." for ours, theirs, what, paper in steps
     )
 

@@ -73,23 +73,20 @@ def decades(outcome: Outcome, step: int = 0) -> float | None:
     return log10(last_norm / first_norm) if first_norm and last_norm else None
 
 
-def _conclude(outcomes: Sequence[Outcome]) -> str:
-    deepest = f"{DEPTHS[-1]} layers"
-    said = []
+def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    deepest, said = f"{DEPTHS[-1]} layers", []
     for name in BUILDS:
         falls = [decades(run) for run in outcomes if (run.group, run.variant) == (deepest, name)]
         measured = [fall for fall in falls if fall is not None]
-        said.append(f"{name}: {_in_words(fmean(measured))}" if measured else f"{name}: not finite")
+        said.append(f"{name} {_in_words(fmean(measured))}" if measured else f"{name}: no number")
     return (
-        f"From the last convolution of {DEPTHS[-1]} layers back to the first, before the first step, the "
-        f"norm of the gradient changes so. {'; '.join(said)}."
+        f"From the last convolution of {deepest} back to the first, before the first step, the norm of the "
+        f"gradient becomes, with {'; with '.join(said)}.",
     )
 
 
 def _in_words(fall: float) -> str:
-    if abs(fall) < 0.5:
-        return f"{10**-fall:.2g} times, all but kept"
-    return f"it vanishes, {10**-fall:.1g} times" if fall > 0 else f"it grows, {10**-fall:.2g} times"
+    return f"{10**-fall:.2g} times what it was" if fall < 2 else f"1e-{fall:.0f} of it"
 
 
 STUDY = Study(

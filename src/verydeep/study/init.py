@@ -37,7 +37,7 @@ def _beginnings(trial: Trial, donor: Trial) -> list[Trial]:
     return [*drawn, replace(trial, variant=GROWN, grows_from=donor)]
 
 
-def _conclude(outcomes: Sequence[Outcome]) -> str:
+def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     sentences = []
     for net in ("D", "E"):
         said = []
@@ -46,10 +46,11 @@ def _conclude(outcomes: Sequence[Outcome]) -> str:
             learned = [run.test_top1 for run in runs if run.test_top1 is not None and run.test_top1 > LEARNED]
             mean = f", mean {fmean(learned):.1%}" if learned else ""
             said.append(f"{variant} in {len(learned)} of {len(runs)}{mean}")
-        sentences.append(f"{net} learns from " + "; ".join(said))
-    return ". ".join(sentences) + (
-        ". The paper grew its deep nets from A because random beginnings stalled, and found later that "
-        "Glorot's serves too."
+        sentences.append(f"{net} learns from " + "; ".join(said) + ".")
+    return (
+        *sentences,
+        "The paper grew its deep nets from A because random beginnings stalled, and found later that "
+        "Glorot's serves too.",
     )
 
 

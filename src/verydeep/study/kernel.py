@@ -17,12 +17,12 @@ def _trials(full: bool) -> tuple[Trial, ...]:
     return vgg_trials(LINES, full)
 
 
-def _conclude(outcomes: Sequence[Outcome]) -> str:
+def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     five, three = ([outcome for outcome in outcomes if outcome.variant == name] for name in LINES)
     weights = 1 - three[0].parameters / five[0].parameters
     return (
-        verdict(difference(three, five), "Putting two 3x3 in place of each 5x5", "helps")
-        + f". Both see as far; the net of 3x3 has {weights:.0%} fewer parameters."
+        verdict(difference(three, five), "Putting two 3x3 in place of each 5x5", "helps") + ".",
+        f"Both see as far; the net of 3x3 has {weights:.0%} fewer parameters.",
     )
 
 

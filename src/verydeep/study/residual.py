@@ -53,14 +53,14 @@ def _trials(full: bool) -> tuple[Trial, ...]:
     )
 
 
-def _conclude(outcomes: Sequence[Outcome]) -> str:
+def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     of = {name: [outcome for outcome in outcomes if outcome.variant == name] for name in NETS}
     steps: tuple[tuple[str, str, str, Effect], ...] = (
         ("plain56", "plain20", "Depth of 56 in place of 20 layers, in a plain net,", "hurts"),
         ("resnet56", "resnet20", "The same depth with shortcuts", "helps"),
         ("resnet56", "plain56", "The shortcut, at 56 layers,", "helps"),
     )
-    return " ".join(
+    return tuple(
         f"{verdict(difference(of[ours], of[theirs]), what, paper)}." for ours, theirs, what, paper in steps
     )
 

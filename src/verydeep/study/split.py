@@ -37,23 +37,24 @@ def _recipe(seed: int) -> Recipe:
     )
 
 
-def _conclude(outcomes: Sequence[Outcome]) -> str:
+def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     of = {
         name: [run.test_top1 for run in outcomes if run.variant == name and run.test_top1 is not None]
         for name in (SPLITS, SEEDS)
     }
     if min(map(len, of.values())) < 2:
-        return "Not measured: fewer than two runs of a kind were finished."
+        return ("Not measured: fewer than two runs of a kind were finished.",)
     splits, seeds = of[SPLITS], of[SEEDS]
     mean, tested = fmean(splits), IMAGES // 5
     counted = sqrt(mean * (1 - mean) / tested)
     return (
         f"The same {IMAGES:,} images, network and seed: over {len(splits)} splits the accuracy on the fifth "
         f"held back runs from {min(splits):.1%} to {max(splits):.1%} (standard deviation "
-        f"{100 * stdev(splits):.1f} points); with the split kept and the seed changed, the standard "
-        f"deviation is {100 * stdev(seeds):.1f} points over {len(seeds)} seeds. Counting {tested} images "
-        f"alone makes {100 * counted:.1f} points, so that results on two splits that lie less than "
-        f"{100 * 2 * sqrt(2) * counted:.0f} points apart say nothing."
+        f"{100 * stdev(splits):.1f} points).",
+        f"With the split kept and the seed changed, the standard deviation is {100 * stdev(seeds):.1f} "
+        f"points over {len(seeds)} seeds.",
+        f"Counting {tested} images alone makes {100 * counted:.1f} points, so that results on two splits "
+        f"that lie less than {100 * 2 * sqrt(2) * counted:.0f} points apart say nothing.",
     )
 
 

@@ -94,6 +94,6 @@ class Study:
     """What all trials have in common."""
     trials: Callable[[bool], tuple[Trial, ...]]
     """The trials: those for a laptop, or with ``True`` those for the patient."""
-    conclude: Callable[[Sequence[Outcome]], str]
-    """What the outcomes say, in honest words, whether or not the paper agrees."""
+    conclude: Callable[[Sequence[Outcome]], tuple[str, ...]]
+    """What the outcomes say, whether or not the paper agrees: the conclusion, and what else was found."""
     published: Published | None = None
