@@ -20,8 +20,10 @@ class Page:
     """Whether Range is understood."""
     range_start: int | None = None
     """The first byte of every range, whatever was asked for."""
-    announced: int | None = None
+    announced: int | str | None = None
     """Content-Length, where it is a lie."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What else the server states."""
     breaks_off: list[int] = field(default_factory=list)
     """How many bytes each connection gives before it is dropped; further ones give all."""
 
@@ -42,6 +44,8 @@ class Site:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    for variable in ("VERYDEEP_OFFLINE", "HF_HUB_OFFLINE", "VERYDEEP_MIRROR"):
+        monkeypatch.delenv(variable, raising=False)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.site = Site(f"http://127.0.0.1:{server.server_port}/")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -68,6 +72,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else page.status)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(page.content) - 1}/{len(page.content)}")
+        for name, value in page.headers.items():
+            self.send_header(name, value)
         if page.location:
             self.send_header("Location", page.location)
         body = page.content[start:]
