@@ -124,7 +124,8 @@ def _try_doors(source: Source, folder: Path, progress: Progress | None) -> None:
         except FetchError as error:
             reasons.append(str(error))
     missing = ", ".join(file.name for file in _missing(source, folder))
-    by_hand = f"Files fetched by hand from {source.addresses[0]} may be put into {folder}; they are checked."
+    checked = "; they are checked" if all(file.published.digest for file in source.files) else ""
+    by_hand = f"Files fetched by hand from {source.addresses[0]} may be put into {folder}{checked}."
     raise FetchError("\n- ".join([f"{source.name} could not be had: {missing}", *reasons]) + f"\n{by_hand}")
 
 
