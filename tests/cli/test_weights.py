@@ -73,3 +73,40 @@ def test_what_goes_wrong_is_one_message_and_exits_with_2(
     assert said in failed.stderr and "Traceback" not in failed.stderr
     if name != "vgg61":
         assert f"may be put into {away['VERYDEEP_CACHE']}/weights/{name}; they are checked." in failed.stderr
+
+
+@pytest.fixture
+def with_hub(hub, tmp_path):
+    """The environment of a person who is logged in to the stand-in, and has an empty home."""
+    return {
+        "HF_ENDPOINT": hub.address, "HF_TOKEN": hub.token, "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_DISABLE_XET": "1", "no_proxy": "127.0.0.1,localhost",
+    }  # fmt: skip
+
+
+def test_a_trained_run_is_pushed_pulled_and_used(verydeep, trained, hub, with_hub, tmp_path):
+    arguments = ("user/shapes", "--private", "--licence", "mit", "--json")
+    pushed = verydeep("weights", "push", trained, *arguments, **with_hub)
+    assert pushed.returncode == 0, pushed.stderr
+    values = json.loads(pushed.stdout)
+    assert list(values) == ["repo", "url", "commit", "private"]
+    assert values["url"] == f"{hub.address}/user/shapes" and values["private"]
+    card = hub.content("user/shapes", "README.md").decode()
+    assert 'license: "mit"' in card and "trained on synthetic" in card and "top-1 on the test images" in card
+
+    pulled = verydeep("weights", "pull", "user/shapes", "--out", "mine", cwd=tmp_path, **with_hub)
+    assert (pulled.returncode, pulled.stdout) == (0, "mine/model.safetensors\n"), pulled.stderr
+    used = verydeep("evaluate", "mine", "synthetic", "--json", cwd=tmp_path)
+    assert json.loads(used.stdout) == json.loads(verydeep("evaluate", trained, "synthetic", "--json").stdout)
+
+
+def test_pull_without_a_place_leaves_it_in_the_hubs_cache(verydeep, trained, hub, with_hub, tmp_path):
+    hub.put("user/shapes", "model.safetensors", (trained / "model.safetensors").read_bytes())
+    values = json.loads(verydeep("weights", "pull", "user/shapes", "--json", **with_hub).stdout)
+    assert values["repo"] == "user/shapes" and values["path"].startswith(str(tmp_path / "hf"))
+    assert verydeep("weights", "pull", "user/shapes", **with_hub).stdout == f"{values['path']}\n"
+
+
+def test_who_is_not_logged_in_is_told_how(verydeep, trained, with_hub):
+    failed = verydeep("weights", "push", trained, "user/shapes", **{**with_hub, "HF_TOKEN": ""})
+    assert failed.returncode == 2 and "hf auth login" in failed.stderr and "Traceback" not in failed.stderr

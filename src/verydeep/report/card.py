@@ -34,22 +34,32 @@ def model_card(checkpoint: Checkpoint, repo: str, licence: str | None = None) ->
             licence=licence,
             architecture=architecture,
             totals=trace(architecture).totals,
-            preprocess=json.dumps(checkpoint.preprocess.to_dict()),
+            preprocess=_lines(checkpoint.preprocess.to_dict()),
             classes=checkpoint.classes,
             shown_count=SHOWN_CLASSES,
-            shown_classes=json.dumps(checkpoint.classes[:SHOWN_CLASSES], ensure_ascii=False),
-            origin=origin,
+            shown_classes=_numbered(checkpoint.classes[:SHOWN_CLASSES]),
+            data=" ".join(str(origin.get("data", "")).split()),
+            recipe=origin.get("recipe"),
             top1=top1 if isinstance(top1, float) else None,
             settings=_settings(origin),
         )
     )
 
 
+def _lines(values: dict[str, Any]) -> str:
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
+
+
+def _numbered(classes: tuple[str, ...]) -> str:
+    """A line a class, with its place among the logits."""
+    width = len(str(len(classes) - 1))
+    return "\n".join(f"{place:{width}}  {' '.join(name.split())}" for place, name in enumerate(classes))
+
+
 def _settings(origin: dict[str, Any]) -> str:
     """What is known of the training, in brackets."""
-    known = [f"{name} {origin[name]}" for name in ("seed", "epochs") if isinstance(origin.get(name), int)]
-    version = [f"verydeep {origin['verydeep']}"] if "verydeep" in origin else []
-    return ", ".join([*known, *version])
+    words = {"epochs": "{} epochs", "seed": "seed {}", "verydeep": "verydeep {}"}
+    return ", ".join(text.format(origin[name]) for name, text in words.items() if name in origin)
 
 
 def _environment() -> jinja2.Environment:
