@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from dataclasses import replace
 
 import pytest
@@ -45,16 +46,16 @@ def lay(path, content=CONTENT):
 def test_weights_are_fetched_once_and_resumed(site, vgg16, tmp_path):
     site.serve("/first/vgg16.pth", CONTENT, breaks_off=[100_000])
     told = []
-    path = obtain_weights(vgg16, progress=lambda *numbers: told.append(numbers))
+    path = fetch_weights(vgg16, progress=lambda *numbers: told.append(numbers))
     assert path == tmp_path / "cache" / "weights" / "vgg16.imagenet1k_v1" / "vgg16.pth"
     assert path.read_bytes() == CONTENT and told[-1] == (len(CONTENT), len(CONTENT))
-    assert obtain_weights(vgg16) == path
+    assert fetch_weights(vgg16) == path
     assert [asked for _, asked in site.requests] == [None, "bytes=100000-"]
 
 
 def test_where_the_first_address_fails_the_second_is_asked(site, vgg16):
     site.serve("/second/vgg16.pth", CONTENT)
-    assert obtain_weights(vgg16).read_bytes() == CONTENT
+    assert fetch_weights(vgg16).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -69,22 +70,51 @@ def test_another_file_is_refused_with_the_place_for_one_fetched_by_hand(
 ):
     site.serve("/first/vgg16.pth", content)
     with pytest.raises(FetchError, match=words) as caught:
-        obtain_weights(vgg16)
+        fetch_weights(vgg16)
     lines = str(caught.value).splitlines()
     assert lines[0] == "vgg16.imagenet1k_v1 could not be had: vgg16.pth"
     assert lines[2].endswith("second/vgg16.pth: the server answered 404 Not Found.")
     folder = tmp_path / "cache" / "weights" / "vgg16.imagenet1k_v1"
     assert lines[3].endswith(f"may be put into {folder}; they are checked.")
     (folder / "vgg16.pth").write_bytes(CONTENT)
-    assert obtain_weights(vgg16) == folder / "vgg16.pth"
+    assert fetch_weights(vgg16) == folder / "vgg16.pth"
 
 
 def test_a_truncated_file_in_the_cache_is_replaced(site, vgg16, caplog):
     site.serve("/first/vgg16.pth", CONTENT)
-    path = obtain_weights(vgg16)
+    path = fetch_weights(vgg16)
     path.write_bytes(CONTENT[:-1000])
-    assert obtain_weights(vgg16).read_bytes() == CONTENT
+    assert fetch_weights(vgg16).read_bytes() == CONTENT
     assert "vgg16.pth is broken: expected about 440,400 bytes, got 439,000" in caplog.text
+
+
+def test_a_file_that_has_not_changed_is_read_again_only_when_asked(site, vgg16, tmp_path, caplog):
+    site.serve("/first/vgg16.pth", CONTENT)
+    path = fetch_weights(vgg16)
+    when = path.stat().st_mtime_ns
+    path.write_bytes(b"x" * len(CONTENT))
+    os.utime(path, ns=(when, when))
+    assert fetch_weights(vgg16).read_bytes() == b"x" * len(CONTENT)  # as if nothing had been written
+    os.utime(path, ns=(when, when + 1))
+    assert fetch_weights(vgg16).read_bytes() == CONTENT
+    assert "vgg16.pth is broken: expected sha256" in caplog.text
+    path.write_bytes(b"x" * len(CONTENT))
+    assert obtain_weights(vgg16, tmp_path / "cache").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("receipt", ["", "[]", "{}", '{"path": "/nothing"}', '{"path": 5}'])
+def test_a_broken_receipt_is_none(site, vgg16, receipt):
+    site.serve("/first/vgg16.pth", CONTENT)
+    path = fetch_weights(vgg16)
+    path.with_name("vgg16.pth.checked").write_text(receipt)
+    assert fetch_weights(vgg16) == path
+
+
+def test_a_receipt_is_of_one_hash(site, vgg16):
+    site.serve("/first/vgg16.pth", CONTENT)
+    fetch_weights(vgg16)
+    with pytest.raises(FetchError, match="expected sha256 00000000, got"):
+        fetch_weights(replace(vgg16, fingerprint=Fingerprint("sha256:00000000")))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +128,8 @@ def test_a_truncated_file_in_the_cache_is_replaced(site, vgg16, caplog):
 def test_what_torch_hub_has_is_used_where_it_lies(site, vgg16, tmp_path, monkeypatch, variable, place):
     monkeypatch.setenv(variable, str(tmp_path / "other"))
     path = lay(tmp_path / "other" / place / "vgg16.pth")
-    assert obtain_weights(vgg16) == path
-    assert not site.requests and not (tmp_path / "cache").exists()
+    assert fetch_weights(vgg16) == path
+    assert not site.requests and not list(tmp_path.glob("cache/**/vgg16.pth"))
 
 
 @pytest.mark.parametrize(("variable", "place"), [("KERAS_HOME", "models"), ("HOME", ".keras/models")])
@@ -107,13 +137,13 @@ def test_what_keras_has_is_used_where_it_lies(tmp_path, monkeypatch, variable, p
     monkeypatch.setenv(variable, str(tmp_path / "other"))
     keras = replace(find_published("vgg16.keras"), fingerprint=Fingerprint(SHA256))
     path = lay(tmp_path / "other" / place / keras.file)
-    assert obtain_weights(keras) == path
+    assert fetch_weights(keras) == path
 
 
 def test_another_file_in_torch_hub_is_left_aside_and_left_there(site, vgg16, home, caplog):
     path = lay(home / ".cache" / "torch" / "hub" / "checkpoints" / "vgg16.pth", b"truncated")
     site.serve("/first/vgg16.pth", CONTENT)
-    assert obtain_weights(vgg16) != path
+    assert fetch_weights(vgg16) != path
     assert path.read_bytes() == b"truncated" and "is left aside: expected about" in caplog.text
 
 
@@ -146,7 +176,7 @@ def test_timms_files_come_from_the_hub_of_the_environment_by_the_hash_it_states(
 def test_a_mirror_serves_what_another_has_cached(site, vgg16, monkeypatch):
     monkeypatch.setenv("VERYDEEP_MIRROR", f"{site.address}class")
     site.serve("/class/weights/vgg16.imagenet1k_v1/vgg16.pth", CONTENT)
-    assert obtain_weights(vgg16).read_bytes() == CONTENT
+    assert fetch_weights(vgg16).read_bytes() == CONTENT
     assert len(site.requests) == 1
 
 

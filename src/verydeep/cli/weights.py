@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from verydeep.cli.console import err, out, print_json
 from verydeep.cli.progress import ByteProgress
+from verydeep.data.doors import cache_root
 from verydeep.data.files import replacing
 from verydeep.report.published import published_lines, published_table
 from verydeep.weights.catalog import catalog, find_published
@@ -59,7 +60,7 @@ def get(
     """
     weights = find_published(name)
     with ByteProgress(err(), f"Fetching {weights.name}") as progress:
-        path = obtain_weights(weights, progress=progress)
+        path = obtain_weights(weights, cache_root(), progress)
     if out_ is not None:
         path = _copy(path, out_)
     if json:
