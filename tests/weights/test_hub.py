@@ -109,6 +109,13 @@ def test_an_upload_that_fails_is_told(hub, logged_in, run):
     assert hub.repos == {"user/pets": {}}
 
 
+def test_a_server_that_knows_no_xet_is_told_with_the_next_step(hub, logged_in, run, monkeypatch):
+    pytest.importorskip("hf_xet")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
+    with pytest.raises(HubError, match=r"broke off: .*404.*HF_HUB_DISABLE_XET=1"):
+        push(run, "# A card\n", "user/pets")
+
+
 def test_a_hub_that_is_not_there_is_told(hub, run, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(HubError, match=r"http://127\.0\.0\.1:1 gave no answer: .*refused"):

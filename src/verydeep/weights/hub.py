@@ -111,6 +111,11 @@ def _hub(repo: str, bars: bool) -> Iterator["HfApi"]:
         if isinstance(cause, HfHubHTTPError):
             raise HubError(_refusal(cause.response.status_code, repo, endpoint)) from error
         raise HubError(f"{repo}: {_first_line(cause or error)}") from error
+    except ConnectionError as error:  # of hf_xet, which knows no other
+        raise HubError(
+            f"{endpoint} broke off: {_first_line(error)}. A server that does not know Xet is pushed to with "
+            "HF_HUB_DISABLE_XET=1 in the environment"
+        ) from error
     except HTTPError as error:
         raise HubError(f"{endpoint} gave no answer: {_first_line(error)}") from error
 
