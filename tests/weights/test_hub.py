@@ -129,10 +129,16 @@ def test_a_hub_that_is_not_there_when_pulling_is_told(hub, run, monkeypatch):
         pull("user/pets")
 
 
-def test_offline_the_hub_is_not_asked(hub, run, monkeypatch):
+def test_offline_the_hub_is_not_asked_and_the_cache_serves(hub, logged_in, run, monkeypatch):
+    push(run, "# A card\n", "user/pets")
+    path = pull("user/pets")
     monkeypatch.setenv("VERYDEEP_OFFLINE", "1")
-    with pytest.raises(HubError, match="is not asked for user/pets, because VERYDEEP_OFFLINE is set"):
-        pull("user/pets")
+    hub.repos.clear()
+    assert pull("user/pets") == path
+    with pytest.raises(HubError, match=r"user/dogs .*VERYDEEP_OFFLINE is set, and it is not cached"):
+        pull("user/dogs")
+    with pytest.raises(HubError, match="is not asked to take user/pets, because VERYDEEP_OFFLINE is set"):
+        push(run, "# A card\n", "user/pets")
 
 
 def test_without_the_library_its_extra_is_named(monkeypatch, run):

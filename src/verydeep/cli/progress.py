@@ -4,14 +4,23 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 class ByteProgress:
     """Bytes done of all bytes; silent until the first call, and where nobody watches."""
 
     def __init__(self, console: Console, text: str) -> None:
-        self.bar = Progress(TextColumn(text), BarColumn(), DownloadColumn(), console=console, transient=True)
+        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(compact=True))
+        self.bar = Progress(TextColumn(text), BarColumn(20), *columns, console=console, transient=True)
         self.task: TaskID | None = None
 
     def __enter__(self) -> Self:

@@ -48,6 +48,8 @@ def push(
     path = Path(checkpoint)
     file = path / FILE if path.is_dir() else path
     load(file)
+    if variable := offline():
+        raise HubError(f"{hub_endpoint()} is not asked to take {repo}, because {variable} is set")
     with _hub(repo, bars) as api:
         page = api.create_repo(repo, private=private, exist_ok=True)
         is_private = bool(api.model_info(repo).private)
@@ -66,6 +68,8 @@ def _additions(file: Path, card: str) -> list["CommitOperationAdd"]:
 def pull(repo: str, *, revision: str | None = None, bars: bool = False) -> Path:
     """The checkpoint in the repository ``repo``, in Hugging Face's cache on this machine, and known whole.
 
+    Where the environment says offline, it is what the cache has.
+
     Args:
         repo: "user/name".
         revision: a branch, tag or commit; the main branch by default.
@@ -75,8 +79,9 @@ def pull(repo: str, *, revision: str | None = None, bars: bool = False) -> Path:
         HubError: where there is no such repository or file, or the hub is not to be reached.
         CheckpointError: where the file is no checkpoint of this package.
     """
+    cached = offline() is not None
     with _hub(repo, bars) as api:
-        path = Path(api.hf_hub_download(repo, FILE, revision=revision))
+        path = Path(api.hf_hub_download(repo, FILE, revision=revision, local_files_only=cached))
     try:
         load(path)
     except CheckpointError as error:
@@ -90,34 +95,38 @@ def _hub(repo: str, bars: bool) -> Iterator["HfApi"]:
     try:
         from httpx2 import HTTPError
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+        from huggingface_hub.errors import EntryNotFoundError
         from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
     except ImportError as error:
         raise HubError("the hub needs huggingface_hub: pip install 'verydeep[hub]'") from error
-    endpoint = hub_endpoint()
-    if variable := offline():
-        raise HubError(f"{endpoint} is not asked for {repo}, because {variable} is set")
     (enable_progress_bars if bars else disable_progress_bars)()
     try:
-        yield HfApi(endpoint=endpoint, library_name="verydeep")
-    except HFValidationError as error:
-        raise HubError(f"{repo!r} is no repository; expected user/name. {error}") from error
-    except HfHubHTTPError as error:
-        raise HubError(_refusal(error.response.status_code, repo, endpoint)) from error
-    except EntryNotFoundError as error:
-        raise HubError(f"{repo} could not be had from {endpoint}: {_first_line(error)}") from error
-    except (RuntimeError, ValueError) as error:  # an upload that broke off, or a head of the card it refuses
-        cause = error.__cause__
-        if isinstance(cause, HfHubHTTPError):
-            raise HubError(_refusal(cause.response.status_code, repo, endpoint)) from error
-        raise HubError(f"{repo}: {_first_line(cause or error)}") from error
-    except ConnectionError as error:  # of hf_xet, which knows no other
-        raise HubError(
+        yield HfApi(endpoint=hub_endpoint(), library_name="verydeep")
+    # An upload that breaks off is a RuntimeError, or hf_xet's ConnectionError; a name or card, a ValueError.
+    except (HTTPError, EntryNotFoundError, ConnectionError, RuntimeError, ValueError) as error:
+        raise HubError(_in_words(error, repo)) from error
+
+
+def _in_words(error: Exception, repo: str) -> str:
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+
+    endpoint = hub_endpoint()
+    for known in (error, error.__cause__):
+        if isinstance(known, HfHubHTTPError):
+            return _refusal(known.response.status_code, repo, endpoint)
+    if isinstance(error, HFValidationError):
+        return f"{repo!r} is no repository; expected user/name. {error}"
+    if isinstance(error, EntryNotFoundError):
+        why = f"{variable} is set, and it is not cached" if (variable := offline()) else _first_line(error)
+        return f"{repo} could not be had from {endpoint}: {why}"
+    if isinstance(error, ConnectionError):
+        return (
             f"{endpoint} broke off: {_first_line(error)}. A server that does not know Xet is pushed to with "
             "HF_HUB_DISABLE_XET=1 in the environment"
-        ) from error
-    except HTTPError as error:
-        raise HubError(f"{endpoint} gave no answer: {_first_line(error)}") from error
+        )
+    if isinstance(error, RuntimeError | ValueError):
+        return f"{repo}: {_first_line(error.__cause__ or error)}"
+    return f"{endpoint} gave no answer: {_first_line(error)}"
 
 
 def _refusal(status: int, repo: str, endpoint: str) -> str:
