@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from verydeep.weights.checkpoint import Checkpoint as Checkpoint
     from verydeep.weights.checkpoint import load as load
     from verydeep.weights.checkpoint import save as save
+    from verydeep.weights.fetch import fetch_weights as fetch_weights
 
 _HOMES = {
     "Architecture": "spec.arch",
@@ -34,6 +35,7 @@ _HOMES = {
     "VeryDeepError": "errors",
     "build": "models.build",
     "evaluation": "evaluate.metrics",
+    "fetch_weights": "weights.fetch",
     "fit": "train.loop",
     "format_line": "spec.grammar",
     "load": "weights.checkpoint",

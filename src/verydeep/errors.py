@@ -6,7 +6,8 @@ VeryDeepError                 everything this package raises on purpose; the com
 ├── RecipeError               a recipe with an unknown key, a wrong type or a value out of range
 ├── DataError                 images or labels that cannot be used
 │   └── FetchError            a data set or weights that no door gave whole
-├── CheckpointError           a checkpoint that is broken, foreign, or does not fit
+├── CheckpointError           weights that nobody publishes, or that are broken, foreign, or do not fit
+├── HubError                  a model hub that refuses, or is not to be reached
 ├── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
 └── Interrupted               training that was stopped and saved, with the way to go on
 """
@@ -37,7 +38,11 @@ class FetchError(DataError):
 
 
 class CheckpointError(VeryDeepError, ValueError):
-    """A checkpoint that is broken, foreign, or does not fit the network."""
+    """Weights that nobody publishes, or a checkpoint that is broken, foreign, or does not fit the network."""
+
+
+class HubError(VeryDeepError):
+    """A model hub that refuses, or is not to be reached; says who to be, or what to install."""
 
 
 class LearningError(VeryDeepError, RuntimeError):

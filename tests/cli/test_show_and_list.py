@@ -67,7 +67,9 @@ def test_the_users_mistakes_exit_with_2(verydeep, arguments, said):
     assert "Traceback" not in failed.stderr and not failed.stdout
 
 
-@pytest.mark.parametrize("arguments", ["'show', 'resnet152'", "'list'", "'--help'", "'--version'"])
+@pytest.mark.parametrize(
+    "arguments", ["'show', 'resnet152'", "'list'", "'weights', 'list'", "'--help'", "'--version'"]
+)
 def test_torch_is_not_loaded(arguments):
     code = (
         "import sys, contextlib\nfrom verydeep.cli.main import main\n"
@@ -77,7 +79,7 @@ def test_torch_is_not_loaded(arguments):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "train", "evaluate", "predict", "recipes"])
+@pytest.mark.parametrize("verb", ["list", "show", "train", "evaluate", "predict", "recipes", "weights"])
 def test_each_verb_has_help_with_an_example(verydeep, verb):
     helped = verydeep(verb, "--help")
     assert helped.returncode == 0

@@ -8,7 +8,8 @@ import pytest
 
 from verydeep.data import builtin, synthetic
 from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset
-from verydeep.data.doors import Fingerprint, SourceFile
+from verydeep.data.doors import SourceFile
+from verydeep.data.fingerprint import Fingerprint
 from verydeep.errors import DataError
 
 

@@ -7,14 +7,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
+from dataclasses import replace
 
 import pytest
-import torch
 
 from verydeep.data import debian, doors
-from verydeep.data.doors import Fingerprint, Package, Source, SourceFile, cache_root, obtain
-from verydeep.data.images import Dataset, Images
+from verydeep.data.doors import Package, Source, SourceFile, cache_root, obtain
+from verydeep.data.fingerprint import Fingerprint
 from verydeep.errors import FetchError
 
 PATH = os.environ["PATH"]
@@ -30,23 +31,17 @@ def packaged(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def read(folder):
-    labels = torch.zeros(1, dtype=torch.int64)
-    images = Images(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), labels, (folder.name,))
-    return Dataset("test", images, images)
-
-
 @pytest.fixture
 def source(site):
     """Two files that nobody serves yet, on the site and in a package that is nowhere."""
     return Source(
         name="letters",
+        folder="data/letters",
         files=tuple(
             SourceFile(name, fingerprint(content), fingerprint(packaged(content)))
             for name, content in CONTENTS.items()
         ),
         addresses=(site.address + "first/", site.address + "second/"),
-        read=read,
         package=Package("dataset-letters", "usr/share/datasets/letters"),
     )
 
@@ -145,9 +140,7 @@ def test_the_files_of_an_installed_package_come_first(site, source, tmp_path):
     shelf.mkdir()
     for name, content in CONTENTS.items():
         (shelf / name).write_bytes(packaged(content))
-    installed = Source(
-        source.name, source.files, source.addresses, read, Package("letters", str(shelf).removeprefix("/"))
-    )
+    installed = replace(source, package=Package("letters", str(shelf).removeprefix("/")))
     assert_whole(obtain(installed, tmp_path / "cache"), packaged)
     assert site.requests == []
 
@@ -157,9 +150,7 @@ def test_an_installed_package_with_another_file_is_not_trusted(site, source, tmp
     shelf.mkdir()
     for name in CONTENTS:
         (shelf / name).write_bytes(b"another file")
-    installed = Source(
-        source.name, source.files, source.addresses, read, Package("letters", str(shelf).removeprefix("/"))
-    )
+    installed = replace(source, package=Package("letters", str(shelf).removeprefix("/")))
     with pytest.raises(FetchError, match=r"shelf/a.gz: expected 15,000 bytes, got 12"):
         obtain(installed, tmp_path / "cache")
     serve(site, "first")
@@ -232,3 +223,51 @@ def test_a_package_that_apt_does_not_know_is_told(repository, tmp_path):
     scratch.mkdir()
     with pytest.raises(FetchError, match="download dataset-numbers` failed: E: Unable to locate package"):
         debian.unpack_package("dataset-numbers", scratch)
+
+
+def test_a_mirror_is_a_copy_of_the_cache_and_comes_before_what_is_published(
+    site, source, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("VERYDEEP_MIRROR", f"{site.address}nothing {site.address}class/")
+    serve(site, "class/data/letters")
+    serve(site, "first")
+    assert_whole(obtain(source, tmp_path))
+    paths = [path for path, _ in site.requests]
+    assert paths == [
+        "/nothing/data/letters/a.gz",
+        "/class/data/letters/a.gz",
+        "/class/data/letters/b.gz",
+    ]
+
+
+def test_offline_says_so_at_every_door(site, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", PATH)
+    monkeypatch.setenv("VERYDEEP_OFFLINE", "1")
+    with pytest.raises(FetchError) as caught:
+        obtain(source, tmp_path)
+    assert str(caught.value).count("because VERYDEEP_OFFLINE is set") == 3
+    assert site.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of file sizes")
+def test_a_disk_that_is_full_midway_is_told_and_the_part_is_kept(site, tmp_path):
+    """A limit of file sizes is a full disk that any user can have."""
+    content = bytes(range(256)) * 4000
+    site.serve("/big", content)
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from verydeep.data.doors import Source, SourceFile, obtain\n"
+        "from verydeep.data.fingerprint import Fingerprint\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))\n"
+        "file = SourceFile('big', Fingerprint(sys.argv[1]))\n"
+        "obtain(Source('big', 'data/big', (file,), (sys.argv[2],)), Path(sys.argv[3]))"
+    )
+    arguments = [fingerprint(content).digest, site.address, tmp_path]
+    full = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert re.search(r"FetchError: .*big cannot be written: .*File too large.*Make room", full.stderr)
+    part = (tmp_path / "data" / "big" / "big.part").read_bytes()
+    assert 0 < len(part) <= 600_000 and content.startswith(part)
+    file = SourceFile("big", fingerprint(content))
+    folder = obtain(Source("big", "data/big", (file,), (site.address,)), tmp_path)
+    assert (folder / "big").read_bytes() == content
+    assert site.requests[-1] == ("/big", f"bytes={len(part)}-")

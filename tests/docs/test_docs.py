@@ -22,6 +22,7 @@ from verydeep.recipes.recipe import Recipe, read_recipe, recipe_names, recipe_te
 from verydeep.recipes.run import RunFolder
 from verydeep.spec import zoo
 from verydeep.spec.preprocess import Preprocess
+from verydeep.weights.catalog import catalog
 from verydeep.weights.checkpoint import Checkpoint, save
 
 ROOT = Path(__file__).parents[2]
@@ -263,6 +264,34 @@ def test_a_recipe_and_its_row_say_the_same(row):
         assert [command] == code(row["command"])
 
 
+def published_rows():
+    return {
+        code(row["weights"])[0]: row
+        for table in tables("docs/catalog.md")
+        if "weights" in table[0]
+        for row in table
+    }
+
+
+def test_every_published_file_has_a_row():
+    assert list(published_rows()) == [weights.name for weights in catalog()]
+
+
+@pytest.mark.parametrize("weights", [pytest.param(weights, id=weights.name) for weights in catalog()])
+def test_a_published_file_and_its_row_say_the_same(weights):
+    row, known = published_rows()[weights.name], weights.fingerprint
+    assert ("(default)" in row["weights"]) == weights.is_default
+    assert code(row["file"]) == [weights.file]
+    kind, _, digest = (known.digest or "").rpartition(":")
+    assert row["hash"] == (f"{kind} `{digest[:8]}`" if digest else "not stated")
+    assert row["MB"] == (f"{known.size / 1e6:.1f}" if known.size else "not stated")
+    stated = weights.top1 is not None
+    assert row["top-1, top-5, %"] == (
+        f"{100 * weights.top1:.2f}, {100 * weights.top5:.2f}" if stated else "not stated"
+    )
+    assert row["licence"] == (weights.licence or "not stated")
+
+
 def test_every_data_set_has_a_row_and_its_files():
     said = {code(row["name"])[0]: row for row in table_with("docs/data.md", "name")}
     assert tuple(said) == builtin.NAMES
@@ -333,6 +362,23 @@ def test_every_dependency_has_its_reason_and_its_place():
         assert importing, f"{dependency} is imported nowhere"
         if "above" not in places and code(places):
             assert importing == set(code(places)), dependency
+
+
+def test_what_an_extra_brings_has_its_reason():
+    extras = project()["optional-dependencies"]
+    brought = {
+        (extra, normal(item))
+        for extra, items in extras.items()
+        if extra not in ("test", "dev")
+        for item in items
+    }
+    said = table_with("docs/dependencies.md", "extra")
+    assert {(code(row["extra"])[0], code(row["brings"])[0]) for row in said} == brought
+    for row in said:
+        module = code(row["brings"])[0].replace("-", "_")
+        for place in code(row["imported in"]):
+            sources = (ROOT / "src" / "verydeep" / place).glob("*.py")
+            assert any(f"from {module}" in source.read_text(encoding="utf-8") for source in sources), row
 
 
 def test_what_is_tested_is_pinned():

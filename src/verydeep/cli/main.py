@@ -57,6 +57,11 @@ _VERBS = {
         "List the recipes, or copy one to edit.",
         "verydeep recipes copy fast mine.toml",
     ),
+    "weights": (
+        "weights:app",
+        "List published weights and fetch them; push a checkpoint to a hub, or pull one.",
+        "verydeep weights get vgg16",
+    ),
 }
 for _name, (_place, _what, _example) in _VERBS.items():
     app.command(f"verydeep.cli.{_place}", name=_name, help=f"{_what}\n\nExample: {_example}")

