@@ -5,13 +5,13 @@ Parameters bear torchvision's names, so that published weights load as they are:
 for a line of ResNet's form, a stem and then nothing but blocks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verydeep.errors import ShapeError
+from verydeep.errors import CheckpointError, ShapeError
 from verydeep.models.blocks import Images, Maps, conv_modules, layer_modules
 from verydeep.spec.arch import Architecture
 from verydeep.spec.layers import Conv, MaxPool, Residual, Shape
@@ -24,6 +24,10 @@ class Classifier(nn.Module):
     """From images to the last maps."""
     head: Callable[[Tensor], Tensor]
     """From pooled, flattened maps to logits."""
+    body: Sequence[str]
+    """The names of the children that give the maps, in order."""
+    last: str
+    """The name of the child that gives the logits."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -35,14 +39,40 @@ class Classifier(nn.Module):
 
         Raises:
             ShapeError: where the images have another number of channels than the network.
+            CheckpointError: where the network has features only.
         """
-        channels = self.architecture.input[0]
-        if images.shape[1] != channels:
-            raise ShapeError(
-                f"images have {images.shape[1]} channels; {self.architecture.name} was built for {channels}. "
-                f"Convert the images, or build the network with_input({images.shape[1]}, size)"
-            )
+        check_channels(self.architecture, images)
         return self.head(self.pool(self.features(images)).flatten(1))
+
+    def feature_modules(self) -> Iterator[nn.Module]:
+        """The modules that give the maps, in the order in which they run; a residual block is one."""
+        for name in self.body:
+            yield from _flat(self.get_submodule(name))
+
+    def head_modules(self) -> Iterator[nn.Module]:
+        """The modules after the pool, in the order in which they run; none where there are features only."""
+        yield from _flat(self.get_submodule(self.last))
+
+    def drop_head(self) -> None:
+        """Keep the features only, as some published weights have them: logits are refused from here on."""
+        self.add_module(self.last, NoHead(self.architecture))
+
+
+def _flat(module: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(module, nn.Sequential):
+        yield from module
+    elif not isinstance(module, NoHead):
+        yield module
+
+
+def check_channels(architecture: Architecture, images: Images) -> None:
+    """Refuse ``images`` with other channels than the network was built for, in words."""
+    channels = architecture.input[0]
+    if images.shape[1] != channels:
+        raise ShapeError(
+            f"images have {images.shape[1]} channels; {architecture.name} was built for {channels}. "
+            f"Convert the images, or build the network with_input({images.shape[1]}, size)"
+        )
 
 
 class GridPool(nn.Module):
@@ -63,8 +93,26 @@ class GridPool(nn.Module):
         return functional.adaptive_avg_pool2d(maps, self.grid)
 
 
+class NoHead(nn.Module):
+    """In the place of the fully connected layers that weights of features only do not have."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.name = architecture.name
+
+    def forward(self, values: Float[Tensor, "batch values"]) -> Float[Tensor, "batch classes"]:
+        """No logits: there is nothing that could compute them."""
+        raise CheckpointError(
+            f"these weights of {self.name} are features only: without fully connected layers there are no "
+            "logits. Ask for a layer (`taps`, `verydeep embed --layer pool5`), or load weights with a head"
+        )
+
+
 class PlainClassifier(Classifier):
     """Layers in a row, named as torchvision's VGG and AlexNet: ``features.N``, ``classifier.N``."""
+
+    body = ("features",)
+    last = "classifier"
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
@@ -80,13 +128,14 @@ class PlainClassifier(Classifier):
 class StagedClassifier(Classifier):
     """A stem and stages of blocks, named as torchvision's ResNet: ``conv1``, ``layer1.0.conv1``, ``fc``."""
 
+    last = "fc"
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
-        self.body: list[str] = []
-        """The names of the children that give the maps, in order."""
-        for name, module in _staged_modules(architecture):
+        children = dict(_staged_modules(architecture))
+        self.body = tuple(children)
+        for name, module in children.items():
             self.add_module(name, module)
-            self.body.append(name)
         (self.fc,) = _head_modules(architecture)
 
     def features(self, images: Images) -> Maps:
