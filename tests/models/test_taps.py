@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.analyze.trace import trace
-from verydeep.errors import CheckpointError, ShapeError, SpecError
+from verydeep.errors import ShapeError, SpecError
 from verydeep.models.build import build, build_empty
 from verydeep.models.taps import last_map_name, tap_names, taps
 from verydeep.spec import zoo
@@ -215,16 +215,3 @@ def test_wrong_names_are_refused_with_the_right_ones(network, names, said):
 )
 def test_the_last_map(network, name):
     assert last_map_name(build_empty(zoo.resolve(network))) == name
-
-
-@pytest.mark.parametrize("family", ["vgg", "resnet"])
-def test_features_alone_have_taps_and_no_logits(family, images):
-    model = network(family)
-    expected = taps(model, [last_map_name(model)])(images)
-    model.drop_head()
-    assert tap_names(model)[-1].startswith(("avgpool", "gap"))
-    assert torch.equal(taps(model, list(expected))(images)[last_map_name(model)], *expected.values())
-    with pytest.raises(CheckpointError, match="features only"):
-        model(images)
-    with pytest.raises(SpecError, match="no layer 'fc3'"):
-        taps(model, "fc3")

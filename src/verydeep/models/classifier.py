@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verydeep.errors import CheckpointError, ShapeError
+from verydeep.errors import ShapeError
 from verydeep.models.blocks import Images, Maps, conv_modules, layer_modules
 from verydeep.spec.arch import Architecture
 from verydeep.spec.layers import Conv, MaxPool, Residual, Shape
@@ -39,7 +39,6 @@ class Classifier(nn.Module):
 
         Raises:
             ShapeError: where the images have another number of channels than the network.
-            CheckpointError: where the network has features only.
         """
         check_channels(self.architecture, images)
         return self.head(self.pool(self.features(images)).flatten(1))
@@ -50,18 +49,14 @@ class Classifier(nn.Module):
             yield from _flat(self.get_submodule(name))
 
     def head_modules(self) -> Iterator[nn.Module]:
-        """The modules after the pool, in the order in which they run; none where there are features only."""
+        """The modules after the pool, in the order in which they run."""
         yield from _flat(self.get_submodule(self.last))
-
-    def drop_head(self) -> None:
-        """Keep the features only, as some published weights have them: logits are refused from here on."""
-        self.add_module(self.last, NoHead(self.architecture))
 
 
 def _flat(module: nn.Module) -> Iterator[nn.Module]:
     if isinstance(module, nn.Sequential):
         yield from module
-    elif not isinstance(module, NoHead):
+    else:
         yield module
 
 
@@ -91,21 +86,6 @@ class GridPool(nn.Module):
         if maps.shape[2:] == (self.grid, self.grid):
             return maps
         return functional.adaptive_avg_pool2d(maps, self.grid)
-
-
-class NoHead(nn.Module):
-    """In the place of the fully connected layers that weights of features only do not have."""
-
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        self.name = architecture.name
-
-    def forward(self, values: Float[Tensor, "batch values"]) -> Float[Tensor, "batch classes"]:
-        """No logits: there is nothing that could compute them."""
-        raise CheckpointError(
-            f"these weights of {self.name} are features only: without fully connected layers there are no "
-            "logits. Ask for a layer (`taps`, `verydeep embed --layer pool5`), or load weights with a head"
-        )
 
 
 class PlainClassifier(Classifier):
