@@ -20,7 +20,10 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `parity
 SHARED = Path(os.environ.get("VERYDEEP_SHARED", Path(__file__).parents[2].parent / "shared"))
 FEATURES = SHARED / "weights" / "vgg16-imagenet-features.safetensors"
 CELLS = SHARED / "data" / "blood-cells"
-pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter's own, about its insides
+pytestmark = [  # the exporter warns of what changes inside torch
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 
 def in_the_second_runtime(tapped, images, path):

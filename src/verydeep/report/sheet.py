@@ -93,14 +93,19 @@ def _draw(sheet: Sheet, image: _Picture, others: Sequence[_Picture]) -> Image.Im
         pen.text((left, above + SIDE + 6), other.note, _BLUE, _font(16))
         note = 8 + pen.textlength(other.note, _font(16))
         pen.text((left + note, above + SIDE + 6), _cut(other.folder, SIDE - note, 16), _INK, _font(16))
-        pen.text((left, above + SIDE + 6 + _LINE), _cut(other.name, SIDE, 13), _DIM, _font(13))
+        pen.text((left, above + SIDE + 6 + _LINE), _cut(other.name, float(SIDE), 13), _DIM, _font(13))
     return paper
 
 
 def _words(pen: ImageDraw.ImageDraw, sheet: Sheet, image: _Picture, width: int) -> None:
     """Beside the image: what it is, and how the others were found."""
-    left, room = _MARGIN + SIDE + 24, width - 2 * _MARGIN - SIDE - 24
-    lines = ((image.name, 26, _INK), (f"in {image.folder}", 16, _INK), (sheet.method, 16, _DIM))
+    left, room = _MARGIN + SIDE + 24, float(width - 2 * _MARGIN - SIDE - 24)
+    lines = (
+        ("The images most like", 16, _BLUE),
+        (image.name, 26, _INK),
+        (f"in {image.folder}", 16, _INK),
+        (sheet.method, 16, _DIM),
+    )
     above = _MARGIN + 4
     for text, size, colour in lines:
         pen.text((left, above), _cut(text, room, size), colour, _font(size))
