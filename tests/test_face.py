@@ -10,9 +10,10 @@ import verydeep
 
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
-        "Architecture", "Checkpoint", "Recipe", "VeryDeepError", "build", "evaluation", "fetch_weights",
-        "fit", "format_line", "load", "load_dataset", "parse_line", "predict", "read_recipe", "resolve",
-        "resume", "save", "start", "trace",
+        "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError", "build",
+        "evaluation", "fetch_weights", "fit", "format_line", "load", "load_dataset", "parse_line",
+        "perceptual_loss", "predict", "read_recipe", "resolve", "resume", "save", "start", "style_loss",
+        "taps", "trace",
     ]  # fmt: skip
 
 

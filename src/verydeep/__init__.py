@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from verydeep.analyze.trace import trace as trace
     from verydeep.data.builtin import load_dataset as load_dataset
+    from verydeep.embed.perceptual import PerceptualLoss as PerceptualLoss
+    from verydeep.embed.perceptual import StyleLoss as StyleLoss
+    from verydeep.embed.perceptual import perceptual_loss as perceptual_loss
+    from verydeep.embed.perceptual import style_loss as style_loss
     from verydeep.errors import VeryDeepError as VeryDeepError
     from verydeep.evaluate.metrics import evaluation as evaluation
     from verydeep.evaluate.predict import predict as predict
     from verydeep.models.build import build as build
+    from verydeep.models.taps import taps as taps
     from verydeep.recipes.recipe import Recipe as Recipe
     from verydeep.recipes.recipe import read_recipe as read_recipe
     from verydeep.recipes.train import resume as resume
@@ -31,7 +36,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Architecture": "spec.arch",
     "Checkpoint": "weights.checkpoint",
+    "PerceptualLoss": "embed.perceptual",
     "Recipe": "recipes.recipe",
+    "StyleLoss": "embed.perceptual",
     "VeryDeepError": "errors",
     "build": "models.build",
     "evaluation": "evaluate.metrics",
@@ -41,12 +48,15 @@ _HOMES = {
     "load": "weights.checkpoint",
     "load_dataset": "data.builtin",
     "parse_line": "spec.grammar",
+    "perceptual_loss": "embed.perceptual",
     "predict": "evaluate.predict",
     "read_recipe": "recipes.recipe",
     "resolve": "spec.zoo",
     "resume": "recipes.train",
     "save": "weights.checkpoint",
     "start": "recipes.train",
+    "style_loss": "embed.perceptual",
+    "taps": "models.taps",
     "trace": "analyze.trace",
 }
 

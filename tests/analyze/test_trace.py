@@ -7,14 +7,6 @@ from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
 
 FC_MACS = 123_633_664
-NAMES_OF_RESNET20 = [
-    f"{row}{stage}_{block}{conv}"
-    for stage in (2, 3, 4)
-    for block in (1, 2, 3)
-    for row, conv in (("conv", "_1"), ("bn", "_1"), ("conv", "_2"), ("bn", "_2"), ("conv", "_project"),
-                      ("bn", "_project"), ("add", ""))
-    if conv != "_project" or (stage > 2 and block == 1)
-]  # fmt: skip
 
 
 def row(name, layer):
@@ -122,29 +114,3 @@ def test_three_3x3_see_as_much_as_one_7x7_with_45_percent_fewer_weights():  # pa
     assert stack[2].receptive_field == single[0].receptive_field == 7
     ratio = sum(row.weights for row in stack if row.kind == "conv") / single[0].weights
     assert ratio == pytest.approx(27 / 49)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("vgg11", "conv1_1 pool1 conv2_1 pool2 conv3_1 conv3_2 pool3 conv4_1 conv4_2 pool4 "
-                  "conv5_1 conv5_2 pool5 fc6 fc7 fc8"),
-        ("alexnet-2012", "conv1 norm1 pool1 conv2 norm2 pool2 conv3 conv4 conv5 pool5 fc6 fc7 fc8"),
-        ("vgg-tiny", "conv1_1 pool1 bn1_1 conv2_1 pool2 bn2_1 conv3_1 pool3 bn3_1 fc4 fc5"),
-        ("resnet20", "conv1 bn1 " + " ".join(NAMES_OF_RESNET20) + " gap fc"),
-    ],
-)  # fmt: skip
-def test_names_are_the_papers(name, expected):
-    assert " ".join(row.name for row in trace(zoo.resolve(name)).layers) == expected
-
-
-def test_names_of_resnet():
-    names = [row.name for row in trace(zoo.resolve("resnet18")).layers]
-    assert names[:8] == ["conv1", "bn1", "pool1", "conv2_1_1", "bn2_1_1", "conv2_1_2", "bn2_1_2", "add2_1"]
-    assert "conv3_1_project" in names and "conv2_1_project" not in names
-
-
-@pytest.mark.parametrize("name", zoo.names())
-def test_names_are_unique_within_a_network(name):
-    names = [row.name for row in trace(zoo.resolve(name)).layers]
-    assert len(names) == len(set(names))

@@ -9,7 +9,7 @@ def test_without_a_name_it_says_what_there_is(verydeep):
     done = verydeep("study")
     assert done.returncode == 0, done.stderr
     assert "does accuracy rise with depth" in " ".join(done.stdout.split())
-    assert [row["name"] for row in json.loads(verydeep("study", "--json").stdout)][0] == "depth"
+    assert json.loads(verydeep("study", "--json").stdout)[0]["name"] == "depth"
 
 
 def test_an_unknown_study_is_the_users_mistake(verydeep):

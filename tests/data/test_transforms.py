@@ -13,6 +13,7 @@ from verydeep.data.transforms import (
     normalise,
     random_flip,
     shift,
+    standardise,
 )
 from verydeep.errors import ShapeError
 from verydeep.spec.preprocess import CAFFE, IMAGENET, Preprocess
@@ -136,3 +137,12 @@ def test_normalise_does_as_caffe():
 def test_normalise_refuses_other_channels():
     with pytest.raises(ShapeError, match="images have 1 channels; this preprocessing is for 3"):
         normalise(IMAGES[:, :1], IMAGENET)
+
+
+@pytest.mark.parametrize("preprocess", [IMAGENET, CAFFE])
+def test_images_from_0_to_1_are_normalised_as_pixels_are(preprocess):
+    pixels = torch.randint(256, (2, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    expected = normalise(pixels, preprocess)
+    torch.testing.assert_close(standardise(pixels / 255, preprocess), expected, rtol=1e-5, atol=1e-4)
+    assert standardise((pixels / 255).double(), preprocess).dtype == torch.float64
+    assert standardise((pixels / 255).bfloat16(), preprocess).dtype == torch.float32

@@ -7,11 +7,11 @@ ReLU, dropout and the additions of shortcuts work in place. A receptive field is
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 from verydeep.spec.arch import Architecture
-from verydeep.spec.layers import Conv, Layer, LocalNorm, MaxPool, Residual, Shape
+from verydeep.spec.layers import Conv, LocalNorm, MaxPool, Residual, Shape
+from verydeep.spec.names import derived_name, fc_names, grid_name, layer_names
 
 Kind = Literal["conv", "norm", "pool", "add", "fc"]
 
@@ -145,7 +145,7 @@ def _conv_rows(architecture: Architecture, conv: Conv, name: str, view: _View) -
 def _norm_row(conv_name: str, view: _View) -> LayerRow:
     """The batch norm of a convolution, on the map that ``view`` has come to."""
     return LayerRow(
-        name=conv_name.replace("conv", "bn", 1),
+        name=derived_name(conv_name, "bn"),
         kind="norm",
         output=view.shape,
         weights=view.shape[0],
@@ -161,9 +161,7 @@ def _block_rows(architecture: Architecture, block: Residual, name: str, view: _V
         yield from _conv_rows(architecture, conv, f"{name}_{number}", view)
         view = view.through(conv)
     yield from shortcut
-    yield LayerRow(
-        name=name.replace("conv", "add", 1), kind="add", output=view.shape, receptive_field=view.field
-    )
+    yield LayerRow(name=derived_name(name, "add"), kind="add", output=view.shape, receptive_field=view.field)
 
 
 def _head_rows(architecture: Architecture, view: _View) -> Iterator[LayerRow]:
@@ -174,7 +172,7 @@ def _head_rows(architecture: Architecture, view: _View) -> Iterator[LayerRow]:
     if (height, width) != (grid, grid):
         pooled = (channels, grid, grid)
         yield LayerRow(
-            name="gap" if grid == 1 else f"avgpool{grid}", kind="pool", output=pooled,
+            name=grid_name(architecture), kind="pool", output=pooled,
             activations=_values(pooled), receptive_field=field,
         )  # fmt: skip
     inputs = channels * grid**2
@@ -190,79 +188,3 @@ def _head_rows(architecture: Architecture, view: _View) -> Iterator[LayerRow]:
 
 def _values(shape: Shape) -> int:
     return shape[0] * shape[1] * shape[2]
-
-
-def fc_names(architecture: Architecture) -> tuple[str, ...]:
-    """``fc6 fc7 fc8`` after five stages; ``fc`` where no hidden layer comes before the classes."""
-    hidden = len(architecture.head.hidden)
-    if not hidden:
-        return ("fc",)
-    stages = _numbers(architecture)[-1][0]
-    return tuple(f"fc{stages + 1 + number}" for number in range(hidden + 1))
-
-
-def layer_names(architecture: Architecture) -> tuple[str, ...]:
-    """A name for each layer, as the papers have it.
-
-    VGG and ResNet number by stage, ``conv3_2`` and ``pool3``; where all pools overlap, as in AlexNet,
-    convolutions are numbered through, ``conv1`` to ``conv5``, and a pool bears the number before it.
-    A single convolution ahead of residual blocks, or with a large kernel, is the stem: ``conv1``.
-    """
-    named = []
-    for layer, (stage, index) in zip(architecture.layers, _numbers(architecture), strict=True):
-        match layer:
-            case Conv() | Residual():
-                named.append(f"conv{stage}_{index}" if index else f"conv{stage}")
-            case MaxPool():
-                named.append(f"pool{stage}")
-            case LocalNorm():
-                named.append(f"norm{stage}")
-    return tuple(named)
-
-
-def _numbers(architecture: Architecture) -> list[tuple[int, int]]:
-    """Stage and place in it of each layer; place 0 where the stage's number says all."""
-    if _numbered_through(architecture.layers):
-        return _numbers_through(architecture.layers)
-    return _numbers_by_stage(architecture.layers)
-
-
-def _numbered_through(layers: tuple[Layer, ...]) -> bool:
-    pools = [layer for layer in layers if isinstance(layer, MaxPool)]
-    return len(pools) > 1 and all(pool.kernel > pool.stride for pool in pools)
-
-
-def _numbers_through(layers: tuple[Layer, ...]) -> list[tuple[int, int]]:
-    numbers, stage = [], 0
-    for layer in layers:
-        stage += isinstance(layer, Conv | Residual)
-        numbers.append((stage, 0))
-    return numbers
-
-
-def _numbers_by_stage(layers: tuple[Layer, ...]) -> list[tuple[int, int]]:
-    numbers: list[tuple[int, int]] = []
-    stage, index, before = 1, 0, None
-    for layer, after in zip(layers, chain(layers[1:], [None]), strict=True):
-        if _opens_stage(before, layer):
-            stage, index = stage + 1, 0
-        if isinstance(layer, Conv | Residual):
-            index += 1
-            numbers.append((stage, 0 if _is_stem(before, layer, after) else index))
-        else:
-            numbers.append((stage, 0))
-        before = layer
-    return numbers
-
-
-def _opens_stage(before: Layer | None, layer: Layer) -> bool:
-    """After a pool; at a stride; and where blocks begin."""
-    if before is None or isinstance(layer, MaxPool | LocalNorm):
-        return False
-    if isinstance(before, MaxPool) or layer.stride > 1:
-        return True
-    return isinstance(layer, Residual) and isinstance(before, Conv)
-
-
-def _is_stem(before: Layer | None, layer: Conv | Residual, after: Layer | None) -> bool:
-    return before is None and isinstance(layer, Conv) and (layer.kernel > 3 or isinstance(after, Residual))

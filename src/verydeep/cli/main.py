@@ -47,6 +47,16 @@ _VERBS = {
         "Name what is in images.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg",
     ),
+    "embed": (
+        "embed:embed",
+        "Write images as vectors.",
+        "verydeep embed runs/fast-fashion-mnist photos/ --out vectors.npz",
+    ),
+    "similar": (
+        "similar:similar",
+        "Find the images most like one.",
+        "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
+    ),
     "study": (
         "study:study",
         "Run a prepared experiment, and write what it shows.",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge
-from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -180,16 +180,41 @@ def normalise(
     Raises:
         ShapeError: where the pixels have other channels than ``preprocess`` asks for.
     """
-    channels = pixels.shape[1]
+    mean, std = _statistics(pixels, preprocess)
+    return (_in_order(pixels, preprocess).float() / (255 / preprocess.scale) - mean) / std
+
+
+def standardise(
+    images: Float[Tensor, "batch channels height width"], preprocess: Preprocess
+) -> Float[Tensor, "batch channels height width"]:
+    """What the network sees for ``images`` from 0 to 1 in grey or RGB order; gradients go through.
+
+    ``normalise`` for what is computed and not decoded, in fp32 at least.
+
+    Raises:
+        ShapeError: where the images have other channels than ``preprocess`` asks for.
+    """
+    mean, std = _statistics(images, preprocess)
+    return (_in_order(images, preprocess) * preprocess.scale - mean) / std
+
+
+def _in_order(
+    images: Shaped[Tensor, "batch channels height width"], preprocess: Preprocess
+) -> Shaped[Tensor, "batch channels height width"]:
+    channels = images.shape[1]
     if channels != preprocess.channels:
         raise ShapeError(
             f"images have {channels} channels; this preprocessing is for {preprocess.channels}. "
             "Decode or load them with the network's own preprocessing."
         )
-    if preprocess.order == "bgr":
-        pixels = pixels.flip(1)
+    return images.flip(1) if preprocess.order == "bgr" else images
+
+
+def _statistics(images: Tensor, preprocess: Preprocess) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel beside ``images``, in fp32 or finer."""
+    dtype = torch.promote_types(images.dtype, torch.float32)
     mean, std = (
-        torch.tensor(values, dtype=torch.float32, device=pixels.device)[:, None, None]
+        torch.tensor(values, dtype=dtype, device=images.device)[:, None, None]
         for values in (preprocess.mean, preprocess.std)
     )
-    return (pixels.float() / (255 / preprocess.scale) - mean) / std
+    return mean, std

@@ -5,7 +5,7 @@ Parameters bear torchvision's names, so that published weights load as they are:
 for a line of ResNet's form, a stem and then nothing but blocks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,6 +24,10 @@ class Classifier(nn.Module):
     """From images to the last maps."""
     head: Callable[[Tensor], Tensor]
     """From pooled, flattened maps to logits."""
+    body: Sequence[str]
+    """The names of the children that give the maps, in order."""
+    last: str
+    """The name of the child that gives the logits."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -36,13 +40,34 @@ class Classifier(nn.Module):
         Raises:
             ShapeError: where the images have another number of channels than the network.
         """
-        channels = self.architecture.input[0]
-        if images.shape[1] != channels:
-            raise ShapeError(
-                f"images have {images.shape[1]} channels; {self.architecture.name} was built for {channels}. "
-                f"Convert the images, or build the network with_input({images.shape[1]}, size)"
-            )
+        check_channels(self.architecture, images)
         return self.head(self.pool(self.features(images)).flatten(1))
+
+    def feature_modules(self) -> Iterator[nn.Module]:
+        """The modules that give the maps, in the order in which they run; a residual block is one."""
+        for name in self.body:
+            yield from _flat(self.get_submodule(name))
+
+    def head_modules(self) -> Iterator[nn.Module]:
+        """The modules after the pool, in the order in which they run."""
+        yield from _flat(self.get_submodule(self.last))
+
+
+def _flat(module: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(module, nn.Sequential):
+        yield from module
+    else:
+        yield module
+
+
+def check_channels(architecture: Architecture, images: Images) -> None:
+    """Refuse ``images`` with other channels than the network was built for, in words."""
+    channels = architecture.input[0]
+    if images.shape[1] != channels:
+        raise ShapeError(
+            f"images have {images.shape[1]} channels; {architecture.name} was built for {channels}. "
+            f"Convert the images, or build the network with_input({images.shape[1]}, size)"
+        )
 
 
 class GridPool(nn.Module):
@@ -66,6 +91,9 @@ class GridPool(nn.Module):
 class PlainClassifier(Classifier):
     """Layers in a row, named as torchvision's VGG and AlexNet: ``features.N``, ``classifier.N``."""
 
+    body = ("features",)
+    last = "classifier"
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
         self.features = nn.Sequential(*_feature_modules(architecture))
@@ -80,13 +108,14 @@ class PlainClassifier(Classifier):
 class StagedClassifier(Classifier):
     """A stem and stages of blocks, named as torchvision's ResNet: ``conv1``, ``layer1.0.conv1``, ``fc``."""
 
+    last = "fc"
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
-        self.body: list[str] = []
-        """The names of the children that give the maps, in order."""
-        for name, module in _staged_modules(architecture):
+        children = dict(_staged_modules(architecture))
+        self.body = tuple(children)
+        for name, module in children.items():
             self.add_module(name, module)
-            self.body.append(name)
         (self.fc,) = _head_modules(architecture)
 
     def features(self, images: Images) -> Maps:

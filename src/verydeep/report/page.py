@@ -77,7 +77,7 @@ def render(report: RunReport) -> str:
             matrix=matrix(report.test),
             class_lines=class_lines(report.test),
             pictures=tuple(
-                _Picture(mistake, _data_uri(image), _crisp(image)) for mistake, image in report.mistakes
+                _Picture(mistake, data_uri(image), _crisp(image)) for mistake, image in report.mistakes
             ),
             tokens=re.findall(r"\([^)]*\)\S*|\S+", report.line),  # a bracket is one token
             plots=plots,
@@ -86,7 +86,7 @@ def render(report: RunReport) -> str:
 
 
 def environment() -> jinja2.Environment:
-    """Templates of this folder, with numbers as a person reads them."""
+    """The templates of this folder: all text is escaped, and what is missing is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("verydeep", "report"),
         autoescape=True,
@@ -126,7 +126,8 @@ def _crisp(image: UInt8[np.ndarray, "channels height width"]) -> bool:
     return bool(max(image.shape[1:]) <= CRISP_SIDE)
 
 
-def _data_uri(image: UInt8[np.ndarray, "channels height width"]) -> str:
+def data_uri(image: UInt8[np.ndarray, "channels height width"]) -> str:
+    """``image`` as the address of itself, so that a page needs no other file."""
     kind = "png" if _crisp(image) else "jpeg"
     pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
     buffer = BytesIO()

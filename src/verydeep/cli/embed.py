@@ -1,0 +1,72 @@
+"""``verydeep embed``: image files as vectors in a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.progress import track
+
+from verydeep.cli.console import err, out, print_json
+from verydeep.data.decode import image_files
+from verydeep.embed.store import About, check_out, write_vectors
+from verydeep.embed.vectors import Embedder, in_batches
+from verydeep.recipes.machine import Device, choose_device
+from verydeep.weights.features import load_network
+
+
+def embed(
+    run: Annotated[Path, Parameter(name="RUN")],
+    images: Annotated[list[str], Parameter(name="FOLDER")],
+    /,
+    *,
+    layer: str | None = None,
+    out_: Annotated[Path, Parameter(name="--out")] = Path("vectors.npz"),
+    unit_length: Annotated[bool, Parameter(negative="")] = False,
+    device: Device = "auto",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Write what a layer of the network of RUN says of each image in FOLDER, as a vector.
+
+    A broken file is reported, and the rest goes on; the exit code is then 1.
+
+    Parameters
+    ----------
+    run
+        A run folder, a checkpoint, or a file of features only.
+    images
+        Folders with all below, files, or globs.
+    layer
+        Such as pool5, relu3_3 or fc7; the last map by default. Maps are averaged over their places.
+    out_
+        The file to write: .npz (read by numpy without pickle) or .parquet.
+    unit_length
+        Divide each vector by its length.
+    device
+        Where to compute; auto takes a GPU where there is one.
+    json
+        Print one JSON object: out, vectors, dimensions, layer, broken.
+    """
+    check_out(out_)
+    files = image_files(images)
+    network = load_network(run)
+    network.model.to(choose_device(device))
+    embedder = Embedder(network, layer, unit_length=unit_length)
+    about = About(network=network.model.architecture.name, layer=embedder.layer, unit_length=unit_length)
+    batches = map(embedder, track(in_batches(files), "Embedding", console=err(), transient=True))
+    written = write_vectors(batches, about, out_)
+    if json:
+        print_json(
+            {
+                "out": str(written.out),
+                "vectors": written.vectors,
+                "dimensions": written.dimensions,
+                "layer": embedder.layer,
+                "broken": [{"file": str(one.file), "error": one.why} for one in written.broken],
+            }
+        )
+    else:
+        for one in written.broken:
+            err().print(one.why, markup=False, soft_wrap=True)
+        said = f"{written.vectors:,} vectors of {written.dimensions:,} values from {embedder.layer}"
+        out().print(f"{written.out}: {said}", markup=False, soft_wrap=True)
+    return 1 if written.broken else 0
