@@ -10,9 +10,9 @@ import verydeep
 
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
-        "Architecture", "Checkpoint", "Recipe", "VeryDeepError", "build", "evaluation", "fit", "format_line",
-        "load", "load_dataset", "parse_line", "predict", "read_recipe", "resolve", "resume", "save", "start",
-        "trace",
+        "Architecture", "Checkpoint", "Recipe", "VeryDeepError", "build", "compare", "evaluation", "fit",
+        "forecast", "format_line", "load", "load_dataset", "parse_line", "predict", "read_recipe", "resolve",
+        "resume", "save", "start", "trace",
     ]  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_importing_it_loads_nothing_heavy():
     code = (
-        "import sys, verydeep; verydeep.trace(verydeep.resolve('vgg16')); "
+        "import sys, verydeep; verydeep.forecast(verydeep.resolve('vgg16')); verydeep.compare([]); "
         "assert not {'torch', 'numpy', 'rich', 'pydantic'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from verydeep.analyze.compare import compare as compare
+    from verydeep.analyze.memory import forecast as forecast
     from verydeep.analyze.trace import trace as trace
     from verydeep.data.builtin import load_dataset as load_dataset
     from verydeep.errors import VeryDeepError as VeryDeepError
@@ -33,8 +35,10 @@ _HOMES = {
     "Recipe": "recipes.recipe",
     "VeryDeepError": "errors",
     "build": "models.build",
+    "compare": "analyze.compare",
     "evaluation": "evaluate.metrics",
     "fit": "train.loop",
+    "forecast": "analyze.memory",
     "format_line": "spec.grammar",
     "load": "weights.checkpoint",
     "load_dataset": "data.builtin",
