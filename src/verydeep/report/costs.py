@@ -68,12 +68,15 @@ COMPARISON_COLUMNS = (
     Column("network", "network", is_text=True),
     Column("depth", "depth", "Depth counts the layers with weights from the image to the classes."),
     Column("input", "input"),
-    Column("parameters", "parameters"),
-    Column("macs", "MACs", "A MAC is one multiply-add, without bias; counted for one image."),
+    Column("parameters", "parameters", is_rounded=True),
+    Column(
+        "macs", "MACs", "A MAC is one multiply-add, without bias; counted for one image.", is_rounded=True
+    ),
     Column(
         "activations",
         "activations",
         "Activations are what convolutions, pools and fully connected layers put out.",
+        is_rounded=True,
     ),
     Column("field", "field", "Field is the receptive field of the last convolution, in px."),
     Column("top1", "top-1 %", "Top-1 is the accuracy that was published, in percent."),

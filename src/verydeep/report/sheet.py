@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from verydeep.report.numbers import NONE, TIMES
+from verydeep.report.numbers import NONE, TIMES, rounded
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Column:
     definition: str = ""
     is_text: bool = False
     """Set left, and broken where it does not fit."""
+    is_rounded: bool = False
+    """Whether a terminal, which is narrow, shows its counts to three digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +60,20 @@ def terminal(sheet: Sheet) -> Table:
     """``sheet`` for a terminal."""
     table = bare_table(sheet.title, sheet.definitions, footer=sheet.total is not None)
     totals = sheet.total or ("",) * len(sheet.columns)
-    for number, (column, total) in enumerate(zip(sheet.columns, totals, strict=True)):
+    for column, total in zip(sheet.columns, totals, strict=True):
         table.add_column(
             column.title,
             _shown(total) if total != "" else "",
             justify="left" if column.is_text else "right",
             overflow="fold",
-            no_wrap=number == 0 or not column.is_text,
+            no_wrap=not column.is_text,
         )
     for number, row in enumerate(sheet.rows):
-        table.add_row(*map(_shown, row), style="dim" if number in sheet.quiet else None)
+        cells = (
+            rounded(cell) if column.is_rounded and isinstance(cell, int) else cell
+            for column, cell in zip(sheet.columns, row, strict=True)
+        )
+        table.add_row(*map(_shown, cells), style="dim" if number in sheet.quiet else None)
     return table
 
 
