@@ -53,7 +53,7 @@ def comparison_sheet(networks: Sequence[Comparison]) -> Sheet:
         if first:
             text = f"{first.protocol}; {first.source}"
             notes.setdefault(text, Footnote(ascii_lowercase[len(notes)], text))
-        counts = row.depth, row.input, row.parameters, row.macs, row.activations, row.receptive_field
+        counts = row.depth, row.input[1], row.parameters, row.macs, row.activations, row.receptive_field
         accuracy = (first.top1, notes[text]) if first else (None, "")
         rows.append((row.name, *counts, *accuracy))
     return Sheet(
@@ -67,7 +67,7 @@ def comparison_sheet(networks: Sequence[Comparison]) -> Sheet:
 COMPARISON_COLUMNS = (
     Column("network", "network", is_text=True),
     Column("depth", "depth", "Depth counts the layers with weights from the image to the classes."),
-    Column("input", "input"),
+    Column("size", "size", "Size is the side of the images, in px."),
     Column("parameters", "parameters", is_rounded=True),
     Column(
         "macs", "MACs", "A MAC is one multiply-add, without bias; counted for one image.", is_rounded=True

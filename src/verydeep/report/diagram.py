@@ -20,15 +20,15 @@ from verydeep.spec.arch import Architecture
 from verydeep.spec.layers import Conv, Layer, Residual
 
 MOST_BOXES = 64
-HIGHEST, LOWEST = 220, 30
+HIGHEST, LOWEST = 220.0, 30.0
 """Of a box, in px of the picture: the largest map, and the limit of the smallest."""
-THICKEST, THINNEST = 36, 9
-PITCH = 19
+THICKEST, THINNEST = 36.0, 9.0
+PITCH = 19.0
 """The least between two layers, so that their names do not touch."""
 SLANT = 0.17
 """How far a box recedes, up and to the right, for each px of its height."""
-MARGIN = 28
-STAGE_WIDTH = 78
+MARGIN = 28.0
+STAGE_WIDTH = 78.0
 """The least of a stage, so that its size fits below."""
 
 
@@ -186,7 +186,7 @@ _WORDS = {
 def _keys(boxes: Sequence[Box], arcs: Sequence[Arc]) -> Iterator[Key]:
     """The kinds that are drawn, side by side."""
     drawn = {box.kind for box in boxes} | {"arc projects" if arc.projects else "arc" for arc in arcs}
-    x = float(MARGIN)
+    x = MARGIN
     for kind, words in _WORDS.items():
         if kind in drawn:
             yield Key(kind, words, x)
@@ -277,7 +277,7 @@ def _placed(
     boxes: list[Box] = []
     arcs: list[Arc] = []
     stages: list[Stage] = []
-    x = start = float(MARGIN)
+    x = start = MARGIN
     before: LayerRow | None = None
     for unit in units:
         if before is not None and _opens_stage(before, unit.rows[-1]):
