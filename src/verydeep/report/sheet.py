@@ -130,7 +130,7 @@ def _said(cell: Cell) -> str:
         case Footnote():
             return cell.mark
         case float():
-            return f"{cell:,.2f}" if cell < 1000 else f"{cell:,.0f}"
+            return f"{cell:,.2f}"
     return cell
 
 
