@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import pytest
 
 from verydeep.errors import SpecError
-from verydeep.report.diagram import MOST_BOXES, diagram, render, save_diagram
+from verydeep.report.boxes import MOST_BOXES
+from verydeep.report.diagram import diagram, render, save_diagram
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
 

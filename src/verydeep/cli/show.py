@@ -1,57 +1,21 @@
 """``verydeep show``: what a network costs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
-from verydeep.analyze.memory import Dtype, Forecast, Optimizer, forecast
+from verydeep.analyze.memory import Forecast
 from verydeep.analyze.trace import LayerRow, Trace, trace
 from verydeep.cli.console import err, out, print_json
 from verydeep.cli.sheets import AsForm, Form, print_sheets
+from verydeep.cli.training import TrainingFlags, memory_values
 from verydeep.errors import SpecError
 from verydeep.report import tables
-from verydeep.report.costs import memory_sheet
+from verydeep.report.sheet import Sheet
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
-
-_FLAG = Parameter(group=Group("Memory of training"), show_default=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingFlags:
-    """What a training step is like; any of these asks for its memory."""
-
-    training: Annotated[bool, _FLAG] = False
-    """Forecast the memory of a training step: what each layer keeps, the sum, the peak."""
-    batch: Annotated[int | None, _FLAG] = None
-    """Images of a step; 32 by default."""
-    optimizer: Annotated[Optimizer | None, _FLAG] = None
-    """sgd has momentum, and is the default."""
-    dtype: Annotated[Dtype | None, _FLAG] = None
-    """fp32 by default; bf16 is mixed precision, with weights in fp32."""
-    memory: Annotated[float | None, _FLAG] = None
-    """GB (10^9 bytes) that the largest batch is to fit in; 24 by default."""
-
-    @property
-    def wanted(self) -> bool:
-        """Whether any was given."""
-        return self.training or any(
-            value is not None for value in (self.batch, self.optimizer, self.dtype, self.memory)
-        )
-
-    @property
-    def bytes(self) -> int:
-        """What the largest batch is to fit in."""
-        return round((24 if self.memory is None else self.memory) * 10**9)
-
-    def forecast(self, architecture: Architecture) -> Forecast | None:
-        """The forecast, where it is wanted."""
-        if not self.wanted:
-            return None
-        batch = 32 if self.batch is None else self.batch
-        return forecast(architecture, batch, self.optimizer or "sgd", self.dtype or "fp32")
 
 
 def show(
@@ -125,13 +89,21 @@ def show(
 
         out().print(keras_summary(traced))
     elif form.json:
-        print_json(_values(traced) | (_memory_values(foreseen, train.bytes) if foreseen else {}))
+        print_json(_values(traced) | (memory_values(foreseen, train.bytes) if foreseen else {}))
     else:
         chosen = tables.chosen_columns(columns) if columns else None
         default = tables.TRAINING_COLUMNS if foreseen else tables.COST_COLUMNS
         layers = tables.layer_sheet(traced, chosen or default, foreseen)
-        print_sheets(form, layers, *([memory_sheet(foreseen, train.bytes)] if foreseen else []))
+        print_sheets(form, layers, *_memory_sheets(foreseen, train.bytes))
     return 0
+
+
+def _memory_sheets(foreseen: Forecast | None, memory: int) -> list[Sheet]:
+    if foreseen is None:
+        return []
+    from verydeep.report.costs import memory_sheet
+
+    return [memory_sheet(foreseen, memory)]
 
 
 def _show_kernels(channels: int, form: Form) -> int:
@@ -193,26 +165,4 @@ def _row_values(row: LayerRow) -> dict[str, Any]:
         "macs": row.macs,
         "activations": row.activations,
         "receptive_field": row.receptive_field,
-    }
-
-
-def _memory_values(foreseen: Forecast, memory: int) -> dict[str, Any]:
-    """All in bytes."""
-    return {
-        "memory": {
-            "batch": foreseen.batch,
-            "optimizer": foreseen.optimizer,
-            "dtype": foreseen.dtype,
-            "weights": foreseen.weights,
-            "gradients": foreseen.gradients,
-            "optimizer_state": foreseen.optimizer_state,
-            "activations": foreseen.activations,
-            "weight_copies": foreseen.weight_copies,
-            "total": foreseen.total,
-            "peak": foreseen.peak.bytes(foreseen.batch),
-            "peak_at": foreseen.peak.name,
-            "memory": memory,
-            "largest_batch": foreseen.largest_batch(memory),
-            "layers": [{"name": layer.name, "kept": layer.kept} for layer in foreseen.layers],
-        }
     }

@@ -1,6 +1,5 @@
 """A table as values, and what it looks like in a terminal, in Markdown and as CSV."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -107,6 +106,8 @@ def markdown(sheet: Sheet) -> str:
 
 def csv_text(sheet: Sheet) -> str:
     """``sheet`` as CSV: the columns' names, then the rows with plain numbers; no total, no definitions."""
+    import csv  # 5 ms that a table in the terminal should not pay
+
     written = StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(column.name for column in sheet.columns)
@@ -116,7 +117,7 @@ def csv_text(sheet: Sheet) -> str:
 
 def _shown(cell: Cell) -> Text:
     said = _said(cell)
-    return Text(said, "dim" if said == NONE else "")
+    return Text(said, "dim") if said == NONE else Text(said)
 
 
 def _said(cell: Cell) -> str:
