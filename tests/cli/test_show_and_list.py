@@ -101,7 +101,7 @@ def test_list_json_names_every_row_with_its_paper(verydeep):
         (("compare",), "requires"),
         (("show", "vgg16", "--columns", "flops"), "there is no column 'flops'; expected some of layer"),
         (("show", "vgg16", "--batch", "0"), "at least one image, 0 given"),
-        (("show", "vgg16", "--json", "--csv"), "Mutually exclusive"),
+        (("show", "vgg16", "--json", "--csv"), "expected one of --json and --csv, not both"),
         (("show", "vgg16", "--diagram", "d.png"), "call it d.svg"),
         (("compare", "vgg16", "--plot", "c.pdf"), "call it c.png"),
     ],

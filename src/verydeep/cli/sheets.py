@@ -3,13 +3,20 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from cyclopts import Group, Parameter
-from cyclopts.validators import mutually_exclusive
+from cyclopts import ArgumentCollection, Group, Parameter
 
 from verydeep.cli.console import out
 from verydeep.report.sheet import Sheet, csv_text, markdown, terminal
 
-_FLAG = Parameter(group=Group("Form", validator=mutually_exclusive), negative="", show_default=False)
+
+def _at_most_one(flags: ArgumentCollection) -> None:
+    """As cyclopts' own ``mutually_exclusive``, whose module takes 10 ms to load."""
+    given = [flag.name for flag in flags if flag.tokens]
+    if len(given) > 1:
+        raise ValueError(f"expected one of {' and '.join(given)}, not both")
+
+
+_FLAG = Parameter(group=Group("Form", validator=_at_most_one), negative="", show_default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
