@@ -36,8 +36,9 @@ fmt: $(DEV) ## Lay the code out, and mend what can be mended
 docs: $(DEV) ## Check the pages: links, commands, Python, numbers
 	.venv/bin/python -m pytest tests/docs
 
-bench: $(DEV) ## Measure start-up, and a recipe over five seeds (minutes)
+bench: $(DEV) ## Measure start-up, memory, and a recipe over five seeds (minutes)
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/recipe.py fast --seeds 5
 
 check: lint types test ## All that a commit must pass

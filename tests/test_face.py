@@ -11,9 +11,9 @@ import verydeep
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
         "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError", "build",
-        "evaluation", "fetch_weights", "fit", "format_line", "load", "load_dataset", "parse_line",
-        "perceptual_loss", "predict", "read_recipe", "resolve", "resume", "save", "start", "style_loss",
-        "taps", "trace",
+        "compare", "evaluation", "fetch_weights", "fit", "forecast", "format_line", "load", "load_dataset",
+        "parse_line", "perceptual_loss", "predict", "read_recipe", "resolve", "resume", "save", "start",
+        "style_loss", "taps", "trace",
     ]  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_importing_it_loads_nothing_heavy():
     code = (
-        "import sys, verydeep; verydeep.trace(verydeep.resolve('vgg16')); "
+        "import sys, verydeep; verydeep.forecast(verydeep.resolve('vgg16')); verydeep.compare([]); "
         "assert not {'torch', 'numpy', 'rich', 'pydantic'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

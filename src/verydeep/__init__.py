@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from verydeep.analyze.compare import compare as compare
+    from verydeep.analyze.memory import forecast as forecast
     from verydeep.analyze.trace import trace as trace
     from verydeep.data.builtin import load_dataset as load_dataset
     from verydeep.embed.perceptual import PerceptualLoss as PerceptualLoss
@@ -41,9 +43,11 @@ _HOMES = {
     "StyleLoss": "embed.perceptual",
     "VeryDeepError": "errors",
     "build": "models.build",
+    "compare": "analyze.compare",
     "evaluation": "evaluate.metrics",
     "fetch_weights": "weights.fetch",
     "fit": "train.loop",
+    "forecast": "analyze.memory",
     "format_line": "spec.grammar",
     "load": "weights.checkpoint",
     "load_dataset": "data.builtin",

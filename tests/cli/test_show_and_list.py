@@ -42,6 +42,46 @@ def test_a_changed_head_is_said_on_stderr(verydeep):
     assert json.loads(shown.stdout)["line"].endswith("| gap")
 
 
+def test_show_forecasts_training(verydeep):
+    shown = " ".join(verydeep("show", "vgg16", "--batch", 64, "--memory", 10).stdout.split())
+    assert "training · batch 64 · sgd · fp32" in shown and "fits in 10 GB" in shown
+    assert "A MAC" not in shown and "Kept are the bytes" in shown
+
+
+def test_show_json_has_memory_only_where_it_is_asked_for(verydeep):
+    values = json.loads(verydeep("show", "vgg16", "--training", "--dtype", "bf16", "--json").stdout)
+    assert list(values) == ["name", "line", "input", "layers", "totals", "memory"]
+    memory = values["memory"]
+    assert memory["weights"] == 4 * 138_357_544 and memory["batch"] == 32 and memory["dtype"] == "bf16"
+    assert sum(layer["kept"] for layer in memory["layers"]) == memory["activations"] + memory["weight_copies"]
+
+
+def test_show_as_csv_markdown_and_keras(verydeep):
+    assert verydeep("show", "vgg11", "--csv", "--columns", "macs").stdout.startswith("layer,macs\nconv1_1,")
+    assert verydeep("show", "vgg11", "--markdown").stdout.startswith("| layer | output | field |")
+    assert "block1_conv1 (Conv2D)" in verydeep("show", "vgg16", "--style", "keras").stdout
+
+
+def test_show_draws_into_files(verydeep, tmp_path):
+    shown = verydeep("show", "vgg-tiny", "--plot", "p.png", "--diagram", "d.svg", "--json", cwd=tmp_path)
+    assert (tmp_path / "p.png").exists() and (tmp_path / "d.svg").exists()
+    assert shown.stderr == "Wrote p.png\nWrote d.svg\n" and json.loads(shown.stdout)
+
+
+def test_why_3x3(verydeep):
+    rows = json.loads(verydeep("show", "--why-3x3", "--channels", 128, "--json").stdout)
+    assert [row["weights"] for row in rows] == [factor * 128**2 for factor in (25, 18, 49, 27)]
+    assert "45%" in verydeep("show", "--why-3x3").stdout
+
+
+def test_compare(verydeep, tmp_path):
+    compared = verydeep("compare", "vgg16", "64 M | gap", "--json", "--plot", "c.svg", cwd=tmp_path)
+    rows = json.loads(compared.stdout)
+    assert rows[0]["depth"] == 16 and rows[0]["published"][0]["top1"] == 71.592
+    assert rows[1]["published"] == [] and (tmp_path / "c.svg").exists()
+    assert "71.59" in verydeep("compare", "vgg16", "vgg19").stdout
+
+
 def test_list_json_names_every_row_with_its_paper(verydeep):
     rows = {row["name"]: row for row in json.loads(verydeep("list", "--json").stdout)}
     assert rows["vgg16"]["totals"]["parameters"] == 138_357_544
@@ -58,6 +98,12 @@ def test_list_json_names_every_row_with_its_paper(verydeep):
         (("show", "vgg16", "--siz", "20"), "Did you mean --size"),
         (("shw",), 'Did you mean "show"'),
         (("show",), "requires"),
+        (("compare",), "requires"),
+        (("show", "vgg16", "--columns", "flops"), "there is no column 'flops'; expected some of layer"),
+        (("show", "vgg16", "--batch", "0"), "at least one image, 0 given"),
+        (("show", "vgg16", "--json", "--csv"), "expected one of --json and --csv, not both"),
+        (("show", "vgg16", "--diagram", "d.png"), "call it d.svg"),
+        (("compare", "vgg16", "--plot", "c.pdf"), "call it c.png"),
     ],
 )
 def test_the_users_mistakes_exit_with_2(verydeep, arguments, said):
@@ -68,18 +114,42 @@ def test_the_users_mistakes_exit_with_2(verydeep, arguments, said):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["'show', 'resnet152'", "'list'", "'weights', 'list'", "'--help'", "'--version'"]
+    "arguments",
+    [
+        "'show', 'resnet152', '--training'",
+        "'compare', 'vgg16'",
+        "'list'",
+        "'weights', 'list'",
+        "'--help'",
+        "'--version'",
+    ],
 )
 def test_torch_is_not_loaded(arguments):
     code = (
         "import sys, contextlib\nfrom verydeep.cli.main import main\n"
         f"with contextlib.suppress(SystemExit): main([{arguments}])\n"
-        "assert not {'torch', 'numpy', 'pydantic', 'lightning_fabric'} & set(sys.modules)"
+        "heavy = {'torch', 'numpy', 'pydantic', 'lightning_fabric', 'matplotlib', 'jinja2'}\n"
+        "assert not heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "train", "evaluate", "predict", "recipes", "weights"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "list",
+        "show",
+        "compare",
+        "train",
+        "evaluate",
+        "predict",
+        "embed",
+        "similar",
+        "study",
+        "recipes",
+        "weights",
+    ],
+)
 def test_each_verb_has_help_with_an_example(verydeep, verb):
     helped = verydeep(verb, "--help")
     assert helped.returncode == 0

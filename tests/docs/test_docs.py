@@ -240,6 +240,36 @@ def test_three_3x3_against_one_7x7():  # VGG, section 2.3: 27 C^2 against 49 C^2
     assert f"{1 - said[0] / said[1]:.0%}".replace("%", " %") in text_of("docs/cost.md")
 
 
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row["case"]) for row in table_with("docs/cost.md", "case")]
+)
+def test_the_forecast_of_the_page_is_the_programs(row):
+    network, batch, optimizer, dtype = row["case"].replace("`", "").split(", ")
+    foreseen = verydeep.forecast(zoo.resolve(network), int(batch), optimizer, dtype)
+    kept, peak = foreseen.activations + foreseen.weight_copies, foreseen.peak.bytes(int(batch))
+    assert row["kept: forecast, MB"] == f"{kept / 1e6:,.1f}"
+    assert row["peak: forecast, MB"] == f"{peak / 1e6:,.1f}"
+
+
+def test_the_textbooks_totals_add_up():
+    said = {
+        row["what is counted"]: int(row["values"].replace(",", ""))
+        for row in table_with("docs/cost.md", "what is counted")
+    }
+    layers = trace(zoo.resolve("vgg16")).layers
+    image, first, third, convs, pools, dense, activations, whole, relus, gradients = said.values()
+    by_name = {layer.name: layer.activations for layer in layers}
+    assert (image, first, third) == (3 * 224 * 224, by_name["conv1_1"], by_name["conv2_1"])
+    for kind, count in (("conv", convs), ("pool", pools), ("fc", dense)):
+        assert sum(layer.activations for layer in layers if layer.kind == kind) == count
+    assert activations == convs + pools + dense == trace(zoo.resolve("vgg16")).totals.activations
+    assert whole == image + activations
+    assert relus == whole + convs + by_name["fc6"] + by_name["fc7"]
+    assert gradients == 2 * whole
+    for row in table_with("docs/cost.md", "what is counted"):
+        assert row["MB"] == f"{4 * int(row['values'].replace(',', '')) / 1e6:.2f}"
+
+
 def test_lines_in_text_blocks_are_the_zoos():
     (plain, vggs) = [block.text for block in blocks("text") if block.page == "docs/line-of-text.md"]
     for line in (plain + vggs).splitlines():

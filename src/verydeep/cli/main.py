@@ -32,6 +32,11 @@ _VERBS = {
         "Print what a network costs, layer by layer, exactly.",
         'verydeep show "64x2 M 128x2 M | gap" --size 32 --classes 10',
     ),
+    "compare": (
+        "compare:compare_networks",
+        "Put networks side by side.",
+        "verydeep compare vgg16 vgg19 resnet34 alexnet",
+    ),
     "train": (
         "train:train",
         "Train a network, and write its report.",

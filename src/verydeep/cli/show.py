@@ -1,24 +1,38 @@
 """``verydeep show``: what a network costs."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from verydeep.analyze.memory import Forecast
 from verydeep.analyze.trace import LayerRow, Trace, trace
 from verydeep.cli.console import err, out, print_json
-from verydeep.report.tables import layer_table
+from verydeep.cli.forecast import TrainingFlags, memory_values
+from verydeep.cli.sheets import AsForm, Form, print_sheets
+from verydeep.errors import SpecError
+from verydeep.report import tables
+from verydeep.report.sheet import Sheet
 from verydeep.spec import zoo
+from verydeep.spec.arch import Architecture
 
 
 def show(
-    network: Annotated[str, Parameter(name="NETWORK")],
+    network: Annotated[str | None, Parameter(name="NETWORK")] = None,
     /,
     *,
     size: int | None = None,
     channels: int | None = None,
     classes: int | None = None,
     norm: bool = False,
-    json: bool = False,
+    train: Annotated[TrainingFlags | None, Parameter(name="*")] = None,
+    columns: str | None = None,
+    form: AsForm = None,
+    style: Literal["plain", "keras"] = "plain",
+    plot: Path | None = None,
+    diagram: Path | None = None,
+    why_3x3: Annotated[bool, Parameter(name="--why-3x3", negative="")] = False,
 ) -> int:
     """Print what a network costs, layer by layer, exactly.
 
@@ -29,14 +43,84 @@ def show(
     size
         Side of the images in px; the network's own by default.
     channels
-        1 for grey images, 3 for colour; the network's own by default.
+        1 for grey images, 3 for colour; the network's own by default. Of all maps, for --why-3x3.
     classes
         Number of classes; the network's own by default.
     norm
         Put a batch norm after every convolution.
-    json
-        Print one JSON object.
+    train
+        What a training step is like.
+    columns
+        Columns to show, parted by commas: kind, output, field, weights, biases, parameters, macs,
+        activations, kept.
+    form
+        What is printed in place of a table for the terminal.
+    style
+        keras prints the network as Keras' summary() does.
+    plot
+        Draw where activations and parameters sit, layer by layer, into FILE.png or FILE.svg.
+    diagram
+        Draw the network into FILE.svg.
+    why_3x3
+        Hold 5x5 and 7x7 against stacks of 3x3, on --channels maps; takes no network.
     """
+    form = form or Form()
+    if why_3x3:
+        return _show_kernels(64 if channels is None else channels, form)
+    if network is None:
+        raise SpecError("show requires a network: a name of `verydeep list`, or a line of text")
+    architecture = _architecture(network, size, channels, classes, norm)
+    train = train or TrainingFlags()
+    if columns and "kept" in tables.chosen_columns(columns):
+        train = TrainingFlags(**{**asdict(train), "training": True})
+    traced, foreseen = trace(architecture), train.forecast(architecture)
+    if plot:
+        from verydeep.report.pictures import save_layer_picture
+
+        save_layer_picture(traced, plot, foreseen)
+        _say_written(plot)
+    if diagram:
+        from verydeep.report.diagram import save_diagram
+
+        save_diagram(architecture, diagram)
+        _say_written(diagram)
+    if style == "keras" and form == Form():
+        from verydeep.report.keras import keras_summary
+
+        out().print(keras_summary(traced))
+    elif form.json:
+        print_json(_values(traced) | (memory_values(foreseen, train.bytes) if foreseen else {}))
+    else:
+        chosen = tables.chosen_columns(columns) if columns else None
+        default = tables.TRAINING_COLUMNS if foreseen else tables.COST_COLUMNS
+        layers = tables.layer_sheet(traced, chosen or default, foreseen)
+        print_sheets(form, layers, *_memory_sheets(foreseen, train.bytes))
+    return 0
+
+
+def _memory_sheets(foreseen: Forecast | None, memory: int) -> list[Sheet]:
+    if foreseen is None:
+        return []
+    from verydeep.report.costs import memory_sheet
+
+    return [memory_sheet(foreseen, memory)]
+
+
+def _show_kernels(channels: int, form: Form) -> int:
+    from verydeep.analyze.kernels import why_3x3
+    from verydeep.report.costs import kernel_sheet
+
+    stacks = why_3x3(channels)
+    if form.json:
+        print_json([asdict(stack) for stack in stacks])
+    else:
+        print_sheets(form, kernel_sheet(stacks, channels))
+    return 0
+
+
+def _architecture(
+    network: str, size: int | None, channels: int | None, classes: int | None, norm: bool
+) -> Architecture:
     architecture = zoo.resolve(network)
     if norm:
         architecture = architecture.with_batch_norm()
@@ -47,12 +131,11 @@ def show(
         architecture = architecture.with_input(channels or own_channels, size or (own_size[0], own_size[1]))
     for note in architecture.notes:
         err().print(f"Note: {note}", markup=False, soft_wrap=True)
-    traced = trace(architecture)
-    if json:
-        print_json(_values(traced))
-    else:
-        out().print(layer_table(traced))
-    return 0
+    return architecture
+
+
+def _say_written(path: Path) -> None:
+    err().print(f"Wrote {path}", markup=False, soft_wrap=True)
 
 
 def _values(traced: Trace) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from verydeep.embed.store import read_vectors
 from verydeep.embed.vectors import Broken, Embedder, VectorBatch, in_batches
 from verydeep.errors import DataError
 from verydeep.recipes.machine import Device, choose_device
-from verydeep.report.sheet import Sheet, check_sheet, write_sheet
+from verydeep.report.contact_sheet import Sheet, check_sheet, write_sheet
 from verydeep.weights.checkpoint import Checkpoint
 from verydeep.weights.features import load_network
 

@@ -1,132 +1,153 @@
-"""A contact sheet: an image and those most like it, as one PNG or one HTML file."""
+"""A table as values, and what it looks like in a terminal, in Markdown and as CSV."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from io import StringIO
 
-import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageDraw, ImageFont
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
-from verydeep.data.decode import decode
-from verydeep.data.files import replacing
-from verydeep.embed.neighbours import Neighbour
-from verydeep.errors import DataError
-from verydeep.report.page import data_uri, environment
-from verydeep.spec.preprocess import Preprocess
-
-SIDE = 192
-"""Of a picture on the sheet, in px."""
-COLUMNS = 6
-_GAP, _MARGIN, _CAPTION, _LINE = 16, 32, 50, 20
-_PAPER, _INK, _DIM, _BLUE = "#ffffff", "#17212b", "#586571", "#0067b0"
+from verydeep.report.numbers import NONE, TIMES, rounded
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """What is shown: the image that was asked about, its neighbours, and how they were found."""
+class Footnote:
+    """A letter that stands for a text: the text itself in CSV."""
 
-    image: Path
-    neighbours: tuple[Neighbour, ...]
-    method: str
-    """In words: network, layer, measure."""
+    mark: str
+    text: str
+
+
+Cell = str | int | float | tuple[int, ...] | Footnote | None
+"""A word, a count, a measure, a shape; None and 0 are shown as a dash."""
 
 
 @dataclass(frozen=True)
-class _Picture:
+class Column:
+    """A column: its name in ``--columns`` and CSV, its title for people, and what its numbers mean."""
+
     name: str
-    folder: str
-    note: str
-    pixels: UInt8[np.ndarray, "channels side side"]
+    title: str
+    definition: str = ""
+    is_text: bool = False
+    """Set left, and broken where it does not fit."""
+    is_rounded: bool = False
+    """Whether a terminal, which is narrow, shows its counts to three digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Rows of cells under columns, with a title above and what the numbers mean below."""
+
+    title: Text
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: tuple[Cell, ...] | None = None
+    note: str = ""
+    """Said after the definitions of the columns."""
+    quiet: frozenset[int] = frozenset()
+    """Rows that are shown dim."""
 
     @property
-    def uri(self) -> str:
-        return data_uri(self.pixels)
+    def definitions(self) -> str:
+        """What stands below: each column's definition, then the note."""
+        return " ".join(filter(None, [*(column.definition for column in self.columns), self.note]))
 
 
-def check_sheet(path: Path) -> None:
-    """Refuse what no sheet can be written to, before anything is computed.
-
-    Raises:
-        DataError: where the suffix is neither .png nor .html.
-    """
-    if path.suffix not in (".png", ".html"):
-        raise DataError(f"{path} is neither .png nor .html; name such a file for the contact sheet")
-
-
-def write_sheet(sheet: Sheet, path: Path) -> None:
-    """``sheet`` as a picture or a page at ``path``.
-
-    Raises:
-        DataError: where the suffix is neither .png nor .html, or an image can no longer be read.
-    """
-    check_sheet(path)
-    image = _picture(sheet.image, "")
-    others = [_picture(one.file, f"{one.similarity:.3f}") for one in sheet.neighbours]
-    with replacing(path) as temporary:
-        if path.suffix == ".png":
-            _draw(sheet, image, others).save(temporary, "png", optimize=True)
-        else:
-            page = environment().get_template("sheet.html.j2").render(sheet=sheet, image=image, others=others)
-            temporary.write_text(page, encoding="utf-8")
+def terminal(sheet: Sheet) -> Table:
+    """``sheet`` for a terminal."""
+    table = bare_table(sheet.title, sheet.definitions, footer=sheet.total is not None)
+    totals = sheet.total or ("",) * len(sheet.columns)
+    for column, total in zip(sheet.columns, totals, strict=True):
+        table.add_column(
+            column.title,
+            _shown(total) if total != "" else "",
+            justify="left" if column.is_text else "right",
+            overflow="fold",
+            no_wrap=not column.is_text,
+        )
+    for number, row in enumerate(sheet.rows):
+        cells = (
+            rounded(cell) if column.is_rounded and isinstance(cell, int) else cell
+            for column, cell in zip(sheet.columns, row, strict=True)
+        )
+        table.add_row(*map(_shown, cells), style="dim" if number in sheet.quiet else None)
+    return table
 
 
-def _picture(file: Path, note: str) -> _Picture:
-    """The centre of the image, square: about what the network saw."""
-    pixels = decode(file, Preprocess(size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))).numpy()
-    return _Picture(file.name, file.absolute().parent.name, note, pixels)
-
-
-def _draw(sheet: Sheet, image: _Picture, others: Sequence[_Picture]) -> Image.Image:
-    columns = max(3, min(COLUMNS, len(others)))
-    rows = -(-len(others) // columns)
-    width = 2 * _MARGIN + columns * (SIDE + _GAP) - _GAP
-    top = _MARGIN + SIDE + _MARGIN
-    paper = Image.new("RGB", (width, top + rows * (SIDE + _CAPTION + _GAP) + _MARGIN - _GAP), _PAPER)
-    pen = ImageDraw.Draw(paper)
-    _paste(paper, image, _MARGIN, _MARGIN)
-    _words(pen, sheet, image, width)
-    for place, other in enumerate(others):
-        left = _MARGIN + place % columns * (SIDE + _GAP)
-        above = top + place // columns * (SIDE + _CAPTION + _GAP)
-        _paste(paper, other, left, above)
-        pen.text((left, above + SIDE + 6), other.note, _BLUE, _font(16))
-        note = 8 + pen.textlength(other.note, _font(16))
-        pen.text((left + note, above + SIDE + 6), _cut(other.folder, SIDE - note, 16), _INK, _font(16))
-        pen.text((left, above + SIDE + 6 + _LINE), _cut(other.name, float(SIDE), 13), _DIM, _font(13))
-    return paper
-
-
-def _words(pen: ImageDraw.ImageDraw, sheet: Sheet, image: _Picture, width: int) -> None:
-    """Beside the image: what it is, and how the others were found."""
-    left, room = _MARGIN + SIDE + 24, float(width - 2 * _MARGIN - SIDE - 24)
-    lines = (
-        ("The images most like", 16, _BLUE),
-        (image.name, 26, _INK),
-        (f"in {image.folder}", 16, _INK),
-        (sheet.method, 16, _DIM),
+def bare_table(title: Text, definitions: str, footer: bool = True) -> Table:
+    """A table without columns yet, in the one layout of all tables here."""
+    return Table(
+        title=title,
+        title_justify="left",
+        caption=Text(f"\n{definitions}", "dim"),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_footer=footer,
+        header_style="bold",
+        footer_style="bold",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
     )
-    above = _MARGIN + 4
-    for text, size, colour in lines:
-        pen.text((left, above), _cut(text, room, size), colour, _font(size))
-        above += round(1.5 * size)
 
 
-def _paste(paper: Image.Image, picture: _Picture, left: int, above: int) -> None:
-    paper.paste(Image.fromarray(np.ascontiguousarray(picture.pixels.transpose(1, 2, 0))), (left, above))
+def markdown(sheet: Sheet) -> str:
+    """``sheet`` as a Markdown table, its definitions below."""
+    rows = [*sheet.rows, *([sheet.total] if sheet.total else [])]
+    lines = [
+        _markdown_row([column.title for column in sheet.columns]),
+        _markdown_row(["---" if column.is_text else "---:" for column in sheet.columns], pad=""),
+        *(_markdown_row([_said(cell) for cell in row]) for row in rows),
+    ]
+    return "\n".join([*lines, "", sheet.definitions])
 
 
-def _cut(text: str, room: float, size: int) -> str:
-    """``text`` with its middle left out where it is too long."""
-    if _font(size).getlength(text) <= room:
-        return text
-    kept = len(text)
-    while kept > 2 and _font(size).getlength(cut := f"{text[: kept // 2]}…{text[-(kept // 2) :]}") > room:
-        kept -= 1
-    return cut
+def csv_text(sheet: Sheet) -> str:
+    """``sheet`` as CSV: the columns' names, then the rows with plain numbers; no total, no definitions."""
+    import csv  # 5 ms that a table in the terminal should not pay
+
+    written = StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(column.name for column in sheet.columns)
+    writer.writerows(list(_plain(row)) for row in sheet.rows)
+    return written.getvalue().rstrip("\n")
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font
+def _shown(cell: Cell) -> Text:
+    said = _said(cell)
+    return Text(said, "dim") if said == NONE else Text(said)
+
+
+def _said(cell: Cell) -> str:
+    match cell:
+        case None | 0:
+            return NONE
+        case tuple():
+            return f" {TIMES} ".join(map(str, cell)) if cell[1:] != (1, 1) else f"{cell[0]:,}"
+        case int():
+            return f"{cell:,}"
+        case Footnote():
+            return cell.mark
+        case float():
+            return f"{cell:,.2f}"
+    return cell
+
+
+def _plain(row: tuple[Cell, ...]) -> Iterator[str | int | float]:
+    for cell in row:
+        match cell:
+            case None:
+                yield ""
+            case tuple():
+                yield "x".join(map(str, cell))
+            case Footnote():
+                yield cell.text
+            case _:
+                yield cell
+
+
+def _markdown_row(cells: list[str], pad: str = " ") -> str:
+    bar = f"{pad}|{pad}"
+    return f"|{pad}{bar.join(cell.replace('|', chr(92) + '|') for cell in cells)}{pad}|"

@@ -3,19 +3,40 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from verydeep.analyze.memory import Forecast
 from verydeep.analyze.trace import LayerRow, Trace, trace
-from verydeep.report.numbers import NONE, TIMES, rounded
+from verydeep.errors import SpecError
+from verydeep.report.numbers import TIMES, rounded
+from verydeep.report.sheet import Cell, Column, Sheet, bare_table, terminal
 from verydeep.spec.layers import Shape
 from verydeep.spec.zoo import Row
 
-LAYER_DEFINITIONS = (
-    "A MAC is one multiply-add, without bias. Activations are the values that convolutions, pools and "
-    "fully connected layers put out. Field is the receptive field, in input pixels a side."
+LAYER_COLUMNS = (
+    Column("layer", "layer", is_text=True),
+    Column("kind", "kind", is_text=True),
+    Column("output", "output"),
+    Column("field", "field", "Field is the receptive field, in input pixels a side."),
+    Column("weights", "weights"),
+    Column("biases", "biases"),
+    Column("parameters", "parameters"),
+    Column("macs", "MACs", "A MAC is one multiply-add, without bias."),
+    Column(
+        "activations",
+        "activations",
+        "Activations are the values that convolutions, pools and fully connected layers put out.",
+    ),
+    Column(
+        "kept",
+        "kept",
+        "Kept are the bytes that training keeps of a layer from the forward pass to the backward one, "
+        "for the whole batch.",
+    ),
 )
+COST_COLUMNS = ("layer", "output", "field", "parameters", "macs", "activations")
+TRAINING_COLUMNS = ("layer", "output", "parameters", "activations", "kept")
 ZOO_DEFINITIONS = (
     "A MAC is one multiply-add, without bias; counted for one image of the size and for the classes that "
     "the network was published with."
@@ -24,25 +45,55 @@ QUIET = frozenset({"norm", "add"})
 """Kinds of layers that are shown dim: they cost next to nothing."""
 
 
+def chosen_columns(names: str) -> tuple[str, ...]:
+    """The columns of a layer table that ``names``, parted by commas, asks for; the layer always leads.
+
+    Raises:
+        SpecError: with the columns there are.
+    """
+    wanted = [name.strip().lower() for name in names.split(",")]
+    known = [column.name for column in LAYER_COLUMNS]
+    for name in wanted:
+        if name not in known:
+            raise SpecError(f"there is no column {name!r}; expected some of {', '.join(known)}")
+    return ("layer", *(name for name in dict.fromkeys(wanted) if name != "layer"))
+
+
+def layer_sheet(
+    network: Trace, columns: Sequence[str] = COST_COLUMNS, memory: Forecast | None = None
+) -> Sheet:
+    """``network`` with a row a layer and the totals below.
+
+    Args:
+        network: what is shown.
+        columns: names of ``LAYER_COLUMNS``, in the order to be shown.
+        memory: where given, what it forecasts can be a column; the input and the loss keep too, and are rows.
+    """
+    rows = [_row_cells(row) for row in network.layers]
+    if memory is not None and "kept" in columns:
+        rows = [{"layer": "input", "output": network.input}, *rows, {"layer": "loss"}]
+        for row, layer in zip(rows, memory.layers, strict=True):
+            row["kept"] = layer.kept
+    counted = ("parameters", "weights", "biases", "macs", "activations", "kept")
+    totals = {name: sum(int(str(row.get(name) or 0)) for row in rows) for name in counted}
+    total: dict[str, Cell] = {"layer": "total", **totals}
+    return Sheet(
+        title=_layer_title(network),
+        columns=tuple(next(column for column in LAYER_COLUMNS if column.name == name) for name in columns),
+        rows=tuple(tuple(row.get(name) for name in columns) for row in rows),
+        total=tuple(total.get(name, "") for name in columns),
+        quiet=frozenset(number for number, row in enumerate(rows) if row.get("kind") in QUIET),
+    )
+
+
 def layer_table(network: Trace) -> Table:
-    """``network`` with a row a layer and the totals below; 80 columns hold every network of the zoo."""
-    table = _table(_layer_title(network), LAYER_DEFINITIONS)
-    totals = network.totals
-    table.add_column("layer", "total", no_wrap=True)
-    table.add_column("output", justify="right", no_wrap=True)
-    table.add_column("field", justify="right", no_wrap=True)
-    table.add_column("parameters", _count(totals.parameters), justify="right", no_wrap=True)
-    table.add_column("MACs", _count(totals.macs), justify="right", no_wrap=True)
-    table.add_column("activations", _count(totals.activations), justify="right", no_wrap=True)
-    for row in network.layers:
-        table.add_row(*_layer_cells(row), style="dim" if row.kind in QUIET else None)
-    return table
+    """``network`` for a terminal; 80 columns hold every network of the zoo."""
+    return terminal(layer_sheet(network))
 
 
 def zoo_table(rows: Sequence[Row]) -> Table:
     """``rows`` under the papers they come from, with what each network costs."""
-    table = _table(Text("The zoo\n", "bold"), ZOO_DEFINITIONS)
-    table.show_footer = False
+    table = bare_table(Text("The zoo\n", "bold"), ZOO_DEFINITIONS, footer=False)
     table.add_column("network", no_wrap=True)
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("MACs", justify="right", no_wrap=True)
@@ -55,38 +106,24 @@ def zoo_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _table(title: Text, definitions: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        caption=Text(f"\n{definitions}", "dim"),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_footer=True,
-        header_style="bold",
-        footer_style="bold",
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
-
-
 def _layer_title(network: Trace) -> Text:
     """Name, input and line; a network that was typed has its line for a name."""
     name = "" if network.name == network.line else f"{network.name} · "
     return Text.assemble((f"{name}input {_shape(network.input)}\n", "bold"), (f"{network.line}\n", "cyan"))
 
 
-def _layer_cells(row: LayerRow) -> tuple[str | Text, ...]:
-    output = _shape(row.output) if row.output[1:] != (1, 1) else f"{row.output[0]:,}"
-    return (
-        row.name,
-        output,
-        f"{row.receptive_field:,}",
-        _count(row.parameters),
-        _count(row.macs),
-        _count(row.activations),
-    )
+def _row_cells(row: LayerRow) -> dict[str, Cell]:
+    return {
+        "layer": row.name,
+        "kind": row.kind,
+        "output": row.output,
+        "field": row.receptive_field,
+        "weights": row.weights,
+        "biases": row.biases,
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "activations": row.activations,
+    }
 
 
 def _zoo_cells(row: Row) -> tuple[str | Text, ...]:
@@ -97,7 +134,3 @@ def _zoo_cells(row: Row) -> tuple[str | Text, ...]:
 
 def _shape(shape: Shape) -> str:
     return f" {TIMES} ".join(map(str, shape))
-
-
-def _count(count: int) -> str | Text:
-    return f"{count:,}" if count else Text(NONE, "dim")

@@ -1,0 +1,48 @@
+"""Networks side by side, each counted for its own input, with the accuracy that was published for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from verydeep.analyze.published import Published, published
+from verydeep.analyze.trace import Trace, trace
+from verydeep.spec.arch import Architecture
+from verydeep.spec.layers import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One network among others. Counts are for one image."""
+
+    name: str
+    line: str
+    input: Shape
+    depth: int
+    """Layers with weights from the image to the classes, as the papers count: no norm, no projection."""
+    parameters: int
+    macs: int
+    activations: int
+    receptive_field: int
+    """Of the last convolution, in px of the input."""
+    published: tuple[Published, ...]
+    """Accuracies that others measured; empty where none is known."""
+
+
+def compare(architectures: Iterable[Architecture]) -> tuple[Comparison, ...]:
+    """A row for each of ``architectures``, in their order."""
+    return tuple(_row(trace(architecture)) for architecture in architectures)
+
+
+def _row(traced: Trace) -> Comparison:
+    path = [row for row in traced.layers if row.macs and not row.name.endswith("_project")]
+    totals = traced.totals
+    return Comparison(
+        name=traced.name,
+        line=traced.line,
+        input=traced.input,
+        depth=len(path),
+        parameters=totals.parameters,
+        macs=totals.macs,
+        activations=totals.activations,
+        receptive_field=next((row.receptive_field for row in reversed(path) if row.kind == "conv"), 1),
+        published=published(traced.name),
+    )

@@ -1,0 +1,136 @@
+"""A contact sheet: an image and those most like it, as one PNG or one HTML file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from verydeep.data.decode import decode
+from verydeep.data.files import replacing
+from verydeep.embed.neighbours import Neighbour
+from verydeep.errors import DataError
+from verydeep.report.page import data_uri, environment
+from verydeep.spec.preprocess import Preprocess
+
+SIDE = 192
+"""Of a picture on the sheet, in px."""
+COLUMNS = 6
+_GAP, _MARGIN, _CAPTION, _LINE = 16, 32, 50, 20
+_PAPER, _INK, _DIM, _BLUE = "#ffffff", "#17212b", "#586571", "#0067b0"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is shown: the image that was asked about, its neighbours, and how they were found."""
+
+    image: Path
+    neighbours: tuple[Neighbour, ...]
+    method: str
+    """In words: network, layer, measure."""
+
+
+@dataclass(frozen=True)
+class _Picture:
+    name: str
+    folder: str
+    note: str
+    pixels: UInt8[np.ndarray, "channels side side"]
+
+    @property
+    def uri(self) -> str:
+        return data_uri(self.pixels)
+
+
+def check_sheet(path: Path) -> None:
+    """Refuse what no sheet can be written to, before anything is computed.
+
+    Raises:
+        DataError: where the suffix is neither .png nor .html.
+    """
+    if path.suffix not in (".png", ".html"):
+        raise DataError(f"{path} is neither .png nor .html; name such a file for the contact sheet")
+
+
+def write_sheet(sheet: Sheet, path: Path) -> None:
+    """``sheet`` as a picture or a page at ``path``.
+
+    Raises:
+        DataError: where the suffix is neither .png nor .html, or an image can no longer be read.
+    """
+    check_sheet(path)
+    image = _picture(sheet.image, "")
+    others = [_picture(one.file, f"{one.similarity:.3f}") for one in sheet.neighbours]
+    with replacing(path) as temporary:
+        if path.suffix == ".png":
+            _draw(sheet, image, others).save(temporary, "png", optimize=True)
+        else:
+            page = (
+                environment()
+                .get_template("contact_sheet.html.j2")
+                .render(sheet=sheet, image=image, others=others)
+            )
+            temporary.write_text(page, encoding="utf-8")
+
+
+def _picture(file: Path, note: str) -> _Picture:
+    """The centre of the image, square: about what the network saw."""
+    pixels = decode(file, Preprocess(size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))).numpy()
+    return _Picture(file.name, file.absolute().parent.name, note, pixels)
+
+
+def _draw(sheet: Sheet, image: _Picture, others: Sequence[_Picture]) -> Image.Image:
+    columns = max(3, min(COLUMNS, len(others)))
+    rows = -(-len(others) // columns)
+    width = 2 * _MARGIN + columns * (SIDE + _GAP) - _GAP
+    top = _MARGIN + SIDE + _MARGIN
+    paper = Image.new("RGB", (width, top + rows * (SIDE + _CAPTION + _GAP) + _MARGIN - _GAP), _PAPER)
+    pen = ImageDraw.Draw(paper)
+    _paste(paper, image, _MARGIN, _MARGIN)
+    _words(pen, sheet, image, width)
+    for place, other in enumerate(others):
+        left = _MARGIN + place % columns * (SIDE + _GAP)
+        above = top + place // columns * (SIDE + _CAPTION + _GAP)
+        _paste(paper, other, left, above)
+        pen.text((left, above + SIDE + 6), other.note, _BLUE, _font(16))
+        note = 8 + pen.textlength(other.note, _font(16))
+        pen.text((left + note, above + SIDE + 6), _cut(other.folder, SIDE - note, 16), _INK, _font(16))
+        pen.text((left, above + SIDE + 6 + _LINE), _cut(other.name, float(SIDE), 13), _DIM, _font(13))
+    return paper
+
+
+def _words(pen: ImageDraw.ImageDraw, sheet: Sheet, image: _Picture, width: int) -> None:
+    """Beside the image: what it is, and how the others were found."""
+    left, room = _MARGIN + SIDE + 24, float(width - 2 * _MARGIN - SIDE - 24)
+    lines = (
+        ("The images most like", 16, _BLUE),
+        (image.name, 26, _INK),
+        (f"in {image.folder}", 16, _INK),
+        (sheet.method, 16, _DIM),
+    )
+    above = _MARGIN + 4
+    for text, size, colour in lines:
+        pen.text((left, above), _cut(text, room, size), colour, _font(size))
+        above += round(1.5 * size)
+
+
+def _paste(paper: Image.Image, picture: _Picture, left: int, above: int) -> None:
+    paper.paste(Image.fromarray(np.ascontiguousarray(picture.pixels.transpose(1, 2, 0))), (left, above))
+
+
+def _cut(text: str, room: float, size: int) -> str:
+    """``text`` with its middle left out where it is too long."""
+    if _font(size).getlength(text) <= room:
+        return text
+    kept = len(text)
+    while kept > 2 and _font(size).getlength(cut := f"{text[: kept // 2]}…{text[-(kept // 2) :]}") > room:
+        kept -= 1
+    return cut
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font

@@ -1,0 +1,106 @@
+"""Training memory, held to what torch really keeps, and to sums by hand."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from verydeep.analyze.memory import forecast
+from verydeep.errors import SpecError
+from verydeep.spec import zoo
+from verydeep.spec.arch import Architecture
+
+_PLACE = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+_SPEC = importlib.util.spec_from_file_location("memory_benchmark", _PLACE)
+benchmark = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(benchmark)
+
+SMALL = {"classes": 5, "input": (3, 16, 16)}
+RESNET = {**SMALL, "norm": "batch", "conv_bias": False}
+TINY = [
+    Architecture.from_line("8x2 M 16 M | pool4 12 12", **SMALL),
+    Architecture.from_line("8x2 M 16 M | pool4 12 12", **SMALL, norm="batch"),
+    Architecture.from_line("8 M 16 M | pool2 12", **SMALL, norm="batch-after-pool", dropout=0.0),
+    Architecture.from_line("8k5s2 L Mk3s2 16g2 L 8 | pool3 12", **SMALL, dropout_first=True),
+    Architecture.from_line("8 Mk3s2p1 (8 8)x2 (16s2 16) (8k1 8 16k1) | gap", **RESNET),
+    Architecture.from_line("(8 8) 8 (16k1) | pool2 12", **RESNET),
+]
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("architecture", TINY, ids=lambda architecture: architecture.name)
+def test_what_is_kept_is_what_autograd_saves_to_the_byte(architecture, dtype):
+    measured = benchmark.measure(architecture, 3, "sgd", dtype)
+    foreseen = forecast(architecture, 3, "sgd", dtype)
+    assert foreseen.activations + foreseen.weight_copies == measured.kept
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("batch", [2, 64], ids=["step", "backward"])
+@pytest.mark.parametrize("name", ["vgg-small", "resnet20"])
+def test_the_peak_is_within_5_percent_of_what_is_allocated(name, batch, optimizer, dtype):
+    architecture = zoo.resolve(name)
+    measured = benchmark.measure(architecture, batch, optimizer, dtype)
+    peak = forecast(architecture, batch, optimizer, dtype).peak
+    assert peak.bytes(batch) == pytest.approx(measured.peak, rel=0.05)
+    assert peak.name.startswith("optimizer" if batch == 2 and name == "vgg-small" else "backward")
+
+
+def test_the_state_of_vgg16():  # 553.4 MB of weights; 1.66 GB with gradients and momentum, 2.21 with Adam's
+    sgd, adam = (forecast(zoo.resolve("vgg16"), 1, optimizer) for optimizer in ("sgd", "adam"))
+    assert sgd.weights == sgd.gradients == sgd.optimizer_state == 4 * 138_357_544
+    assert round((sgd.total - sgd.activations) / 1e9, 2) == 1.66
+    assert round((adam.total - adam.activations) / 1e9, 2) == 2.21
+
+
+def test_one_image_of_vgg16_by_hand():
+    pools = 802_816 + 401_408 + 200_704 + 100_352 + 25_088
+    hidden = 2 * 4_096 * 3  # after ReLU, what dropout leaves out, what it lets through
+    maps = 150_528 + 13_547_520 + pools + hidden  # images, convolutions, pools
+    loss = 4 * 1_000 + 8 + 4
+    assert forecast(zoo.resolve("vgg16"), 1).activations == 4 * maps + 8 * pools + loss
+
+
+def test_batch_norm_keeps_every_convolution_twice():
+    plain, normed = (forecast(zoo.resolve(name), 1) for name in ("vgg16", "vgg16_bn"))
+    statistics = 8 * 4_224  # channels: 2 x 64, 2 x 128, 3 x 256, 6 x 512
+    assert normed.activations - plain.activations == 4 * 13_547_520 + statistics
+
+
+def test_a_norm_after_the_pool_keeps_less():
+    late = zoo.resolve("vgg-small")
+    assert forecast(late).activations < forecast(late.with_norm("batch")).activations
+
+
+def test_what_a_layer_keeps_adds_up():
+    foreseen = forecast(zoo.resolve("resnet18"), 4, dtype="bf16")
+    assert [foreseen.layers[0].name, foreseen.layers[-1].name] == ["input", "loss"]
+    kept = sum(layer.kept for layer in foreseen.layers)
+    assert kept == foreseen.activations + foreseen.weight_copies
+    assert next(layer for layer in foreseen.layers if layer.name == "fc").maps == 0
+
+
+@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_the_largest_batch_fits_and_one_more_does_not(name, dtype):
+    architecture, memory = zoo.resolve(name), 24 * 10**9
+    most = forecast(architecture, dtype=dtype).largest_batch(memory)
+    assert forecast(architecture, most, dtype=dtype).peak.bytes(most) <= memory
+    assert forecast(architecture, most + 1, dtype=dtype).peak.bytes(most + 1) > memory
+
+
+def test_where_nothing_fits_the_largest_batch_is_0():
+    assert forecast(zoo.resolve("vgg16")).largest_batch(10**9) == 0
+
+
+def test_without_dropout_nothing_is_kept_for_it():
+    with_it = zoo.resolve("vgg16")
+    without = replace(with_it, dropout=0.0)
+    assert forecast(with_it, 1).activations - forecast(without, 1).activations == 4 * 2 * 2 * 4_096
+
+
+def test_a_batch_has_an_image():
+    with pytest.raises(SpecError, match="at least one image, 0 given"):
+        forecast(zoo.resolve("vgg16"), 0)
