@@ -10,9 +10,9 @@ import verydeep
 
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
-        "Architecture", "Checkpoint", "Recipe", "VeryDeepError", "build", "evaluation", "fit", "format_line",
-        "load", "load_dataset", "parse_line", "predict", "read_recipe", "resolve", "resume", "save", "start",
-        "trace",
+        "Architecture", "Checkpoint", "Recipe", "VeryDeepError", "build", "evaluation", "export_weights",
+        "fit", "format_line", "inspect", "load", "load_dataset", "parse_line", "predict", "pretrained",
+        "read_recipe", "resolve", "resume", "save", "start", "trace",
     ]  # fmt: skip
 
 

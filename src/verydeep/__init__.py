@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from verydeep.errors import VeryDeepError as VeryDeepError
     from verydeep.evaluate.metrics import evaluation as evaluation
     from verydeep.evaluate.predict import predict as predict
-    from verydeep.models.build import build as build
     from verydeep.recipes.recipe import Recipe as Recipe
     from verydeep.recipes.recipe import read_recipe as read_recipe
     from verydeep.recipes.train import resume as resume
@@ -24,22 +23,29 @@ if TYPE_CHECKING:
     from verydeep.spec.zoo import resolve as resolve
     from verydeep.train.loop import fit as fit
     from verydeep.weights.checkpoint import Checkpoint as Checkpoint
-    from verydeep.weights.checkpoint import load as load
     from verydeep.weights.checkpoint import save as save
+    from verydeep.weights.contents import inspect as inspect
+    from verydeep.weights.export import export_weights as export_weights
+    from verydeep.weights.load import build as build
+    from verydeep.weights.load import load as load
+    from verydeep.weights.load import pretrained as pretrained
 
 _HOMES = {
     "Architecture": "spec.arch",
     "Checkpoint": "weights.checkpoint",
     "Recipe": "recipes.recipe",
     "VeryDeepError": "errors",
-    "build": "models.build",
+    "build": "weights.load",
     "evaluation": "evaluate.metrics",
+    "export_weights": "weights.export",
     "fit": "train.loop",
     "format_line": "spec.grammar",
-    "load": "weights.checkpoint",
+    "inspect": "weights.contents",
+    "load": "weights.load",
     "load_dataset": "data.builtin",
     "parse_line": "spec.grammar",
     "predict": "evaluate.predict",
+    "pretrained": "weights.load",
     "read_recipe": "recipes.recipe",
     "resolve": "spec.zoo",
     "resume": "recipes.train",

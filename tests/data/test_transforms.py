@@ -2,13 +2,16 @@
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from verydeep.data.batches import generator
+from verydeep.data.decode import decode
 from verydeep.data.transforms import (
     AugmentConfig,
     alternating_flip,
     augment,
+    crop_to,
     cutout,
     normalise,
     random_flip,
@@ -136,3 +139,18 @@ def test_normalise_does_as_caffe():
 def test_normalise_refuses_other_channels():
     with pytest.raises(ShapeError, match="images have 1 channels; this preprocessing is for 3"):
         normalise(IMAGES[:, :1], IMAGENET)
+
+
+@pytest.mark.parametrize(("height", "width"), [(30, 20), (20, 31), (11, 11), (9, 12)])
+def test_tensors_are_cropped_as_files_are_decoded(height, width, tmp_path):
+    preprocess = Preprocess(size=10, resize=12, mean=(0.0,) * 3, std=(1.0,) * 3)
+    pixels = torch.randint(256, (3, height, width), generator=generator(0)).to(torch.uint8)
+    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / "image.png")
+    expected = decode(tmp_path / "image.png", preprocess)
+    (cropped,) = crop_to(pixels[None], preprocess)
+    assert (cropped.int() - expected.int()).abs().max() <= 1  # Pillow and torch round a level apart
+
+
+def test_images_of_the_networks_own_size_pass_as_they_are():
+    images = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
+    assert crop_to(images, IMAGENET) is images

@@ -47,6 +47,11 @@ _VERBS = {
         "Name what is in images.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg",
     ),
+    "weights": (
+        "weights:app",
+        "Look into weight files, bring them in, and write them out for others.",
+        "verydeep weights show vgg16-397923af.pth",
+    ),
     "recipes": (
         "recipes:app",
         "List the recipes, or copy one to edit.",
