@@ -28,7 +28,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         files = _written(options.network, Path(folder))
-        print(f"| file | verydeep, median of {options.runs}, s | torch, s | ratio |\n|---|---:|---:|---:|")
+        print(f"| file | verydeep, median of {options.runs}, s | torch, s | ratio | torch, bare, s | ratio |")
+        print("|---|---:|---:|---:|---:|---:|")
         for file in files:
             print(_row(options.network, file, options.runs))
 
@@ -44,6 +45,7 @@ def _row(network: str, file: Path, runs: int) -> str:
     ways: dict[str, Callable[[], nn.Module]] = {
         "ours": lambda: load(file).model,
         "torch": lambda: _by_torch(network, file),
+        "bare": lambda: _bare(network, file),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for run in range(runs + 1):
@@ -51,16 +53,31 @@ def _row(network: str, file: Path, runs: int) -> str:
             seconds = _seconds(way)
             if run:  # the first fills the disk's cache
                 times[name].append(seconds)
-    ours, theirs = (statistics.median(values) for values in times.values())
-    return f"| `{file.suffix}` | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} |"
+    ours, theirs, bare = (statistics.median(values) for values in times.values())
+    compared = f"{theirs:.2f} | {ours / theirs:.2f} | {bare:.2f} | {ours / bare:.2f}"
+    return f"| `{file.suffix}` | {ours:.2f} | {compared} |"
 
 
 def _by_torch(network: str, file: Path) -> nn.Module:
     """Modules built as torch builds them, every weight drawn, then loaded over: what torchvision does."""
-    empty = PlainClassifier(zoo.resolve(network))
-    tensors = load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True)
-    empty.load_state_dict(tensors)
-    return empty.eval()
+    model = PlainClassifier(zoo.resolve(network))
+    model.load_state_dict(_tensors(file))
+    return model.eval()
+
+
+def _bare(network: str, file: Path) -> nn.Module:
+    """The least there is: the architecture known beforehand, nothing drawn and nothing checked."""
+    with torch.device("meta"):
+        model = PlainClassifier(zoo.resolve(network))
+    model.load_state_dict(_tensors(file), assign=True)
+    return model.eval()
+
+
+def _tensors(file: Path) -> dict[str, torch.Tensor]:
+    if file.suffix == ".safetensors":
+        return load_file(file)
+    tensors: dict[str, torch.Tensor] = torch.load(file, weights_only=True)
+    return tensors
 
 
 def _seconds(way: Callable[[], nn.Module]) -> float:

@@ -77,7 +77,7 @@ def test_torch_is_not_loaded(arguments):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "train", "evaluate", "predict", "recipes"])
+@pytest.mark.parametrize("verb", ["list", "show", "train", "evaluate", "predict", "weights", "recipes"])
 def test_each_verb_has_help_with_an_example(verydeep, verb):
     helped = verydeep(verb, "--help")
     assert helped.returncode == 0
