@@ -103,3 +103,13 @@ def test_every_network_that_is_named_is_in_the_zoo():
 def test_keras_preprocessing_has_a_mode_or_none():
     assert (keras_mode(CAFFE), keras_mode(IMAGENET), keras_mode(CAFFE_RGB)) == ("caffe", "torch", None)
     assert keras_mode(CAFFE.for_input(3, 32)) == "caffe"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", ["torchvision", "timm"])
+def test_a_whole_vgg_goes_out_and_comes_back(project, tmp_path):
+    network = trained("vgg11_bn")
+    exported = export_weights(network, project, tmp_path / "w.safetensors")
+    assert exported.tensors == 62  # as torchvision's and timm's own
+    back = load(tmp_path / "w.safetensors")
+    assert back.model.architecture.name == "vgg11_bn" and equal(network.model, back.model)

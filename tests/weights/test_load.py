@@ -233,6 +233,14 @@ def test_the_layout_says_what_the_network_sees(vgg_file):
     assert fitted(vgg_file, size=224).checkpoint.preprocess == IMAGENET
 
 
+def test_a_safetensors_file_may_state_mean_and_std(vgg, tmp_path):
+    text = {"mean": "0.1,0.2,0.3", "std": "1,1,1"}
+    save_file(vgg.state_dict(), tmp_path / "w.safetensors", text)
+    assert pretrained(LINE, tmp_path / "w.safetensors").checkpoint.preprocess.mean == (0.1, 0.2, 0.3)
+    save_file(vgg.state_dict(), tmp_path / "w.safetensors", text | {"std": "?"})
+    assert pretrained(LINE, tmp_path / "w.safetensors").checkpoint.preprocess.mean == IMAGENET.mean
+
+
 def test_the_users_word_comes_first(vgg_file):
     assert fitted(vgg_file, size=224, preprocess=CAFFE).checkpoint.preprocess == CAFFE
 

@@ -15,9 +15,10 @@ from torch.nn import functional
 from verydeep.data.decode import decode
 from verydeep.data.transforms import normalise
 from verydeep.models.build import build
-from verydeep.spec.preprocess import CAFFE_RGB
+from verydeep.spec.preprocess import CAFFE, CAFFE_RGB, IMAGENET
 from verydeep.weights.contents import inspect
 from verydeep.weights.load import load
+from verydeep.weights.published import preprocess_of
 
 from .plain import PlainVgg
 
@@ -49,9 +50,18 @@ def test_the_file_is_recognised_whole(real_features):
     found = inspect(real_features)
     assert (found.network, found.layout, found.has_head) == ("vgg16", "torchvision", False)
     assert found.parameters == 14_714_688 and len(found.matched) == 26
-    assert found.preprocess == CAFFE_RGB
-    assert found.preprocess_known == "the first convolution: Oxford's, turned to RGB"
+    assert found.preprocess.mean == CAFFE_RGB.mean and found.preprocess_known == "the file, which states it"
+    assert found.preprocess.std == pytest.approx(CAFFE_RGB.std)
     assert not found.left_over
+
+
+def test_its_first_convolution_alone_tells_what_it_sees(real_features, tmp_path):
+    tensors = load_file(real_features)
+    stem = tensors["features.0.weight"]
+    for order, seen in ((stem, CAFFE_RGB), (stem.flip(1), CAFFE)):
+        found, known = preprocess_of(tmp_path / "any.pth", order, IMAGENET, "torchvision")
+        assert found == seen and "Oxford's" in known
+    assert preprocess_of(tmp_path / "any.pth", stem + 1, IMAGENET, "torchvision")[0] == IMAGENET
 
 
 def test_a_plain_module_with_the_same_tensors_agrees(network, pixels, real_features):

@@ -10,7 +10,7 @@ from verydeep.errors import CheckpointError
 from verydeep.spec.preprocess import Preprocess
 from verydeep.weights import checkpoint
 from verydeep.weights.checks import some
-from verydeep.weights.published import preprocess_of
+from verydeep.weights.published import STATED, preprocess_of, stated
 from verydeep.weights.readers import WeightFile, read_weights
 from verydeep.weights.recognise import Match, Near, recognise
 
@@ -111,7 +111,10 @@ def preprocess_of_match(file: WeightFile, match: Match) -> tuple[Preprocess, str
     """What the network of the match sees, at its own number of colours and size, and how that is known."""
     entry = match.entries[0]
     stem = entry.form.here(file.tensors[entry.theirs])
-    preprocess, known = preprocess_of(file.path, stem, match.layout.preprocess, match.layout.name)
+    convention = match.layout.preprocess
+    preprocess, known = stated(file.text, convention) or preprocess_of(
+        file.path, stem, convention, match.layout.name
+    )
     channels, size, _ = match.architecture.input
     return preprocess.for_input(channels, size), known
 
@@ -128,7 +131,7 @@ def _of_checkpoint(path: Path, file: WeightFile) -> Contents:
         classes=len(whole.classes) or None,
         channels=architecture.input[0],
         preprocess=whole.preprocess,
-        preprocess_known="the file, which states it",
+        preprocess_known=STATED,
         matched=tuple(file.tensors),
     )
 

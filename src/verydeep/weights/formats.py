@@ -49,6 +49,12 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise broken(path, "a safetensors", error) from None
 
 
+def text_of(path: Path) -> dict[str, str]:
+    """The text beside the tensors of a safetensors file that was read before."""
+    with safe_open(path, framework="pt") as opened:
+        return dict(opened.metadata() or {})
+
+
 def read_npz(path: Path) -> dict[str, Tensor]:
     """All arrays of an npz file, without pickle; one that is an object is an error."""
     with open_zip(path) as opened:

@@ -187,7 +187,7 @@ def locate(weights: Path | str, network: Architecture | None) -> Path:
         return Path(weights).expanduser()
     if network is None:
         raise CheckpointError('weights="imagenet" needs a network beside it, such as "vgg16"')
-    found: Path = import_module("verydeep.weights.catalog").fetch_weights(network.name)
+    found: Path = import_module("verydeep.weights.fetch").fetch_weights(network.name)
     return found
 
 

@@ -1,6 +1,7 @@
 """What is known of published weights from the outside: what their network sees, and the names of classes."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -22,6 +23,21 @@ FILES = {
 
 OXFORD_VGG16 = "ae2da5ecbf928578dd7088d3049fa43d79f0c69cedc39305893902a0ba43432b"
 """SHA-256 of the first convolution's weights, fp32 in RGB order, as Simonyan and Zisserman released them."""
+
+
+STATED = "the file, which states it"
+
+
+def stated(text: Mapping[str, str], convention: Preprocess) -> tuple[Preprocess, str] | None:
+    """The convention with the mean and std of a safetensors text such as ``{"mean": "0.4,0.4,0.4", ...}``.
+
+    Both are for RGB from 0 to 1; None where the text has them not, or in another form.
+    """
+    try:
+        mean, std = (tuple(float(number) for number in text[name].split(",")) for name in ("mean", "std"))
+        return replace(convention, mean=mean, std=std, order="rgb", scale=1.0), STATED
+    except (KeyError, ValueError):  # a SpecError is a ValueError
+        return None
 
 
 def preprocess_of(path: Path, stem: Tensor, convention: Preprocess, layout: str) -> tuple[Preprocess, str]:

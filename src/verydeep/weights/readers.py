@@ -10,8 +10,8 @@ npz           arrays                                                numpy, witho
 The kind is told by the first bytes of the file, not by its name.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from verydeep.errors import CheckpointError
 from verydeep.weights.checks import check_expansion, open_zip
-from verydeep.weights.formats import read_npz, read_safetensors, read_torch
+from verydeep.weights.formats import read_npz, read_safetensors, read_torch, text_of
 from verydeep.weights.hdf5 import HDF5_BEGINS, read_hdf5, read_keras_archive
 from verydeep.weights.initialisers import read_initialisers
 from verydeep.weights.unwrap import strip_prefixes, unwrap
@@ -39,6 +39,8 @@ class WeightFile:
     """What was taken off the names, such as ``module.``."""
     passed_over: tuple[str, ...] = ()
     """Second copies of the network that were not read, such as the one without EMA."""
+    text: Mapping[str, str] = field(default_factory=dict)
+    """What a safetensors file says beside its tensors."""
 
 
 def read_weights(path: Path | str) -> WeightFile:
@@ -63,7 +65,15 @@ def read_weights(path: Path | str) -> WeightFile:
             path, sum(value.numel() * value.element_size() for value in tensors.values()), "holds"
         )
     names, prefixes, spare = strip_prefixes(tensors)
-    return WeightFile(path, kind, names, container, prefixes, (*copies, *spare))
+    return WeightFile(
+        path,
+        kind,
+        names,
+        container,
+        prefixes,
+        (*copies, *spare),
+        text_of(path) if kind == "safetensors" else {},
+    )
 
 
 def _reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
