@@ -13,7 +13,7 @@ from torch.nn import functional
 from verydeep.data.decode import decode
 from verydeep.embed.perceptual import PerceptualLoss, StyleLoss
 from verydeep.spec.preprocess import Preprocess
-from verydeep.weights.features import load_network
+from verydeep.weights.load import load
 
 SIZE = 256
 
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="a VGG16: a run, a checkpoint or features only")
     parser.add_argument("photograph", type=Path)
     given = parser.parse_args()
-    network = load_network(given.weights)
+    network = load(given.weights)
     pixels = decode(given.photograph, Preprocess(size=SIZE, mean=(0, 0, 0), std=(1, 1, 1)))
     photograph = pixels[None] / 255
     losses = [PerceptualLoss(network, name) for name in ("relu2_2", "relu3_3", "relu4_3")]

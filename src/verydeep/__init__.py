@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from verydeep.errors import VeryDeepError as VeryDeepError
     from verydeep.evaluate.metrics import evaluation as evaluation
     from verydeep.evaluate.predict import predict as predict
-    from verydeep.models.build import build as build
     from verydeep.models.taps import taps as taps
     from verydeep.recipes.recipe import Recipe as Recipe
     from verydeep.recipes.recipe import read_recipe as read_recipe
@@ -31,9 +30,13 @@ if TYPE_CHECKING:
     from verydeep.spec.zoo import resolve as resolve
     from verydeep.train.loop import fit as fit
     from verydeep.weights.checkpoint import Checkpoint as Checkpoint
-    from verydeep.weights.checkpoint import load as load
     from verydeep.weights.checkpoint import save as save
+    from verydeep.weights.contents import inspect as inspect
+    from verydeep.weights.export import export_weights as export_weights
     from verydeep.weights.fetch import fetch_weights as fetch_weights
+    from verydeep.weights.load import build as build
+    from verydeep.weights.load import load as load
+    from verydeep.weights.load import pretrained as pretrained
 
 _HOMES = {
     "Architecture": "spec.arch",
@@ -42,18 +45,21 @@ _HOMES = {
     "Recipe": "recipes.recipe",
     "StyleLoss": "embed.perceptual",
     "VeryDeepError": "errors",
-    "build": "models.build",
+    "build": "weights.load",
     "compare": "analyze.compare",
     "evaluation": "evaluate.metrics",
+    "export_weights": "weights.export",
     "fetch_weights": "weights.fetch",
     "fit": "train.loop",
     "forecast": "analyze.memory",
     "format_line": "spec.grammar",
-    "load": "weights.checkpoint",
+    "inspect": "weights.contents",
+    "load": "weights.load",
     "load_dataset": "data.builtin",
     "parse_line": "spec.grammar",
     "perceptual_loss": "embed.perceptual",
     "predict": "evaluate.predict",
+    "pretrained": "weights.load",
     "read_recipe": "recipes.recipe",
     "resolve": "spec.zoo",
     "resume": "recipes.train",

@@ -2,13 +2,16 @@
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from verydeep.data.batches import generator
+from verydeep.data.decode import decode
 from verydeep.data.transforms import (
     AugmentConfig,
     alternating_flip,
     augment,
+    crop_to,
     cutout,
     normalise,
     random_flip,
@@ -146,3 +149,18 @@ def test_images_from_0_to_1_are_normalised_as_pixels_are(preprocess):
     torch.testing.assert_close(standardise(pixels / 255, preprocess), expected, rtol=1e-5, atol=1e-4)
     assert standardise((pixels / 255).double(), preprocess).dtype == torch.float64
     assert standardise((pixels / 255).bfloat16(), preprocess).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("height", "width"), [(30, 20), (20, 31), (11, 11), (9, 12)])
+def test_tensors_are_cropped_as_files_are_decoded(height, width, tmp_path):
+    preprocess = Preprocess(size=10, resize=12, mean=(0.0,) * 3, std=(1.0,) * 3)
+    pixels = torch.randint(256, (3, height, width), generator=generator(0)).to(torch.uint8)
+    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / "image.png")
+    expected = decode(tmp_path / "image.png", preprocess)
+    (cropped,) = crop_to(pixels[None], preprocess)
+    assert (cropped.int() - expected.int()).abs().max() <= 1  # Pillow and torch round a level apart
+
+
+def test_images_of_the_networks_own_size_pass_as_they_are():
+    images = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
+    assert crop_to(images, IMAGENET) is images

@@ -25,8 +25,8 @@ from verydeep.models.taps import taps
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
 from verydeep.spec.preprocess import CAFFE, IMAGENET, Preprocess
-from verydeep.weights.checkpoint import Checkpoint, load, save
-from verydeep.weights.features import load_network
+from verydeep.weights.checkpoint import Checkpoint, save
+from verydeep.weights.load import load
 
 SHARED = Path(os.environ.get("VERYDEEP_SHARED", Path(__file__).parents[2].parent / "shared"))
 FEATURES = SHARED / "weights" / "vgg16-imagenet-features.safetensors"
@@ -220,7 +220,7 @@ def test_to_vgg16_noise_is_far_and_light_is_near():
     photograph = decode(min((CELLS / "white-blood-cell").glob("*.jpg")), square)[None] / 255
     photograph = 0.2 + 0.6 * photograph  # so that nothing is clipped
     noise = torch.randn(photograph.shape, generator=torch.Generator().manual_seed(0)).clamp(-3, 3)
-    loss = PerceptualLoss(load_network(FEATURES), ("relu2_2", "relu3_3"))
+    loss = PerceptualLoss(load(FEATURES), ("relu2_2", "relu3_3"))
     with torch.no_grad():
         little, more, most = (
             float(loss(photograph + level * noise, photograph)) for level in (0.01, 0.03, 0.06)

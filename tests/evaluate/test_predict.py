@@ -2,7 +2,7 @@
 
 import torch
 
-from verydeep.data.transforms import normalise
+from verydeep.data.transforms import crop_to, normalise
 from verydeep.evaluate.predict import predict
 from verydeep.models.build import build
 from verydeep.spec.arch import Architecture
@@ -26,3 +26,22 @@ def test_the_model_keeps_its_mode_and_its_statistics():
     before = model.features[1].running_mean.clone()
     predict(model, torch.zeros(5, 1, 8, 8, dtype=torch.uint8), PREPROCESS)
     assert model.training and torch.equal(model.features[1].running_mean, before)
+
+
+def test_images_of_another_size_are_resized_and_cropped_as_the_network_was_trained():
+    preprocess = Preprocess(size=8, resize=10, channels=1, mean=(0.3,), std=(0.2,))
+    model = build(NET).eval()
+    pixels = torch.randint(256, (3, 1, 15, 20), dtype=torch.uint8)
+    cropped = crop_to(pixels, preprocess)
+    assert cropped.shape == (3, 1, 8, 8)
+    torch.testing.assert_close(predict(model, pixels, preprocess), model(normalise(cropped, preprocess)))
+
+
+def test_large_images_come_in_small_batches():
+    """500 images of 224 px at once would take VGG16 6 GB for its first maps."""
+    seen = []
+    model = build(Architecture.from_line("1k8s8 M | gap", input=(1, 224, 224), classes=2))
+    model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    preprocess = Preprocess(size=224, channels=1, mean=(0.3,), std=(0.2,))
+    predict(model, torch.zeros(40, 1, 224, 224, dtype=torch.uint8), preprocess)
+    assert seen == [31, 9]

@@ -11,7 +11,7 @@ from verydeep.data.transforms import normalise
 from verydeep.models.build import build
 from verydeep.models.taps import taps
 from verydeep.spec.arch import Architecture
-from verydeep.weights.features import load_network
+from verydeep.weights.load import load
 
 for library in ("onnx", "onnxscript"):
     pytest.importorskip(library, reason="needs the extra `parity`")
@@ -64,7 +64,7 @@ def test_taps_of_each_family_agree(line, settings, names, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not FEATURES.exists(), reason=f"needs {FEATURES.name}: set VERYDEEP_SHARED")
 def test_vgg16_on_a_photograph(tmp_path):
-    network = load_network(FEATURES)
+    network = load(FEATURES)
     photograph = min((CELLS / "white-blood-cell").glob("*.jpg"))
     images = normalise(decode(photograph, network.preprocess)[None], network.preprocess)
     tapped = taps(network.model, ["conv1_2", "relu3_3", "conv4_2", "pool5"])

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from verydeep.errors import SpecError
-from verydeep.spec.preprocess import CAFFE, IMAGENET, Preprocess
+from verydeep.spec.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 
 FASHION = Preprocess(size=28, channels=1, mean=(0.2860,), std=(0.3530,))
 
 
-@pytest.mark.parametrize("preprocess", [FASHION, IMAGENET, CAFFE])
+@pytest.mark.parametrize("preprocess", [FASHION, IMAGENET, CAFFE, CAFFE_RGB])
 def test_json_gives_the_same_value_back(preprocess):
     assert Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict()))) == preprocess
 
@@ -22,6 +22,26 @@ def test_whole_numbers_are_read_as_floats():
     read = Preprocess.from_dict({"size": 8, "channels": 1, "mean": [0], "std": [1], "scale": 255})
     assert read == Preprocess(size=8, channels=1, mean=(0.0,), std=(1.0,), scale=255.0)
     assert isinstance(read.scale, float)
+
+
+def test_another_size_keeps_the_proportion_of_the_crop():  # 224 of 256 px
+    small = IMAGENET.for_input(3, 112)
+    assert (small.size, small.resize, small.mean) == (112, 128, IMAGENET.mean)
+    assert FASHION.for_input(1, 32).resize is None
+
+
+def test_in_grey_the_colours_are_averaged():
+    grey = CAFFE.for_input(1, 224)
+    assert grey.mean == (pytest.approx(114.799333),) and grey.std == (1.0,)
+    assert (grey.channels, grey.order, grey.scale) == (1, "rgb", 255.0)
+    with pytest.raises(SpecError, match="has no values for 3"):
+        FASHION.for_input(3, 28)
+
+
+def test_both_forms_of_caffes_preprocessing_agree_within_a_grey_level():
+    rgb_mean = [255 * value for value in CAFFE_RGB.mean]
+    assert rgb_mean == pytest.approx(CAFFE.mean[::-1], abs=0.7)
+    assert [255 * value for value in CAFFE_RGB.std] == pytest.approx(CAFFE.std)
 
 
 def test_without_a_resize_the_short_side_is_the_size():

@@ -11,7 +11,7 @@ from verydeep.data.decode import image_files
 from verydeep.embed.store import About, check_out, write_vectors
 from verydeep.embed.vectors import Embedder, in_batches
 from verydeep.recipes.machine import Device, choose_device
-from verydeep.weights.features import load_network
+from verydeep.weights.load import load
 
 
 def embed(
@@ -48,7 +48,7 @@ def embed(
     """
     check_out(out_)
     files = image_files(images)
-    network = load_network(run)
+    network = load(run)
     network.model.to(choose_device(device))
     embedder = Embedder(network, layer, unit_length=unit_length)
     about = About(network=network.model.architecture.name, layer=embedder.layer, unit_length=unit_length)

@@ -9,13 +9,13 @@ from verydeep.cli.console import err, out, print_json
 from verydeep.cli.progress import ByteProgress
 from verydeep.data.builtin import load_dataset
 from verydeep.data.images import Images
-from verydeep.data.transforms import resize
 from verydeep.errors import DataError
 from verydeep.evaluate.metrics import Evaluation, evaluation
 from verydeep.evaluate.predict import predict
 from verydeep.recipes.machine import Device, choose_device
 from verydeep.report.measured import evaluation_table
-from verydeep.weights.checkpoint import Checkpoint, load
+from verydeep.weights.checkpoint import Checkpoint
+from verydeep.weights.load import load_classifier
 
 
 def evaluate(
@@ -31,7 +31,7 @@ def evaluate(
     Parameters
     ----------
     run
-        A run folder, or a checkpoint.
+        A run folder, a checkpoint, or a weight file of torchvision, timm, Keras or others.
     data
         The name of a data set, with the classes that the network knows.
     device
@@ -39,7 +39,7 @@ def evaluate(
     json
         Print one JSON object: top1, top5, loss, per_class.
     """
-    network = load(run)
+    network = load_classifier(run)
     with ByteProgress(err(), f"Fetching {data}") as progress:
         test = load_dataset(data, progress=progress).test
     result = _evaluate(network, _fitting(network, test, data), device)
@@ -53,7 +53,7 @@ def evaluate(
 
 
 def _fitting(network: Checkpoint, test: Images, data: str) -> Images:
-    """The test images at the network's size, labelled in the network's order of classes: matched by name."""
+    """The test images, labelled in the network's order of classes: matched by name."""
     if set(test.classes) != set(network.classes):
         raise DataError(
             f"{data} has the classes {', '.join(test.classes)}; the network knows "
@@ -61,10 +61,7 @@ def _fitting(network: Checkpoint, test: Images, data: str) -> Images:
         )
     places = [network.classes.index(name) for name in test.classes]
     labels = test.labels.new_tensor(places)[test.labels]
-    pixels, size = test.pixels, network.preprocess.size
-    if tuple(pixels.shape[2:]) != (size, size):
-        pixels = resize(pixels, size)
-    return Images(pixels, labels, network.classes)
+    return Images(test.pixels, labels, network.classes)
 
 
 def _evaluate(network: Checkpoint, test: Images, device: Device) -> Evaluation:

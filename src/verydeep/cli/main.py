@@ -74,7 +74,7 @@ _VERBS = {
     ),
     "weights": (
         "weights:app",
-        "List published weights and fetch them; push a checkpoint to a hub, or pull one.",
+        "Fetch weights that others publish, look into files, bring them in, write them out.",
         "verydeep weights get vgg16",
     ),
 }

@@ -15,7 +15,8 @@ from verydeep.errors import DataError
 from verydeep.evaluate.predict import predict as predict_logits
 from verydeep.recipes.machine import Device, choose_device
 from verydeep.report.numbers import percent
-from verydeep.weights.checkpoint import Checkpoint, load
+from verydeep.weights.checkpoint import Checkpoint
+from verydeep.weights.load import load_classifier
 
 BATCH_SIZE = 64
 
@@ -56,7 +57,7 @@ def predict(
     Parameters
     ----------
     run
-        A run folder, or a checkpoint.
+        A run folder, a checkpoint, or a weight file of torchvision, timm, Keras or others.
     images
         Image files of any size and mode, folders of them, or globs.
     device
@@ -64,7 +65,7 @@ def predict(
     json
         Print one JSON list, an object a file.
     """
-    network = load(run)
+    network = load_classifier(run)
     network.model.to(choose_device(device))
     files = image_files(images)
     predictions = [

@@ -16,7 +16,7 @@ from verydeep.errors import DataError
 from verydeep.recipes.machine import Device, choose_device
 from verydeep.report.contact_sheet import Sheet, check_sheet, write_sheet
 from verydeep.weights.checkpoint import Checkpoint
-from verydeep.weights.features import load_network
+from verydeep.weights.load import load
 
 STORED = frozenset({".npz", ".parquet"})
 """Suffixes of what ``verydeep embed`` writes."""
@@ -61,7 +61,7 @@ def similar(
         raise DataError(f"--count is {count}; ask for one image at least")
     if out_:
         check_sheet(out_)
-    network = load_network(run)
+    network = load(run)
     network.model.to(choose_device(device))
     stored = folder.suffix in STORED and not folder.is_dir()
     embedder, batches = (_stored if stored else _computed)(network, folder, layer)

@@ -1,155 +1,44 @@
-"""``verydeep weights``: what others publish, fetched; and our own checkpoints to and from the hub."""
-
-import shutil
-from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
+"""``verydeep weights``: the verbs on weight files, each loaded when it is called."""
 
 import cyclopts
-from cyclopts import Parameter
 
-from verydeep.cli.console import err, out, print_json
-from verydeep.cli.progress import ByteProgress
-from verydeep.data.doors import cache_root
-from verydeep.data.files import replacing
-from verydeep.report.published import published_lines, published_table
-from verydeep.weights.catalog import catalog, find_published
-from verydeep.weights.fetch import obtain_weights
-
-app = cyclopts.App(name="weights", result_action="return_value")
-
-
-@app.command(name="list")
-def list_weights(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """List the weights that others publish: where they are, how long, how good, under which licence.
-
-    Example: verydeep weights list --json
-
-    Parameters
-    ----------
-    json
-        Print one JSON list, with addresses, hashes and preprocessing.
-    """
-    if json:
-        print_json([row.values for row in catalog()])
-    else:
-        out().print(published_table(catalog()))
-    return 0
-
-
-@app.command
-def get(
-    name: str,
-    /,
-    *,
-    out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
-    """Fetch published weights, check them, and print where they lie.
-
-    Example: verydeep weights get vgg16
-
-    Parameters
-    ----------
-    name
-        A name of `verydeep weights list`, or of an architecture, which means its default.
-    out_
-        A file, or a folder, to copy them to; by default they stay in the cache.
-    json
-        Print one JSON object: the row of the list, and the path.
-    """
-    weights = find_published(name)
-    with ByteProgress(err(), f"Fetching {weights.name}") as progress:
-        path = obtain_weights(weights, cache_root(), progress)
-    if out_ is not None:
-        path = _copy(path, out_)
-    if json:
-        print_json({**weights.values, "path": str(path)})
-        return 0
-    err().print(published_lines(weights), markup=False, soft_wrap=True)
-    out().print(str(path), markup=False, soft_wrap=True)
-    return 0
-
-
-def _copy(path: Path, to: Path) -> Path:
-    """The copy of ``path``: in the folder ``to``, or at the file ``to`` where that has a suffix."""
-    target = to if to.suffix and not to.is_dir() else to / path.name
-    with replacing(target) as temporary:
-        shutil.copyfile(path, temporary)
-    return target
-
-
-@app.command
-def push(
-    run: Annotated[Path, Parameter(name="RUN")],
-    repo: Annotated[str, Parameter(name="REPO")],
-    /,
-    *,
-    private: Annotated[bool, Parameter(negative="")] = False,
-    licence: Annotated[str | None, Parameter(name=("--licence", "--license"))] = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
-    """Push a checkpoint and its model card to a repository on Hugging Face's hub.
-
-    Example: verydeep weights push runs/fast-fashion-mnist user/name --licence apache-2.0
-
-    Parameters
-    ----------
-    run
-        A run folder, or a checkpoint.
-    repo
-        The repository, user/name; it is made where there is none.
-    private
-        Make a new repository private.
-    licence
-        What the hub calls the licence that you grant: apache-2.0, cc-by-4.0; without it, none is stated.
-    json
-        Print one JSON object: repo, url, commit, private.
-    """
-    from verydeep.report.card import model_card
-    from verydeep.weights import hub
-    from verydeep.weights.checkpoint import load
-
-    card = model_card(load(run), repo, licence)
-    pushed = hub.push(run, card, repo, private=private, bars=err().is_terminal)
-    if json:
-        print_json(asdict(pushed))
-    else:
-        out().print(pushed.url, markup=False, soft_wrap=True)
-    return 0
-
-
-@app.command
-def pull(
-    repo: Annotated[str, Parameter(name="REPO")],
-    /,
-    *,
-    out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    revision: str | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
-    """Pull a checkpoint from a repository on Hugging Face's hub, check it, and print where it lies.
-
-    Example: verydeep weights pull user/name --out runs/name
-
-    Parameters
-    ----------
-    repo
-        The repository, user/name.
-    out_
-        A run folder or a file to copy it to; by default it stays in Hugging Face's cache.
-    revision
-        A branch, tag or commit; the main branch by default.
-    json
-        Print one JSON object: repo, path.
-    """
-    from verydeep.weights import hub
-
-    path = hub.pull(repo, revision=revision, bars=err().is_terminal)
-    if out_ is not None:
-        path = _copy(path, out_)
-    if json:
-        print_json({"repo": repo, "path": str(path)})
-    else:
-        out().print(str(path), markup=False, soft_wrap=True)
-    return 0
+app = cyclopts.App(name="weights", result_action="return_value", help_format="plaintext")
+_VERBS = {
+    "list": (
+        "catalog:list_weights",
+        "List the weights that others publish: where they are, how long, how good, under which licence.",
+        "verydeep weights list --json",
+    ),
+    "get": (
+        "catalog:get",
+        "Fetch published weights, check them, and print where they lie.",
+        "verydeep weights get vgg16",
+    ),
+    "show": (
+        "convert:show",
+        "Tell what is in a weight file: the network, the layout, what it sees. Nothing in it is run.",
+        "verydeep weights show vgg16-397923af.pth",
+    ),
+    "import": (
+        "convert:import_",
+        "Make a complete checkpoint of a weight file, for other classes and images if you like.",
+        "verydeep weights import vgg16-397923af.pth --out vgg16.safetensors --classes 10 --channels 1",
+    ),
+    "export": (
+        "convert:export",
+        "Write weights to a file that torchvision, timm or Keras loads.",
+        "verydeep weights export runs/fine-tuned --as torchvision --out fine-tuned.pth",
+    ),
+    "push": (
+        "catalog:push",
+        "Push a checkpoint and its model card to a repository on Hugging Face's hub.",
+        "verydeep weights push runs/fast-fashion-mnist user/name --licence apache-2.0",
+    ),
+    "pull": (
+        "catalog:pull",
+        "Pull a checkpoint from a repository on Hugging Face's hub, check it, and print where it lies.",
+        "verydeep weights pull user/name --out runs/name",
+    ),
+}
+for _name, (_place, _what, _example) in _VERBS.items():
+    app.command(f"verydeep.cli.{_place}", name=_name, help=f"{_what}\n\nExample: {_example}")

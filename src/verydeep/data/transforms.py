@@ -170,6 +170,24 @@ def resize(
     return functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
 
 
+def crop_to(
+    pixels: UInt8[Tensor, "count channels height width"], preprocess: Preprocess
+) -> UInt8[Tensor, "count channels size size"]:
+    """``pixels`` as the network sees them: the short side resized, the centre cropped, as files are decoded.
+
+    Images of the network's own size pass as they are: they were made for it.
+    """
+    size = preprocess.size
+    if pixels.shape[2:] == (size, size):
+        return pixels
+    short = min(pixels.shape[2:])
+    height, width = (int(preprocess.short_side * side / short) for side in pixels.shape[2:])
+    if pixels.shape[2:] != (height, width):
+        pixels = functional.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return pixels[:, :, top : top + size, left : left + size]
+
+
 def normalise(
     pixels: UInt8[Tensor, "batch channels height width"], preprocess: Preprocess
 ) -> Float32[Tensor, "batch channels height width"]:

@@ -4,11 +4,13 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from verydeep.data.transforms import normalise
+from verydeep.data.transforms import crop_to, normalise
 from verydeep.models.classifier import Classifier
 from verydeep.spec.preprocess import Preprocess
 
 BATCH_SIZE = 500
+BATCH_PIXELS = 1_600_000
+"""Of a batch, at most: VGG's first maps take 512 bytes of memory for each. 32 images of 224 px."""
 
 
 def predict(
@@ -16,17 +18,19 @@ def predict(
     pixels: UInt8[Tensor, "count channels height width"],
     preprocess: Preprocess,
     *,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> Float32[Tensor, "count classes"]:
     """Logits of every image, on the CPU; the model is left in the mode in which it came.
 
-    ``pixels`` may lie on another device than the model: they travel a batch at a time.
+    ``pixels`` may lie on another device than the model, and have another size: a batch at a time they travel,
+    are resized and cropped as ``preprocess`` says, and normalised.
     """
+    batch_size = batch_size or max(1, min(BATCH_SIZE, BATCH_PIXELS // preprocess.size**2))
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
         batches = [
-            model(normalise(batch.to(device), preprocess)).float().cpu()
+            model(normalise(crop_to(batch.to(device), preprocess), preprocess)).float().cpu()
             for batch in torch.split(pixels, batch_size)
         ]
     model.train(was_training)

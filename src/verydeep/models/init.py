@@ -9,7 +9,7 @@ normal-0.01  N(0, 0.01^2): AlexNet's, and what many read VGG's paper to say     
 Biases begin at 0; batch norms at weight 1 and bias 0.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from torch import nn
@@ -22,14 +22,19 @@ Init = Literal["he", "glorot", "normal-0.1", "normal-0.01"]
 
 def initialise(model: Classifier, how: Init = "he") -> None:
     """Draw every weight of ``model`` anew from torch's global generator, as the table says."""
-    *_, classes = _weighted(model)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
-    for module in _weighted(model):
-        _DRAW[how](module, module is classes)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+    initialise_layers(model, _weighted(model), how)
+
+
+def initialise_layers(model: Classifier, layers: Iterable[nn.Conv2d | nn.Linear], how: Init = "he") -> None:
+    """Draw the weights of some ``layers`` of ``model`` anew, as the table says; the others stay."""
+    *_, classes = _weighted(model)
+    for layer in layers:
+        _DRAW[how](layer, layer is classes)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def _he(module: nn.Conv2d | nn.Linear, is_classes: bool) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeGuard, get_args
 
 from verydeep.errors import SpecError
@@ -63,6 +63,24 @@ class Preprocess:
         """Short side of the resized image before the centre crop, in px."""
         return self.size if self.resize is None else self.resize
 
+    def for_input(self, channels: int, size: int) -> "Preprocess":
+        """The same for images of another side, and for grey ones in place of colour.
+
+        ``resize`` keeps its proportion to ``size``. In grey, mean and std are the means over the colours:
+        what fits a first convolution whose weights were summed over them.
+
+        Raises:
+            SpecError: where grey is to become colour, or a value is out of range.
+        """
+        resize = None if self.resize is None else round(self.resize * size / self.size)
+        changed = replace(self, size=size, resize=resize)
+        if channels == self.channels:
+            return changed
+        if channels != 1:
+            raise SpecError(f"a preprocessing for {self.channels} channels has no values for {channels}")
+        mean, std = (sum(values) / len(values) for values in (self.mean, self.std))
+        return replace(changed, channels=1, mean=(mean,), std=(std,), order="rgb")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON or TOML, which ``from_dict`` reads back to an equal ``Preprocess``."""
         values = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
@@ -119,3 +137,8 @@ CAFFE = Preprocess(
     size=224, mean=(103.939, 116.779, 123.68), std=(1.0, 1.0, 1.0), resize=256, order="bgr", scale=255.0
 )
 """What Simonyan and Zisserman's released weights were trained with."""
+
+CAFFE_RGB = Preprocess(
+    size=224, mean=(0.48235, 0.45882, 0.40784), std=(1 / 255,) * 3, resize=256, order="rgb"
+)
+"""The same weights with their first convolution turned to RGB: torchvision's ``IMAGENET1K_FEATURES``."""

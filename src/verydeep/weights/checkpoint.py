@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from annotated_types import Ge, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -22,6 +21,7 @@ from verydeep.models.build import build_empty
 from verydeep.models.classifier import Classifier
 from verydeep.spec.arch import Architecture, Norm
 from verydeep.spec.preprocess import Preprocess
+from verydeep.weights.checks import not_finite, some
 
 FORMAT = 1
 
@@ -33,6 +33,7 @@ class Checkpoint:
     model: Classifier
     preprocess: Preprocess
     classes: tuple[str, ...]
+    """Empty where only the features are trained; the head is then one logit that is always zero."""
     origin: dict[str, Any] = field(default_factory=dict)
     """Where it came from: recipe, data, seed, accuracy; free, for people to read."""
 
@@ -103,6 +104,15 @@ def load(path: Path | str) -> Checkpoint:
     return Checkpoint(model.eval(), preprocess, tuple(description.classes), description.origin)
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether the file at ``path`` is one that ``save`` wrote, by its text; weights of others are none."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return "verydeep" in (opened.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def _read(file: Path) -> tuple[dict[str, Tensor], _Description]:
     if not file.is_file():
         raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder, or a .safetensors file")
@@ -135,7 +145,7 @@ def _parse(file: Path, text: str) -> _Description:
 def _architecture(description: _Description) -> Architecture:
     text = description.architecture
     settings = text.model_dump(exclude={"line", "name"})
-    return Architecture.from_line(text.line, text.name, classes=len(description.classes), **settings)
+    return Architecture.from_line(text.line, text.name, classes=max(1, len(description.classes)), **settings)
 
 
 def _check_fit(file: Path, model: Classifier, tensors: dict[str, Tensor]) -> None:
@@ -144,12 +154,7 @@ def _check_fit(file: Path, model: Classifier, tensors: dict[str, Tensor]) -> Non
     wrong = sorted(
         name for name in expected.keys() & tensors.keys() if expected[name].shape != tensors[name].shape
     )
-    not_finite = sorted(name for name, value in tensors.items() if not bool(torch.isfinite(value).all()))
-    problems = {"missing": missing, "left over": extra, "of another shape": wrong, "not finite": not_finite}
-    if said := "; ".join(f"{what}: {_some(names)}" for what, names in problems.items() if names):
+    bad = sorted(not_finite(tensors))
+    problems = {"missing": missing, "left over": extra, "of another shape": wrong, "not finite": bad}
+    if said := "; ".join(f"{what}: {some(names)}" for what, names in problems.items() if names):
         raise CheckpointError(f"{file} does not fit its own network {model.architecture.line!r}. {said}")
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

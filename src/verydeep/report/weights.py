@@ -1,0 +1,71 @@
+"""What is in a weight file, for the terminal."""
+
+from rich.table import Table
+from rich.text import Text
+
+from verydeep.report.numbers import thousands
+from verydeep.spec.preprocess import Preprocess
+from verydeep.weights.contents import Contents
+
+MOST_NAMES = 6
+
+
+def contents_table(contents: Contents) -> Table:
+    """One line a fact: the network, its layout, what it sees, what matched and what did not."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in _facts(contents).items():
+        if value:
+            table.add_row(name, Text(value))
+    return table
+
+
+def _facts(contents: Contents) -> dict[str, str]:
+    return {
+        "file": str(contents.file),
+        "kind": _kind(contents),
+        "network": contents.network or "none that is known",
+        "line": contents.line or "",
+        "layout": contents.layout or "",
+        "head": _head(contents),
+        "sees": seen_in_words(contents.preprocess) if contents.preprocess else "",
+        "known by": contents.preprocess_known,
+        "tensors": f"{thousands(contents.tensors)}, {thousands(contents.parameters)} numbers, "
+        + ", ".join(contents.types),
+        "inside": contents.container,
+        "prefixes": ", ".join(contents.prefixes),
+        "passed over": ", ".join(contents.passed_over),
+        "matched": thousands(len(contents.matched)) if contents.matched else "",
+        "missing": _names(contents.missing),
+        "left over": _names(contents.left_over),
+        "SHA-256": contents.sha256,
+        "problem": contents.problem,
+    }
+
+
+def _kind(contents: Contents) -> str:
+    return f"{contents.kind}, {contents.bytes / 1e6:,.1f} MB"
+
+
+def _head(contents: Contents) -> str:
+    if contents.network is None:
+        return ""
+    return f"{thousands(contents.classes)} classes" if contents.classes else "none: features only"
+
+
+def seen_in_words(preprocess: Preprocess) -> str:
+    """The preprocessing in words."""
+    colours = "grey" if preprocess.channels == 1 else preprocess.order.upper()
+    mean, std = (" ".join(f"{value:.6g}" for value in values) for values in (preprocess.mean, preprocess.std))
+    return (
+        f"{colours}, 0 to {preprocess.scale:g}, mean {mean}, std {std}; "
+        f"short side {preprocess.short_side} px, centre {preprocess.size} px"
+    )
+
+
+def _names(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f"{len(names):,}: {', '.join(names[:MOST_NAMES])}{more}"

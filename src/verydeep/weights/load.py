@@ -1,0 +1,278 @@
+"""Trained networks from any file, in one call: ``load`` as it is, ``build`` for other classes and images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from verydeep.errors import CheckpointError, SpecError
+from verydeep.models.build import build as build_new
+from verydeep.models.classifier import Classifier
+from verydeep.models.init import Init
+from verydeep.spec import zoo
+from verydeep.spec.arch import Architecture
+from verydeep.spec.layers import Head
+from verydeep.spec.preprocess import Preprocess
+from verydeep.weights import checkpoint
+from verydeep.weights.checkpoint import Checkpoint
+from verydeep.weights.contents import left_over_error, preprocess_of_match, problem
+from verydeep.weights.convert import Fitted, Source, check_features, fit_weights, our_tensors
+from verydeep.weights.fetch import fetch_weights
+from verydeep.weights.keymaps import fully_connected
+from verydeep.weights.published import class_names, numbered_classes
+from verydeep.weights.readers import WeightFile, read_weights
+from verydeep.weights.recognise import Match, Near, recognise
+
+IMAGENET = "imagenet"
+"""In place of a file: the published weights of the network that is asked for."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A trained network fitted to a task, and what of it is new, in words."""
+
+    checkpoint: Checkpoint
+    changes: tuple[str, ...]
+    new: tuple[str, ...]
+    """The layers that were drawn at random, to be trained."""
+
+
+def load(
+    path: Path | str, *, preprocess: Preprocess | None = None, features_only: bool = False
+) -> Checkpoint:
+    """The trained network in a run folder, a checkpoint, or a weight file of torchvision, timm, Keras, ...
+
+    Of a file without a head ``classes`` is empty, and the network ends in one logit that is always zero: its
+    features are what it is for.
+
+    Args:
+        path: the run folder or the file; its kind, layout and network are recognised.
+        preprocess: what the network sees, where it is not what the layout has by convention.
+        features_only: leave the head and whatever else is in the file.
+
+    Raises:
+        CheckpointError: where the file is broken, or holds anything else than one whole known network.
+    """
+    return pretrained(None, path, preprocess=preprocess, features_only=features_only).checkpoint
+
+
+def load_classifier(path: Path | str, *, preprocess: Preprocess | None = None) -> Checkpoint:
+    """``load``, for what needs a head.
+
+    Raises:
+        CheckpointError: also where the file has none.
+    """
+    network = load(path, preprocess=preprocess)
+    if not network.classes:
+        raise CheckpointError(
+            f"{path} holds the features of a network and no head: it names nothing. Train a head on it "
+            "first, or take weights that have one"
+        )
+    return network
+
+
+def build(
+    network: str | Architecture,
+    init: Init = "he",
+    *,
+    weights: Path | str | None = None,
+    classes: int | Sequence[str] | None = None,
+    channels: int | None = None,
+    size: int | None = None,
+) -> Classifier:
+    """The network on the CPU, with new weights or with trained ones.
+
+    ``build("vgg16", weights="vgg16-397923af.pth", classes=10, channels=1, size=96)`` keeps every tensor but
+    the last layer. ``pretrained`` does the same and gives the preprocessing too.
+
+    Args:
+        network: a name of the zoo, a line of text, or an architecture.
+        init: how weights begin that are not loaded (``models/init.py``).
+        weights: a file, a run folder, or "imagenet" for the published ones. The network is in evaluation mode
+            then.
+        classes: their number or their names; the network's own by default.
+        channels: 1 for grey images, 3 for colour.
+        size: side of the images in px.
+
+    Raises:
+        SpecError: where there is no such network.
+        CheckpointError: where the weights do not fit it.
+    """
+    if weights is not None:
+        return pretrained(network, weights, classes=classes, channels=channels, size=size).checkpoint.model
+    architecture = _resolved(network)
+    if classes is not None:
+        architecture = architecture.with_classes(classes if isinstance(classes, int) else len(classes))
+    if channels is not None or size is not None:
+        own_channels, *own_size = architecture.input
+        architecture = architecture.with_input(channels or own_channels, size or (own_size[0], own_size[1]))
+    return build_new(architecture, init)
+
+
+def pretrained(
+    network: str | Architecture | None,
+    weights: Path | str,
+    *,
+    classes: int | Sequence[str] | None = None,
+    channels: int | None = None,
+    size: int | None = None,
+    preprocess: Preprocess | None = None,
+    features_only: bool = False,
+) -> Pretrained:
+    """The trained network of ``weights`` for other classes, colours and sizes, complete with preprocessing.
+
+    With another number of classes the last layer is drawn anew; from colour to grey the first convolution is
+    summed; at another size the head keeps its grid and its weights, as the pool before it averages or
+    repeats the last map's values to that grid.
+
+    Args:
+        network: which network it must be, by name, line or architecture; None takes what the file holds, and
+            its features alone where it has no head: ``classes`` is empty then, and the one logit zero.
+        weights: a file, a run folder, or "imagenet".
+        classes: their number, or their names in the order of the logits.
+        channels: 1 for grey images, 3 for colour.
+        size: side of the images in px.
+        preprocess: what the network sees, where it is not what the file's layout has by convention.
+        features_only: leave the file's head.
+
+    Raises:
+        CheckpointError: where the file holds another network, or has no head and ``classes`` is not given.
+    """
+    asked = None if network is None else _resolved(network)
+    file = locate(weights, asked)
+    source = open_source(file, among=asked, preprocess=preprocess, features_only=features_only)
+    if asked is not None:
+        check_features(source, asked)
+    if isinstance(network, Architecture):  # whole as it is: its classes and images too
+        classes = network.classes if classes is None else classes
+        channels, size = channels or network.input[0], size or network.input[1]
+    channels, size = channels or source.preprocess.channels, size or source.preprocess.size
+    names: tuple[str, ...]
+    if network is None and classes is None and not source.has_head:
+        names = ()
+        model, changes, new = _headless(source, channels, size)
+    else:
+        names = _names(source, classes)
+        model, changes, new = fit_weights(source, _target(source, asked, len(names), channels, size))
+    origin = {"weights": source.path.name} | ({"changes": list(changes)} if changes else {})
+    seen = source.preprocess.for_input(channels, size)
+    return Pretrained(Checkpoint(model, seen, names, origin), changes, new)
+
+
+def _target(
+    source: Source, asked: Architecture | None, classes: int, channels: int, size: int
+) -> Architecture:
+    """The architecture to build: the file's head where a network is asked for by name, else the one typed."""
+    target = replace(asked or source.architecture, classes=classes)
+    if not source.has_head:
+        return target.with_input(channels, size)
+    if asked is not None and asked.head == zoo_head(asked):
+        target = replace(target, head=source.architecture.head, name=source.architecture.name)
+    return replace(target, input=(channels, size, size))
+
+
+def zoo_head(architecture: Architecture) -> Head | None:
+    """The head of the zoo's network of that name; None for a line of text, whose head was typed."""
+    return zoo.resolve(architecture.name).head if architecture.name in zoo.names() else None
+
+
+def locate(weights: Path | str, network: Architecture | None) -> Path:
+    """The local file that ``weights`` means.
+
+    Raises:
+        CheckpointError: where published weights are asked for, and not of which network.
+    """
+    if weights != IMAGENET:
+        return Path(weights).expanduser()
+    if network is None:
+        raise CheckpointError('weights="imagenet" needs a network beside it, such as "vgg16"')
+    return fetch_weights(network.name)
+
+
+def open_source(
+    path: Path | str,
+    *,
+    among: Architecture | None = None,
+    preprocess: Preprocess | None = None,
+    features_only: bool = False,
+) -> Source:
+    """The trained network at ``path``, ours or another's, under our names.
+
+    Raises:
+        CheckpointError: where the file is broken, or holds anything else than one whole known network.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir() or checkpoint.is_checkpoint(path):
+        return _own(path, preprocess, features_only)
+    file = read_weights(path)
+    found = _recognised(file, among, features_only)
+    if not isinstance(found, Match):
+        raise CheckpointError(problem(path, found))
+    if found.left_over and not features_only:
+        raise left_over_error(path, found)
+    tensors = our_tensors(file, found)
+    seen = preprocess or preprocess_of_match(file, found)[0]
+    classes = class_names(found.architecture.classes) if found.has_head else ()
+    return Source(path, found.architecture, tensors, found.has_head, seen, classes)
+
+
+def _recognised(file: WeightFile, among: Architecture | None, features_only: bool) -> Match | Near | None:
+    """What the file holds: the network that was asked for where it is that whole, else one of the zoo."""
+    if among is None:
+        return recognise(file, features_only=features_only)
+    asked = recognise(file, [among], features_only=features_only)
+    if isinstance(asked, Match) and (features_only or not asked.left_over):
+        return asked
+    of_zoo = recognise(file, features_only=features_only)
+    return of_zoo if isinstance(of_zoo, Match) else asked or of_zoo
+
+
+def _own(path: Path, preprocess: Preprocess | None, features_only: bool) -> Source:
+    whole = checkpoint.load(path)
+    classes = () if features_only else whole.classes
+    head = () if classes else tuple(f"{layer}." for layer in fully_connected(whole.model))
+    tensors = {
+        name: value
+        for name, value in whole.model.state_dict().items()
+        if not (head and name.startswith(head))
+    }
+    seen = preprocess or whole.preprocess
+    return Source(path, whole.model.architecture, tensors, bool(classes), seen, classes)
+
+
+def _names(source: Source, classes: int | Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the classes of the new network.
+
+    Raises:
+        CheckpointError: where they are the file's own, and it has none.
+    """
+    if classes is None:
+        if not source.has_head:
+            raise CheckpointError(
+                f"{source.path} holds the features of {source.architecture.name} and no head. Give the "
+                "number of classes for a new head, to be trained: classes=10, --classes 10; or take the "
+                "features as they are: verydeep.load"
+            )
+        return source.classes
+    if not isinstance(classes, int):
+        return tuple(classes)
+    if classes < 1:
+        raise SpecError(f"a classifier needs at least one class, {classes} given")
+    kept = source.has_head and classes == len(source.classes)
+    return source.classes if kept else numbered_classes(classes)
+
+
+def _headless(source: Source, channels: int, size: int) -> Fitted:
+    """The features with a head of one logit that is zero, as there is none to load."""
+    ours = source.architecture
+    name = f"{ours.name.removesuffix(' features')} features"
+    bare = replace(ours, name=name, head=Head(), classes=1, input=(channels, size, size), notes=())
+    model, changes, _ = fit_weights(source, bare)
+    for parameter in model.get_submodule(fully_connected(model)[0]).parameters():
+        torch.nn.init.zeros_(parameter)
+    return Fitted(model, (*changes[:-1], "no head: one logit, always zero"), ())
+
+
+def _resolved(network: str | Architecture) -> Architecture:
+    return zoo.resolve(network) if isinstance(network, str) else network
