@@ -7,9 +7,10 @@ Hoffer et al. 2017, section 4.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -53,14 +54,14 @@ def backward_in_slices(
         return
     twins = [model, *(_twin(model) for _ in range(1, slices))]
     if fabric.device.type != "cpu" or _draws(model):
-        yield _sliced(twins, criterion, fabric, map)
+        yield _sliced(twins, criterion, fabric, _in_turn)
         return
     threads = torch.get_num_threads()
     each = max(1, threads // slices)
     torch.set_num_threads(each)  # or the threads of this one, between steps, would wait on busy cores
     try:
-        with ThreadPoolExecutor(slices, initializer=torch.set_num_threads, initargs=(each,)) as pool:
-            yield _sliced(twins, criterion, fabric, pool.map)
+        with ThreadPoolExecutor(slices - 1, initializer=torch.set_num_threads, initargs=(each,)) as pool:
+            yield _sliced(twins, criterion, fabric, partial(_at_once, pool))
     finally:
         torch.set_num_threads(threads)
 
@@ -82,8 +83,24 @@ class _Slice(NamedTuple):
     gradients: tuple[Tensor, ...]
 
 
+Job = Callable[[], _Slice]
+
+
+def _in_turn(jobs: Sequence[Job]) -> list[_Slice]:
+    return [job() for job in jobs]
+
+
+def _at_once(pool: ThreadPoolExecutor, jobs: Sequence[Job]) -> list[_Slice]:
+    # This thread takes the first: were it to sleep, two woken threads could share its core for a whole step.
+    others = [pool.submit(job) for job in jobs[1:]]
+    return [jobs[0](), *(other.result() for other in others)]
+
+
 def _sliced(
-    twins: Sequence[Classifier], criterion: Criterion, fabric: Fabric, map_: Callable[..., Iterable[_Slice]]
+    twins: Sequence[Classifier],
+    criterion: Criterion,
+    fabric: Fabric,
+    do: Callable[[Sequence[Job]], list[_Slice]],
 ) -> Backward:
     parameters = [parameter for parameter in twins[0].parameters() if parameter.requires_grad]
 
@@ -94,9 +111,8 @@ def _sliced(
         return _Slice(Forward(loss.detach(), logits.detach()), torch.autograd.grad(loss, parameters))
 
     def backward(images: Tensor, labels: Tensor) -> Forward:
-        parts = labels.tensor_split(len(twins))
-        shares = [len(part) / len(labels) for part in parts]
-        done = list(map_(backward_of, twins, images.tensor_split(len(twins)), parts, shares))
+        parts = zip(twins, images.tensor_split(len(twins)), labels.tensor_split(len(twins)), strict=True)
+        done = do([partial(backward_of, *part, len(part[2]) / len(labels)) for part in parts])
         for parameter, *gradients in zip(parameters, *(part.gradients for part in done), strict=True):
             parameter.grad = _sum(gradients)
         return Forward(
