@@ -62,31 +62,31 @@ def _trials(full: bool) -> tuple[Trial, ...]:
     )
 
 
-def decades(outcome: Outcome, step: int = 0) -> float | None:
-    """By how many powers of ten the gradient falls from the last convolution back to the first.
+def span(outcomes: Sequence[Outcome], step: int = 0) -> tuple[float, float] | None:
+    """The least and the greatest norm of a layer's gradient before ``step``: means of the runs' exponents.
 
-    None where either end was 0 or not finite; below 0 where it grows.
+    None where no layer of any run had a gradient. The classes' own layer does not count.
     """
-    norms = {look.place: look.norm for look in outcome.gradients if look.step == step}
-    last = max(norms, default=0) - 1  # the last place is that of the classes
-    first_norm, last_norm = norms.get(1), norms.get(last)
-    return log10(last_norm / first_norm) if first_norm and last_norm else None
+    ends = []
+    for outcome in outcomes:
+        looks = [look for look in outcome.gradients if look.step == step and look.norm > 0]
+        norms = [look.norm for look in looks if look.place < len(looks)]
+        if norms:
+            ends.append((log10(min(norms)), log10(max(norms))))
+    if not ends:
+        return None
+    return 10 ** fmean(least for least, _ in ends), 10 ** fmean(greatest for _, greatest in ends)
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     deepest, said = f"{DEPTHS[-1]} layers", []
     for name in BUILDS:
-        falls = [decades(run) for run in outcomes if (run.group, run.variant) == (deepest, name)]
-        measured = [fall for fall in falls if fall is not None]
-        said.append(f"{name} {_in_words(fmean(measured))}" if measured else f"{name}: no number")
+        found = span([run for run in outcomes if (run.group, run.variant) == (deepest, name)])
+        said.append(f"{name}: {found[0]:.0e} to {found[1]:.0e}" if found else f"{name}: none that is finite")
     return (
-        f"From the last convolution of {deepest} back to the first, before the first step, the norm of the "
-        f"gradient becomes, with {'; with '.join(said)}.",
+        f"The norm of a layer's gradient in a net of {deepest} before the first step, from the least to the "
+        f"greatest layer, by how the net begins. {'; '.join(said)}.",
     )
-
-
-def _in_words(fall: float) -> str:
-    return f"{10**-fall:.2g} times what it was" if fall < 2 else f"1e-{fall:.0f} of it"
 
 
 STUDY = Study(
