@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from verydeep.analyze.memory import forecast
 from verydeep.errors import SpecError
@@ -26,6 +27,15 @@ TINY = [
     Architecture.from_line("8 Mk3s2p1 (8 8)x2 (16s2 16) (8k1 8 16k1) | gap", **RESNET),
     Architecture.from_line("(8 8) 8 (16k1) | pool2 12", **RESNET),
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Each thread takes scratch memory of its own, which the forecast leaves out."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])

@@ -201,5 +201,10 @@ def test_an_unknown_name_asks_nobody():
 @pytest.mark.slow
 def test_the_published_resnet18_comes():
     """The smallest file of the catalog."""
-    path = fetch_weights("resnet18")
+    try:
+        path = fetch_weights("resnet18")
+    except FetchError as error:
+        if "no answer" not in str(error):  # an answer that is wrong is a failure
+            raise
+        pytest.skip("download.pytorch.org cannot be reached from here")
     assert path.stat().st_size == 46_830_571
