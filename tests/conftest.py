@@ -1,8 +1,9 @@
-"""Real servers on this machine: one with the faults that servers and networks have, one that is a hub."""
+"""Real servers on this machine, one with the faults that networks have, one that is a hub; and real files."""
 
 import base64
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture(scope="session")
+def real_features():
+    """VGG16's convolutions as Simonyan and Zisserman trained them: 59 MB that the project does not carry."""
+    return _shared("weights", "vgg16-imagenet-features.safetensors")
+
+
+@pytest.fixture(scope="session")
+def cell_photographs():
+    """Photographs of blood cells, a folder a class; the project does not carry them either."""
+    return _shared("data", "blood-cells")
+
+
+def _shared(*place):
+    path = Path(os.environ.get("VERYDEEP_SHARED") or Path(__file__).parents[2] / "shared").joinpath(*place)
+    if not path.exists():
+        pytest.skip(f"there is no {path}; VERYDEEP_SHARED may name the folder that holds {place[0]}/")
+    return path
 
 
 @dataclass

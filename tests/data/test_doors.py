@@ -249,7 +249,6 @@ def test_offline_says_so_at_every_door(site, source, tmp_path, monkeypatch):
     assert site.requests == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of file sizes")
 def test_a_disk_that_is_full_midway_is_told_and_the_part_is_kept(site, tmp_path):
     """A limit of file sizes is a full disk that any user can have."""
     content = bytes(range(256)) * 4000

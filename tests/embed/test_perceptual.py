@@ -1,8 +1,5 @@
 """The losses are the papers' equations, with the network's own normalisation inside."""
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -27,10 +24,6 @@ from verydeep.spec.arch import Architecture
 from verydeep.spec.preprocess import CAFFE, IMAGENET, Preprocess
 from verydeep.weights.checkpoint import Checkpoint, save
 from verydeep.weights.load import load
-
-SHARED = Path(os.environ.get("VERYDEEP_SHARED", Path(__file__).parents[2].parent / "shared"))
-FEATURES = SHARED / "weights" / "vgg16-imagenet-features.safetensors"
-CELLS = SHARED / "data" / "blood-cells"
 
 TINY = Architecture.from_line("4 6 M 8x2 | gap", "tiny", input=(3, 8, 8), classes=2, norm="batch")
 LAYERS = ["relu1_2", "relu2_2"]
@@ -213,14 +206,13 @@ def test_an_unknown_layer_is_named(network):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FEATURES.exists(), reason=f"needs {FEATURES.name}: set VERYDEEP_SHARED")
-def test_to_vgg16_noise_is_far_and_light_is_near():
+def test_to_vgg16_noise_is_far_and_light_is_near(real_features, cell_photographs):
     """Of two changes that cost the pixels the same, and of the same change in three strengths."""
     square = Preprocess(size=96, mean=(0, 0, 0), std=(1, 1, 1))
-    photograph = decode(min((CELLS / "white-blood-cell").glob("*.jpg")), square)[None] / 255
+    photograph = decode(min((cell_photographs / "white-blood-cell").glob("*.jpg")), square)[None] / 255
     photograph = 0.2 + 0.6 * photograph  # so that nothing is clipped
     noise = torch.randn(photograph.shape, generator=torch.Generator().manual_seed(0)).clamp(-3, 3)
-    loss = PerceptualLoss(load(FEATURES), ("relu2_2", "relu3_3"))
+    loss = PerceptualLoss(load(real_features), ("relu2_2", "relu3_3"))
     with torch.no_grad():
         little, more, most = (
             float(loss(photograph + level * noise, photograph)) for level in (0.01, 0.03, 0.06)

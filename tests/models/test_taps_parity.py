@@ -1,8 +1,5 @@
 """Taps in a second runtime: exported by torch.onnx, run by ONNX Runtime (extra `parity`)."""
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -17,9 +14,6 @@ for library in ("onnx", "onnxscript"):
     pytest.importorskip(library, reason="needs the extra `parity`")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `parity`")
 
-SHARED = Path(os.environ.get("VERYDEEP_SHARED", Path(__file__).parents[2].parent / "shared"))
-FEATURES = SHARED / "weights" / "vgg16-imagenet-features.safetensors"
-CELLS = SHARED / "data" / "blood-cells"
 pytestmark = [  # the exporter warns of what changes inside torch
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -62,10 +56,9 @@ def test_taps_of_each_family_agree(line, settings, names, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FEATURES.exists(), reason=f"needs {FEATURES.name}: set VERYDEEP_SHARED")
-def test_vgg16_on_a_photograph(tmp_path):
-    network = load(FEATURES)
-    photograph = min((CELLS / "white-blood-cell").glob("*.jpg"))
+def test_vgg16_on_a_photograph(real_features, cell_photographs, tmp_path):
+    network = load(real_features)
+    photograph = min((cell_photographs / "white-blood-cell").glob("*.jpg"))
     images = normalise(decode(photograph, network.preprocess)[None], network.preprocess)
     tapped = taps(network.model, ["conv1_2", "relu3_3", "conv4_2", "pool5"])
     with torch.no_grad():

@@ -62,7 +62,10 @@ def test_what_is_not_known_is_not_said():
 def test_the_head_is_what_the_hub_reads():
     model_cards = pytest.importorskip("huggingface_hub")
     data = model_cards.ModelCard(model_card(checkpoint(), "user/pets", "mit")).data
-    assert (data.license, data.library_name, data.pipeline_tag) == ("mit", "verydeep", "image-classification")
+    head = data.to_dict()
+    assert (head["license"], head["library_name"], head["pipeline_tag"]) == (
+        "mit", "verydeep", "image-classification",
+    )  # fmt: skip
     (result,) = data.eval_results
     assert (result.metric_type, result.metric_value, result.dataset_name) == ("accuracy", 0.9299, "pets")
 

@@ -3,7 +3,6 @@
 Needs the extra ``parity``. Keras runs on torch, its weights are drawn so that logits are of order 1.
 """
 
-import importlib.util
 import os
 
 import numpy as np
@@ -22,10 +21,6 @@ from verydeep.weights.published import numbered_classes
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("keras") is None,
-        reason="Keras is not installed: pip install 'verydeep[parity]'",
-    ),
 ]
 CLOSE = 1e-4
 """Of logits of order 1, in fp32."""
@@ -38,8 +33,7 @@ def keras(tmp_path_factory):
     patch.setenv("KERAS_BACKEND", "torch")
     patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
     patch.setenv("ABSL_MIN_LOG_LEVEL", "3")
-    import keras
-
+    keras = pytest.importorskip("keras", reason="needs the extra `parity`")
     assert keras.backend.backend() == "torch", os.environ["KERAS_BACKEND"]
     yield keras
     patch.undo()

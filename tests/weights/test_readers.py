@@ -166,9 +166,10 @@ def test_code_in_a_pickle_is_refused_and_does_not_run(payload, legacy, tmp_path,
     torch.save(payload, "evil.pth", _use_new_zipfile_serialization=not legacy)
     with pytest.raises(CheckpointError, match="a pickle that asks for code to be run"):
         read_weights("evil.pth")
-    assert not os.path.exists("trapped")  # noqa: PTH110
+    trapped = tmp_path / "trapped"
+    assert not trapped.exists()
     torch.load("evil.pth", weights_only=False)  # the trap is a real one
-    assert os.path.exists("trapped")  # noqa: PTH110
+    assert trapped.exists()
 
 
 def test_a_bare_pickle_with_code_does_not_run(tmp_path, monkeypatch):

@@ -31,13 +31,10 @@ def network(real_features):
 
 
 @pytest.fixture(scope="module")
-def pixels(real_features):
+def pixels(cell_photographs):
     """Four cells of each of three kinds."""
-    folder = real_features.parents[1] / "data" / "blood-cells"
-    if not folder.is_dir():
-        pytest.skip(f"there are no photographs at {folder}")
     seen = CAFFE_RGB.for_input(3, SIZE)
-    files = [file for kind in sorted(folder.iterdir()) for file in sorted(kind.iterdir())[:4]]
+    files = [file for kind in sorted(cell_photographs.iterdir()) for file in sorted(kind.iterdir())[:4]]
     return torch.stack([decode(file, seen) for file in files])
 
 
