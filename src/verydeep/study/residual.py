@@ -49,7 +49,7 @@ def _trials(full: bool) -> tuple[Trial, ...]:
             images=None if full else 6_000,
         )
         for name, text in NETS.items()
-        for seed in range(3)
+        for seed in range(5)
     )
 
 
