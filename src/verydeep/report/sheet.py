@@ -61,8 +61,8 @@ def terminal(sheet: Sheet) -> Table:
     totals = sheet.total or ("",) * len(sheet.columns)
     for column, total in zip(sheet.columns, totals, strict=True):
         table.add_column(
-            column.title,
-            _shown(total) if total != "" else "",
+            Text(column.title),
+            _shown(total) if total != "" else Text(),
             justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=not column.is_text,
