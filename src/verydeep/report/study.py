@@ -7,7 +7,7 @@ from pathlib import Path
 from verydeep.data.files import replacing
 from verydeep.report import plots, study_plots
 from verydeep.report.numbers import NONE, percent, rounded
-from verydeep.report.page import environment
+from verydeep.report.templates import environment
 from verydeep.study.spread import estimate
 from verydeep.study.trial import PROBE_STEPS, Outcome, Study
 
