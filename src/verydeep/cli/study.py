@@ -113,16 +113,13 @@ def _run(
         raise Interrupted(
             f"{len(outcomes)} of {len(trials)} runs are done and kept in {folder}. The same command goes on"
         ) from None
-    in_order = tuple(outcomes[trial.name] for trial in trials)
     chosen = choose_device(device)
     return StudyReport(
         study=study,
         dataset=_data_in_words(data, trials),
-        outcomes=in_order,
-        findings=study.conclude(in_order),
+        outcomes=tuple(outcomes[trial.name] for trial in trials),
         command=shlex.join(["verydeep", "study", study.name, "--data", data]),
         machine=describe(chosen, choose_precision("auto", chosen)),
-        seconds=sum(outcome.seconds for outcome in in_order),
     )
 
 

@@ -20,12 +20,18 @@ class StudyReport:
     dataset: str
     outcomes: tuple[Outcome, ...]
     """In the order of the study's trials."""
-    findings: tuple[str, ...]
-    """The conclusion first."""
     command: str
     machine: Mapping[str, str]
-    seconds: float
-    """Of all trials together, as if they had run one after another."""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the outcomes say, the conclusion first."""
+        return self.study.conclude(self.outcomes)
+
+    @property
+    def seconds(self) -> float:
+        """Of all trials together, as if they had run one after another."""
+        return sum(outcome.seconds for outcome in self.outcomes)
 
 
 @dataclass(frozen=True, kw_only=True)
