@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verydeep.report.numbers import NONE, SPACE, percent
+from verydeep.report.preprocess import seen_in_words
 from verydeep.weights.catalog import PublishedWeights
 
 DEFINITIONS = (
@@ -57,16 +58,14 @@ def _cells(row: PublishedWeights) -> tuple[str | Text, ...]:
 
 def published_lines(row: PublishedWeights) -> str:
     """What is to be known of weights before they are used, in a few lines."""
-    preprocess = row.preprocess
     accuracy = "not stated"
     if row.top1 is not None and row.top5 is not None:
         accuracy = f"top-1 {percent(row.top1)}, top-5 {percent(row.top5)}"
-    wants = f"{preprocess.order.upper()}, 0 to {preprocess.scale:g}, short side {preprocess.short_side}"
     lines = [
         f"{row.name}, from {row.publisher}{': features only' if row.features_only else ''}",
         f"hash: {(row.fingerprint.digest or 'not stated').replace(':', SPACE)}",
         f"licence: {row.licence or 'not stated'}",
         f"accuracy: {accuracy}",
-        f"preprocessing: {wants} cropped to {preprocess.size} px",
+        f"preprocessing: {seen_in_words(row.preprocess)}",
     ]
     return "\n".join([*lines, f"note: {row.note}"] if row.note else lines)
