@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from verydeep.report.plots import HEIGHT, WIDTH
-from verydeep.report.study import StudyReport, markdown, render_study, summary
+from verydeep.report.study import StudyReport, markdown, render_study
 from verydeep.report.study_plots import gradient_curves, loss_curves, strips
+from verydeep.report.study_sheets import summary
 from verydeep.study.table import STUDIES
 from verydeep.study.trial import LayerGradient, Outcome
 

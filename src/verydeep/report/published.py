@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from verydeep.report.numbers import NONE, SPACE, percent
 from verydeep.report.preprocess import seen_in_words
+from verydeep.report.sheet import bare_table
 from verydeep.weights.catalog import PublishedWeights
 
 DEFINITIONS = (
@@ -20,17 +20,7 @@ DEFINITIONS = (
 
 def published_table(rows: Sequence[PublishedWeights]) -> Table:
     """``rows`` under their publishers."""
-    table = Table(
-        title=Text("Published weights\n", "bold"),
-        title_justify="left",
-        caption=Text(f"\n{DEFINITIONS}", "dim"),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        header_style="bold",
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = bare_table(Text("Published weights\n", "bold"), DEFINITIONS, footer=False)
     table.add_column("weights", no_wrap=True)
     for column in ("MB", "top-1", "top-5"):
         table.add_column(column, justify="right", no_wrap=True)
