@@ -150,7 +150,7 @@ def test_torch_is_not_loaded(arguments):
         "weights",
     ],
 )
-def test_each_verb_has_help_with_an_example(verydeep, verb):
-    helped = verydeep(verb, "--help")
+def test_each_verb_has_help_with_an_example(here, verb):
+    helped = here(verb, "--help")
     assert helped.returncode == 0
     assert f"Example: verydeep {verb}" in helped.stdout
