@@ -122,6 +122,7 @@ def test_the_users_mistakes_exit_with_2(verydeep, arguments, said):
         "'weights', 'list'",
         "'--help'",
         "'--version'",
+        "'shw'",
     ],
 )
 def test_torch_is_not_loaded(arguments):
