@@ -2,8 +2,11 @@
 
 import glob
 import io
+import logging
 import warnings
 from collections.abc import Iterable
+from itertools import count
+from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +97,20 @@ def _to_8_bits(image: Image.Image, file_format: str | None, name: str) -> Image.
         raise DataError(f"{name} has pixels of 32 bits, whose white is not known. Save it with 8 or 16 bits.")
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        _say_once(image, name)
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image
+
+
+_transparent = count()
+_log = logging.getLogger(__name__)
+
+
+def _say_once(image: Image.Image, name: str) -> None:
+    """The first image that is transparent anywhere is named; processes that help say nothing."""
+    is_transparent = np.asarray(image.getchannel("A")).min() < 255
+    if is_transparent and parent_process() is None and next(_transparent) == 0:
+        _log.warning("%s is transparent in parts: white is laid below, here and in all such images", name)
 
 
 def _resize(image: Image.Image, preprocess: Preprocess, name: str, pixel_limit: int) -> Image.Image:
