@@ -20,7 +20,8 @@ from torch import Tensor
 
 from verydeep.data.files import replacing
 from verydeep.data.parquet import parquet
-from verydeep.embed.vectors import Broken, VectorBatch
+from verydeep.data.stream import Broken
+from verydeep.embed.vectors import VectorBatch
 from verydeep.errors import DataError
 
 ROWS = 1_024
