@@ -33,14 +33,14 @@ def main() -> None:
     if arguments.peak_of:
         print(peak(arguments.peak_of))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        throughput(arguments.network, arguments.images, arguments.turns, Path(folder))
-    print("\n| files | peak memory, MB |\n|---:|---:|")
-    for count in arguments.memory:
+    print("| files | peak memory, MB |\n|---:|---:|")
+    for count in arguments.memory:  # before this process grows: its peak would count as its children's
         with tempfile.TemporaryDirectory() as folder:
-            draw(Path(folder), count, (500, 375))
+            draw(Path(folder), count, (100, 75))
             command = [sys.executable, __file__, "--peak-of", folder]
             print(f"| {count:,} | {subprocess.check_output(command, text=True).strip()} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        throughput(arguments.network, arguments.images, arguments.turns, Path(folder))
 
 
 def throughput(name: str, count: int, turns: int, folder: Path) -> None:
@@ -58,7 +58,9 @@ def throughput(name: str, count: int, turns: int, folder: Path) -> None:
         began = time.perf_counter()
         assert sum(map(len, label(network, files))) == count
         whole.append(count / (time.perf_counter() - began))
-    print("| network | threads | bare, images/s | from files, images/s | share |\n|---|---:|---:|---:|---:|")
+    print(
+        "\n| network | threads | bare, images/s | from files, images/s | share |\n|---|---:|---:|---:|---:|"
+    )
     share = max(whole) / max(bare)
     print(
         f"| `{name}` | {torch.get_num_threads()} | {max(bare):.2f} | {max(whole):.2f} | {share:.1%} |",
@@ -68,8 +70,9 @@ def throughput(name: str, count: int, turns: int, folder: Path) -> None:
 
 def peak(folder: Path) -> str:
     """The most memory of this process after a small network has named all of ``folder``."""
-    network = vd.Checkpoint(vd.build("8 M 16 M | gap").eval(), IMAGENET, tuple(map(str, range(1000))))
-    for _ in label(network, sorted(folder.iterdir())):
+    model = vd.build("8 M 16 M | gap", size=32).eval()
+    network = vd.Checkpoint(model, IMAGENET.for_input(3, 32), tuple(map(str, range(1000))))
+    for _ in label(network, sorted(folder.iterdir()), top=5):
         pass
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:,.0f}"
 

@@ -1,8 +1,14 @@
 """Data sets of Hugging Face's library, saved or in Parquet shards; our decoder sees the stored bytes."""
 
+import hashlib
 import io
+import json
+import os
 import pickle
+import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -109,3 +115,73 @@ def test_offline_nothing_is_asked_of_the_hub(monkeypatch):
         FetchError, match="hf:someone/cells is not asked for, because VERYDEEP_OFFLINE is set"
     ):
         read_samples("hf:someone/cells")
+
+
+COMMIT = "b8d8aa2dd860af9233c8c67385a8097fd6c35d3f"
+SHARD = "data/train-00000-of-00001.parquet"
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    """A hub that has someone/cells: the endpoints that datasets 5.2 asks."""
+
+    def do_GET(self):
+        content = self.server.shard
+        digest = hashlib.sha1(content).hexdigest()
+        about = {"id": "someone/cells", "sha": COMMIT, "private": False, "siblings": [{"rfilename": SHARD}]}
+        entry = {"type": "file", "path": SHARD, "size": len(content), "oid": digest}
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{digest}"'}
+        top = {"type": "directory", "path": "data", "size": 0, "oid": digest}
+        if self.path.startswith("/api/datasets/someone/cells"):
+            is_tree, is_data = "/tree/" in self.path, f"{COMMIT}/data" in self.path
+            found = [entry if is_data else top] if is_tree else about
+            self.answer(json.dumps(found).encode(), 200, {})
+        elif self.path == f"/datasets/someone/cells/resolve/{COMMIT}/{SHARD}":
+            self.answer(content, 200, headers)
+        else:
+            self.answer(b"", 404, {"X-Error-Code": "EntryNotFound"})
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def answer(self, body, status, headers):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": len(body)}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub(tmp_path):
+    table([1, 0]).to_parquet(tmp_path / "shard.parquet")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HubHandler)
+    server.shard = (tmp_path / "shard.parquet").read_bytes()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_a_data_set_of_the_hub_is_fetched_and_read(hub, tmp_path):
+    """In a process of its own, since the library reads the hub's address when it is imported."""
+    code = (
+        "from verydeep.data.reading import read_samples\n"
+        "samples = read_samples('hf:someone/cells')\n"
+        "print(samples.classes, samples.labels.tolist(), samples.parts, samples.sources[0])\n"
+        "read_samples('hf:someone/others')"
+    )
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VERYDEEP_OFFLINE", "HF_HUB_OFFLINE")
+    } | {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "hf"), "no_proxy": "127.0.0.1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout == "('well', 'ill') [1, 0] (None, None) hf:someone/cells/0\n", done.stderr
+    assert "FetchError: hf:someone/others could not be had from the hub" in done.stderr

@@ -80,7 +80,10 @@ def read_hub(name: str, asked: Columns) -> Listing:
         opened = library.load_dataset(repo, *configuration)
     except Exception as error:  # of the library, of its client, of the net: no common ancestor
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FetchError(f"hf:{name} could not be had from the hub: {first}") from error
+        raise FetchError(
+            f"hf:{name} could not be had from the hub: {first.rstrip('.')}. "
+            "Look at its name; for one that is not public, log in by `hf auth login`"
+        ) from error
     return _listing(name, f"hf:{name}", opened, asked)
 
 
