@@ -65,7 +65,7 @@ _VERBS = {
     "predict": (
         "predict:predict",
         "Name what is in images.",
-        "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg",
+        "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg --out predictions.csv",
     ),
     "embed": (
         "embed:embed",

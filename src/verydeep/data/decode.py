@@ -2,8 +2,11 @@
 
 import glob
 import io
+import logging
 import warnings
 from collections.abc import Iterable
+from itertools import count
+from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,15 @@ PIXEL_LIMIT = 100_000_000
 """Pixels of the largest image that is decoded, unless the caller says otherwise."""
 
 
+SPARE = 2
+"""A JPEG is decoded at no less than so many times the size asked for: then its pixels differ by 3 of 255 at
+most from those of decoding it whole (benchmarks/decode.py)."""
+
+
+# Our own limit comes next. Once and for all, since threads must not change the filters at the same time.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
 def decode(
     source: Path | str | bytes | Entry, preprocess: Preprocess, *, pixel_limit: int = PIXEL_LIMIT
 ) -> UInt8[Tensor, "channels size size"]:
@@ -43,16 +55,23 @@ def decode(
         DataError: names the file, and why it cannot be used; a truncated file cannot.
     """
     name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
-    image = read_image(source, name=name, pixel_limit=pixel_limit)
+    least = SPARE * preprocess.short_side
+    image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=least)
     image = _resize(image.convert("L" if preprocess.channels == 1 else "RGB"), preprocess, name, pixel_limit)
     pixels = torch.from_numpy(np.array(image))
     return pixels[None] if preprocess.channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
 def read_image(
-    source: Path | str | bytes | Entry, *, name: str | None = None, pixel_limit: int = PIXEL_LIMIT
+    source: Path | str | bytes | Entry,
+    *,
+    name: str | None = None,
+    pixel_limit: int = PIXEL_LIMIT,
+    short_side: int | None = None,
 ) -> Image.Image:
     """The first frame, whole, upright, opaque, and of 8 bits a channel; in its own size and mode.
+
+    With ``short_side``, in px, a JPEG that is larger by far may come smaller, but never below it.
 
     Raises:
         DataError: calls the image ``name`` (the source itself by default), and says why it cannot be used.
@@ -60,11 +79,10 @@ def read_image(
     name = name or str(source)
     try:
         source = source if isinstance(source, Path | str | bytes) else source.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit comes next
-            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-        with opened:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
             _check_pixels(opened.size, name, pixel_limit)
+            if short_side:
+                _draft(opened, short_side)
             opened.load()
             return _to_8_bits(ImageOps.exif_transpose(opened), opened.format, name)
     except DataError:
@@ -75,6 +93,18 @@ def read_image(
         raise DataError(f"{name} is no image of a known kind, or is cut off at its beginning") from error
     except Exception as error:  # a broken file can make Pillow's parsers raise almost anything
         raise DataError(f"{name} cannot be decoded: {error or type(error).__name__}") from error
+
+
+def _draft(image: Image.Image, short_side: int) -> None:
+    """Have a JPEG's blocks of 8 x 8 px decoded as 4 x 4, 2 x 2 or 1 px: most of the time is saved.
+
+    Only where they divide both sides, as those of cameras: else the last block would shift all pixels.
+    """
+    width, height = image.size
+    for part in (8, 4, 2):
+        if not (width % part or height % part) and min(width, height) // part >= short_side:
+            image.draft(None, (width // part, height // part))  # does nothing to other formats
+            return
 
 
 def _check_pixels(size: tuple[int, int], name: str, pixel_limit: int) -> None:
@@ -94,8 +124,20 @@ def _to_8_bits(image: Image.Image, file_format: str | None, name: str) -> Image.
         raise DataError(f"{name} has pixels of 32 bits, whose white is not known. Save it with 8 or 16 bits.")
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        _say_once(image, name)
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image
+
+
+_transparent = count()
+_log = logging.getLogger(__name__)
+
+
+def _say_once(image: Image.Image, name: str) -> None:
+    """The first image that is transparent anywhere is named; processes that help say nothing."""
+    is_transparent = np.asarray(image.getchannel("A")).min() < 255
+    if is_transparent and parent_process() is None and next(_transparent) == 0:
+        _log.warning("%s is transparent in parts: white is laid below, here and in all such images", name)
 
 
 def _resize(image: Image.Image, preprocess: Preprocess, name: str, pixel_limit: int) -> Image.Image:
