@@ -16,6 +16,9 @@ from verydeep.data.reading import read_samples
 from verydeep.errors import DataError
 from verydeep.report.doctor import as_values, findings_table, summary_table, write_page
 
+MOST_NAMED = 10
+"""Damaged files whose reason is told on the terminal; JSON and the page have all."""
+
 
 def check(
     folder: Annotated[Path, Parameter(name="FOLDER")],
@@ -69,6 +72,8 @@ def check(
 
 
 def _say(checkup: Checkup, found: Sequence[Finding], page: Path | None) -> None:
+    for damaged in list(checkup.damaged.values())[:MOST_NAMED]:
+        err().print(damaged.why, markup=False, soft_wrap=True)
     out().print(summary_table(checkup))
     out().print()
     out().print(findings_table(found))

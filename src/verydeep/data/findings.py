@@ -192,7 +192,7 @@ def _classes(checkup: Checkup) -> Iterator[Finding]:
     if alone := [name for name, size in few.items() if size == 1]:
         yield _error(
             "single image",
-            f"Classes of one image: {_some(alone)}. It cannot be both learnt from and tested on.",
+            f"Classes of one image: {_some(alone)}. One image cannot be both learnt from and tested on.",
             f"Add images: {FEW} a class are a beginning, 100 are better.",
         )
     if few and len(few) > len(alone):
