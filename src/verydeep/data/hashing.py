@@ -119,7 +119,8 @@ class _Buckets:
 def blank(thumbnails: Thumbnails) -> Bool[np.ndarray, " count"]:
     """Which images are of one shade: their thumbnail varies by less than 2 of 255, and tells nothing."""
     spread: Float32[np.ndarray, "count 3"] = thumbnails.astype(np.float32).std((1, 2))
-    return np.less(spread.max(1), 2)
+    is_blank: Bool[np.ndarray, " count"] = spread.max(1) < 2
+    return is_blank
 
 
 def similarity(one: Thumbnails, other: Thumbnails) -> Float32[np.ndarray, " count"]:
@@ -141,7 +142,8 @@ def _planes(thumbnails: Thumbnails) -> Float32[np.ndarray, "count 3 pixels"]:
 
 def _is_grey(planes: Float32[np.ndarray, "count 3 pixels"]) -> Bool[np.ndarray, " count"]:
     red, green, blue = (planes[:, channel] for channel in range(3))
-    return np.less_equal(np.maximum(abs(red - green), abs(green - blue)).max(1), 2)
+    is_grey: Bool[np.ndarray, " count"] = np.maximum(abs(red - green), abs(green - blue)).max(1) <= 2
+    return is_grey
 
 
 def _correlation(
@@ -152,4 +154,5 @@ def _correlation(
     together, alone, apart = (
         np.einsum("ncp,ncp->n", first, second) for first, second in ((one, other), (one, one), (other, other))
     )
-    return np.divide(together, np.sqrt(np.maximum(alone * apart, 1e-6)))
+    correlation: Float32[np.ndarray, " count"] = together / np.sqrt(np.maximum(alone * apart, 1e-6))
+    return correlation
