@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from verydeep.data.decode import image_files
+from verydeep.data.doctor import near_duplicate_groups
 from verydeep.data.folder import images_below, read_folder
 from verydeep.data.huggingface import is_saved, read_hub, read_parquet_shards, read_saved
 from verydeep.data.listing import Columns, Listing, labelled
@@ -22,6 +23,9 @@ from verydeep.errors import DataError
 HUB = "hf:"
 """What the name of a data set on Hugging Face's hub begins with."""
 
+DUPLICATES = "duplicates"
+"""In the place of a pattern: groups by looks."""
+
 
 def read_samples(place: str | Path, *, group_by: str | None = None) -> Samples:
     """The labelled images at ``place``, still on disk.
@@ -29,14 +33,22 @@ def read_samples(place: str | Path, *, group_by: str | None = None) -> Samples:
     Args:
         place: a folder of class folders, or of train, val and test folders of them; a list; shards; a data
             set of Hugging Face.
-        group_by: what puts images together that must not be split: a column, or a pattern for the names.
+        group_by: what puts images together that must not be split: a column, a pattern for the names,
+            ``duplicates`` for images that look the same, or ``duplicates:`` and one of the others for both.
 
     Raises:
         DataError: where ``place`` holds no labelled images, or ``group_by`` fits not all of them.
     """
     listing = _listing(str(place))
     samples = labelled(listing) if listing else read_folder(Path(place).expanduser())
-    return grouped(samples, group_by) if group_by else samples
+    return _grouped(samples, group_by) if group_by else samples
+
+
+def _grouped(samples: Samples, by: str) -> Samples:
+    looks, _, rest = by.partition(":")
+    if looks != DUPLICATES or by in samples.columns:
+        return grouped(samples, by)
+    return near_duplicate_groups(grouped(samples, rest) if rest else samples)
 
 
 def read_sources(places: Iterable[str | Path]) -> list[Source]:
