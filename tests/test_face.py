@@ -12,7 +12,7 @@ def test_the_face_is_pinned():
     assert verydeep.__all__ == [
         "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError", "build",
         "compare", "evaluation", "export_weights", "fetch_weights", "fit", "forecast", "format_line",
-        "inspect", "load", "load_dataset", "parse_line", "perceptual_loss", "predict", "pretrained",
+        "inspect", "label", "load", "load_dataset", "parse_line", "perceptual_loss", "predict", "pretrained",
         "read_recipe", "resolve", "resume", "save", "start", "style_loss", "taps", "trace",
     ]  # fmt: skip
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from verydeep.embed.perceptual import perceptual_loss as perceptual_loss
     from verydeep.embed.perceptual import style_loss as style_loss
     from verydeep.errors import VeryDeepError as VeryDeepError
+    from verydeep.evaluate.label import label as label
     from verydeep.evaluate.metrics import evaluation as evaluation
     from verydeep.evaluate.predict import predict as predict
     from verydeep.models.taps import taps as taps
@@ -54,6 +55,7 @@ _HOMES = {
     "forecast": "analyze.memory",
     "format_line": "spec.grammar",
     "inspect": "weights.contents",
+    "label": "evaluate.label",
     "load": "weights.load",
     "load_dataset": "data.builtin",
     "parse_line": "spec.grammar",

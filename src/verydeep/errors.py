@@ -5,6 +5,7 @@ VeryDeepError                 everything this package raises on purpose; the com
 ├── ShapeError                images and network do not fit each other
 ├── RecipeError               a recipe with an unknown key, a wrong type or a value out of range
 ├── DataError                 images or labels that cannot be used
+│   ├── UnreadableError       an image that is empty, cut off, none at all, or too large
 │   └── FetchError            a data set or weights that no door gave whole
 ├── CheckpointError           weights that nobody publishes, or that are broken, foreign, or do not fit
 ├── HubError                  a model hub that refuses, or is not to be reached
@@ -31,6 +32,15 @@ class RecipeError(VeryDeepError, ValueError):
 
 class DataError(VeryDeepError, ValueError):
     """Images or labels that cannot be used."""
+
+
+class UnreadableError(DataError):
+    """An image that cannot be decoded."""
+
+    def __init__(self, words: str, kind: str) -> None:
+        super().__init__(words)
+        self.kind = kind
+        """What ails it, in few words, such as ``cut off``; one of ``DAMAGES`` in ``data/decode.py``."""
 
 
 class FetchError(DataError):

@@ -1,6 +1,12 @@
 """``evaluate`` and ``predict`` on a trained run."""
 
+import csv
 import json
+import re
+import subprocess
+import sys
+import tarfile
+import time
 
 import numpy as np
 import pytest
@@ -54,9 +60,89 @@ def test_predict_takes_files_and_globs(verydeep, trained, folder):
     assert len(done.stdout.splitlines()) == 2
 
 
+def test_predict_says_a_line_a_file_as_it_comes(verydeep, trained, folder):
+    done = verydeep("predict", trained, folder / "*.png", "--top", 2)
+    assert done.returncode == 1 and "empty.png is no image" in done.stderr
+    (line,) = done.stdout.splitlines()
+    assert re.fullmatch(r".*colour\.png: \w+ [\d.]+\s%, \w+ [\d.]+\s%", line)
+
+
+def test_transparent_images_are_said_to_lie_on_white_once(verydeep, trained, tmp_path):
+    for name in ("a", "b", "c"):
+        Image.new("RGBA", (8, 8), (200, 100, 50, 100)).save(tmp_path / f"{name}.png")
+    Image.new("RGBA", (8, 8), (200, 100, 50, 255)).save(tmp_path / "opaque.png")
+    done = verydeep("predict", trained, tmp_path)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 4
+    assert done.stderr.count("white is laid below") == 1 and len(done.stderr.splitlines()) == 1
+    assert not verydeep("predict", trained, tmp_path / "opaque.png").stderr
+
+
+def test_predict_takes_a_list_and_shards(verydeep, trained, folder, tmp_path):
+    (folder / "list.csv").write_text("file\ngrey.jpg\ncolour.png\n")
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(folder / "grey.jpg", "1.jpg")
+    done = verydeep("predict", trained, folder / "list.csv", tmp_path / "x.tar", "--json", "--top", 1)
+    rows = json.loads(done.stdout)
+    assert [row["file"].rsplit("/", 1)[1] for row in rows] == ["grey.jpg", "colour.png", "1.jpg"]
+    assert rows[0]["probabilities"] == rows[2]["probabilities"] and len(rows[0]["probabilities"]) == 1
+
+
+def test_a_file_of_predictions_says_what_is_broken(verydeep, trained, folder, tmp_path):
+    done = verydeep("predict", trained, folder, "--out", tmp_path / "p.csv", "--json")
+    assert done.returncode == 1, done.stderr
+    values = json.loads(done.stdout)
+    assert (values["out"], values["predicted"], values["kept"]) == (str(tmp_path / "p.csv"), 6, 0)
+    assert [one["file"].rsplit("/", 1)[1] for one in values["broken"]] == ["broken.jpg", "empty.png"]
+    again = verydeep("predict", trained, folder, "--out", tmp_path / "p.csv", "--resume")
+    assert again.returncode == 1 and "0 images, and 6 from before" in again.stdout
+    assert "2 broken" in again.stderr and "empty.png is no image" in again.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_killed_prediction_goes_on_where_it_was(verydeep, trained, tmp_path, suffix):
+    (tmp_path / "images").mkdir()
+    for number in range(2000):
+        shade = np.full((6, 6), number % 256, np.uint8)
+        Image.fromarray(shade).save(tmp_path / "images" / f"{number:04}.png")
+    file = tmp_path / f"predictions.{suffix}"
+    growing = file if suffix == "csv" else tmp_path / f"{file.name}.part.jsonl"
+    command = ("predict", trained, tmp_path / "images", "--out", file, "--resume", "--batch", 4)
+    killed = subprocess.Popen([sys.executable, "-m", "verydeep", *map(str, command)], stderr=subprocess.PIPE)
+    while killed.poll() is None and not (growing.exists() and growing.stat().st_size > 10_000):
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+    done = growing.read_bytes().count(b"\n")
+    assert 20 < done < 2000, "it was not killed in the midst of it"
+    growing.write_bytes(growing.read_bytes() + b'{"file": "half')  # as if a line had been cut
+    resumed = verydeep(*command, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    values = json.loads(resumed.stdout)
+    assert (
+        not values["broken"]
+        and values["kept"] == done - (suffix == "csv")
+        and values["predicted"] == 2000 - values["kept"]
+    )
+    once = verydeep("predict", trained, tmp_path / "images", "--out", tmp_path / "once.csv")
+    assert once.returncode == 0, once.stderr
+    with (tmp_path / "once.csv").open(newline="") as opened:
+        expected = [(row["file"], row["label"]) for row in csv.DictReader(opened)]
+    if suffix == "csv":
+        with file.open(newline="") as opened:
+            written = [(row["file"], row["label"]) for row in csv.DictReader(opened)]
+    else:
+        rows = pytest.importorskip("pyarrow.parquet").read_table(file).to_pylist()
+        written = [(row["file"], row["label"]) for row in rows]
+    assert written == expected and len(written) == 2000
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("predict", "RUN", "x.png", "--out", "p.xlsx"), "none of .csv, .jsonl, .parquet"),
+        (("predict", "RUN", "x.png", "--resume"), "--resume goes on with a file"),
+        (("predict", "RUN", "x.png", "--top", "0"), "--top is 0"),
         (("predict", "nowhere", "x.png"), "there is no checkpoint at nowhere"),
         (("evaluate", "nowhere", "synthetic"), "there is no checkpoint"),
     ],

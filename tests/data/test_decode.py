@@ -1,13 +1,15 @@
 """Image files of every common kind: the right pixels, or an error that names the file and the reason."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from verydeep.data.decode import decode, image_files
+from verydeep.data.decode import decode, image_files, read_image
 from verydeep.errors import DataError
 from verydeep.spec.preprocess import Preprocess
 
@@ -83,6 +85,95 @@ def test_transparent_is_white(alpha, expected):
     assert decode(file(image), COLOUR).equal(flat(*expected))
 
 
+def png_of_16_bits(values: np.ndarray, colour_type: int) -> bytes:
+    """As PNG's specification has it (W3C, third edition, sections 5 and 11.2), as Pillow writes only grey."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + checksum
+
+    height, width = values.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    image = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + image
+
+
+def test_16_bit_colour_keeps_its_upper_8_bits():
+    values = RANDOM.integers(0, 65_536, (8, 8, 3), dtype=np.uint16)
+    pixels = decode(png_of_16_bits(values, colour_type=2), COLOUR)
+    assert pixels.permute(1, 2, 0).tolist() == (values >> 8).tolist()
+
+
+def test_16_bit_alpha_is_laid_on_white():
+    values = np.zeros((8, 8, 4), dtype=np.uint16)
+    values[:4, :, 3] = 65_535
+    pixels = decode(png_of_16_bits(values, colour_type=6), GREY)
+    assert pixels[0, :, 0].tolist() == [0] * 4 + [255] * 4
+    assert decode(png_of_16_bits(values[..., 2:], colour_type=4), GREY).equal(pixels)
+
+
+def test_inverted_cmyk_of_adobe_is_turned_back():
+    """Adobe's JPEGs say 255 for no ink, with a mark of theirs; other programs leave the mark away."""
+    content = file(FLAT.convert("CMYK"), "JPEG", quality=95)
+    mark = content.index(b"Adobe") - 4
+    plain = content[:mark] + content[mark + 16 :]
+    assert b"Adobe" not in plain
+    for each in (content, plain):
+        assert almost(decode(each, COLOUR), flat(200, 100, 50), tolerance=3)
+
+
+def test_ink_of_a_tiff_becomes_colour():
+    assert almost(decode(file(FLAT.convert("CMYK"), "TIFF"), COLOUR), flat(200, 100, 50), tolerance=1)
+
+
+def test_a_photograph_is_turned_upright_and_not_stretched():
+    image = Image.new("RGB", (64, 32), (10, 20, 30))
+    image.paste((250, 250, 250), (0, 0, 32, 32))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter: what is stored on the left is the top
+    pixels = decode(file(image, "JPEG", exif=exif, quality=95), COLOUR)
+    assert almost(pixels[:, :3], torch.tensor(250), 8) and almost(pixels[2, 5:], torch.tensor(30), 8)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_many_frames_the_first_is_taken(kind):
+    frames = [Image.new("RGB", (8, 8), (shade, shade, shade)) for shade in (10, 200)]
+    content = file(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.n_frames == 2
+    assert decode(content, GREY).equal(flat(10))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_one_pixel_fills_the_image(kind):
+    content = file(Image.new("RGB", (1, 1), (200, 200, 200)), kind)
+    assert almost(decode(content, COLOUR), flat(200, 200, 200), tolerance=2)
+
+
+@pytest.mark.slow
+def test_an_image_of_the_limit_is_decoded():
+    assert decode(file(Image.new("L", (10_000, 10_000), 9), "TIFF"), GREY).equal(flat(9))
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [((1600, 1200), (800, 600)), ((1201, 1603), (1201, 1603)), ((4104, 4104), (513, 513))],
+)
+def test_a_large_jpeg_is_decoded_small_with_almost_the_same_pixels(size, decoded):
+    """The whole decoding is that of the same pixels in a file that can only be decoded whole."""
+    rows, columns = np.mgrid[0 : size[1], 0 : size[0]] / 40
+    shades = 127 + 60 * np.sin(rows) + 60 * np.cos(columns) + RANDOM.normal(0, 10, rows.shape)
+    image = Image.fromarray(shades.clip(0, 255).astype(np.uint8)).convert("RGB")
+    content = file(image, "JPEG", quality=90)
+    with Image.open(io.BytesIO(content)) as opened:
+        whole = file(opened.convert("RGB"), "BMP")
+    preprocess = Preprocess(size=224, mean=(0.5,) * 3, std=(0.5,) * 3, resize=256)
+    assert read_image(content, short_side=512).size == decoded
+    assert almost(decode(content, preprocess), decode(whole, preprocess), tolerance=3)
+    assert read_image(content).size == size
+
+
 def test_half_transparent_is_half_white():
     image = Image.merge("LA", [Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 128)])
     assert decode(file(image), GREY).equal(flat(127))
@@ -108,12 +199,6 @@ def test_every_exif_orientation_gives_the_same_upright_image(orientation):
     exif[0x0112] = orientation
     content = file(image if stored is None else image.transpose(stored), exif=exif)
     assert decode(content, COLOUR).permute(1, 2, 0).tolist() == PIXELS.tolist()
-
-
-def test_the_first_frame_is_taken():
-    frames = [Image.new("L", (8, 8), shade) for shade in (10, 200)]
-    content = file(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert decode(content, GREY).equal(flat(10))
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 40), (4, 4), (5, 9), (300, 8), (8, 8)])

@@ -7,7 +7,7 @@ import torch
 
 from verydeep.data.decode import image_files
 from verydeep.embed.neighbours import nearest
-from verydeep.embed.vectors import Embedder, VectorBatch, in_batches
+from verydeep.embed.vectors import Embedder, VectorBatch
 from verydeep.errors import ShapeError
 
 
@@ -22,8 +22,9 @@ def test_by_angle_and_not_by_length():
 def test_images_of_the_same_colour_are_nearest(network, folder):
     files, embedder = image_files([folder]), Embedder(network)
     for file in (folder / "red" / "1.png", folder / "blue" / "3.png"):
-        query = embedder([file]).vectors[0]
-        found = nearest(query, map(embedder, in_batches(files, 4)), 3, leave_out=file)
+        (alone,) = embedder([file])
+        query = alone.vectors[0]
+        found = nearest(query, embedder(files, 4), 3, leave_out=file)
         assert {one.file.parent.name for one in found} == {file.parent.name}
         assert file not in [one.file for one in found]
 

@@ -9,7 +9,7 @@ import torch
 from verydeep.data.decode import decode, image_files
 from verydeep.data.transforms import normalise
 from verydeep.embed.store import About, read_vectors, write_vectors
-from verydeep.embed.vectors import Embedder, VectorBatch, in_batches
+from verydeep.embed.vectors import Embedder, VectorBatch
 from verydeep.errors import DataError, SpecError
 from verydeep.models.taps import taps
 
@@ -28,15 +28,15 @@ def images_of(files, network):
 
 
 def test_a_map_is_averaged_and_a_broken_file_named(network, folder):
-    batch = Embedder(network, "conv2_1")(image_files([folder]))
-    assert len(batch.files) == 12 and [one.file.name for one in batch.broken] == ["broken.png"]
+    (batch,) = Embedder(network, "conv2_1")(image_files([folder]))
+    assert len(batch.files) == 12 and [one.source.name for one in batch.broken] == ["broken.png"]
     assert "broken.png" in batch.broken[0].why
     maps = taps(network.model, "conv2_1")(images_of(batch.files, network))["conv2_1"]
     torch.testing.assert_close(batch.vectors, maps.detach().mean((2, 3)))
 
 
 def test_a_hidden_layer_is_taken_as_it_is(network, folder):
-    batch = Embedder(network, "fc3", unit_length=True)(image_files([folder / "green"]))
+    (batch,) = Embedder(network, "fc3", unit_length=True)(image_files([folder / "green"]))
     values = taps(network.model, "fc3")(images_of(batch.files, network))["fc3"].detach()
     torch.testing.assert_close(batch.vectors, values / values.norm(dim=1, keepdim=True))
 
@@ -49,26 +49,26 @@ def test_the_last_map_is_the_default(network):
 
 def test_batches_cover_all_files_in_order(network, folder):
     files = image_files([folder / "blue", folder / "green"])
-    batches = in_batches(files, 3)
-    assert [len(batch) for batch in batches] == [3, 3, 2]
-    assert [file for batch in batches for file in batch] == files
+    batches = list(Embedder(network)(files, 3))
+    assert [len(batch.files) for batch in batches] == [3, 3, 2]
+    assert [file for batch in batches for file in batch.files] == files
 
 
 def test_what_is_written_comes_back(network, folder, tmp_path, suffix):
     files = image_files([folder])
     path = tmp_path / f"vectors{suffix}"
     embedder = Embedder(network, "conv2_1")
-    written = write_vectors(map(embedder, in_batches(files, 5)), ABOUT, path)
+    written = write_vectors(embedder(files, 5), ABOUT, path)
     assert (written.vectors, written.dimensions) == (12, 24)
-    assert [one.file.name for one in written.broken] == ["broken.png"]
-    held, whole = read_vectors(path), embedder(files)
+    assert [one.source.name for one in written.broken] == ["broken.png"]
+    held, (whole,) = read_vectors(path), embedder(files)
     assert (held.files, held.about) == (whole.files, ABOUT)
     torch.testing.assert_close(held.vectors, whole.vectors)
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == [path.name]
 
 
 def test_any_numpy_reads_it_without_pickle(network, folder, tmp_path):
-    write_vectors([Embedder(network)(image_files([folder]))], ABOUT, tmp_path / "vectors.npz")
+    write_vectors(Embedder(network)(image_files([folder])), ABOUT, tmp_path / "vectors.npz")
     with np.load(tmp_path / "vectors.npz", allow_pickle=False) as opened:
         assert opened["vectors"].shape == (12, 24) and opened["vectors"].dtype == np.float32
         assert opened["files"][0].endswith("blue/0.png")
@@ -86,7 +86,7 @@ def test_many_batches_make_few_row_groups(tmp_path):
 def test_nothing_to_write_is_an_error_and_leaves_no_file(network, folder, tmp_path):
     broken = Embedder(network)([folder / "red" / "broken.png"])
     with pytest.raises(DataError, match=r"none of 1 files could be read, such as .*broken\.png"):
-        write_vectors([broken], ABOUT, tmp_path / "vectors.npz")
+        write_vectors(broken, ABOUT, tmp_path / "vectors.npz")
     assert not (tmp_path / "vectors.npz").exists()
 
 

@@ -76,6 +76,12 @@ def test_all_points_lie_within_the_figure():
     assert all(0 <= place.x <= WIDTH and 0 <= place.y <= HEIGHT for place in places)
 
 
+def test_an_interval_ends_where_accuracies_end():
+    first, second = STUDIES["depth"].trials(False)[:2]
+    (row,) = summary([outcome(first, test_top1=0.2), outcome(second, test_top1=0.9)])
+    assert row.interval == "0.00 % to 100.00 %"
+
+
 def test_a_column_is_the_mean_with_its_interval():
     (figure,) = strips(report("kernel").outcomes)
     first = figure.columns[0]

@@ -1,5 +1,6 @@
 """``verydeep embed``: image files as vectors in a file."""
 
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.progress import track
 from verydeep.cli.console import err, out, print_json
 from verydeep.data.decode import image_files
 from verydeep.embed.store import About, check_out, write_vectors
-from verydeep.embed.vectors import Embedder, in_batches
+from verydeep.embed.vectors import BATCH_SIZE, Embedder
 from verydeep.recipes.machine import Device, choose_device
 from verydeep.weights.load import load
 
@@ -52,7 +53,9 @@ def embed(
     network.model.to(choose_device(device))
     embedder = Embedder(network, layer, unit_length=unit_length)
     about = About(network=network.model.architecture.name, layer=embedder.layer, unit_length=unit_length)
-    batches = map(embedder, track(in_batches(files), "Embedding", console=err(), transient=True))
+    batches = track(
+        embedder(files), "Embedding", ceil(len(files) / BATCH_SIZE), console=err(), transient=True
+    )
     written = write_vectors(batches, about, out_)
     if json:
         print_json(
@@ -61,7 +64,7 @@ def embed(
                 "vectors": written.vectors,
                 "dimensions": written.dimensions,
                 "layer": embedder.layer,
-                "broken": [{"file": str(one.file), "error": one.why} for one in written.broken],
+                "broken": [{"file": str(one.source), "error": one.why} for one in written.broken],
             }
         )
     else:

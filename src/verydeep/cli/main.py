@@ -52,6 +52,11 @@ _VERBS = {
         "Put networks side by side.",
         "verydeep compare vgg16 vgg19 resnet34 alexnet",
     ),
+    "data": (
+        "data:app",
+        "Check images of your own: damage, duplicates, labels, classes.",
+        "verydeep data check photos/ --out check.html",
+    ),
     "train": (
         "train:train",
         "Train a network, and write its report.",
@@ -70,7 +75,7 @@ _VERBS = {
     "predict": (
         "predict:predict",
         "Name what is in images.",
-        "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg",
+        "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg --out predictions.csv",
     ),
     "embed": (
         "embed:embed",

@@ -1,47 +1,27 @@
-"""``verydeep predict``: what is in image files."""
+"""``verydeep predict``: what is in images, however many."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from json import dumps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import torch
 from cyclopts import Parameter
-from rich.progress import track
+from rich.progress import Progress
 
 from verydeep.cli.console import err, out, print_json
-from verydeep.data.decode import decode, image_files
-from verydeep.errors import DataError
-from verydeep.evaluate.predict import predict as predict_logits
+from verydeep.data.reading import read_sources
+from verydeep.data.samples import Source
+from verydeep.errors import DataError, Interrupted
+from verydeep.evaluate.label import Prediction, label
+from verydeep.evaluate.predictions import check_out, label_into, left_to_do, open_predictions
 from verydeep.recipes.machine import Device, choose_device
 from verydeep.report.numbers import percent
 from verydeep.weights.checkpoint import Checkpoint
 from verydeep.weights.load import load_classifier
 
-BATCH_SIZE = 64
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the network sees in one file, or why the file cannot be read."""
-
-    file: Path
-    probabilities: dict[str, float] | None = None
-    """Of every class, in [0, 1], the likeliest first."""
-    error: str | None = None
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """For JSON."""
-        if self.probabilities is None:
-            return {"file": str(self.file), "error": self.error}
-        label, confidence = next(iter(self.probabilities.items()))
-        return {
-            "file": str(self.file),
-            "label": label,
-            "confidence": confidence,
-            "probabilities": self.probabilities,
-        }
+TOP_PRINTED = 3
+TOP_WRITTEN = 5
+BROKEN_SHOWN = 20
 
 
 def predict(
@@ -49,70 +29,132 @@ def predict(
     images: Annotated[list[str], Parameter(name="IMAGE")],
     /,
     *,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    top: int | None = None,
+    batch: int | None = None,
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Name what is in each IMAGE: files, folders and globs. A broken file is reported, and the rest goes on.
+    """Name what is in each IMAGE. A broken one is reported, and the rest goes on; the exit code is then 1.
 
     Parameters
     ----------
     run
         A run folder, a checkpoint, or a weight file of torchvision, timm, Keras or others.
     images
-        Image files of any size and mode, folders of them, or globs.
+        Image files of any size and mode, folders of them, or globs; a CSV, TSV or Parquet list; tar shards
+        such as cells-{000..012}.tar; a data set of Hugging Face.
+    out_
+        The file to write: .csv, .jsonl or .parquet; it grows as predictions come.
+    resume
+        Go on with --out where it was begun: what is in it is not done again.
+    top
+        How many classes to name; 3 where they are printed, 5 in a file, all in JSON by default.
+    batch
+        Images at a time; what suits their size by default.
     device
         Where to compute; auto takes a GPU where there is one.
     json
-        Print one JSON list, an object a file.
+        Print one JSON list, an object a file; with --out one object: out, predicted, kept, broken.
     """
+    _check(out_, resume, top, batch)
     network = load_classifier(run)
     network.model.to(choose_device(device))
-    files = image_files(images)
-    predictions = [
-        prediction
-        for batch in track(_batches(files), "Predicting", console=err(), transient=True)
-        for prediction in _predict_batch(network, batch)
-    ]
-    if json:
-        print_json([prediction.values for prediction in predictions])
-    else:
-        for prediction in predictions:
-            _say(prediction)
-    return 1 if any(prediction.error for prediction in predictions) else 0
+    sources = read_sources(images)
+    if out_:
+        return _write(network, sources, out_, resume, top or TOP_WRITTEN, batch, json)
+    named = top or (None if json else TOP_PRINTED)
+    batches = label(network, sources, top=named, batch_size=batch)
+    predictions = _watched(batches, len(sources), bar=not out().is_terminal)
+    broken = _print_list(predictions) if json else _print_lines(predictions)
+    return 1 if broken else 0
 
 
-def _batches(files: list[Path]) -> list[list[Path]]:
-    return [files[start : start + BATCH_SIZE] for start in range(0, len(files), BATCH_SIZE)]
+def _check(out_: Path | None, resume: bool, top: int | None, batch: int | None) -> None:
+    for name, value in (("--top", top), ("--batch", batch)):
+        if value is not None and value < 1:
+            raise DataError(f"{name} is {value}; expected 1 or more")
+    if resume and out_ is None:
+        raise DataError("--resume goes on with a file; name it by --out predictions.csv")
+    if out_:
+        check_out(out_, resume=resume)
 
 
-def _predict_batch(network: Checkpoint, files: list[Path]) -> Iterator[Prediction]:
-    """A prediction for each file, in order."""
-    pixels, errors = {}, {}
-    for file in files:
+def _watched(batches: Iterable[Sequence[Prediction]], total: int, *, bar: bool) -> Iterator[Prediction]:
+    """One prediction after the other, under a bar where they do not show the progress themselves."""
+    told = err()
+    hidden = not (bar and told.is_terminal)  # elsewhere it would leave an empty line
+    with Progress(console=told, transient=True, redirect_stdout=False, disable=hidden) as progress:
+        task = progress.add_task("Predicting", total=total)
+        for batch in batches:
+            yield from batch
+            progress.advance(task, len(batch))
+
+
+def _print_lines(predictions: Iterator[Prediction]) -> int:
+    """A line each, as they come; how many were broken."""
+    said, told, broken = out(), err(), 0
+    for prediction in predictions:
+        if prediction.error is not None:
+            told.print(f"{prediction.file}: {prediction.error}", markup=False, soft_wrap=True)
+            broken += 1
+        else:
+            likeliest = ", ".join(f"{name} {percent(share, 1)}" for name, share in prediction.likeliest)
+            said.print(f"{prediction.file}: {likeliest}", markup=False, soft_wrap=True)
+    return broken
+
+
+def _print_list(predictions: Iterator[Prediction]) -> int:
+    """One JSON list, an object a line, as they come; how many were broken."""
+    said, broken, before = out(), 0, "["
+    for prediction in predictions:
+        said.out(before + dumps(prediction.values), end="")
+        before = ",\n"
+        broken += prediction.error is not None
+    said.out("]")
+    return broken
+
+
+def _write(
+    network: Checkpoint,
+    sources: list[Source],
+    file: Path,
+    resume: bool,
+    top: int,
+    batch: int | None,
+    json: bool,
+) -> int:
+    """Fill ``file``, and say what is in it; the exit code."""
+    count = 0
+    with open_predictions(file, min(top, len(network.classes)), resume=resume) as opened:
+        rest = left_to_do(opened, network, sources)
+        broken = list(opened.before.broken)
         try:
-            pixels[file] = decode(file, network.preprocess)
-        except DataError as error:
-            errors[file] = str(error)
-    if pixels:
-        logits = predict_logits(network.model, torch.stack(list(pixels.values())), network.preprocess)
-        rows = dict(zip(pixels, logits.softmax(1), strict=True))
-    for file in files:
-        yield (
-            Prediction(file, error=errors[file])
-            if file in errors
-            else Prediction(file, _sorted(rows[file], network.classes))
-        )
+            for prediction in _watched(
+                label_into(opened, network, rest, batch_size=batch), len(rest), bar=True
+            ):
+                count += 1
+                broken += [prediction] if prediction.error is not None else []
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"{file} has {len(opened.before.files) + count:,} of {len(sources):,} images. Go on by the "
+                "same command with --resume"
+            ) from None
+    kept = len(opened.before.files)
+    if json:
+        errors = [prediction.values for prediction in broken]
+        print_json({"out": str(file), "predicted": count, "kept": kept, "broken": errors})
+    else:
+        _summarise(file, count, kept, broken)
+    return 1 if broken else 0
 
 
-def _sorted(probabilities: torch.Tensor, classes: tuple[str, ...]) -> dict[str, float]:
-    places = probabilities.argsort(descending=True, stable=True).tolist()
-    return {classes[place]: float(probabilities[place]) for place in places}
-
-
-def _say(prediction: Prediction) -> None:
-    if prediction.probabilities is None:
-        err().print(f"{prediction.file}: {prediction.error}", markup=False, soft_wrap=True)
-        return
-    likeliest = list(prediction.probabilities.items())[:3]
-    said = ", ".join(f"{label} {percent(probability, 1)}" for label, probability in likeliest)
-    out().print(f"{prediction.file}: {said}", markup=False, soft_wrap=True)
+def _summarise(file: Path, count: int, kept: int, broken: list[Prediction]) -> None:
+    for prediction in broken[:BROKEN_SHOWN]:
+        err().print(prediction.error, markup=False, soft_wrap=True)
+    if broken:
+        more = f", {BROKEN_SHOWN} of them above" if len(broken) > BROKEN_SHOWN else ""
+        err().print(f"{len(broken):,} broken{more}; {file} has every reason.", markup=False, soft_wrap=True)
+    before = f", and {kept:,} from before" if kept else ""
+    out().print(f"{file}: {count:,} images{before}", markup=False, soft_wrap=True)

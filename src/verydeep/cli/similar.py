@@ -1,6 +1,7 @@
 """``verydeep similar``: the images most like one, as a list and as a contact sheet."""
 
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,9 +10,10 @@ from rich.progress import track
 
 from verydeep.cli.console import err, out, print_json
 from verydeep.data.decode import image_files
+from verydeep.data.stream import Broken
 from verydeep.embed.neighbours import Neighbour, nearest
 from verydeep.embed.store import read_vectors
-from verydeep.embed.vectors import Broken, Embedder, VectorBatch, in_batches
+from verydeep.embed.vectors import BATCH_SIZE, Embedder, VectorBatch
 from verydeep.errors import DataError
 from verydeep.recipes.machine import Device, choose_device
 from verydeep.report.contact_sheet import Sheet, check_sheet, write_sheet
@@ -65,7 +67,7 @@ def similar(
     network.model.to(choose_device(device))
     stored = folder.suffix in STORED and not folder.is_dir()
     embedder, batches = (_stored if stored else _computed)(network, folder, layer)
-    asked = embedder([image])
+    (asked,) = embedder([image])
     if asked.broken:
         raise DataError(asked.broken[0].why)
     broken: list[Broken] = []
@@ -83,7 +85,8 @@ def similar(
 def _computed(network: Checkpoint, folder: Path, layer: str | None) -> tuple[Embedder, Iterator[VectorBatch]]:
     embedder = Embedder(network, layer)
     files = image_files([folder])
-    return embedder, map(embedder, track(in_batches(files), "Looking", console=err(), transient=True))
+    count = ceil(len(files) / BATCH_SIZE)
+    return embedder, iter(track(embedder(files), "Looking", count, console=err(), transient=True))
 
 
 def _stored(network: Checkpoint, file: Path, layer: str | None) -> tuple[Embedder, Iterator[VectorBatch]]:
@@ -108,7 +111,7 @@ def _values(image: Path, layer: str, found: tuple[Neighbour, ...], broken: list[
         "image": str(image),
         "layer": layer,
         "neighbours": [{"file": str(one.file), "similarity": one.similarity} for one in found],
-        "broken": [{"file": str(one.file), "error": one.why} for one in broken],
+        "broken": [{"file": str(one.source), "error": one.why} for one in broken],
     }
 
 

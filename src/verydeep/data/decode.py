@@ -2,8 +2,12 @@
 
 import glob
 import io
+import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from verydeep.data.samples import Entry
-from verydeep.errors import DataError
+from verydeep.errors import DataError, UnreadableError
 from verydeep.spec.preprocess import Preprocess
 
 IMAGE_SUFFIXES = frozenset(
@@ -23,6 +27,18 @@ IMAGE_SUFFIXES = frozenset(
 
 PIXEL_LIMIT = 100_000_000
 """Pixels of the largest image that is decoded, unless the caller says otherwise."""
+
+DAMAGES = ("empty", "not there", "no image", "cut off", "broken", "too large", "32 bits")
+"""What can ail an image: the ``kind`` of an `UnreadableError`."""
+
+
+SPARE = 2
+"""A JPEG is decoded at no less than so many times the size asked for: then its pixels differ by 3 of 255 at
+most from those of decoding it whole (benchmarks/decode.py)."""
+
+
+# Our own limit comes next. Once and for all, since threads must not change the filters at the same time.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def decode(
@@ -43,45 +59,95 @@ def decode(
         DataError: names the file, and why it cannot be used; a truncated file cannot.
     """
     name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
-    image = read_image(source, name=name, pixel_limit=pixel_limit)
+    least = SPARE * preprocess.short_side
+    image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=least)
     image = _resize(image.convert("L" if preprocess.channels == 1 else "RGB"), preprocess, name, pixel_limit)
     pixels = torch.from_numpy(np.array(image))
     return pixels[None] if preprocess.channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
 def read_image(
-    source: Path | str | bytes | Entry, *, name: str | None = None, pixel_limit: int = PIXEL_LIMIT
+    source: Path | str | bytes | Entry,
+    *,
+    name: str | None = None,
+    pixel_limit: int = PIXEL_LIMIT,
+    short_side: int | None = None,
 ) -> Image.Image:
     """The first frame, whole, upright, opaque, and of 8 bits a channel; in its own size and mode.
 
+    With ``short_side``, in px, a JPEG that is larger by far may come smaller, but never below it.
+
     Raises:
-        DataError: calls the image ``name`` (the source itself by default), and says why it cannot be used.
+        UnreadableError: calls the image ``name`` (the source itself by default), and says why it cannot be
+            used.
     """
     name = name or str(source)
+    with open_image(source, name, pixel_limit) as opened:
+        if short_side:
+            _draft(opened, short_side)
+        return finished(opened, name)
+
+
+@contextmanager
+def open_image(
+    source: Path | str | bytes | Entry, name: str, pixel_limit: int = PIXEL_LIMIT
+) -> Iterator[Image.Image]:
+    """The image with its header read and nothing decoded; what goes wrong in the block is told in words.
+
+    Raises:
+        UnreadableError: calls the image ``name``, and says why it cannot be used.
+    """
     try:
         source = source if isinstance(source, Path | str | bytes) else source.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit comes next
-            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-        with opened:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
             _check_pixels(opened.size, name, pixel_limit)
-            opened.load()
-            return _to_8_bits(ImageOps.exif_transpose(opened), opened.format, name)
+            yield opened
     except DataError:
         raise
     except FileNotFoundError as error:
-        raise DataError(f"{name} is not there") from error
+        raise UnreadableError(f"{name} is not there", "not there") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{name} is no image of a known kind, or is cut off at its beginning") from error
+        if _is_empty(source):
+            raise UnreadableError(f"{name} is empty: 0 bytes", "empty") from error
+        words = f"{name} is no image of a known kind, or is cut off at its beginning"
+        raise UnreadableError(words, "no image") from error
     except Exception as error:  # a broken file can make Pillow's parsers raise almost anything
-        raise DataError(f"{name} cannot be decoded: {error or type(error).__name__}") from error
+        kind = "cut off" if "truncated" in str(error).lower() else "broken"
+        raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
+
+
+def _is_empty(source: Path | str | bytes | Entry) -> bool:
+    return not source if isinstance(source, bytes) else isinstance(source, Path) and not source.stat().st_size
+
+
+def finished(opened: Image.Image, name: str) -> Image.Image:
+    """``opened`` decoded, upright, opaque, and of 8 bits a channel.
+
+    Raises:
+        UnreadableError: where its white is not known.
+    """
+    opened.load()
+    return _to_8_bits(ImageOps.exif_transpose(opened), opened.format, name)
+
+
+def _draft(image: Image.Image, short_side: int) -> None:
+    """Have a JPEG's blocks of 8 x 8 px decoded as 4 x 4, 2 x 2 or 1 px: most of the time is saved.
+
+    Only where they divide both sides, as those of cameras: else the last block would shift all pixels.
+    """
+    width, height = image.size
+    for part in (8, 4, 2):
+        if not (width % part or height % part) and min(width, height) // part >= short_side:
+            image.draft(None, (width // part, height // part))  # does nothing to other formats
+            return
 
 
 def _check_pixels(size: tuple[int, int], name: str, pixel_limit: int) -> None:
     width, height = size
     if width * height > pixel_limit:
-        raise DataError(
-            f"{name} is {width} x {height} px, over the limit of {pixel_limit:,}. Make it smaller first."
+        raise UnreadableError(
+            f"{name} is {width} x {height} px, over the limit of {pixel_limit:,}. Make it smaller first.",
+            "too large",
         )
 
 
@@ -91,11 +157,25 @@ def _to_8_bits(image: Image.Image, file_format: str | None, name: str) -> Image.
         values = np.asarray(image).astype(np.float32)
         return Image.fromarray((values / 257).round().astype(np.uint8))  # 65535 / 257 = 255
     if image.mode in ("I", "F"):
-        raise DataError(f"{name} has pixels of 32 bits, whose white is not known. Save it with 8 or 16 bits.")
+        raise UnreadableError(
+            f"{name} has pixels of 32 bits, whose white is not known. Save it with 8 or 16 bits.", "32 bits"
+        )
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        _say_once(image, name)
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image
+
+
+_transparent = count()
+_log = logging.getLogger(__name__)
+
+
+def _say_once(image: Image.Image, name: str) -> None:
+    """The first image that is transparent anywhere is named; processes that help say nothing."""
+    is_transparent = np.asarray(image.getchannel("A")).min() < 255
+    if is_transparent and parent_process() is None and next(_transparent) == 0:
+        _log.warning("%s is transparent in parts: white is laid below, here and in all such images", name)
 
 
 def _resize(image: Image.Image, preprocess: Preprocess, name: str, pixel_limit: int) -> Image.Image:

@@ -19,11 +19,15 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.data.files import replacing
-from verydeep.embed.vectors import Broken, VectorBatch
+from verydeep.data.parquet import parquet
+from verydeep.data.stream import Broken
+from verydeep.embed.vectors import VectorBatch
 from verydeep.errors import DataError
 
 ROWS = 1_024
 """Of a row group of Parquet: readers are slow on many small ones."""
+
+OTHERWISE = "take .npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ def check_out(path: Path) -> None:
     if path.suffix not in (".npz", ".parquet"):
         raise DataError(f"{path} is neither .npz nor .parquet; name such a file for the vectors")
     if path.suffix == ".parquet":
-        _parquet()
+        parquet(OTHERWISE)
 
 
 def write_vectors(batches: Iterable[VectorBatch], about: About, path: Path) -> Written:
@@ -140,7 +144,7 @@ def _read_npz(path: Path) -> tuple[list[str], Any, str]:
 
 
 def _write_parquet(batches: Iterable[VectorBatch], about: About, path: Path) -> None:
-    arrow, parquet = _parquet()
+    arrow, arrow_parquet = parquet(OTHERWISE)
     writer = None
     try:
         for files, vectors in _row_groups(batches):
@@ -148,7 +152,7 @@ def _write_parquet(batches: Iterable[VectorBatch], about: About, path: Path) -> 
             table = arrow.table(
                 {"file": files, "vector": arrow.FixedSizeListArray.from_arrays(values, vectors.shape[1])}
             ).replace_schema_metadata({"about": json.dumps(asdict(about))})
-            writer = writer or parquet.ParquetWriter(path, table.schema)
+            writer = writer or arrow_parquet.ParquetWriter(path, table.schema)
             writer.write_table(table)
     finally:
         if writer:
@@ -169,19 +173,8 @@ def _row_groups(batches: Iterable[VectorBatch]) -> Iterator[tuple[list[str], Ten
 
 
 def _read_parquet(path: Path) -> tuple[list[str], Any, str]:
-    _, parquet = _parquet()
-    table = parquet.read_table(path)
+    _, arrow_parquet = parquet(OTHERWISE)
+    table = arrow_parquet.read_table(path)
     column = table["vector"].combine_chunks()
     values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
     return table["file"].to_pylist(), values.copy(), (table.schema.metadata or {})[b"about"].decode()
-
-
-def _parquet() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise DataError(
-            "Parquet needs pyarrow, which is not installed: pip install 'verydeep[parquet]', or take .npz"
-        ) from None
-    return pyarrow, pyarrow.parquet

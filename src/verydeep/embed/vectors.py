@@ -1,30 +1,21 @@
 """Image files as vectors: what one layer of a network says of each, a batch at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.data.decode import decode
+from verydeep.data.stream import Broken, stream
 from verydeep.data.transforms import normalise
 from verydeep.embed.network import Network
-from verydeep.errors import DataError
 from verydeep.models.taps import last_map_name, taps
 
 BATCH_SIZE = 16
 """Images at a time: a progress bar moves every few seconds even where VGG16 runs on one core."""
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A file that cannot be read, and why."""
-
-    file: Path
-    why: str
 
 
 @dataclass(frozen=True)
@@ -55,25 +46,18 @@ class Embedder:
         self.unit_length = unit_length
         self.device = next(network.model.parameters()).device
 
-    def __call__(self, files: Sequence[Path]) -> VectorBatch:
-        """The vectors of ``files``, on the CPU; what cannot be read is said so, and the rest goes on."""
-        pixels, broken = {}, []
-        for file in files:
-            try:
-                pixels[file] = decode(file, self.preprocess)
-            except DataError as error:
-                broken.append(Broken(file, str(error)))
-        vectors = self._vectors(list(pixels.values())) if pixels else torch.zeros(0, 0)
-        return VectorBatch(tuple(pixels), vectors, tuple(broken))
+    def __call__(self, files: Sequence[Path], batch_size: int = BATCH_SIZE) -> Iterator[VectorBatch]:
+        """The vectors of ``files``, on the CPU, ``batch_size`` at a time, while the next are decoded.
+
+        What cannot be read is said so, and the rest goes on.
+        """
+        for batch in stream(files, self.preprocess, batch_size):
+            vectors = self._vectors(batch.pixels) if len(batch.pixels) else torch.zeros(0, 0)
+            yield VectorBatch(tuple(files[i] for i in batch.indices.tolist()), vectors, batch.broken)
 
     @torch.inference_mode()
-    def _vectors(self, pixels: list[Tensor]) -> Float32[Tensor, "files values"]:
-        images = normalise(torch.stack(pixels).to(self.device), self.preprocess)
+    def _vectors(self, pixels: UInt8[Tensor, "files channels size size"]) -> Float32[Tensor, "files values"]:
+        images = normalise(pixels.to(self.device), self.preprocess)
         values = self.taps(images)[self.layer]
         vectors: Tensor = (values.mean((2, 3)) if values.ndim == 4 else values).float().cpu()
         return functional.normalize(vectors) if self.unit_length else vectors
-
-
-def in_batches(files: Sequence[Path], size: int = BATCH_SIZE) -> list[Sequence[Path]]:
-    """``files`` cut into runs of ``size``, each for one call of an ``Embedder``."""
-    return [files[start : start + size] for start in range(0, len(files), size)]

@@ -25,7 +25,7 @@ def predict(
     ``pixels`` may lie on another device than the model, and have another size: a batch at a time they travel,
     are resized and cropped as ``preprocess`` says, and normalised.
     """
-    batch_size = batch_size or max(1, min(BATCH_SIZE, BATCH_PIXELS // preprocess.size**2))
+    batch_size = batch_size or usual_batch_size(preprocess)
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
@@ -35,3 +35,8 @@ def predict(
         ]
     model.train(was_training)
     return torch.cat(batches)
+
+
+def usual_batch_size(preprocess: Preprocess) -> int:
+    """As many images as fill a processor and not its memory."""
+    return max(1, min(BATCH_SIZE, BATCH_PIXELS // preprocess.size**2))

@@ -8,7 +8,7 @@ from rich.text import Text
 from verydeep.report import study_plots
 from verydeep.report.numbers import NONE, percent, rounded
 from verydeep.report.sheet import Column, Sheet
-from verydeep.study.spread import estimate
+from verydeep.study.spread import Estimate, estimate
 from verydeep.study.trial import Outcome, Published, Study
 
 
@@ -48,9 +48,14 @@ def _row(runs: Sequence[Outcome]) -> Row:
         parameters=rounded(first.parameters),
         runs=f"{len(runs)}" + (f", {failed} stopped" if failed else ""),
         accuracy=percent(mean.mean) if mean else NONE,
-        interval=f"{percent(mean.low)} to {percent(mean.high)}" if mean and mean.count > 1 else NONE,
+        interval=_interval(mean) if mean and mean.count > 1 else NONE,
         loss=f"{sum(losses) / len(losses):.3f}" if losses else NONE,
     )
+
+
+def _interval(mean: Estimate) -> str:
+    """As far as there are accuracies: Student's interval knows of no bounds."""
+    return f"{percent(max(mean.low, 0.0))} to {percent(min(mean.high, 1.0))}"
 
 
 COLUMNS = (

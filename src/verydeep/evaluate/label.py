@@ -1,0 +1,125 @@
+"""Any number of images named, a batch at a time: decoding overlaps with computing, memory stays the same."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float32
+from torch import Tensor
+
+from verydeep.data.samples import Source
+from verydeep.data.stream import Decoded, stream
+from verydeep.errors import CheckpointError
+from verydeep.evaluate.predict import predict, usual_batch_size
+from verydeep.models.classifier import Classifier
+from verydeep.spec.preprocess import Preprocess
+
+
+@runtime_checkable
+class Network(Protocol):
+    """Such as what ``verydeep.load`` gives. A checkpoint lives on this floor, and so is not imported."""
+
+    @property
+    def model(self) -> Classifier:
+        """The network that runs."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What is done to its images."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of its logits."""
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where it came from; its temperature too, where it was calibrated."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network sees in one image, or why that cannot be read."""
+
+    file: str
+    """Its path, or its place in a shard."""
+    likeliest: tuple[tuple[str, float], ...] = ()
+    """Classes with their probabilities in [0, 1], the likeliest first; none of an image that is broken."""
+    error: str | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        if self.error is not None:
+            return {"file": self.file, "error": self.error}
+        (label, confidence), *_ = self.likeliest
+        by_class = dict(reversed(self.likeliest))  # of two classes of one name the likelier one stays
+        return {
+            "file": self.file,
+            "label": label,
+            "confidence": confidence,
+            "probabilities": {name: by_class[name] for name, _ in self.likeliest},
+        }
+
+
+def label(
+    network: Network, sources: Sequence[Source], *, top: int | None = None, batch_size: int | None = None
+) -> Iterator[tuple[Prediction, ...]]:
+    """A prediction for each of ``sources``, in order, a batch at a time; broken images are among them.
+
+    Probabilities are the softmax of the logits, divided by the network's temperature where it has one.
+
+    Args:
+        network: what ``verydeep.load`` gave, on the device that is to compute.
+        sources: files, or entries of shards; ``verydeep.data.reading.read_sources`` finds them.
+        top: how many classes to name; all of them by default.
+        batch_size: images at a time; what suits their size by default.
+
+    Raises:
+        CheckpointError: where the network's temperature is no positive number.
+    """
+    temperature, start = temperature_of(network.origin), 0
+    for batch in stream(sources, network.preprocess, batch_size or usual_batch_size(network.preprocess)):
+        rows: list[tuple[tuple[str, float], ...]] = []
+        if len(batch.pixels):
+            logits = predict(network.model, batch.pixels, network.preprocess, batch_size=len(batch.pixels))
+            rows = _named(logits, temperature, network.classes, top)
+        predictions = tuple(_in_order(batch, rows, sources, start))
+        start += len(predictions)
+        yield predictions
+
+
+def temperature_of(origin: Mapping[str, Any]) -> float:
+    """What the logits are divided by: 1 where the network was not calibrated (Guo et al. 2017, eq. 9).
+
+    Raises:
+        CheckpointError: where it is no positive number.
+    """
+    value = origin.get("temperature", 1.0)
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise CheckpointError(f"the checkpoint's temperature is {value!r}; expected a number above zero")
+    return float(value)
+
+
+def _named(
+    logits: Float32[Tensor, "batch classes"], temperature: float, classes: tuple[str, ...], top: int | None
+) -> list[tuple[tuple[str, float], ...]]:
+    probabilities, places = (logits / temperature).softmax(1).sort(descending=True, stable=True)
+    return [
+        tuple((classes[place], value) for place, value in zip(*row, strict=True))
+        for row in zip(places[:, :top].tolist(), probabilities[:, :top].tolist(), strict=True)
+    ]
+
+
+def _in_order(
+    batch: Decoded, rows: list[tuple[tuple[str, float], ...]], sources: Sequence[Source], start: int
+) -> Iterator[Prediction]:
+    """``start`` is the place of the batch's first image, read or broken."""
+    read = dict(zip(batch.indices.tolist(), rows, strict=True))
+    broken = iter(batch.broken)
+    for place in range(start, start + len(read) + len(batch.broken)):
+        if place in read:
+            yield Prediction(str(sources[place]), read[place])
+        else:
+            one = next(broken)
+            yield Prediction(str(one.source), error=one.why)

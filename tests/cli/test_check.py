@@ -1,0 +1,51 @@
+"""``verydeep data check`` as a user calls it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from verydeep.cli.main import main
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of twenty pictures."""
+    for number in range(40):
+        coarse = np.random.default_rng(number).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        path = tmp_path / "set" / f"class {number % 2}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(coarse).resize((50, 50)).save(path)
+    return tmp_path / "set"
+
+
+def test_a_sound_folder_exits_with_0_and_a_page_is_written(verydeep, folder, tmp_path):
+    done = verydeep("data", "check", folder, "--out", tmp_path / "check.html")
+    assert done.returncode == 0, done.stderr
+    assert "Nothing is wrong" in done.stdout and "check.html" in done.stderr
+    assert "<!DOCTYPE html>" in (tmp_path / "check.html").read_text(encoding="utf-8")
+
+
+def test_damage_exits_with_1_and_json_has_it(verydeep, folder):
+    (folder / "class 0" / "0.png").write_bytes(b"")
+    done = verydeep("data", "check", folder, "--json")
+    assert done.returncode == 1, done.stderr
+    values = json.loads(done.stdout)
+    assert values["damaged"][0]["file"] == "class 0/0.png" and values["damaged"][0]["kind"] == "empty"
+    assert [one["severity"] for one in values["findings"]] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere",), "nowhere is no folder"),
+        (("FOLDER", "--out", "page.pdf"), "page.pdf is no .html"),
+        (("FOLDER", "--group-by", "photo_("), "no regular expression"),
+        (("FOLDER", "--similarity", "2"), "expected 0.5 to 1"),
+    ],
+)
+def test_mistakes_are_named(folder, capsys, arguments, said):
+    given = [text.replace("FOLDER", str(folder)) for text in arguments]
+    assert main(["data", "check", *given]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
