@@ -96,6 +96,14 @@ def test_the_saved_network_gives_what_was_measured(run, settings, shapes):
     assert result.test.top1 > 0.5  # of three classes, by random convolutions
 
 
+def test_names_that_look_like_groups_are_said(run, settings):
+    (first, *_) = run(settings).advice
+    assert "20 groups of 6 to 6 images" in first
+    assert "--group-by 'photo_[0-9]+'" in first
+    grouped = run(replace(settings, group_by=r"\w+/photo_\d+"), name="grouped")
+    assert not any("--group-by" in sentence for sentence in grouped.advice)
+
+
 def test_groups_stay_whole_in_the_split(run, settings):
     result = run(replace(settings, group_by=r"\w+/photo_\d+"))
     with (result.run / "split.csv").open() as file:
@@ -135,7 +143,7 @@ def test_many_broken_files_are_refused(run, weights, tmp_path):
     folder = write_folder(tmp_path / "many", (10, 10, 10))
     for number in (0, 1):
         (folder / "circle" / f"photo_000_00{number}.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"2 of 30 images cannot be read, more than 5%: .*photo_000_000\.png"):
+    with pytest.raises(DataError, match=r"2 of 30 images are damaged, more than 5%: .*photo_000_000\.png"):
         run(TuneSettings(data=str(folder), weights=str(weights), way="frozen"))
 
 

@@ -1,5 +1,6 @@
 """``verydeep tune``: from a folder of one's own images to a classifier, and what it is worth."""
 
+import logging
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -109,7 +110,8 @@ def tune(
         way=_way(frozen=frozen, full=full, from_scratch=from_scratch, compare=compare),
         balance=balance,
     )
-    run = out_ or next_run_path(RUNS, f"tune-{Path(folder).resolve().name}")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines say what matters
+    run = out_ or next_run_path(RUNS, f"tune-{re.sub(r'[^.A-Za-z0-9_-]+', '-', Path(folder).resolve().stem)}")
     with TuneProgress(err()) as progress:
         try:
             result = tune_network(settings, run, device=device, watcher=progress)

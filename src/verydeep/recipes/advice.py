@@ -15,7 +15,25 @@ FAR = 0.05
 
 def advice(result: TuneResult) -> tuple[str, ...]:
     """Sentences, none where all is well."""
-    return (*_apart(result), *_small(result), *_wide(result), *_unsure(result), *_broken(result))
+    return (
+        *_groups(result),
+        *_apart(result),
+        *_small(result),
+        *_wide(result),
+        *_unsure(result),
+        *_broken(result),
+    )
+
+
+def _groups(result: TuneResult) -> Iterator[str]:
+    """Names that look like groups."""
+    proposal = result.reading.proposal
+    if proposal is not None:
+        yield (
+            f"The names look like {proposal}, such as parts of one photograph: with parts of it on both "
+            "sides of the split the figures are too good. "
+            f"--group-by '{proposal.pattern}' keeps them together"
+        )
 
 
 def _apart(result: TuneResult) -> Iterator[str]:
@@ -78,4 +96,7 @@ def _broken(result: TuneResult) -> Iterator[str]:
     if result.reading.broken:
         names = ", ".join(each.name for each in result.reading.broken[:3])
         more = ", ..." if len(result.reading.broken) > 3 else ""
-        yield f"{len(result.reading.broken)} images could not be read and were passed over: {names}{more}"
+        yield (
+            f"{len(result.reading.broken):,} of {result.reading.images:,} images are damaged and left out: "
+            f"{names}{more}; `verydeep data check {result.settings.data}` lists all"
+        )

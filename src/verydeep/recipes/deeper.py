@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -11,7 +11,6 @@ from verydeep.data.images import Images
 from verydeep.data.partition import indices_of
 from verydeep.data.samples import Samples
 from verydeep.data.split import grouped_split
-from verydeep.evaluate.predict import predict
 from verydeep.recipes.machine import choose_precision
 from verydeep.recipes.prepare import Task
 from verydeep.recipes.tuning import Way
@@ -45,7 +44,6 @@ class Deeper:
 
     way: Way
     network: Checkpoint
-    logits: Float32[Tensor, "val classes"]
     epochs: tuple[TunedEpoch, ...]
     best_epoch: int
     """0 where none was better than what training began with."""
@@ -97,11 +95,9 @@ def _trained(
     ):
         epochs.append(epoch)
         task.watcher.finished_epoch(epoch)
-    kept = state.kept()
     return Deeper(
         way=way,
-        network=kept,
-        logits=predict(kept.model, val.pixels, kept.preprocess),
+        network=state.kept(),
         epochs=tuple(epochs),
         best_epoch=state.best.epoch if state.best else 0,
         seconds=time.perf_counter() - began,

@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from verydeep.data.doctor import quick_check
 from verydeep.data.images import Images
+from verydeep.data.naming import propose_groups
 from verydeep.data.partition import indices_of, with_test_part
 from verydeep.data.reading import read_samples
 from verydeep.data.samples import Part, Samples
-from verydeep.data.stream import decode_all
+from verydeep.data.stream import Broken, decode_all
 from verydeep.errors import DataError
 from verydeep.recipes.backbone import fitted_backbone, median_short_side
 from verydeep.recipes.machine import Device, choose_device
@@ -33,9 +35,6 @@ from verydeep.train.cache import FeatureCache
 from verydeep.train.results import TunedEpoch
 from verydeep.train.tuning import TuningState
 from verydeep.weights.checkpoint import Checkpoint
-
-MOST_BROKEN = 0.05
-"""The share of images that may be broken; with more, something else is wrong than a few files."""
 
 
 class TuneWatcher:
@@ -99,6 +98,7 @@ def begin(settings: TuneSettings, device: Device, watcher: TuneWatcher) -> Task:
         broken=(),
         groups=_groups(samples),
         short_side=short_side,
+        proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
     )
     watcher.has_read(reading, part_sizes(samples), reason)
     return Task(settings, samples, network, chosen, watcher, reading, reason)
@@ -206,19 +206,11 @@ def open_all(task: Task) -> Seen:
 
 def _readable(task: Task, read: Tensor, why: Mapping[int, str]) -> tuple[Samples, Reading]:
     broken = tuple(BrokenImage(name=task.samples.names[place], why=said) for place, said in why.items())
-    if len(broken) > MOST_BROKEN * len(task.samples):
-        raise DataError(_too_many(broken, len(task.samples)))
+    refused = [Broken(task.samples.sources[place], said) for place, said in why.items()]
+    quick_check(len(task.samples), refused, task.settings.data)
     samples = task.samples.select(read)
     _require_all_classes(samples)
     return samples, replace(task.reading, class_sizes=samples.class_sizes, broken=broken)
-
-
-def _too_many(broken: tuple[BrokenImage, ...], images: int) -> str:
-    shown = "; ".join(each.why for each in broken[:3])
-    return (
-        f"{len(broken):,} of {images:,} images cannot be read, more than {MOST_BROKEN:.0%}: {shown}"
-        f"{'; ...' if len(broken) > 3 else ''}. Mend them or take them away"
-    )
 
 
 def remedy_for(samples: Samples, settings: TuneSettings) -> Remedy:

@@ -30,7 +30,7 @@ from verydeep.recipes.prepare import (
 from verydeep.recipes.run import RunFolder, new_tuning, write_settings
 from verydeep.recipes.score import score
 from verydeep.recipes.tuning import Candidate, MistakenImage, TuneResult, TuneSettings
-from verydeep.recipes.ways import Trials, Tried, try_ways
+from verydeep.recipes.ways import Trials, Tried, on_test, try_ways
 from verydeep.weights import checkpoint
 from verydeep.weights.checkpoint import Checkpoint
 
@@ -115,7 +115,8 @@ def _frozen(job: _Job, learnt: LearntHead) -> Tried:
         candidate=candidate,
         network=with_head(job.task.network, learnt.head, job.seen.samples.classes),
         temperature=temperature,
-        logits=learnt.head(job.seen.part("test")[0]),
+        val=None,
+        test=learnt.head(job.seen.part("test")[0]),
     )
 
 
@@ -138,16 +139,16 @@ def _save(job: _Job, tried: Tried) -> Checkpoint:
 
 
 def _result(job: _Job, learnt: LearntHead | None, trials: Trials, network: Checkpoint) -> TuneResult:
-    task, seen, chosen = job.task, job.seen, trials.chosen
+    task, seen, way = job.task, job.seen, trials.chosen.candidate.way
     places = indices_of(seen.samples, "test")
     test, pool = seen.samples.select(places), seen.samples.select(indices_of(seen.samples, "train", "val"))
-    calm = chosen.logits / chosen.temperature
-    is_measured = task.settings.way == "compare"
-    scores = {
-        each.candidate.way: score(each.logits, test.labels, test.groups, test.classes)
+    logits = {
+        each.candidate.way: on_test(each, seen)
         for each in trials.tried
-        if is_measured or each is chosen
+        if each is trials.chosen or task.settings.way == "compare"
     }
+    scores = {name: score(said, test.labels, test.groups, test.classes) for name, said in logits.items()}
+    calm = logits[way] / trials.chosen.temperature
     tried = [replace(each.candidate, test=scores.get(each.candidate.way)) for each in trials.tried]
     return TuneResult(
         run=job.folder.path,
@@ -162,10 +163,10 @@ def _result(job: _Job, learnt: LearntHead | None, trials: Trials, network: Check
         features=seen.cost,
         validation=None if learnt is None else learnt.validation,
         candidates=(*tried, *trials.left),
-        chosen=chosen.candidate.way,
+        chosen=way,
         why=trials.why,
-        test=evaluation(chosen.logits, test.labels, test.classes),
-        test_score=scores[chosen.candidate.way],
+        test=evaluation(logits[way], test.labels, test.classes),
+        test_score=scores[way],
         calibration_error=evaluation(calm, test.labels, test.classes).calibration_error,
         mistakes=_mistakes(calm, test),
         advice=(),

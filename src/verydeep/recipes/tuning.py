@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from verydeep.data.naming import GroupProposal
 from verydeep.data.samples import Part, Source
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.spec.arch import Architecture
@@ -73,6 +74,8 @@ class Reading:
     """How many there are; None where nothing was said of groups."""
     short_side: int
     """The median of the images' short sides, in px."""
+    proposal: GroupProposal | None = None
+    """Groups that the names of ungrouped images show."""
 
 
 @dataclass(frozen=True, kw_only=True)

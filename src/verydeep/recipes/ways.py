@@ -35,6 +35,8 @@ SURE = 0.9
 """The share of draws in which a network that was trained itself must be better than the head alone."""
 SLACK = 1.25
 """Times its forecast a training may take, if there is time, before its rate is brought down early."""
+TIMES_SLOWER = 2.0
+"""How much longer a look in fp32 may take than one in the precision of training."""
 RESERVE = 5.0
 """Seconds for what comes after training, beside looking at the test images."""
 
@@ -46,7 +48,10 @@ class Tried:
     candidate: Candidate
     network: Checkpoint
     temperature: float
-    logits: Float32[Tensor, "test classes"]
+    val: Float32[Tensor, "val classes"] | None
+    """What it says of the images held out to compare by; None where nothing is compared."""
+    test: Float32[Tensor, "test classes"] | None
+    """What it says of the test images; None where that is not known yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +134,8 @@ class _Bench:
         """Seconds of the budget, less what measuring on the test takes."""
         test = len(indices_of(self.seen.samples, "test"))
         macs = sum(stage_macs(self.task.network.model.architecture))
-        after = RESERVE + test * macs / self.work.macs_per_second
+        looked_at = TIMES_SLOWER * (test + len(self.val)) * macs / self.work.macs_per_second
+        after = RESERVE + looked_at
         return self.task.settings.budget - (time.perf_counter() - self.began) - after
 
 
@@ -147,13 +153,14 @@ def _deeper(task: Task, seen: Seen, learnt: LearntHead, frozen: Tried, bench: _B
     learn, val = seen.images(bench.learn_places), seen.images(bench.val_places)
     begun = with_head(task.network, head, bench.learn.classes)
     begun.model.to(task.device)
-    frozen = replace(frozen, candidate=replace(frozen.candidate, validation=_score(logits, bench)))
+    frozen = replace(
+        frozen, candidate=replace(frozen.candidate, validation=_score(logits, bench)), val=logits
+    )
     seconds = max(plan.seconds, min(_share(bench), SLACK * plan.seconds))
     deeper = [train_on(task, begun, learn, val, plan, seconds)]
     if task.settings.way == "compare":
         deeper.append(_anew(bench, begun, learn, val))
-    tried = [_tried(each, plan, bench) for each in deeper]
-    return _choose(frozen, logits, list(zip(tried, deeper, strict=True)), bench)
+    return _choose(frozen, [_tried(each, plan, bench, val, logits) for each in deeper], bench)
 
 
 def _head_on_trial(bench: _Bench, learnt: LearntHead) -> tuple[LinearHead, Float32[Tensor, "val classes"]]:
@@ -202,20 +209,25 @@ def _from_scratch(task: Task, seen: Seen, began: float) -> Trials:
     bench = _bench(task, seen, began)
     learn, val = seen.images(bench.learn_places), seen.images(bench.val_places)
     network = replace(task.network, model=task.network.model.to(task.device))
-    tried = _tried(_anew(bench, network, learn, val), None, bench)
+    tried = _tried(_anew(bench, network, learn, val), None, bench, val, None)
     why = "a network with new weights was trained, as asked for"
     return Trials(tried=(tried,), left=(), chosen=tried, why=why)
 
 
-def _tried(deeper: Deeper, plan: Plan | None, bench: _Bench) -> Tried:
-    network, test = deeper.network, indices_of(bench.seen.samples, "test")
+def _tried(deeper: Deeper, plan: Plan | None, bench: _Bench, val: Images, of_head: Tensor | None) -> Tried:
+    """Measure a trained network on the images held out; where nothing was learnt, the head's figures hold."""
+    network = deeper.network
+    if deeper.way == "full" and deeper.best_epoch == 0 and of_head is not None:
+        logits = of_head
+    else:
+        logits = predict(network.model, val.pixels, network.preprocess)
     whole = len(stage_macs(network.model.architecture)) - 1
     stages = plan.stages if plan and deeper.way == "full" else whole
     what = {whole: "all of the network", 1: "the last stage"}.get(stages, f"the last {stages} stages")
     start = "from the learnt head on" if deeper.way == "full" else "from new weights"
     candidate = Candidate(
         way=deeper.way,
-        validation=_score(deeper.logits, bench),
+        validation=_score(logits, bench),
         test=None,
         seconds=deeper.seconds,
         forecast_seconds=plan.seconds if plan and deeper.way == "full" else None,
@@ -227,30 +239,41 @@ def _tried(deeper: Deeper, plan: Plan | None, bench: _Bench) -> Tried:
     return Tried(
         candidate=candidate,
         network=network,
-        temperature=fit_temperature(deeper.logits, bench.val.labels),
-        logits=predict(network.model, bench.seen.images(test).pixels, network.preprocess),
+        temperature=fit_temperature(logits, bench.val.labels),
+        val=logits,
+        test=None,
     )
+
+
+def on_test(tried: Tried, seen: Seen) -> Float32[Tensor, "test classes"]:
+    """What ``tried`` says of the test images."""
+    if tried.test is not None:
+        return tried.test
+    images = seen.images(indices_of(seen.samples, "test"))
+    return predict(tried.network.model, images.pixels, tried.network.preprocess)
 
 
 def _score(logits: Tensor, bench: _Bench) -> Score:
     return score(logits, bench.val.labels, bench.val.groups, bench.val.classes)
 
 
-def _choose(frozen: Tried, logits: Tensor, others: list[tuple[Tried, Deeper]], bench: _Bench) -> Trials:
+def _choose(frozen: Tried, others: list[Tried], bench: _Bench) -> Trials:
     """The head alone, unless another way is surely better on the images held out."""
-    tried = (frozen, *(each for each, _ in others))
-    full, deeper = others[0]
+    tried, full = (frozen, *others), others[0]
     if bench.task.settings.way == "full":
         why = "the network was trained on from the head, as asked for"
         return Trials(tried=tried, left=(), chosen=full, why=why)
-    base = drawn_accuracies(logits, bench.val.labels, bench.val.groups)
-    best, share = frozen, 0.0
-    for each, deeper in others:
-        draws = drawn_accuracies(deeper.logits, bench.val.labels, bench.val.groups)
-        better = float((draws > base).double().mean())
+    best, share, base = frozen, 0.0, _draws(frozen, bench)
+    for each in others:
+        better = float((_draws(each, bench) > base).double().mean())
         if better >= SURE and better > share:
             best, share = each, better
     return Trials(tried=tried, left=(), chosen=best, why=_reason(frozen, full, best, share, bench))
+
+
+def _draws(tried: Tried, bench: _Bench) -> Tensor:
+    assert tried.val is not None
+    return drawn_accuracies(tried.val, bench.val.labels, bench.val.groups)
 
 
 def _reason(frozen: Tried, full: Tried, best: Tried, share: float, bench: _Bench) -> str:

@@ -21,9 +21,9 @@ def tuned_table(result: TuneResult) -> Group:
         f"accuracy {percent(result.test_score.accuracy)} · macro-F1 {percent(result.test_score.macro_f1)} · "
         f"calibration error {percent(result.test.calibration_error)}, {percent(result.calibration_error)} "
         f"at temperature {result.temperature:.2f}\n",
-        f"{result.chosen}: {result.why}\n",
+        f"kept: {result.chosen}, {result.why}\n",
     )
-    return Group(headline, _candidates(result), Text(), _classes(result))
+    return Group(headline, _candidates(result), _notes(result), _classes(result))
 
 
 def _test_groups(result: TuneResult) -> int | None:
@@ -31,18 +31,23 @@ def _test_groups(result: TuneResult) -> int | None:
 
 
 def _candidates(result: TuneResult) -> Table:
-    table = _table("way", "held out", "test", "time", "")
+    table = _table("way", "held out", "95 %", "test", "95 %", "time")
     for each in result.candidates:
         time = duration(each.seconds) if each.seconds else ""
-        table.add_row(each.way, _range(each.validation), _range(each.test), time, each.note)
+        table.add_row(each.way, *_range(each.validation), *_range(each.test), time)
     return table
 
 
-def _range(score: Score | None) -> str:
+def _notes(result: TuneResult) -> Text:
+    return Text("".join(f"\n{each.way}: {each.note}" for each in result.candidates) + "\n")
+
+
+def _range(score: Score | None) -> tuple[str, str]:
+    """Balanced accuracy, and its interval."""
     if score is None:
-        return ""
+        return "", ""
     low, high = score.interval
-    return f"{percent(score.balanced_accuracy)} ({percent(low, 1)} to {percent(high, 1)})"
+    return percent(score.balanced_accuracy), f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _classes(result: TuneResult) -> Table:
