@@ -11,19 +11,12 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.evaluate.intervals import Interval, wilson_interval
+
 DRAWS = 1000
 LEVEL = 0.95
 SEED = 0
 _VALUES = 20_000_000  # weights that are in memory at a time
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A measured value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -50,10 +43,11 @@ def bootstrap(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> dict[str, Interval]:
-    """Percentile intervals of 95 % for ``top1``, ``top5``, ``loss``, ``balanced_accuracy``, ``macro_f1``.
+    """Intervals of 95 % for ``top1``, ``top5``, ``loss``, ``balanced_accuracy``, ``macro_f1``.
 
-    A class that a draw leaves without images is left out of its means. Where not one image is wrong, an
-    interval has no width: mistakes that were not seen cannot be drawn.
+    They are percentiles of the draws, but for top1 and top5 of images that are each for itself, which
+    Wilson's interval serves better. A class that a draw leaves without images is left out of its means.
+    Where not one image is wrong, percentiles have no width: mistakes that were not seen cannot be drawn.
 
     Args:
         logits: of the images.
@@ -70,8 +64,14 @@ def bootstrap(
     tail = (1 - LEVEL) / 2
     low, high = drawn.quantile(torch.tensor([tail, 1 - tail]), dim=0).tolist()
     (values,) = _measures(images, torch.ones(len(labels), 1, dtype=torch.float64)).tolist()
-    ends = zip(NAMES, values, low, high, strict=True)
-    return {name: Interval(*each) for name, *each in ends}
+    intervals = {name: Interval(*each) for name, *each in zip(NAMES, values, low, high, strict=True)}
+    if groups is None:
+        intervals |= {name: _binomial(intervals[name].value, len(labels)) for name in ("top1", "top5")}
+    return intervals
+
+
+def _binomial(share: float, count: int) -> Interval:
+    return Interval(share, *wilson_interval(round(share * count), count))
 
 
 def _images(logits: Tensor, labels: Tensor, groups: tuple[str, ...] | None) -> _Images:

@@ -30,6 +30,7 @@ class DenseClassifier(nn.Module):
         window = model.architecture.map_shape[1:]
         self.pools_whole = model.architecture.head.grid == 1
         self.head = nn.Sequential(*_head_modules(model, (1, 1) if self.pools_whole else window))
+        self.train(model.training)
 
     def forward(self, images: Images) -> Float[Tensor, "batch classes rows columns"]:
         """Logits at every place of the window; one place where images are of the network's own size.
@@ -78,7 +79,8 @@ def _spread(
     places = window[0] * window[1]
     each = torch.eye(places, dtype=weight.dtype, device=weight.device).view(places, 1, *window)
     pooling = functional.adaptive_avg_pool2d(each, grid).flatten(1)  # (places, grid * grid)
-    return (weight.flatten(2) @ pooling.T).unflatten(2, window)
+    spread: Tensor = (weight.flatten(2) @ pooling.T).unflatten(2, window)
+    return spread
 
 
 def _convolution(
