@@ -47,6 +47,14 @@ class Protocol:
     flip: bool
     """Whether mirror images are shown too."""
 
+    @property
+    def words(self) -> str:
+        """For people."""
+        if self.name == "single":
+            return "each image shown once, as in training"
+        scales = ", ".join(map(str, self.scales))
+        return f"protocol {self.name} at {scales} px{', with mirror images' if self.flip else ''}"
+
 
 class Seen(NamedTuple):
     """What the network makes of some images."""
