@@ -6,7 +6,7 @@ from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from verydeep.errors import DataError
-from verydeep.evaluate.calibration import COLDEST, HOTTEST, fit_temperature, reliability
+from verydeep.evaluate.calibration import HOTTEST, fit_temperature, reliability
 
 
 def drawn(count=4000, classes=5, seed=0, temperature=1.0):
@@ -45,7 +45,7 @@ def test_the_temperature_is_that_of_lbfgs():
 
     def loss():
         optimizer.zero_grad()
-        value = functional.cross_entropy(logits.double() / temperature, labels)
+        value = functional.cross_entropy(logits.double() / temperature, labels, label_smoothing=1 / 4001)
         value.backward()
         return value
 
@@ -61,10 +61,15 @@ def test_scaling_mends_a_network_that_is_too_sure():
     assert before > 0.1 and after < 0.02
 
 
-def test_where_there_is_no_best_temperature_it_is_the_end_of_the_range():
-    logits = torch.eye(3)
-    assert fit_temperature(logits, torch.tensor([0, 1, 2])) == pytest.approx(COLDEST)
-    assert fit_temperature(logits, torch.tensor([1, 2, 0])) == pytest.approx(HOTTEST)
+def test_a_network_that_is_always_right_is_not_made_as_sure_as_can_be():
+    """Of three images told right a quarter of each label is anyone's: 3/4 and a third of 1/4 at most."""
+    temperature = fit_temperature(torch.eye(3), torch.tensor([0, 1, 2]))
+    (surest, *_) = (torch.eye(3) / temperature).softmax(1)[0].tolist()
+    assert surest == pytest.approx(3 / 4 + 1 / 12)
+
+
+def test_where_all_are_told_wrong_it_is_the_end_of_the_range():
+    assert fit_temperature(torch.eye(3), torch.tensor([1, 2, 0])) == pytest.approx(HOTTEST)
 
 
 def test_no_images_are_refused():

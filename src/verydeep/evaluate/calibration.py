@@ -14,7 +14,7 @@ from verydeep.errors import DataError
 
 BINS = 15
 COLDEST, HOTTEST = 0.05, 20.0
-"""Where the search for a temperature ends: labels that are all right, or all wrong, have no best one."""
+"""Where the search for a temperature ends: images that are all told wrong have no best one."""
 _HALVINGS = 50  # of the range of its logarithm: to 1e-14
 
 
@@ -79,6 +79,9 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
     Above 1 the network is too sure. The likelihood is concave in 1 / T, so that its slope changes sign once,
     and halving finds where. What is likeliest, and so the accuracy, stays.
 
+    Labels count as if one more image had any of them (as in Platt 1999, section 2.2): else a network that
+    tells all of few images right would be made as sure as can be, and pay for its first mistake elsewhere.
+
     Args:
         logits: of validation images.
         labels: indices of their classes.
@@ -89,7 +92,8 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
     if not len(labels):
         raise DataError("a temperature is fitted on validation images, and there are none; hold some back")
     logits = logits.double()
-    true = logits.gather(1, labels[:, None]).squeeze(1)
+    doubt = 1 / (len(labels) + 1)
+    true = (1 - doubt) * logits.gather(1, labels[:, None]).squeeze(1) + doubt * logits.mean(1)
     low, high = torch.tensor([COLDEST, HOTTEST], dtype=torch.float64).log()
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
