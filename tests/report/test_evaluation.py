@@ -64,7 +64,7 @@ def test_the_numbers_stand_beside_their_intervals():
         assert f"{name} {100 * value:.2f} % 95 % interval" in text
     for fact in ("No images of crow", "200 images", "protocol dense at 256 px", "A note.", "Brier score"):
         assert fact in text
-    assert "No temperature is known" in text and "Calibration error, scaled" not in text
+    assert "No temperature is applied" in text and "Calibration error, scaled" not in text
 
 
 def test_a_temperature_is_shown_with_what_it_mends():
