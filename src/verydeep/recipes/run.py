@@ -47,6 +47,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def split(self) -> Path:
+        """What each image was for, where the run was made on images of one's own."""
+        return self.path / "split.csv"
+
+    @property
     def state(self) -> Path:
         """The training state; there while the run is unfinished."""
         return self.path / "state" / "state.pt"
