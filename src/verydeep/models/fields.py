@@ -34,7 +34,7 @@ class Field:
 
 
 def fields(model: Classifier) -> dict[str, Field]:
-    """The field of each layer before the head, by the names of ``taps``, in the order in which they come about.
+    """The field of each layer before the head, by the names of ``taps``, in the order in which they run.
 
     Where a shortcut meets the body of its block, the field is that of the body, which sees more.
     """
