@@ -2,10 +2,9 @@
 
     python benchmarks/pointing.py RUN FOLDER [--images 18] [--method grad-cam] [--layer relu5_3]
 
-FOLDER has a folder a class, named as the classes of RUN, with images that RUN was not trained on. Four of them
-make an image, one of the class that is asked for and three of others; the figure is the part of the heat in
-the right quarter, 0.25 by chance (Boehle et al. 2021, arXiv 2104.00032). RUN must take images of twice its
-size, as every network that ends in `| gap` does.
+FOLDER has a folder a class, named as the classes of RUN, with images that RUN was not trained on. Four of
+them make an image, one of the class that is asked for and three of others; the figure is the part of the heat
+in the right quarter, 25 % by chance (Böhle et al. 2021, arXiv 2104.00032).
 """
 
 import argparse
@@ -25,6 +24,7 @@ Grid = tuple[Tensor, str, int]
 
 
 def main() -> None:
+    """Print the mean part of the heat that lies in the right quarter."""
     arguments = _arguments()
     random.seed(0)
     network = vd.load(arguments.run)
