@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verydeep.data.split import stratified_split
+from verydeep.data.split import folds, grouped_split, stratified_split
 from verydeep.errors import DataError
 
 
@@ -65,3 +65,43 @@ def test_a_seed_picks_the_same_images_whatever_the_global_state():
 def test_impossible_wishes_are_refused(labels, fraction, words):
     with pytest.raises(DataError, match=words):
         stratified_split(torch.tensor(labels, dtype=torch.int64), fraction, seed=0)
+
+
+def test_folds_share_every_class_evenly():
+    labels = torch.tensor([0] * 50 + [1] * 7 + [2] * 3)
+    of = folds(labels, None, 5, seed=0)
+    assert of.bincount().tolist() == [12] * 5
+    assert [int((of[labels == 0] == fold).sum()) for fold in range(5)] == [10] * 5
+    assert sorted(of[labels == 2].tolist()) == sorted(set(of[labels == 2].tolist()))
+
+
+def test_grouped_folds_cut_no_group_and_share_a_rare_class():
+    labels = torch.tensor([0, 0, 0, 0, 1] * 20)
+    groups = tuple(f"photo {i // 5}" for i in range(100))
+    of = folds(labels, groups, 5, seed=0)
+    assert all(len(set(of[5 * photo : 5 * photo + 5].tolist())) == 1 for photo in range(20))
+    assert of.bincount().tolist() == [20] * 5
+    assert torch.equal(of, folds(labels, groups, 5, seed=0))
+    assert not torch.equal(of, folds(labels, groups, 5, seed=1))
+
+
+def test_a_grouped_split_holds_back_about_its_share():
+    labels = torch.arange(300) % 3
+    groups = tuple(str(i // 7) for i in range(300))
+    train, held_back = grouped_split(labels, groups, 0.2, seed=3)
+    assert sorted([*train.tolist(), *held_back.tolist()]) == list(range(300))
+    assert not {groups[i] for i in train} & {groups[i] for i in held_back}
+    assert 54 <= len(held_back) <= 66
+
+
+def test_a_class_in_one_group_is_trained_on():
+    labels = torch.tensor([0, 0, 1, 1, 1, 1])
+    train, _ = grouped_split(labels, ("a", "a", "b", "c", "d", "e"), 0.25, seed=0)
+    assert {0, 1} <= set(train.tolist())
+
+
+def test_fewer_groups_than_folds_are_refused():
+    with pytest.raises(DataError, match="6 images are in 2 groups"):
+        folds(torch.zeros(6, dtype=torch.int64), tuple("aaabbb"), 5, seed=0)
+    with pytest.raises(DataError, match="3 images make no 5 folds"):
+        folds(torch.zeros(3, dtype=torch.int64), None, 5, seed=0)

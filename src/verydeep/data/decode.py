@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from verydeep.data.samples import Entry
 from verydeep.errors import DataError
 from verydeep.spec.preprocess import Preprocess
 
@@ -25,7 +26,7 @@ PIXEL_LIMIT = 100_000_000
 
 
 def decode(
-    source: Path | str | bytes, preprocess: Preprocess, *, pixel_limit: int = PIXEL_LIMIT
+    source: Path | str | bytes | Entry, preprocess: Preprocess, *, pixel_limit: int = PIXEL_LIMIT
 ) -> UInt8[Tensor, "channels size size"]:
     """The pixels of an image, 0 to 255 in grey or RGB order, ready for `normalise`.
 
@@ -34,7 +35,7 @@ def decode(
     its centre. Nothing is inverted, stretched or equalised.
 
     Args:
-        source: a file, or what is in one.
+        source: a file, what is in one, or an entry of a shard.
         preprocess: channels, resize and size.
         pixel_limit: images with more pixels are refused before they are decoded.
 
@@ -42,15 +43,23 @@ def decode(
         DataError: names the file, and why it cannot be used; a truncated file cannot.
     """
     name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
-    image = _read(source, name, pixel_limit)
+    image = read_image(source, name=name, pixel_limit=pixel_limit)
     image = _resize(image.convert("L" if preprocess.channels == 1 else "RGB"), preprocess, name, pixel_limit)
     pixels = torch.from_numpy(np.array(image))
     return pixels[None] if preprocess.channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
-def _read(source: Path | str | bytes, name: str, pixel_limit: int) -> Image.Image:
-    """The first frame, whole, upright, opaque, and of 8 bits a channel."""
+def read_image(
+    source: Path | str | bytes | Entry, *, name: str | None = None, pixel_limit: int = PIXEL_LIMIT
+) -> Image.Image:
+    """The first frame, whole, upright, opaque, and of 8 bits a channel; in its own size and mode.
+
+    Raises:
+        DataError: calls the image ``name`` (the source itself by default), and says why it cannot be used.
+    """
+    name = name or str(source)
     try:
+        source = source if isinstance(source, Path | str | bytes) else source.read()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit comes next
             opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)

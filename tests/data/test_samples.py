@@ -1,0 +1,160 @@
+"""A folder as samples, its groups, its parts, and how it streams."""
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+import torch
+from PIL import Image
+
+from verydeep.data.folder import read_folder
+from verydeep.data.partition import indices_of, read_split, with_test_part, write_split
+from verydeep.data.samples import grouped
+from verydeep.data.stream import BATCHES_AHEAD, decode_all, stream
+from verydeep.errors import DataError
+from verydeep.spec.preprocess import Preprocess
+
+SMALL = Preprocess(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Two classes of three cells each from three photographs, with what else lies about in folders."""
+    for label, shade in (("round", 250), ("square", 5)):
+        for photo in (1, 2, 3):
+            save(tmp_path / "cells" / label / f"photo_{photo}_cell_{shade}.png", shade)
+    (tmp_path / "cells" / "round" / ".hidden.png").write_bytes(b"")
+    (tmp_path / "cells" / "round" / "notes.txt").write_text("round ones")
+    return tmp_path / "cells"
+
+
+def save(path, shade=0, size=(8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (shade, shade, shade)).save(path)
+
+
+def test_class_folders_are_the_labels(photographs):
+    samples = read_folder(photographs)
+    assert samples.classes == ("round", "square")
+    assert samples.class_sizes == {"round": 3, "square": 3}
+    assert samples.names[0] == "round/photo_1_cell_250.png"
+    assert samples.parts == (None,) * 6
+
+
+def test_train_val_and_test_folders_are_the_parts(tmp_path):
+    for part in ("Train", "valid", "test"):
+        save(tmp_path / part / "a" / "x.png")
+    save(tmp_path / "Train" / "b" / "deeper" / "y.png")
+    samples = read_folder(tmp_path)
+    assert samples.parts == ("train", "train", "test", "val")
+    assert samples.classes == ("a", "b")
+    assert indices_of(samples, "train", "val").tolist() == [0, 1, 3]
+
+
+def test_a_folder_that_mixes_parts_and_classes_is_refused(tmp_path):
+    save(tmp_path / "train" / "a" / "x.png")
+    save(tmp_path / "cats" / "y.png")
+    with pytest.raises(DataError, match="train beside cats"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_a_folder_without_class_folders_is_refused(tmp_path, loose):
+    if loose:
+        save(tmp_path / "x.png")
+    with pytest.raises(DataError, match="<class>/<image>"):
+        read_folder(tmp_path)
+
+
+def test_an_empty_class_folder_is_a_class_of_no_images(photographs):
+    (photographs / "empty").mkdir()
+    assert read_folder(photographs).class_sizes == {"empty": 0, "round": 3, "square": 3}
+
+
+def test_a_pattern_groups_by_its_bracket_or_by_all_it_matches(photographs):
+    samples = read_folder(photographs)
+    assert grouped(samples, r"photo_\d").groups[:3] == ("photo_1", "photo_2", "photo_3")
+    assert grouped(samples, r"photo_(\d)").groups[3:] == ("1", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("by", "match"), [("photo_(", "no regular expression"), ("slide_1", "finds nothing")]
+)
+def test_a_pattern_that_is_none_or_misses_an_image_is_refused(photographs, by, match):
+    with pytest.raises(DataError, match=match):
+        grouped(read_folder(photographs), by)
+
+
+def test_the_test_part_is_cut_by_groups_and_kept(photographs, tmp_path):
+    samples = grouped(read_folder(photographs), r"photo_\d")
+    cut = with_test_part(samples, 1 / 3, seed=0)
+    testing = {group for group, part in zip(cut.groups, cut.parts, strict=True) if part == "test"}
+    assert len(testing) == 1
+    assert sorted(cut.parts) == ["test"] * 2 + ["train"] * 4
+    write_split(cut, tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv") == dict(zip(cut.names, cut.parts, strict=True))
+
+
+def test_a_test_part_that_is_there_stays(tmp_path):
+    for part in ("train", "test"):
+        for number in range(4):
+            save(tmp_path / part / "a" / f"{number}.png")
+    assert sorted(with_test_part(read_folder(tmp_path), 0.5, seed=0).parts) == ["test"] * 4 + ["train"] * 4
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "name,label,group,part\nx,y,,elsewhere\n"])
+def test_a_file_that_is_no_split_is_refused(tmp_path, text):
+    (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(DataError, match="is no split"):
+        read_split(tmp_path / "split.csv")
+
+
+def test_images_stream_in_order_and_broken_ones_are_named(photographs):
+    (photographs / "round" / "photo_2_cell_250.png").write_bytes(b"no image")
+    samples = read_folder(photographs)
+    batches = list(stream(samples.sources, SMALL, 4))
+    assert [batch.indices.tolist() for batch in batches] == [[0, 2, 3], [4, 5]]
+    assert [batch.pixels.shape[0] for batch in batches] == [3, 2]
+    assert [broken.source for broken in batches[0].broken] == [samples.sources[1]]
+    images, broken = decode_all(samples, SMALL)
+    assert images.labels.tolist() == [0, 0, 1, 1, 1]
+    assert images.pixels[:, 0, 0, 0].tolist() == [250, 250, 5, 5, 5]
+    assert "no image" in broken[0].why
+
+
+@dataclass
+class Counted:
+    """An entry that counts how many were read."""
+
+    content: bytes
+    reads: list[int]
+    lock: threading.Lock
+
+    def read(self) -> bytes:
+        with self.lock:
+            self.reads.append(1)
+        return self.content
+
+
+def test_decoding_never_runs_far_ahead(photographs):
+    content = (photographs / "round" / "photo_1_cell_250.png").read_bytes()
+    reads, lock = [], threading.Lock()
+    batches = stream([Counted(content, reads, lock)] * 100, SMALL, 5)
+    next(batches)
+    batches.close()
+    assert len(reads) <= 5 * (BATCHES_AHEAD + 1)
+
+
+def test_where_nothing_can_be_read_there_are_no_images(tmp_path):
+    save(tmp_path / "a" / "x.png")
+    (tmp_path / "a" / "x.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="none of the 1 images"):
+        decode_all(read_folder(tmp_path), SMALL)
+
+
+def test_a_chosen_few_keep_what_belongs_to_them(photographs):
+    samples = grouped(read_folder(photographs), r"photo_\d")
+    chosen = samples.select(torch.tensor([4, 0]))
+    assert chosen.names == ("square/photo_2_cell_5.png", "round/photo_1_cell_250.png")
+    assert chosen.labels.tolist() == [1, 0]
+    assert chosen.groups == ("photo_2", "photo_1")
