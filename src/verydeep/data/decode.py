@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from verydeep.data.samples import Entry
-from verydeep.errors import DataError, UnreadableError
+from verydeep.errors import Damage, DataError, UnreadableError
 from verydeep.spec.preprocess import Preprocess
 
 IMAGE_SUFFIXES = frozenset(
@@ -27,10 +27,6 @@ IMAGE_SUFFIXES = frozenset(
 
 PIXEL_LIMIT = 100_000_000
 """Pixels of the largest image that is decoded, unless the caller says otherwise."""
-
-DAMAGES = ("empty", "not there", "no image", "cut off", "broken", "too large", "32 bits")
-"""What can ail an image: the ``kind`` of an `UnreadableError`."""
-
 
 SPARE = 2
 """A JPEG is decoded at no less than so many times the size asked for: then its pixels differ by 3 of 255 at
@@ -143,7 +139,7 @@ def open_image(
         words = f"{name} is no image of a known kind, or is cut off at its beginning"
         raise UnreadableError(words, "no image") from error
     except Exception as error:  # a broken file can make Pillow's parsers raise almost anything
-        kind = "cut off" if "truncated" in str(error).lower() else "broken"
+        kind: Damage = "cut off" if "truncated" in str(error).lower() else "broken"
         raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
 
 
