@@ -16,8 +16,9 @@ def evaluation_table(result: Evaluation) -> Group:
     headline = Text.assemble(
         (f"Accuracy {percent(result.top1)}", "bold"),
         f"  (95 % interval {percent(low)} to {percent(high)}) on {result.images:,} images\n",
-        f"top-5 {percent(result.top5)} · loss {result.loss:.3f} nats · "
-        f"calibration error {percent(result.calibration_error)}\n",
+        f"balanced accuracy {percent(result.balanced_accuracy)} · macro-F1 {percent(result.macro_f1)} · "
+        f"top-5 {percent(result.top5)}\n"
+        f"loss {result.loss:.3f} nats · calibration error {percent(result.calibration_error)}\n",
     )
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("class")
