@@ -9,6 +9,7 @@ from verydeep.data.samples import Part, Source
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.spec.arch import Architecture
 from verydeep.spec.preprocess import Preprocess
+from verydeep.train.balance import Balance
 from verydeep.train.results import EpochResult
 
 Way = Literal["frozen", "full", "from-scratch"]
@@ -23,10 +24,10 @@ class TuneSettings:
 
     data: str
     """A folder of class folders, or of train, val and test folders of them."""
-    weights: str
-    """A weight file, a run folder, or a name in the catalog, such as vgg16: its published weights."""
+    weights: str | None = None
+    """A weight file, a run folder, or a name in the catalog, such as vgg16; needed but from scratch."""
     model: str | None = None
-    """The network that the weights must be of, by name or line, with its own head; found out by default."""
+    """The network, by name or line; found out from the weights by default."""
     head: Literal["gap", "whole"] = "gap"
     """gap puts the classes right after a global average pool; whole keeps the weights' hidden layers."""
     size: int | None = None
@@ -41,7 +42,7 @@ class TuneSettings:
     """Seconds that may be spent in all; what would take longer is not begun."""
     way: Wanted = "auto"
     """frozen, full, from-scratch, all to compare, or what suits."""
-    balance: Literal["auto", "none", "logits", "weights", "sampler"] = "auto"
+    balance: Balance = "auto"
     """How small classes are made up for; auto adjusts the logits where one is over three times another."""
 
     def values(self) -> dict[str, Any]:
