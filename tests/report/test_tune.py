@@ -7,13 +7,17 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+from verydeep.explain.heat import HeatMap
+from verydeep.recipes.looks import Look
 from verydeep.recipes.tuning import BrokenImage, MistakenImage, TuneSettings
 from verydeep.report.numbers import NONE, TIMES
 from verydeep.report.plots import HEIGHT, WIDTH
-from verydeep.report.tune import MOST_PICTURES, SIDE, render_tune, sentence, write_tune
+from verydeep.report.tune import MOST_PICTURES, SIDE, render_tune, write_tune
 from verydeep.report.tune_plots import intervals, strength_charts
+from verydeep.report.tune_words import sentence
 
 from .runs import epoch
 from .test_page import Outline, words
@@ -98,7 +102,7 @@ def test_advice_is_in_sentences_and_hidden_where_there_is_none(tmp_path):
     assert "Before you trust it The test leaves open whether" in words(page(tmp_path))
     assert "Before you trust it" not in words(page(tmp_path, advice=()))
     assert sentence("add images") == "Add images."
-    assert sentence("Add images (try it)") == "Add images (try it)"
+    assert sentence("Add images. Or not?") == "Add images. Or not?"
 
 
 def test_every_way_is_in_the_table_with_the_reason(tmp_path):
@@ -183,6 +187,11 @@ def test_a_loss_that_is_not_finite_is_left_out():
             "Stopped early, after 6 of 300 epochs; epoch 4 was the best on the validation",
         ),
         (6, 6, "All 6 epochs were trained; the last was the best"),
+        (
+            0,
+            6,
+            "All 6 epochs were trained; none did better on the validation images than what it began",
+        ),
         (None, 6, "All 6 epochs were trained."),
     ],
 )
@@ -209,7 +218,7 @@ def test_a_class_without_test_images_has_no_figures(tmp_path):
     [
         (1.25, "surer than it was right"),
         (0.8, "less sure than it was right"),
-        (1.01, "about as sure as it is right"),
+        (1.01, "about as sure as it was right"),
     ],
 )
 def test_calibration_is_said_in_words(tmp_path, temperature, said):
@@ -237,6 +246,36 @@ def test_a_picture_that_is_gone_is_said_to_be(tmp_path):
     text = render_tune(made, command=COMMAND)
     assert "no longer there" in text and "cat/1.jpg" in text
     assert len(Outline(text).each("img")) == 1
+
+
+def look(name, label="cat", predicted="cat"):
+    """A grey image whose middle spoke for ``predicted``."""
+    heat = torch.zeros(16, 16)
+    heat[6:10, 6:10] = 1.0
+    found = HeatMap(
+        pixels=torch.full((1, 16, 16), 128, dtype=torch.uint8),
+        heat=heat, label=predicted, probability=0.9, predicted=predicted, confidence=0.9,
+        method="grad-cam", layer="relu5_3",
+    )  # fmt: skip
+    return Look(name=name, label=label, heat=found)
+
+
+def test_where_it_looked_is_shown_for_mistakes_and_right_answers(tmp_path):
+    made = tuning(tmp_path, mistakes=())
+    text = render_tune(
+        made, command=COMMAND, looks=(look("a.png", predicted="dog"), look("b.png", "dog", "dog"))
+    )
+    assert "Taken for another true: cat taken for: dog a.png Named rightly dog b.png" in words(text)
+    assert "grad-cam, relu5_3" in words(text)
+    image, heat = Outline(text).each("img")[:2]
+    assert image["alt"] == "a.png" and image["src"] != heat["src"]
+    assert Outline(text).open == []
+
+
+def test_without_heat_maps_there_is_no_section_of_them(tmp_path):
+    assert "Where it looked" not in page(tmp_path)
+    only_right = render_tune(tuning(tmp_path), command=COMMAND, looks=(look("b.png"),))
+    assert "Named rightly" in only_right and "Taken for another" not in only_right
 
 
 def test_names_are_text(tmp_path):

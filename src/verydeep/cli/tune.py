@@ -1,6 +1,8 @@
 """``verydeep tune``: from a folder of one's own images to a classifier, and what it is worth."""
 
 import re
+import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from verydeep.cli.console import err, out, print_json
 from verydeep.errors import Interrupted, RecipeError
+from verydeep.recipes.looks import looks
 from verydeep.recipes.machine import Device
-from verydeep.recipes.run import next_run_path
+from verydeep.recipes.run import RunFolder, next_run_path
 from verydeep.recipes.tune import TuneWatcher
 from verydeep.recipes.tune import tune as tune_network
 from verydeep.recipes.tuning import (
@@ -25,9 +28,11 @@ from verydeep.recipes.tuning import (
     TuneSettings,
     Wanted,
 )
+from verydeep.report.tune import write_tune
 from verydeep.report.tuned import tuned_table
 from verydeep.train.balance import Balance
 from verydeep.train.probe import STRENGTHS
+from verydeep.weights.load import load
 
 RUNS = Path("runs")
 
@@ -111,6 +116,12 @@ def tune(
             result = tune_network(settings, run, device=device, watcher=progress)
         except KeyboardInterrupt:
             raise Interrupted(progress.kept()) from None
+    write_tune(
+        result,
+        RunFolder(result.run).report,
+        command=shlex.join(["verydeep", *sys.argv[1:]]),
+        looks=looks(result, load(result.run)),
+    )
     if json:
         print_json(_values(result))
     else:
@@ -240,4 +251,4 @@ def _say(result: TuneResult) -> None:
     out().print(tuned_table(result))
     for sentence in result.advice:
         err().print(f"Note: {sentence}", markup=False, soft_wrap=True)
-    out().print(f"Run: {result.run}", markup=False, soft_wrap=True)
+    out().print(f"Report: {RunFolder(result.run).report}", markup=False, soft_wrap=True)
