@@ -10,7 +10,7 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-from verydeep.evaluate.metrics import accuracy, brier_score, evaluation, worst_mistakes
+from verydeep.evaluate.metrics import accuracy, balanced_accuracy, brier_score, evaluation, worst_mistakes
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5], [0.0, 5.0, 1.0]])
 LABELS = torch.tensor([0, 1, 2, 0])
@@ -91,3 +91,9 @@ def test_the_surest_mistake_comes_first():
     assert (second.index, second.label, second.predicted) == (2, "c", "a")
     assert first.confidence == pytest.approx(math.exp(5) / (math.exp(5) + math.exp(1) + 1))
     assert len(worst_mistakes(LOGITS, LABELS, CLASSES, limit=1)) == 1
+
+
+def test_balanced_accuracy_counts_every_class_alike():
+    logits = torch.eye(3)[[0, 0, 0, 0, 0, 1]]  # all ones right but one of the rare class
+    labels = torch.tensor([0, 0, 0, 0, 1, 1])
+    assert balanced_accuracy(logits, labels) == pytest.approx((1 + 1 / 2) / 2)  # class 2 has no image

@@ -5,7 +5,7 @@ import pytest
 from verydeep.analyze.trace import trace
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
-from verydeep.spec.names import derived_name, fc_names, grid_name, layer_names
+from verydeep.spec.names import derived_name, fc_names, grid_name, layer_names, stage_starts
 
 NAMES_OF_RESNET20 = [
     f"{row}{stage}_{block}{conv}"
@@ -65,3 +65,18 @@ def test_what_belongs_to_a_layer_bears_its_number():
     assert [derived_name("conv3_2", "relu"), derived_name("fc6", "relu"), derived_name("conv1", "bn")] == [
         "relu3_2", "relu6", "bn1",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("vgg16", ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")),
+        ("resnet50", ("conv1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")),  # the table's conv2_x to conv5_x
+        ("plain34", ("conv1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")),
+        ("alexnet", ("conv1", "conv2", "conv3")),
+    ],
+)
+def test_a_stage_begins_where_the_papers_have_it(name, begins):
+    architecture = zoo.resolve(name)
+    names = layer_names(architecture)
+    assert tuple(names[start] for start in stage_starts(architecture)) == begins

@@ -75,7 +75,7 @@ def test_smoothed_labels_name_no_rare_class_for_a_common_image(remedy):
     """The best logits for three looks, one a class, found by descent."""
     criterion = balanced_criterion(SIZES, remedy, label_smoothing=0.2)
     logits = torch.zeros(3, 3, requires_grad=True)
-    descent = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-9)
+    descent = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
     labels = torch.arange(3)
 
     def loss():

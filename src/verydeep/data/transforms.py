@@ -4,21 +4,28 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.data.distort import colour, resized_crop
 from verydeep.errors import ShapeError
 from verydeep.spec.preprocess import Preprocess
+
+Flip = Literal["none", "random", "alternating"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
     """What is done to training images, in this order; nothing by default."""
 
-    flip: Literal["none", "random", "alternating"] = "none"
+    flip: Flip = "none"
     """Mirror images left to right: at random, or every other epoch ("alternating", Jordan 2024)."""
+    crop: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """Cut out a rectangle of at least this part of each image's area, stretched to its size; 1 is off."""
+    colour: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Change brightness, contrast and saturation each by up to this part; 0 is off."""
     shift: Annotated[int, Ge(0)] = 0
     """Move each image by up to this many px either way, reflecting it at the border."""
     cutout: Annotated[int, Ge(0)] = 0
@@ -32,7 +39,7 @@ def augment(
     config: AugmentConfig,
     generator: torch.Generator,
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images`` after the flip, the shift and the cutout that ``config`` asks for.
+    """``images`` after the flip, crop, change of colour, shift and cutout that ``config`` asks for.
 
     Args:
         images: of any number type, on any device.
@@ -48,6 +55,10 @@ def augment(
         images = random_flip(images, generator)
     elif config.flip == "alternating":
         images = alternating_flip(images, indices, epoch)
+    if config.crop < 1:
+        images = resized_crop(images, config.crop, generator)
+    if config.colour:
+        images = colour(images, config.colour, generator)
     if config.shift:
         images = shift(images, config.shift, generator)
     if config.cutout:
@@ -59,7 +70,8 @@ def random_flip(
     images: Shaped[Tensor, "batch channels height width"], generator: torch.Generator
 ) -> Shaped[Tensor, "batch channels height width"]:
     """``images``, each mirrored left to right with probability one half."""
-    return _flip(images, _draw(2, len(images), images, generator).bool())
+    indices = torch.arange(len(images), device=images.device)
+    return _flip(images, mirrored(indices, 0, "random", generator))
 
 
 def alternating_flip(
@@ -70,7 +82,24 @@ def alternating_flip(
     Any two epochs in a row show each image both ways. Jordan 2024 (arXiv 2404.00498), section 3.6: a hash
     of its index decides how an image starts.
     """
-    return _flip(images, (_hash_bit(indices.to(images.device)) + epoch) % 2 == 1)
+    return _flip(images, _alternating(indices.to(images.device), epoch))
+
+
+def mirrored(
+    indices: Int64[Tensor, " batch"], epoch: int, flip: Flip, generator: torch.Generator
+) -> Bool[Tensor, " batch"]:
+    """Which images of a batch ``flip`` mirrors, for what was computed from them both ways."""
+    match flip:
+        case "none":
+            return torch.zeros_like(indices, dtype=torch.bool)
+        case "random":
+            return _draw(2, len(indices), indices, generator).bool()
+        case "alternating":
+            return _alternating(indices, epoch)
+
+
+def _alternating(indices: Int64[Tensor, " batch"], epoch: int) -> Bool[Tensor, " batch"]:
+    return (_hash_bit(indices) + epoch) % 2 == 1
 
 
 def _flip(

@@ -126,6 +126,13 @@ def brier_score(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " 
     return float((logits.double().softmax(1) - truth).square().sum(1).mean())
 
 
+def balanced_accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
+    """The mean over the classes that have images of the part that is recognised, in [0, 1]."""
+    right = labels[logits.argmax(1) == labels].bincount(minlength=logits.shape[1])
+    all_of = labels.bincount(minlength=logits.shape[1])
+    return float((right[all_of > 0] / all_of[all_of > 0]).double().mean())
+
+
 def worst_mistakes(
     logits: Float[Tensor, "count classes"],
     labels: Int64[Tensor, " count"],

@@ -55,6 +55,17 @@ def derived_name(name: str, kind: str) -> str:
     return kind + name.removeprefix("conv").removeprefix("fc")
 
 
+def stage_starts(architecture: Architecture) -> tuple[int, ...]:
+    """The place in ``layers`` at which each stage begins: 0, after a pool, at a stride, where blocks begin.
+
+    VGG has five stages, one from each pool to the next; ResNet its stem and the papers' conv2_x to conv5_x.
+    """
+    layers = architecture.layers
+    befores = chain([None], layers)
+    opened = (place for place, pair in enumerate(zip(befores, layers, strict=False)) if _opens_stage(*pair))
+    return (0, *opened)
+
+
 def _numbers(architecture: Architecture) -> list[tuple[int, int]]:
     """Stage and place in it of each layer; place 0 where the stage's number says all."""
     if _numbered_through(architecture.layers):

@@ -50,10 +50,29 @@ def build_optimizers(
         kind = Adam if config.name == "adam" else AdamW
         groups = _groups(decayed, exempt, config.weight_decay)
         optimizers = [kind(groups, lr=config.lr, betas=(config.momentum, 0.999), foreach=True)]
+    _keep_peaks(optimizers)
+    return optimizers
+
+
+def staged_adamw(parts: Iterable[tuple[Iterable[Tensor], float]], weight_decay: float) -> Optimizer:
+    """AdamW with a peak rate for each part of the parameters; biases and norms do not decay.
+
+    The first group is of the first part.
+    """
+    groups = [
+        {**group, "lr": lr}
+        for parameters, lr in parts
+        for group in _groups(*_by_decay(parameters), weight_decay=weight_decay)
+    ]
+    optimizer = AdamW(groups, foreach=True)
+    _keep_peaks([optimizer])
+    return optimizer
+
+
+def _keep_peaks(optimizers: Iterable[Optimizer]) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
-    return optimizers
 
 
 def set_rate(optimizers: Iterable[Optimizer], factor: float) -> None:

@@ -22,3 +22,13 @@ class EpochResult:
     """Learning rate of the last step, of the first group of parameters."""
     seconds: float
     """Training so far: data, augmentation and steps, without evaluation and start-up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunedEpoch(EpochResult):
+    """One epoch of fine-tuning, as the averaged weights do on validation."""
+
+    val_balanced: float
+    """Mean recall of the classes on validation, in [0, 1]: what the epoch is chosen by."""
+    is_best: bool
+    """Whether none before it was as good."""
