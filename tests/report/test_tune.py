@@ -202,6 +202,14 @@ def test_the_point_of_early_stopping_is_marked(tmp_path, best, planned, said):
     assert (f"epoch {best} was kept" in words(text)) == (best is not None)
 
 
+def test_the_epochs_are_drawn_by_what_the_best_was_chosen_by(tmp_path):
+    text = page(tmp_path)
+    assert "Balanced accuracy in validation" in words(text)
+    assert "epoch 4, validation: 93.00\N{NO-BREAK SPACE}%" in text
+    plain = full(epochs=(epoch(1), epoch(2)), best_epoch=2)
+    assert "validation 80.00 %" in words(page(tmp_path, candidates=(candidate(), plain)))
+
+
 def test_each_class_has_recall_precision_and_f1(tmp_path):
     text = words(page(tmp_path))
     assert f"dog 90.0 % 75.0 % 81.8 % 20 cat {TIMES} 2" in text  # 18 of 20; 18 of 24 taken for dogs

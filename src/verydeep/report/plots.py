@@ -10,7 +10,7 @@ from math import ceil, floor, isfinite, log10
 
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.report.numbers import percent
-from verydeep.train.results import EpochResult
+from verydeep.train.results import EpochResult, TunedEpoch
 
 WIDTH, HEIGHT, LOW_HEIGHT = 460, 250, 110
 """Of a figure, and of one that matters less, in the pixels of its own grid."""
@@ -83,7 +83,7 @@ def loss_chart(
     series = (
         _series("training", ((epoch.epoch, epoch.train_loss) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_loss) for epoch in epochs)),
-        _series("test", [(epochs[-1].epoch, test and test.loss)]),
+        _series("test", [(epochs[-1].epoch, None if test is None else test.loss)]),
     )
     return _chart("Loss", series, _Scale(0.0, _highest(series), "{:g}".format, "{:.3f}".format), kept=kept)
 
@@ -95,11 +95,19 @@ def accuracy_chart(
     series = (
         _series("training", ((epoch.epoch, epoch.train_top1) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_top1) for epoch in epochs)),
-        _series("test", [(epochs[-1].epoch, test and test.top1)]),
+        _series("test", [(epochs[-1].epoch, None if test is None else test.top1)]),
     )
     lowest = min(value for one in series for _, value in one.values)
     scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
     return _chart("Accuracy", series, scale, kept=kept)
+
+
+def balanced_chart(epochs: Sequence[TunedEpoch], kept: int | None = None) -> Chart:
+    """Balanced accuracy in validation, up to 100 %; ``kept`` is marked."""
+    series = (_series("validation", ((epoch.epoch, epoch.val_balanced) for epoch in epochs)),)
+    lowest = min(epoch.val_balanced for epoch in epochs)
+    scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
+    return _chart("Balanced accuracy in validation", series, scale, kept=kept)
 
 
 def rate_chart(epochs: Sequence[EpochResult]) -> Chart:

@@ -26,6 +26,7 @@ from verydeep.report.overlay import method_in_words
 from verydeep.report.page import data_uri, environment
 from verydeep.report.tune_plots import WAYS, intervals, span, strength_charts
 from verydeep.report.tune_words import PARTS, cut, done, read, sentence, stopping, sureness
+from verydeep.train.results import TunedEpoch
 
 MOST_PICTURES = 24
 """Mistakes that are shown."""
@@ -107,11 +108,13 @@ def class_bars(result: TuneResult) -> tuple[ClassBar, ...]:
 
 
 def _curves(candidate: Candidate) -> tuple[plots.Chart, ...]:
+    """What the best epoch was chosen by, plain accuracy where there is no other, and the loss."""
     kept = candidate.best_epoch
-    return (
-        plots.accuracy_chart(candidate.epochs, kept=kept),
-        plots.loss_chart(candidate.epochs, kept=kept),
+    tuned = [epoch for epoch in candidate.epochs if isinstance(epoch, TunedEpoch)]
+    chosen_by = (
+        plots.balanced_chart(tuned, kept) if tuned else plots.accuracy_chart(candidate.epochs, kept=kept)
     )
+    return chosen_by, plots.loss_chart(candidate.epochs, kept=kept)
 
 
 @dataclass(frozen=True)
