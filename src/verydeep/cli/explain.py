@@ -67,6 +67,8 @@ def explain(
         raise DataError("--filters shows weights: it takes no images, and --patches is another picture")
     if not (filters or images):
         raise DataError("no image is given; name files, folders or globs, or ask for --filters")
+    if class_ and (filters or patches):
+        raise DataError("--class is for heat maps; --patches and --filters belong to no class")
     network = load(run)
     network.model.to(choose_device(device))
     if filters:

@@ -55,7 +55,7 @@ def heat_maps(
     network: Network,
     pixels: UInt8[Tensor, "count channels height width"],
     classes: Sequence[str] | None = None,
-    method: Method = "grad-cam",
+    method: str = "grad-cam",
     *,
     layer: str | None = None,
 ) -> tuple[HeatMap, ...]:
@@ -78,7 +78,7 @@ def heat_maps(
         SpecError: where there is no such method or layer, the layer gives no map, or the method takes none.
         DataError: where the network has no such class, or no classes at all.
     """
-    layer = _check(network, method, layer)
+    known, layer = _check(network, method, layer)
     labels = None if classes is None else _labels(network, classes, len(pixels))
     batch_size = max(1, BATCH_PIXELS // network.preprocess.size**2)
     was_training = network.model.training
@@ -87,7 +87,7 @@ def heat_maps(
         found: list[HeatMap] = []
         for start in range(0, len(pixels), batch_size):
             batch = slice(start, start + batch_size)
-            asked = _Asked(method, layer, None if labels is None else labels[batch], batch_size)
+            asked = _Asked(known, layer, None if labels is None else labels[batch], batch_size)
             found += _of_batch(network, pixels[batch], asked)
     finally:
         network.model.train(was_training)
@@ -105,10 +105,11 @@ class _Asked:
     batch_size: int
 
 
-def _check(network: Network, method: Method, layer: str | None) -> str | None:
-    """The layer to look at; None where the method looks at the image."""
-    if method not in METHODS:
-        raise SpecError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
+def _check(network: Network, asked: str, layer: str | None) -> tuple[Method, str | None]:
+    """The method, and the layer to look at; None where the method looks at the image."""
+    method = next((known for known in METHODS if known == asked), None)
+    if method is None:
+        raise SpecError(f"there is no method {asked!r}; there are {', '.join(METHODS)}")
     if not network.classes:
         raise DataError(
             f"{network.model.architecture.name} has no classes that an image could speak for: only its "
@@ -119,7 +120,7 @@ def _check(network: Network, method: Method, layer: str | None) -> str | None:
         field_of(network.model, layer)  # refuses what gives no map
     elif layer is not None:
         raise SpecError(f"{method} looks at the image and at no layer; {layer!r} goes with grad-cam")
-    return layer
+    return method, layer
 
 
 def _labels(network: Network, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:

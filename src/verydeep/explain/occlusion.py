@@ -25,8 +25,8 @@ def occlusion(
     """How much log-probability of ``labels`` goes when a grey square covers a pixel, signed, in nats.
 
     Zeiler and Fergus map the probability itself, which hardly moves while it is close to 1. A pixel has the
-    mean over the windows that cover it. Grey is the mean of the data: 0 in ``images``, which are as the
-    network sees them. The model must be in eval.
+    mean over the windows that cover it, and 0 where none does. Grey is the mean of the data: 0 in ``images``,
+    which are as the network sees them. The model must be in eval.
 
     Args:
         model: the network.
@@ -76,4 +76,4 @@ def _map(
         for drop, (rows, columns) in zip(drops, places, strict=True):
             lost[rows, columns] += drop
             covers[rows, columns] += 1
-    return lost / covers
+    return lost / covers.clamp_min(1)

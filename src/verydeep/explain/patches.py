@@ -57,7 +57,7 @@ class LayerPatches:
 
 def strongest_patches(
     network: Network,
-    batches: Iterable[UInt8[Tensor, "count channels height width"]],
+    batches: Iterable[UInt8[Tensor, "_ channels height width"]],
     layer: str | None = None,
     *,
     channels: int = CHANNELS,

@@ -8,7 +8,7 @@ PAPER, INK, DIM, BLUE = "#ffffff", "#17212b", "#586571", "#0067b0"
 
 
 def cut(text: str, room: float, size: int) -> str:
-    """``text`` with its middle left out where it is wider than ``room`` px, in what the font has letters for."""
+    """``text`` with its middle left out where it is wider than ``room`` px; signs that the font lacks go."""
     text = text.replace(SPACE, " ").replace(TIMES, "x")
     if font(size).getlength(text) <= room:
         return text
