@@ -29,7 +29,7 @@ def test_it_is_the_optimum_that_scikit_learn_finds(strength):
     )
     theirs = linear_model.LogisticRegression(C=1 / (len(labels) * strength), tol=1e-10, max_iter=10_000)
     theirs.fit(standard.numpy(), labels.numpy())
-    head = Problem(features, labels, 4).solve(strength)
+    (head,) = Problem(features, labels, 4).solve(strength)
     logits = head(features)
     # Scikit-learn's logits are ours up to a shift that is the same for all classes.
     expected = torch.from_numpy(theirs.decision_function(standard.numpy())).float()
@@ -42,7 +42,7 @@ def centred(logits):
 
 def test_at_the_optimum_the_gradient_is_nothing():
     features, labels = drawn(classes=3)
-    head = Problem(features, labels, 3).solve(0.01)
+    (head,) = Problem(features, labels, 3).solve(0.01)
     bias = head.bias.double().requires_grad_()
     weight = head.weight.double().requires_grad_()
     loss = functional.cross_entropy(features.double() @ weight.T + bias, labels)
@@ -58,41 +58,38 @@ def test_a_path_ends_where_a_fresh_start_ends():
     features, labels = drawn()
     warm = Problem(features, labels, 4)
     for strength in (1.0, 0.1, 0.01):
-        last = warm.solve(strength)
-    fresh = Problem(features, labels, 4).solve(0.01)
+        (last,) = warm.solve(strength)
+    (fresh,) = Problem(features, labels, 4).solve(0.01)
     torch.testing.assert_close(last(features), fresh(features), atol=5e-3, rtol=1e-3)
 
 
 def test_more_values_than_images_are_no_trouble():
     features, labels = drawn(count=20, values=200, classes=2)
-    head = Problem(features, labels, 2).solve(1e-3)
+    (head,) = Problem(features, labels, 2).solve(1e-3)
     assert (head(features).argmax(1) == labels).all()
 
 
 def test_a_class_without_images_is_never_named():
     features, labels = drawn(classes=3)
-    head = Problem(features, labels, 5).solve(0.01)
+    (head,) = Problem(features, labels, 5).solve(0.01)
     assert set(head(features).argmax(1).tolist()) <= {0, 1, 2}
 
 
 def test_weights_count_images_as_often_as_copies_would():
     features, labels = drawn(classes=2)
     doubled = torch.cat([features, features[labels == 1]]), torch.cat([labels, labels[labels == 1]])
-    copies = Problem(*doubled, 2)
-    weighed = Problem(features, labels, 2, torch.tensor([1.0, 2.0]))
+    (copies,) = Problem(*doubled, 2).solve(1e-7)
+    (weighed,) = Problem(features, labels, 2, weights=torch.tensor([1.0, 2.0])).solve(1e-7)
     # Copies move the mean and deviation too, which only matter for what is regularised: not at this strength.
-    torch.testing.assert_close(
-        copies.solve(1e-7)(features).softmax(1), weighed.solve(1e-7)(features).softmax(1), atol=0.02, rtol=0
-    )
+    torch.testing.assert_close(copies(features).softmax(1), weighed(features).softmax(1), atol=0.02, rtol=0)
 
 
 def test_what_is_held_out_was_not_learnt_from():
     """Labels are noise: a head that had seen them would know them by heart."""
     chance = torch.Generator().manual_seed(0)
     features, labels = torch.randn(60, 100, generator=chance), torch.randint(2, (60,), generator=chance)
-    learnt = Problem(features, labels, 2).solve(1e-3)(features).argmax(1)
     (held,) = cross_validate(features, labels, folds(labels, None, 5, 0), 2, strengths=[1e-3])
-    assert (learnt == labels).all()
+    assert (held.head(features).argmax(1) == labels).all()
     assert 0.25 < (held.logits.argmax(1) == labels).double().mean() < 0.75
 
 
@@ -102,3 +99,15 @@ def test_cross_validation_takes_a_class_of_one_image():
     (held,) = cross_validate(features, labels, folds(labels, None, 5, 0), 3, strengths=[0.01])
     assert held.logits.isfinite().all()
     assert held.logits[0].argmax() != 2  # no head that is asked about it has seen its class
+
+
+def test_heads_that_are_searched_for_together_are_those_found_alone():
+    features, labels = drawn(classes=3)
+    features = features[:, :10]  # more images than values: each head has one optimum, well found
+    place = folds(labels, None, 3, 0)
+    (held,) = cross_validate(features, labels, place, 3, strengths=[0.01])
+    for fold in range(3):
+        learns = (place != fold)[None]
+        (alone,) = Problem(features, labels, 3, learns).solve(0.01)
+        here = place == fold
+        torch.testing.assert_close(held.logits[here], alone(features[here]), atol=5e-3, rtol=1e-3)

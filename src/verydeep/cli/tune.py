@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from verydeep.cli.console import err, out, print_json
 from verydeep.errors import Interrupted, RecipeError
@@ -27,11 +27,15 @@ from verydeep.recipes.tuning import (
     TuneResult,
     TuneSettings,
     Wanted,
+    Way,
 )
+from verydeep.report.numbers import duration
 from verydeep.report.tune import write_tune
 from verydeep.report.tuned import tuned_table
 from verydeep.train.balance import Balance
 from verydeep.train.probe import STRENGTHS
+from verydeep.train.results import TunedEpoch
+from verydeep.train.tuning import TuningState
 from verydeep.weights.load import load
 
 RUNS = Path("runs")
@@ -115,7 +119,7 @@ def tune(
         try:
             result = tune_network(settings, run, device=device, watcher=progress)
         except KeyboardInterrupt:
-            raise Interrupted(progress.kept()) from None
+            raise Interrupted(progress.kept(run)) from None
     write_tune(
         result,
         RunFolder(result.run).report,
@@ -164,8 +168,9 @@ class TuneProgress(TuneWatcher):
             transient=True,
             disable=not console.is_terminal,
         )
-        self.tasks: dict[str, Any] = {}
+        self.tasks: dict[str, TaskID] = {}
         self.images = 0
+        self.way, self.limit = "", 1.0
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -192,17 +197,44 @@ class TuneProgress(TuneWatcher):
         """Move the bar."""
         self._move("Learning the head", STRENGTHS.index(point.strength) + 1, len(STRENGTHS))
 
+    def begins(self, way: Way, learn: int, val: int, seconds: float) -> None:
+        """One line, and a bar of the time."""
+        self.way, self.limit = way, seconds
+        self._say(
+            f"{way}: training on {learn:,} images for at most {duration(seconds)}; {val:,} are held out to "
+            "choose by"
+        )
+
+    def stepped(self, state: TuningState) -> None:
+        """Move the bar."""
+        steps = state.epochs * state.steps
+        done = max(state.seconds / self.limit, (state.epoch * state.steps + state.step) / max(1, steps))
+        self._move(f"Training ({self.way})", min(99, int(100 * done)), 100)
+
+    def finished_epoch(self, epoch: TunedEpoch) -> None:
+        """One line."""
+        best = " · best so far" if epoch.is_best else ""
+        self._say(
+            f"epoch {epoch.epoch}/{epoch.epochs} · training loss {epoch.train_loss:.3f} · held out "
+            f"{epoch.val_balanced:.2%} balanced · {epoch.seconds:.0f} s{best}"
+        )
+
     def tried(self, candidate: Candidate) -> None:
         """One line."""
+        if f"Training ({candidate.way})" in self.tasks:
+            self.bar.update(self.tasks[f"Training ({candidate.way})"], visible=False)
+        self._move("Learning the head", len(STRENGTHS), len(STRENGTHS))
         if candidate.validation:
             low, high = candidate.validation.interval
             self._say(
                 f"{candidate.way}: balanced accuracy {candidate.validation.balanced_accuracy:.2%} "
-                f"({low:.1%} to {high:.1%}) on images held out of training"
+                f"({low:.1%} to {high:.1%}) on images held out of training, {duration(candidate.seconds)}"
             )
 
-    def kept(self) -> str:
-        """What an interruption leaves."""
+    def kept(self, run: Path) -> str:
+        """What an interruption leaves, in words."""
+        if (run / "model.safetensors").exists():
+            return f"stopped; {run} holds the head on the network as it is, whole and ready to use"
         if not self.images:
             return "stopped before anything was computed"
         return (
@@ -213,7 +245,7 @@ class TuneProgress(TuneWatcher):
     def _move(self, text: str, done: int, total: int) -> None:
         if text not in self.tasks:
             self.tasks[text] = self.bar.add_task(text, total=total)
-        self.bar.update(self.tasks[text], completed=done, visible=done < total)
+        self.bar.update(self.tasks[text], completed=done, total=total, visible=done < total)
 
     def _say(self, text: str) -> None:
         self.bar.console.print(text, markup=False, soft_wrap=True)

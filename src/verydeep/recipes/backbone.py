@@ -12,12 +12,13 @@ from torch import nn
 
 from verydeep.data.samples import Source
 from verydeep.errors import CheckpointError, DataError, RecipeError
-from verydeep.models.build import build_empty
+from verydeep.models.build import build, build_empty
 from verydeep.models.classifier import Classifier
 from verydeep.recipes.tuning import TuneSettings
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
 from verydeep.spec.layers import Head
+from verydeep.spec.preprocess import IMAGENET as IMAGENET_SEEN
 from verydeep.train.probe import LinearHead
 from verydeep.weights.checkpoint import Checkpoint
 from verydeep.weights.fetch import fetch_weights
@@ -29,13 +30,42 @@ SIZES_READ = 500
 """Of how many images the sides are read."""
 
 
-def load_backbone(settings: TuneSettings, classes: tuple[str, ...]) -> Checkpoint:
+def fitted_backbone(
+    settings: TuneSettings, classes: tuple[str, ...], short_side: int
+) -> tuple[Checkpoint, str]:
+    """The network to begin from at the size that suits images of this ``short_side``, and why that one.
+
+    Raises:
+        CheckpointError: where the weights cannot be used.
+        RecipeError: where none are given and none can be done without.
+        ShapeError: where the size is too small for the network.
+    """
+    if settings.weights is None:
+        if settings.way != "from-scratch" or settings.model is None:
+            raise RecipeError(
+                "give --weights: a file, a run folder, or a name such as vgg16; --from-scratch does without, "
+                "with --model for the network"
+            )
+        size, reason = fitting_size(settings.size, short_side, IMAGENET_SEEN.size)
+        return _new(zoo.resolve(settings.model), classes, size), reason
+    network = load_backbone(settings, settings.weights, classes)
+    size, reason = fitting_size(settings.size, short_side, network.preprocess.size)
+    return at_size(network, size), reason
+
+
+def _new(architecture: Architecture, classes: tuple[str, ...], size: int) -> Checkpoint:
+    """A network without weights worth keeping; it is drawn anew before it is trained."""
+    fitted = architecture.with_classes(len(classes)).with_input(3, size)
+    return Checkpoint(build(fitted).eval(), replace(IMAGENET_SEEN, size=size, resize=None), classes)
+
+
+def load_backbone(settings: TuneSettings, weights: str, classes: tuple[str, ...]) -> Checkpoint:
     """The network of the weights at their own size, with a last layer for ``classes`` that is still to learn.
 
     Raises:
         CheckpointError: where there are no such weights, or hidden layers are asked for that they lack.
     """
-    file = _file(settings)
+    file = _file(weights, settings.model)
     if settings.head == "whole":
         loaded = pretrained(settings.model, file, classes=classes)
         if len(loaded.new) > 1:
@@ -55,17 +85,15 @@ def load_backbone(settings: TuneSettings, classes: tuple[str, ...]) -> Checkpoin
     return replace(network, model=model, classes=classes, origin={"weights": file.name})
 
 
-def _file(settings: TuneSettings) -> Path:
-    if settings.weights is None:
-        raise RecipeError("give --weights: a file, a run folder, or a name such as vgg16")
-    file = Path(settings.weights).expanduser()
+def _file(weights: str, model: str | None) -> Path:
+    file = Path(weights).expanduser()
     if file.exists() or file.suffix or len(file.parts) > 1:
         return file
-    if settings.weights != IMAGENET:
-        return fetch_weights(settings.weights)
-    if settings.model is None:
+    if weights != IMAGENET:
+        return fetch_weights(weights)
+    if model is None:
         raise RecipeError("--weights imagenet needs --model beside it, such as vgg16")
-    return fetch_weights(settings.model)
+    return fetch_weights(model)
 
 
 def median_short_side(sources: Sequence[Source]) -> int:

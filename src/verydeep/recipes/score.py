@@ -1,7 +1,7 @@
 """How good a way to learn was found to be, with the interval that its few images leave."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from verydeep.evaluate.metrics import evaluation
@@ -42,17 +42,25 @@ def balanced_accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tens
 def interval(
     logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], groups: tuple[str, ...] | None
 ) -> tuple[float, float]:
-    """95 % of balanced accuracy, by the bootstrap: groups, or images, drawn with replacement.
+    """95 % of balanced accuracy, by the bootstrap."""
+    draws = drawn_accuracies(logits, labels, groups)
+    low, high = draws.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return low, high
 
-    What is alike is drawn together, or an interval over many pictures of few things would be too narrow.
+
+def drawn_accuracies(
+    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], groups: tuple[str, ...] | None
+) -> Float64[Tensor, " draws"]:
+    """Balanced accuracy where groups, or images, are drawn with replacement; the draws are always the same.
+
+    What is alike is drawn together, or many pictures of few things would seem to say much. As the draws are
+    the same for the same images, two networks may be compared draw by draw.
     """
     number = {group: place for place, group in enumerate(dict.fromkeys(groups or ()))}
-    drawn = torch.tensor([number[group] for group in groups]) if groups else torch.arange(len(labels))
-    right, images = _counts(logits, labels, drawn)
+    units = torch.tensor([number[group] for group in groups]) if groups else torch.arange(len(labels))
+    right, images = _counts(logits, labels, units)
     chance = torch.Generator().manual_seed(SEED)
-    recalls = torch.cat([_drawn(right, images, chance) for _ in range(DRAWS // DRAWS_AT_ONCE)])
-    low, high = recalls.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return low, high
+    return torch.cat([_drawn(right, images, chance) for _ in range(DRAWS // DRAWS_AT_ONCE)])
 
 
 def _drawn(right: Tensor, images: Tensor, chance: torch.Generator) -> Tensor:

@@ -1,61 +1,40 @@
-"""A tuning from a folder to a run folder: read, look once, learn a head, measure, and say why."""
+"""A tuning from a folder to a run folder: look once, learn a head, go deeper where that pays, say why."""
 
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
 
-import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from verydeep.data.partition import indices_of, with_test_part, write_split
-from verydeep.data.reading import read_samples
-from verydeep.data.samples import Part, Samples
-from verydeep.errors import DataError
+from verydeep.data.partition import indices_of, write_split
+from verydeep.data.samples import Samples
 from verydeep.evaluate.metrics import evaluation, worst_mistakes
 from verydeep.recipes.advice import advice
-from verydeep.recipes.backbone import at_size, fitting_size, load_backbone, median_short_side, with_head
+from verydeep.recipes.backbone import with_head
 from verydeep.recipes.heads import LearntHead, learn_head
-from verydeep.recipes.machine import Device, choose_device, describe
+from verydeep.recipes.machine import Device, describe
+from verydeep.recipes.prepare import (
+    Seen,
+    Task,
+    TuneWatcher,
+    balance_words,
+    begin,
+    look,
+    open_all,
+    part_sizes,
+    remedy_for,
+)
 from verydeep.recipes.run import RunFolder, new_tuning, write_settings
 from verydeep.recipes.score import score
-from verydeep.recipes.tuning import (
-    BrokenImage,
-    Candidate,
-    FeatureCost,
-    MistakenImage,
-    PartSize,
-    Reading,
-    StrengthPoint,
-    TuneResult,
-    TuneSettings,
-)
-from verydeep.train.balance import Remedy, chosen_balance
-from verydeep.train.cache import FeatureCache, Features
+from verydeep.recipes.tuning import Candidate, MistakenImage, TuneResult, TuneSettings
+from verydeep.recipes.ways import Trials, Tried, try_ways
 from verydeep.weights import checkpoint
 from verydeep.weights.checkpoint import Checkpoint
 
-MOST_BROKEN = 0.05
-"""The share of images that may be broken; with more, something else is wrong than a few files."""
-
-
-class TuneWatcher:
-    """What a caller may follow a tuning by; every method may be left as it is."""
-
-    def has_read(self, reading: Reading, parts: tuple[PartSize, ...], size_reason: str) -> None:
-        """The folder was read and split; the broken images are not known yet."""
-
-    def computed(self, done: int, total: int) -> None:
-        """So many images have gone through the network."""
-
-    def validated(self, point: StrengthPoint) -> None:
-        """Cross-validation is done with one strength."""
-
-    def tried(self, candidate: Candidate) -> None:
-        """One way to learn was tried, or left for a reason."""
+__all__ = ["TuneWatcher", "tune"]
 
 
 def tune(
@@ -68,6 +47,8 @@ def tune(
 ) -> TuneResult:
     """Tune the network of ``settings`` to its folder of images, into the new run folder ``out``.
 
+    As soon as there is a head the run folder holds it: an interruption of what comes later keeps it.
+
     Args:
         settings: what to tune to what.
         out: where model.safetensors, tune.toml and split.csv are written.
@@ -79,183 +60,97 @@ def tune(
         DataError: where the folder cannot be used: no images, too few to test on, too many broken ones.
         CheckpointError: where the weights cannot be used.
         RecipeError: where ``out`` is taken, or the machine has no such device.
+        LearningError: where training the network itself does not learn.
     """
-    began, started = time.perf_counter(), datetime.now(UTC)
+    started, began = datetime.now(UTC), time.perf_counter()
     folder = new_tuning(Path(out))
-    task = _begin(settings, device, watcher or TuneWatcher())
-    seen = _look(task, cache)
-    learnt = _learn(task, seen)
-    network = with_head(task.network, learnt.head, seen.samples.classes)
-    origin = _origin(task, learnt.validation.temperature)
-    network = replace(network, origin=network.origin | origin)
-    _save(folder, network, settings, task.samples)
-    return _result(task, seen, learnt, network, started, time.perf_counter() - began, folder)
+    task = begin(settings, device, watcher or TuneWatcher())
+    seen = open_all(task) if settings.way == "from-scratch" else look(task, cache)
+    job = _Job(task, seen, folder, started, began)
+    learnt = None if seen.features is None else _learn(task, seen)
+    frozen = None if learnt is None else _frozen(job, learnt)
+    if frozen is not None:
+        _save(job, frozen)
+    trials = try_ways(task, seen, learnt, frozen, began)
+    network = _save(job, trials.chosen)
+    result = _result(job, learnt, trials, network)
+    return replace(result, advice=advice(result))
 
 
 @dataclass(frozen=True)
-class _Task:
-    """What is known before anything is computed."""
+class _Job:
+    """What a run is made of from its beginning to its end."""
 
-    settings: TuneSettings
-    samples: Samples
-    """All of them, each with its part."""
-    network: Checkpoint
-    """At the size of the images, with a last layer still to learn."""
-    device: torch.device
-    watcher: TuneWatcher
-    reading: Reading
-    size_reason: str
+    task: Task
+    seen: Seen
+    folder: RunFolder
+    started: datetime
+    began: float
 
 
-def _begin(settings: TuneSettings, device: Device, watcher: TuneWatcher) -> _Task:
-    chosen = choose_device(device)
-    samples = read_samples(settings.data, group_by=settings.group_by)
-    samples = with_test_part(samples, settings.test, settings.seed)
-    _require_all_classes(samples)
-    short_side = median_short_side(samples.sources)
-    network = load_backbone(settings, samples.classes)
-    size, reason = fitting_size(settings.size, short_side, network.preprocess.size)
-    reading = Reading(
-        name=samples.name,
-        images=len(samples),
-        class_sizes=samples.class_sizes,
-        broken=(),
-        groups=_groups(samples),
-        short_side=short_side,
-    )
-    watcher.has_read(reading, part_sizes(samples), reason)
-    return _Task(settings, samples, at_size(network, size), chosen, watcher, reading, reason)
-
-
-def _require_all_classes(samples: Samples) -> None:
-    """Refuse a class that no image can be learnt from."""
-    sizes = samples.select(indices_of(samples, "train")).class_sizes
-    if len(sizes) < 2:
-        raise DataError(f"{samples.name} has one class, {samples.classes[0]}; it takes two to tell apart")
-    if empty := [name for name, size in sizes.items() if not size]:
-        raise DataError(
-            f"{samples.name} has no images to train on of {', '.join(empty)}. Add some, or take the "
-            "class's folder away"
-        )
-
-
-def _groups(samples: Samples) -> int | None:
-    return None if samples.groups is None else len(set(samples.groups))
-
-
-def part_sizes(samples: Samples) -> tuple[PartSize, ...]:
-    """The sides of the split that have images."""
-    sides = {part: samples.select(indices_of(samples, part)) for part in get_args(Part)}
-    return tuple(
-        PartSize(part=part, images=len(side), groups=_groups(side), class_sizes=side.class_sizes)
-        for part, side in sides.items()
-        if len(side)
-    )
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """The images that can be read, and what the frozen network says of them."""
-
-    samples: Samples
-    features: Features
-    cost: FeatureCost
-    reading: Reading
-
-    def part(self, *parts: Part) -> tuple[Float32[Tensor, "count values"], Samples]:
-        """Features and samples of some parts."""
-        places = indices_of(self.samples, *parts)
-        return self.features.values[places], self.samples.select(places)
-
-
-def _look(task: _Task, root: Path | None) -> _Seen:
-    """Run the frozen network over all images, once."""
-    model = task.network.model.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    cache = FeatureCache(model, task.network.preprocess, root)
-    features = cache(task.samples.sources, task.watcher.computed)
-    broken = tuple(
-        BrokenImage(name=task.samples.names[place], why=each.why) for place, each in features.broken
-    )
-    if len(broken) > MOST_BROKEN * len(task.samples):
-        raise DataError(_too_many(broken, len(task.samples)))
-    samples = task.samples.select(features.indices)
-    _require_all_classes(samples)
-    cost = FeatureCost(
-        values=features.values.shape[1],
-        computed=features.computed,
-        remembered=features.remembered,
-        seconds=features.seconds,
-        cache=cache.folder,
-    )
-    reading = replace(task.reading, class_sizes=samples.class_sizes, broken=broken)
-    return _Seen(samples, features, cost, reading)
-
-
-def _too_many(broken: tuple[BrokenImage, ...], images: int) -> str:
-    shown = "; ".join(each.why for each in broken[:3])
-    return (
-        f"{len(broken):,} of {images:,} images cannot be read, more than {MOST_BROKEN:.0%}: {shown}"
-        f"{'; ...' if len(broken) > 3 else ''}. Mend them or take them away"
-    )
-
-
-def _learn(task: _Task, seen: _Seen) -> LearntHead:
+def _learn(task: Task, seen: Seen) -> LearntHead:
+    """The head, from all images that are not for the test."""
     features, samples = seen.part("train", "val")
+    remedy = remedy_for(samples, task.settings)
     return learn_head(
-        features, samples.labels, samples.groups, samples.classes,
-        remedy_for(samples, task.settings), task.settings.seed, task.watcher.validated,
+        features, samples.labels, samples.groups, samples.classes, remedy, task.settings.seed,
+        task.watcher.validated,
     )  # fmt: skip
 
 
-def remedy_for(samples: Samples, settings: TuneSettings) -> Remedy:
-    """Against classes of unlike sizes in ``samples``."""
-    sizes = torch.tensor(list(samples.class_sizes.values()))
-    return chosen_balance(sizes, settings.balance)
-
-
-def _origin(task: _Task, temperature: float) -> dict[str, Any]:
-    return {
-        "verydeep": version("verydeep"),
-        "data": task.samples.name,
-        "tune": task.settings.values(),
-        "seed": task.settings.seed,
-        "temperature": temperature,
-    }
-
-
-def _save(folder: RunFolder, network: Checkpoint, settings: TuneSettings, samples: Samples) -> None:
-    checkpoint.save(network, folder.model)
-    write_settings(folder, settings.values())
-    write_split(samples, folder.split)
-
-
-def _result(
-    task: _Task,
-    seen: _Seen,
-    learnt: LearntHead,
-    network: Checkpoint,
-    started: datetime,
-    seconds: float,
-    folder: RunFolder,
-) -> TuneResult:
-    features, samples = seen.part("test")
-    logits = learnt.head(features)
-    measured = evaluation(logits, samples.labels, samples.classes)
-    calm = evaluation(logits / learnt.validation.temperature, samples.labels, samples.classes)
-    test_score = score(logits, samples.labels, samples.groups, samples.classes)
-    frozen = Candidate(
+def _frozen(job: _Job, learnt: LearntHead) -> Tried:
+    candidate = Candidate(
         way="frozen",
         validation=learnt.validation.score,
-        test=test_score,
+        test=None,
         seconds=learnt.validation.seconds,
         forecast_seconds=None,
         epochs=(),
         best_epoch=None,
         note="a head on the network as it is",
     )
-    task.watcher.tried(frozen)
-    result = TuneResult(
-        run=folder.path,
+    job.task.watcher.tried(candidate)
+    temperature = learnt.validation.temperature
+    return Tried(
+        candidate=candidate,
+        network=with_head(job.task.network, learnt.head, job.seen.samples.classes),
+        temperature=temperature,
+        logits=learnt.head(job.seen.part("test")[0]),
+    )
+
+
+def _save(job: _Job, tried: Tried) -> Checkpoint:
+    """Write the run folder with this network, and give the network as it was saved."""
+    settings = job.task.settings
+    origin = tried.network.origin | {
+        "verydeep": version("verydeep"),
+        "data": job.task.samples.name,
+        "tune": settings.values(),
+        "way": tried.candidate.way,
+        "seed": settings.seed,
+        "temperature": tried.temperature,
+    }
+    network = replace(tried.network, origin=origin)
+    checkpoint.save(network, job.folder.model)
+    write_settings(job.folder, settings.values())
+    write_split(job.task.samples, job.folder.split)
+    return network
+
+
+def _result(job: _Job, learnt: LearntHead | None, trials: Trials, network: Checkpoint) -> TuneResult:
+    task, seen, chosen = job.task, job.seen, trials.chosen
+    places = indices_of(seen.samples, "test")
+    test, pool = seen.samples.select(places), seen.samples.select(indices_of(seen.samples, "train", "val"))
+    calm = chosen.logits / chosen.temperature
+    is_measured = task.settings.way == "compare"
+    scores = {
+        each.candidate.way: score(each.logits, test.labels, test.groups, test.classes)
+        for each in trials.tried
+        if is_measured or each is chosen
+    }
+    tried = [replace(each.candidate, test=scores.get(each.candidate.way)) for each in trials.tried]
+    return TuneResult(
+        run=job.folder.path,
         settings=task.settings,
         architecture=network.model.architecture,
         preprocess=network.preprocess,
@@ -263,46 +158,31 @@ def _result(
         reading=seen.reading,
         parts=part_sizes(seen.samples),
         size_reason=task.size_reason,
-        balance=_balance_words(seen.part("train", "val")[1], task.settings),
+        balance=balance_words(pool, task.settings),
         features=seen.cost,
-        validation=learnt.validation,
-        candidates=(frozen,),
-        chosen="frozen",
-        why="the network stayed as it is, as asked for: only the head was learnt",
-        test=measured,
-        test_score=test_score,
-        calibration_error=calm.calibration_error,
-        mistakes=_mistakes(logits / learnt.validation.temperature, samples),
+        validation=None if learnt is None else learnt.validation,
+        candidates=(*tried, *trials.left),
+        chosen=chosen.candidate.way,
+        why=trials.why,
+        test=evaluation(chosen.logits, test.labels, test.classes),
+        test_score=scores[chosen.candidate.way],
+        calibration_error=evaluation(calm, test.labels, test.classes).calibration_error,
+        mistakes=_mistakes(calm, test),
         advice=(),
         machine=describe(task.device, "32-true"),
-        started=started,
-        seconds=seconds,
+        started=job.started,
+        seconds=time.perf_counter() - job.began,
     )
-    return replace(result, advice=advice(result))
 
 
-def _mistakes(logits: Tensor, samples: Samples) -> tuple[MistakenImage, ...]:
+def _mistakes(logits: Float32[Tensor, "test classes"], test: Samples) -> tuple[MistakenImage, ...]:
     return tuple(
         MistakenImage(
-            name=samples.names[mistake.index],
-            source=samples.sources[mistake.index],
+            name=test.names[mistake.index],
+            source=test.sources[mistake.index],
             label=mistake.label,
             predicted=mistake.predicted,
             confidence=mistake.confidence,
         )
-        for mistake in worst_mistakes(logits, samples.labels, samples.classes)
+        for mistake in worst_mistakes(logits, test.labels, test.classes)
     )
-
-
-def _balance_words(samples: Samples, settings: TuneSettings) -> str:
-    remedy = remedy_for(samples, settings)
-    largest = max(samples.class_sizes, key=samples.class_sizes.__getitem__)
-    least = min(samples.class_sizes, key=samples.class_sizes.__getitem__)
-    times = samples.class_sizes[largest] / max(1, samples.class_sizes[least])
-    what = {
-        "none": "every image counts the same",
-        "logit-adjust": "logits are adjusted so that classes count the same (--balance none to leave that)",
-        "weights": "images of small classes weigh more",
-        "sampler": "images of small classes weigh more",
-    }[remedy]
-    return f"{largest} has {times:.1f} times the images of {least}: {what}"

@@ -110,7 +110,7 @@ class FeatureCache:
         keys = _content_keys(sources)
         rows = self._read(set(keys))
         remembered = sum(key in rows for key in keys)
-        missing = {key: sources[place] for place, key in enumerate(keys) if key not in rows}
+        missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
         broken: dict[bytes, Broken] = {}
         with closing(self._compute(missing, watch)) as batches:
             for new, refused in batches:
@@ -122,7 +122,11 @@ class FeatureCache:
         return Features(
             values=torch.stack([rows[keys[place]] for place in read]),
             indices=torch.tensor(read),
-            broken=tuple((place, broken[key]) for place, key in enumerate(keys) if key in broken),
+            broken=tuple(
+                (place, _named(broken[key], sources[place]))
+                for place, key in enumerate(keys)
+                if key in broken
+            ),
             computed=len(missing) - len(broken),
             remembered=remembered,
             seconds=time.perf_counter() - began,
@@ -179,6 +183,11 @@ class FeatureCache:
             except (SafetensorError, OSError, KeyError, ValueError):
                 chunk.unlink(missing_ok=True)
         return found
+
+
+def _named(broken: Broken, source: Source) -> Broken:
+    """The same of ``source``, which holds the same."""
+    return Broken(source, broken.why.replace(str(broken.source), str(source)))
 
 
 def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:
