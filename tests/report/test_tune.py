@@ -111,7 +111,7 @@ def test_every_way_is_in_the_table_with_the_reason(tmp_path):
     assert (
         "a new head, the rest frozen chosen 93.10 % 90.2 % to 95.7 % 91.25 % 86.0 % to 95.0 % 3.2 s" in text
     )
-    assert f"the whole network trained on 92.10 % 89.0 % to 95.0 % {NONE} 2 min 20 s" in text
+    assert f"the network trained on 92.10 % 89.0 % to 95.0 % {NONE} 2 min 20 s" in text
     assert f"from scratch {NONE} {NONE} it would take 15 min 00 s Not tried: 360 images are few." in text
 
 

@@ -12,7 +12,7 @@ from verydeep.report.plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Poin
 
 WAYS: dict[Way, str] = {
     "frozen": "a new head, the rest frozen",
-    "full": "the whole network trained on",
+    "full": "the network trained on",
     "from-scratch": "from scratch",
 }
 """What each way is called on the page."""

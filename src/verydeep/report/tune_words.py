@@ -72,8 +72,8 @@ def sureness(result: TuneResult) -> str:
         )
     way = "surer than it was right" if degree > 1 else "less sure than it was right"
     return (
-        f"Left to itself the network was {way} on images held out of training. Its logits are divided by "
-        f"{degree:.2f} (Guo et al. 2017), in every prediction from now on."
+        f"Left to itself the network was {way} on images held out of training. Its logits divided by "
+        f"{degree:.2f} (Guo et al. 2017) give probabilities to believe; the run keeps that number."
     )
 
 
