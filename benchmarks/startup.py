@@ -4,11 +4,14 @@ python benchmarks/startup.py --runs 11
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import time
 
+# As on a user's machine: byte code is written at the first run, and read from then on.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "verydeep --help": ["-m", "verydeep", "--help"],
@@ -38,7 +41,7 @@ def main() -> None:
 def milliseconds(arguments: list[str]) -> float:
     """Wall time of Python with ``arguments``."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
     return 1000 * (time.perf_counter() - began)
 
 

@@ -36,6 +36,12 @@ def test_vgg_to_the_integer(name, parameters, features, macs, activations, last_
     assert [row.receptive_field for row in rows if row.kind == "pool"][-1] == pool5
 
 
+def test_the_path_passes_shortcuts_norms_and_pools_by():  # He et al. 2015, Table 1: 1 + 2 (3 + 4 + 6 + 3) + 1
+    path = trace(zoo.resolve("resnet34")).path
+    assert [row.kind for row in path] == ["conv"] * 33 + ["fc"]
+    assert not any("project" in row.name for row in path)
+
+
 @pytest.mark.parametrize(("letter", "millions"), [("A", 133), ("B", 133), ("C", 134), ("D", 138), ("E", 144)])
 def test_parameters_match_the_paper(letter, millions):  # Simonyan and Zisserman 2014, Table 2
     assert round(trace(zoo.resolve(letter)).totals.parameters / 1e6) == millions

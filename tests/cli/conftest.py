@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from verydeep.cli.main import main
 from verydeep.data import synthetic
 from verydeep.recipes.recipe import Recipe
 from verydeep.recipes.train import start
@@ -27,6 +28,25 @@ def verydeep():
             capture_output=True, text=True, cwd=cwd, timeout=300,
             env={**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1", **environment},
         )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def here(capsys, monkeypatch):
+    """As ``verydeep``, in this process, which has torch already: for help and for what is refused."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments, cwd=None):
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = stopped.code
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return run
 

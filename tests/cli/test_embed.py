@@ -80,10 +80,10 @@ def test_similar_finds_the_same_kind_from_a_folder_and_from_vectors(verydeep, fe
         (("similar", "RUN", "v.npz", "no.png"), "there is no file of vectors at v.npz"),
     ],
 )
-def test_mistakes_are_named(verydeep, features, folder, tmp_path, arguments, said):
+def test_mistakes_are_named(here, features, folder, tmp_path, arguments, said):
     names = {"RUN": str(features), "FOLDER": str(folder)}
     given = [names.get(text, text.replace("FOLDER/", f"{folder}/")) for text in arguments]
-    failed = verydeep(*given, cwd=tmp_path)
+    failed = here(*given, cwd=tmp_path)
     assert failed.returncode == 2 and said in failed.stderr
     assert not list(tmp_path.iterdir())
 

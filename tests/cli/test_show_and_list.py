@@ -122,6 +122,7 @@ def test_the_users_mistakes_exit_with_2(verydeep, arguments, said):
         "'weights', 'list'",
         "'--help'",
         "'--version'",
+        "'shw'",
     ],
 )
 def test_torch_is_not_loaded(arguments):
@@ -150,7 +151,7 @@ def test_torch_is_not_loaded(arguments):
         "weights",
     ],
 )
-def test_each_verb_has_help_with_an_example(verydeep, verb):
-    helped = verydeep(verb, "--help")
+def test_each_verb_has_help_with_an_example(here, verb):
+    helped = here(verb, "--help")
     assert helped.returncode == 0
     assert f"Example: verydeep {verb}" in helped.stdout

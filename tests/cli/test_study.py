@@ -5,15 +5,15 @@ import json
 import pytest
 
 
-def test_without_a_name_it_says_what_there_is(verydeep):
-    done = verydeep("study")
+def test_without_a_name_it_says_what_there_is(here):
+    done = here("study")
     assert done.returncode == 0, done.stderr
     assert "does accuracy rise with depth" in " ".join(done.stdout.split())
-    assert json.loads(verydeep("study", "--json").stdout)[0]["name"] == "depth"
+    assert json.loads(here("study", "--json").stdout)[0]["name"] == "depth"
 
 
-def test_an_unknown_study_is_the_users_mistake(verydeep):
-    done = verydeep("study", "dept")
+def test_an_unknown_study_is_the_users_mistake(here):
+    done = here("study", "dept")
     assert done.returncode == 2
     assert "Did you mean depth?" in done.stderr
 

@@ -60,8 +60,8 @@ def test_flags_come_before_the_recipe(verydeep, recipe, tmp_path):
         (("recipes", "copy", "quick"), "there is no recipe 'quick'"),
     ],
 )
-def test_the_users_mistakes_exit_with_2_and_leave_nothing(verydeep, tmp_path, arguments, said):
-    failed = verydeep(*arguments, cwd=tmp_path)
+def test_the_users_mistakes_exit_with_2_and_leave_nothing(here, tmp_path, arguments, said):
+    failed = here(*arguments, cwd=tmp_path)
     assert failed.returncode == 2, failed.stderr
     assert said in " ".join(failed.stderr.split())
     assert "Traceback" not in failed.stderr

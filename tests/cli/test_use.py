@@ -61,11 +61,11 @@ def test_predict_takes_files_and_globs(verydeep, trained, folder):
         (("evaluate", "nowhere", "synthetic"), "there is no checkpoint"),
     ],
 )
-def test_a_missing_run_is_named(verydeep, arguments, said):
-    failed = verydeep(*arguments)
+def test_a_missing_run_is_named(here, arguments, said):
+    failed = here(*arguments)
     assert failed.returncode == 2 and said in failed.stderr
 
 
-def test_a_missing_image_and_foreign_data_are_named(verydeep, trained):
-    failed = verydeep("predict", trained, "no-such-photo.jpg")
+def test_a_missing_image_and_foreign_data_are_named(here, trained):
+    failed = here("predict", trained, "no-such-photo.jpg")
     assert failed.returncode == 2 and "no-such-photo.jpg" in failed.stderr

@@ -84,7 +84,7 @@ def with_hub(hub, tmp_path):
     }  # fmt: skip
 
 
-def test_a_trained_run_is_pushed_pulled_and_used(verydeep, trained, hub, with_hub, tmp_path):
+def test_a_trained_run_is_pushed_pulled_and_used(verydeep, here, trained, hub, with_hub, tmp_path):
     arguments = ("user/shapes", "--private", "--licence", "mit", "--json")
     pushed = verydeep("weights", "push", trained, *arguments, **with_hub)
     assert pushed.returncode == 0, pushed.stderr
@@ -96,8 +96,8 @@ def test_a_trained_run_is_pushed_pulled_and_used(verydeep, trained, hub, with_hu
 
     pulled = verydeep("weights", "pull", "user/shapes", "--out", "mine", cwd=tmp_path, **with_hub)
     assert (pulled.returncode, pulled.stdout) == (0, "mine/model.safetensors\n"), pulled.stderr
-    used = verydeep("evaluate", "mine", "synthetic", "--json", cwd=tmp_path)
-    assert json.loads(used.stdout) == json.loads(verydeep("evaluate", trained, "synthetic", "--json").stdout)
+    used = here("evaluate", "mine", "synthetic", "--json", cwd=tmp_path)
+    assert json.loads(used.stdout) == json.loads(here("evaluate", trained, "synthetic", "--json").stdout)
 
 
 def test_pull_without_a_place_leaves_it_in_the_hubs_cache(verydeep, trained, hub, with_hub, tmp_path):

@@ -51,7 +51,7 @@ def test_columns_are_chosen_and_the_layer_leads():
 def test_what_is_kept_stands_beside_the_layers():
     architecture = zoo.resolve("vgg-tiny")
     foreseen = forecast(architecture, 2)
-    sheet = layer_sheet(trace(architecture), ("layer", "kept"), foreseen)
+    sheet = layer_sheet(trace(architecture), ("layer", "kept"), foreseen.kept)
     assert [row[0] for row in sheet.rows][:2] == ["input", "conv1_1"]
     assert sheet.total == ("total", foreseen.activations)
 

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from verydeep.report.plots import HEIGHT, WIDTH
-from verydeep.report.study import StudyReport, markdown, render_study, summary
+from verydeep.report.study import StudyReport, markdown, render_study
 from verydeep.report.study_plots import gradient_curves, loss_curves, strips
+from verydeep.report.study_sheets import summary
 from verydeep.study.table import STUDIES
 from verydeep.study.trial import LayerGradient, Outcome
 
@@ -36,8 +37,8 @@ def report(name, **changes):
     outcomes = tuple(outcome(trial) for trial in study.trials(False))
     values = {
         "study": study, "dataset": "fashion-mnist, 6,000 images", "outcomes": outcomes,
-        "findings": study.conclude(outcomes), "command": f"verydeep study {name}",
-        "machine": {"processor": "a <fast> one", "precision": "fp32"}, "seconds": 600.0,
+        "command": f"verydeep study {name}",
+        "machine": {"processor": "a <fast> one", "precision": "fp32"},
     }  # fmt: skip
     return StudyReport(**{**values, **changes})
 

@@ -17,7 +17,7 @@ class Comparison:
     line: str
     input: Shape
     depth: int
-    """Layers with weights from the image to the classes, as the papers count: no norm, no projection."""
+    """Layers on the path from the image to the classes."""
     parameters: int
     macs: int
     activations: int
@@ -33,7 +33,7 @@ def compare(architectures: Iterable[Architecture]) -> tuple[Comparison, ...]:
 
 
 def _row(traced: Trace) -> Comparison:
-    path = [row for row in traced.layers if row.macs and not row.name.endswith("_project")]
+    path = traced.path
     totals = traced.totals
     return Comparison(
         name=traced.name,

@@ -3,19 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
 
-from verydeep.analyze.tape import FP32, Map, Tape
+from verydeep.analyze.tape import Map, Tape
+from verydeep.analyze.widths import FP32, STATES, WIDTH, Dtype, Optimizer
 from verydeep.errors import SpecError
 from verydeep.spec.arch import Architecture
-
-Optimizer = Literal["sgd", "adam"]
-Dtype = Literal["fp32", "bf16"]
-
-WIDTH: dict[Dtype, int] = {"fp32": FP32, "bf16": 2}
-"""Bytes of an activation."""
-STATES: dict[Optimizer, int] = {"sgd": 1, "adam": 2}
-"""Values an optimizer remembers for each parameter: the momentum; both moments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +59,11 @@ class Forecast:
     layers: tuple[LayerMemory, ...]
     moments: tuple[Moment, ...]
     """The backward pass, one moment an operation, and the optimizer's step."""
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """What is kept of the input, of each layer and of the loss."""
+        return tuple(layer.kept for layer in self.layers)
 
     @property
     def activations(self) -> int:

@@ -18,11 +18,9 @@ from math import prod
 from typing import Any
 
 from verydeep.analyze.trace import LayerRow, trace
+from verydeep.analyze.widths import FP32, INT64
 from verydeep.spec.arch import Architecture
 from verydeep.spec.layers import Conv, LocalNorm, MaxPool, Residual
-
-FP32, INT64 = 4, 8
-"""Bytes of a value."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,8 @@ from verydeep.spec.layers import Conv, LocalNorm, MaxPool, Residual, Shape
 from verydeep.spec.names import derived_name, fc_names, grid_name, layer_names
 
 Kind = Literal["conv", "norm", "pool", "add", "fc"]
+_PROJECTION = "_project"
+"""How the convolution of a shortcut is called, behind the name of its block."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,11 @@ class Trace:
     line: str
     input: Shape
     layers: tuple[LayerRow, ...]
+
+    @property
+    def path(self) -> tuple[LayerRow, ...]:
+        """The layers with weights from the image to the classes, as papers count: no norm, no projection."""
+        return tuple(row for row in self.layers if row.macs and not row.name.endswith(_PROJECTION))
 
     @property
     def totals(self) -> Totals:
@@ -156,7 +163,7 @@ def _norm_row(conv_name: str, view: _View) -> LayerRow:
 
 def _block_rows(architecture: Architecture, block: Residual, name: str, view: _View) -> Iterator[LayerRow]:
     projection = block.projection(view.shape)
-    shortcut = _conv_rows(architecture, projection, f"{name}_project", view) if projection else iter(())
+    shortcut = _conv_rows(architecture, projection, f"{name}{_PROJECTION}", view) if projection else iter(())
     for number, conv in enumerate(block.convs, start=1):
         yield from _conv_rows(architecture, conv, f"{name}_{number}", view)
         view = view.through(conv)

@@ -1,6 +1,5 @@
 """Where the command speaks: results on stdout, talk on stderr."""
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +12,18 @@ BEGAN = time.perf_counter()
 
 def out() -> Console:
     """For what can be piped."""
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)
 
 
 def err() -> Console:
     """For people."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def print_json(values: Mapping[str, Any] | list[Any]) -> None:
     """One JSON value on stdout, nothing else."""
+    import json  # 2 ms that a table should not pay
+
     out().out(json.dumps(values))
 
 

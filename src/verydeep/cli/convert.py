@@ -9,7 +9,8 @@ from cyclopts import Parameter
 from verydeep.cli.console import err, print_json
 from verydeep.cli.console import out as console
 from verydeep.errors import CheckpointError
-from verydeep.report.weights import contents_table, seen_in_words
+from verydeep.report.preprocess import seen_in_words
+from verydeep.report.weights import contents_table
 from verydeep.spec.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.weights.checkpoint import save
 from verydeep.weights.contents import inspect

@@ -1,12 +1,15 @@
 """The flags of ``verydeep show`` that forecast the memory of training, and the forecast as JSON."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from verydeep.analyze.memory import Dtype, Forecast, Optimizer, forecast
+from verydeep.analyze.widths import Dtype, Optimizer
 from verydeep.spec.arch import Architecture
+
+if TYPE_CHECKING:
+    from verydeep.analyze.memory import Forecast
 
 _FLAG = Parameter(group=Group("Memory of training"), show_default=False)
 
@@ -38,15 +41,17 @@ class TrainingFlags:
         """What the largest batch is to fit in."""
         return round((24 if self.memory is None else self.memory) * 10**9)
 
-    def forecast(self, architecture: Architecture) -> Forecast | None:
+    def forecast(self, architecture: Architecture) -> "Forecast | None":
         """The forecast, where it is wanted."""
         if not self.wanted:
             return None
+        from verydeep.analyze.memory import forecast  # 10 ms that a table without memory should not pay
+
         batch = 32 if self.batch is None else self.batch
         return forecast(architecture, batch, self.optimizer or "sgd", self.dtype or "fp32")
 
 
-def memory_values(foreseen: Forecast, memory: int) -> dict[str, Any]:
+def memory_values(foreseen: "Forecast", memory: int) -> dict[str, Any]:
     """``foreseen`` as JSON values, all sizes in bytes; ``memory`` is what the largest batch is to fit in."""
     return {
         "memory": {

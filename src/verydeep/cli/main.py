@@ -15,6 +15,20 @@ def _version() -> str:
     return version("verydeep")
 
 
+def _panel(error: cyclopts.CycloptsError) -> object:
+    """``error`` as cyclopts shows it; to name the verb that was meant, it would load them all, and torch."""
+    if not isinstance(error, cyclopts.UnknownCommandError) or not error.unused_tokens or error.app is None:
+        return cyclopts.CycloptsPanel(error)
+    import difflib
+
+    wanted, verbs = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
+    near = difflib.get_close_matches(wanted, verbs, n=1)
+    hint = f'Did you mean "{near[0]}"? ' if near else ""
+    return cyclopts.CycloptsPanel(
+        f'Unknown command "{wanted}". {hint}Available commands: {", ".join(verbs)}.'
+    )
+
+
 app = cyclopts.App(
     name="verydeep",
     help="Very deep plain convolutional networks: VGG, with AlexNet before it and ResNet after it.",
@@ -22,6 +36,7 @@ app = cyclopts.App(
     help_format="plaintext",  # markdown would cost 50 ms
     help_epilogue="First steps: verydeep show vgg16, then verydeep train fashion-mnist",
     version=_version,
+    error_formatter=_panel,
 )
 # The first paragraph stands in the list of verbs, all of it on the verb's own page; here and not beside
 # the verb, so that the list is shown without loading torch.

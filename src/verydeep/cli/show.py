@@ -2,11 +2,10 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from verydeep.analyze.memory import Forecast
 from verydeep.analyze.trace import LayerRow, Trace, trace
 from verydeep.cli.console import err, out, print_json
 from verydeep.cli.forecast import TrainingFlags, memory_values
@@ -16,6 +15,9 @@ from verydeep.report import tables
 from verydeep.report.sheet import Sheet
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
+
+if TYPE_CHECKING:
+    from verydeep.analyze.memory import Forecast
 
 
 def show(
@@ -93,12 +95,12 @@ def show(
     else:
         chosen = tables.chosen_columns(columns) if columns else None
         default = tables.TRAINING_COLUMNS if foreseen else tables.COST_COLUMNS
-        layers = tables.layer_sheet(traced, chosen or default, foreseen)
+        layers = tables.layer_sheet(traced, chosen or default, foreseen.kept if foreseen else None)
         print_sheets(form, layers, *_memory_sheets(foreseen, train.bytes))
     return 0
 
 
-def _memory_sheets(foreseen: Forecast | None, memory: int) -> list[Sheet]:
+def _memory_sheets(foreseen: "Forecast | None", memory: int) -> list[Sheet]:
     if foreseen is None:
         return []
     from verydeep.report.costs import memory_sheet

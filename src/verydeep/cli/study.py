@@ -15,8 +15,9 @@ from verydeep.data.builtin import load_dataset
 from verydeep.data.files import replacing
 from verydeep.errors import Interrupted
 from verydeep.recipes.machine import Device, choose_device, choose_precision, describe
-from verydeep.report.study import StudyReport, markdown, summary, write_study
-from verydeep.report.study_tables import studies_table, study_table
+from verydeep.report.sheet import terminal
+from verydeep.report.study import StudyReport, markdown, write_study
+from verydeep.report.study_sheets import runs_sheet, studies_sheet
 from verydeep.study.run import default_workers, run_trials
 from verydeep.study.table import STUDIES, find
 from verydeep.study.trial import Study, Trial
@@ -73,7 +74,7 @@ def study(
     if json:
         print_json({**values, "folder": str(folder)})
     else:
-        out().print(study_table(summary(report.outcomes)))
+        out().print(terminal(runs_sheet(report.outcomes)))
         said = "\n".join(report.findings)
         out().print(f"\n{said}\n\nReport: {folder / 'study.html'}", markup=False, soft_wrap=True)
     return 0
@@ -93,7 +94,7 @@ def _list(json: bool) -> None:
             ]
         )
     else:
-        out().print(studies_table(list(STUDIES.values())))
+        out().print(terminal(studies_sheet(list(STUDIES.values()))))
 
 
 def _is_among_first(trial: Trial, seeds: int) -> bool:
@@ -113,16 +114,13 @@ def _run(
         raise Interrupted(
             f"{len(outcomes)} of {len(trials)} runs are done and kept in {folder}. The same command goes on"
         ) from None
-    in_order = tuple(outcomes[trial.name] for trial in trials)
     chosen = choose_device(device)
     return StudyReport(
         study=study,
         dataset=_data_in_words(data, trials),
-        outcomes=in_order,
-        findings=study.conclude(in_order),
+        outcomes=tuple(outcomes[trial.name] for trial in trials),
         command=shlex.join(["verydeep", "study", study.name, "--data", data]),
         machine=describe(chosen, choose_precision("auto", chosen)),
-        seconds=sum(outcome.seconds for outcome in in_order),
     )
 
 

@@ -24,22 +24,27 @@ from verydeep.train.results import EpochResult
 from verydeep.train.state import TrainingState
 
 
+def _bar(console: Console, text: str, unit: str) -> Progress:
+    """A bar of so many of so many ``unit`` behind ``text``; none where ``console`` is no terminal."""
+    return Progress(
+        TextColumn(text),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn(f"{unit} ·"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class TrainingProgress(Watcher):
     """A bar of all steps with the epochs as lines above it; the lines alone where stderr is no terminal."""
 
     def __init__(self, console: Console, is_stopped: Callable[[], bool]) -> None:
         self.console = console
         self.is_stopped = is_stopped
-        self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("steps · loss {task.fields[loss]} ·"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self.bar = _bar(console, "epoch {task.fields[epoch]}", "steps · loss {task.fields[loss]}")
         self.task = TaskID(0)
         self.steps = 0
 
@@ -99,16 +104,7 @@ class TrialProgress:
     """A bar of all trials of a study with the finished ones as lines above it."""
 
     def __init__(self, console: Console, text: str, trials: int) -> None:
-        self.bar = Progress(
-            TextColumn(text),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("runs ·"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self.bar = _bar(console, text, "runs")
         self.task = self.bar.add_task("", total=trials)
         self.trials, self.done = trials, 0
 

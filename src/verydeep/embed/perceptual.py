@@ -25,9 +25,12 @@ from verydeep.models.taps import taps
 from verydeep.spec.preprocess import Preprocess
 
 PERCEPTUAL_LAYERS = ("relu2_2",)
-"""What Johnson et al. 2016 reconstruct, in section 4 (VGG16)."""
+"""What Johnson et al. 2016 reconstruct in VGG16, for style (section 4.1) and for super-resolution (4.2).
+
+The code that they released takes ``relu3_3`` for style.
+"""
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-"""What Johnson et al. 2016 take the style from, in section 4.1 (VGG16)."""
+"""What Johnson et al. 2016 take the style from in VGG16 (section 4.1)."""
 
 Layers = str | Sequence[str] | Mapping[str, float]
 """Names of layers, or each with its weight; a name alone weighs 1."""

@@ -22,7 +22,8 @@ from verydeep.spec.preprocess import IMAGENET as IMAGENET_SEEN
 from verydeep.train.probe import LinearHead
 from verydeep.weights.checkpoint import Checkpoint
 from verydeep.weights.fetch import fetch_weights
-from verydeep.weights.load import IMAGENET, pretrained
+from verydeep.weights.load import pretrained
+from verydeep.weights.open import IMAGENET
 
 LEAST_SIZE, GREATEST_SIZE, SIZE_STEP = 96, 224, 32
 """Of images in px: published networks halve them five times, and were trained on 224."""

@@ -15,6 +15,7 @@ from verydeep.evaluate.predict import predict
 from verydeep.recipes.machine import choose_precision
 from verydeep.recipes.prepare import Task
 from verydeep.recipes.tuning import Way
+from verydeep.train.budget import Plan
 from verydeep.train.results import TunedEpoch
 from verydeep.train.transfer import fine_tune
 from verydeep.train.tuning import FineTuneConfig, TuningState, fresh, scratch_config
@@ -51,11 +52,20 @@ class Deeper:
     seconds: float
 
 
-def train_on(
-    task: Task, begun: Checkpoint, learn: Images, val: Images, stages: int | None, seconds: float
-) -> Deeper:
-    """The network of ``begun``, whose head fits already, trained on for at most ``seconds``."""
-    config = FineTuneConfig(stages=stages, balance=task.settings.balance, seed=task.settings.seed)
+def fabric_for(task: Task) -> Fabric:
+    """The device and the precision that suits it."""
+    precision = choose_precision("auto", task.device)
+    return Fabric(accelerator=task.device.type, devices=1, precision=precision)
+
+
+def fine_tune_config(task: Task) -> FineTuneConfig:
+    """How a trained network is trained on, as far as the task says."""
+    return FineTuneConfig(balance=task.settings.balance, seed=task.settings.seed)
+
+
+def train_on(task: Task, begun: Checkpoint, learn: Images, val: Images, plan: Plan, seconds: float) -> Deeper:
+    """The network of ``begun``, whose head fits already, trained on by ``plan`` for ``seconds`` at most."""
+    config = replace(fine_tune_config(task), stages=plan.stages, epochs=plan.epochs)
     return _trained(task, "full", begun, config, learn, val, seconds)
 
 
@@ -79,12 +89,12 @@ def _trained(
     seconds: float,
 ) -> Deeper:
     began = time.perf_counter()
-    precision = choose_precision("auto", task.device)
-    fabric = Fabric(accelerator=task.device.type, devices=1, precision=precision)
     state = TuningState(network, config)
     epochs = []
     task.watcher.begins(way, len(learn), len(val), seconds)
-    for epoch in fine_tune(state, learn, val, fabric, deadline_s=seconds, after_step=task.watcher.stepped):
+    for epoch in fine_tune(
+        state, learn, val, fabric_for(task), deadline_s=seconds, after_step=task.watcher.stepped
+    ):
         epochs.append(epoch)
         task.watcher.finished_epoch(epoch)
     kept = state.kept()

@@ -2,37 +2,39 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from verydeep.analyze.stages import stage_macs
 from verydeep.data.images import Images
 from verydeep.data.partition import indices_of
 from verydeep.data.samples import Samples
 from verydeep.errors import DataError
 from verydeep.evaluate.predict import predict
 from verydeep.recipes.afford import (
-    Plan,
+    FEW,
     Refusal,
     Work,
-    forecast_seconds,
-    image_seconds,
+    least_from_scratch,
+    least_plan,
     plan_fine_tuning,
 )
 from verydeep.recipes.backbone import with_head
-from verydeep.recipes.deeper import Deeper, hold_out, train_anew, train_on
+from verydeep.recipes.deeper import Deeper, fabric_for, fine_tune_config, hold_out, train_anew, train_on
 from verydeep.recipes.heads import LearntHead, fit_head, fit_temperature
 from verydeep.recipes.prepare import Seen, Task, remedy_for
 from verydeep.recipes.score import balanced_accuracy, drawn_accuracies, score
 from verydeep.recipes.tuning import Candidate, Score
+from verydeep.train.budget import Plan, measured_speed
+from verydeep.train.probe import LinearHead
 from verydeep.weights.checkpoint import Checkpoint
 
 SURE = 0.9
 """The share of draws in which a network that was trained itself must be better than the head alone."""
-SCRATCH_EPOCHS = 3
-"""Of a network with new weights: the least that shows anything."""
-TIMED = 64
-"""Images whose way through the network times it; fewer may be all warming up."""
+SLACK = 1.25
+"""Times its forecast a training may take, if there is time, before its rate is brought down early."""
 RESERVE = 5.0
 """Seconds for what comes after training, beside looking at the test images."""
 
@@ -102,74 +104,97 @@ class _Bench:
 
     task: Task
     seen: Seen
-    learn: Samples
-    val: Samples
-    learn_places: Tensor
-    val_places: Tensor
-    work: Work
+    learn_places: Int64[Tensor, " learn"]
+    val_places: Int64[Tensor, " val"]
     began: float
+
+    @cached_property
+    def learn(self) -> Samples:
+        """The images to learn from."""
+        return self.seen.samples.select(self.learn_places)
+
+    @cached_property
+    def val(self) -> Samples:
+        """The images to compare by."""
+        return self.seen.samples.select(self.val_places)
+
+    @cached_property
+    def work(self) -> Work:
+        """What there is to do; the speed is measured."""
+        speed = measured_speed(self.task.network.model, fabric_for(self.task))
+        return Work(len(self.learn), len(self.val), speed)
 
     @property
     def left(self) -> float:
         """Seconds of the budget, less what measuring on the test takes."""
         test = len(indices_of(self.seen.samples, "test"))
-        after = RESERVE + 1.2 * test * self.work.image_seconds
+        macs = sum(stage_macs(self.task.network.model.architecture))
+        after = RESERVE + test * macs / self.work.macs_per_second
         return self.task.settings.budget - (time.perf_counter() - self.began) - after
 
 
 def _bench(task: Task, seen: Seen, began: float) -> _Bench:
     learn, val = hold_out(seen.samples, task.settings.seed)
-    cost = seen.cost
-    if cost is not None and cost.computed >= TIMED:
-        each = cost.seconds / cost.computed
-    else:
-        each = image_seconds(task.network)
-    return _Bench(
-        task=task,
-        seen=seen,
-        learn=seen.samples.select(learn),
-        val=seen.samples.select(val),
-        learn_places=learn,
-        val_places=val,
-        work=Work(len(learn), len(val), each),
-        began=began,
-    )
+    return _Bench(task, seen, learn, val, began)
 
 
 def _deeper(task: Task, seen: Seen, learnt: LearntHead, frozen: Tried, bench: _Bench) -> Trials:
     """Train the network itself too, where that is asked for or worth it, and choose."""
-    settings = task.settings
-    assert seen.features is not None
-    head = fit_head(
-        seen.features[bench.learn_places],
-        bench.learn.labels,
-        len(bench.learn.classes),
-        remedy_for(bench.learn, settings),
-        learnt.validation.strength,
-    )
-    logits = head(seen.features[bench.val_places])
-    left = bench.left / 2 if settings.way == "compare" else bench.left
-    forced = settings.way != "auto"
-    plan = plan_fine_tuning(task.network.model.architecture, bench.work, left, settings.budget, forced=forced)
-    if isinstance(plan, Plan) and not forced and balanced_accuracy(logits, bench.val.labels) == 1:
-        plan = Refusal(
-            f"the head is right on all {len(bench.val):,} images held out; nothing is to be gained"
-        )
+    head, logits = _head_on_trial(bench, learnt)
+    plan = _plan(bench, logits)
     if isinstance(plan, Refusal):
         return _left(frozen, plan)
     learn, val = seen.images(bench.learn_places), seen.images(bench.val_places)
     begun = with_head(task.network, head, bench.learn.classes)
     begun.model.to(task.device)
     frozen = replace(frozen, candidate=replace(frozen.candidate, validation=_score(logits, bench)))
-    deeper = [train_on(task, begun, learn, val, plan.stages, plan.seconds)]
-    if settings.way == "compare":
+    seconds = max(plan.seconds, min(_share(bench), SLACK * plan.seconds))
+    deeper = [train_on(task, begun, learn, val, plan, seconds)]
+    if task.settings.way == "compare":
         deeper.append(_anew(bench, begun, learn, val))
     tried = [_tried(each, plan, bench) for each in deeper]
     return _choose(frozen, logits, list(zip(tried, deeper, strict=True)), bench)
 
 
+def _head_on_trial(bench: _Bench, learnt: LearntHead) -> tuple[LinearHead, Float32[Tensor, "val classes"]]:
+    """A head that has not seen the images to compare by, and what it says of them."""
+    assert bench.seen.features is not None
+    head = fit_head(
+        bench.seen.features[bench.learn_places],
+        bench.learn.labels,
+        len(bench.learn.classes),
+        remedy_for(bench.learn, bench.task.settings),
+        learnt.validation.strength,
+    )
+    return head, head(bench.seen.features[bench.val_places])
+
+
+def _plan(bench: _Bench, logits: Tensor) -> Plan | Refusal:
+    """How deep to train, or why not at all; what was asked for is begun in any case."""
+    settings, architecture = bench.task.settings, bench.task.network.model.architecture
+    config, few = fine_tune_config(bench.task), len(bench.learn) < FEW
+    if settings.way == "auto" and few:
+        return Refusal(
+            f"{len(bench.learn):,} training images are too few to train the network itself by; --full does "
+            "so all the same"
+        )
+    if settings.way == "auto" and balanced_accuracy(logits, bench.val.labels) == 1:
+        return Refusal(
+            f"the head is right on all {len(bench.val):,} images held out; nothing is to be gained"
+        )
+    plan = plan_fine_tuning(architecture, bench.work, _share(bench), settings.budget, config)
+    if isinstance(plan, Refusal) and settings.way != "auto":
+        plan = least_plan(architecture, bench.work, config)
+    return replace(plan, stages=1) if isinstance(plan, Plan) and few else plan
+
+
+def _share(bench: _Bench) -> float:
+    """Seconds for fine-tuning: all that is left, or half of it where new weights are trained after it."""
+    return bench.left / 2 if bench.task.settings.way == "compare" else bench.left
+
+
 def _anew(bench: _Bench, like: Checkpoint, learn: Images, val: Images) -> Deeper:
-    least = forecast_seconds(like.model.architecture, None, SCRATCH_EPOCHS, bench.work)
+    least = least_from_scratch(like.model.architecture, bench.work)
     return train_anew(bench.task, like, learn, val, max(bench.left, least))
 
 
@@ -184,8 +209,9 @@ def _from_scratch(task: Task, seen: Seen, began: float) -> Trials:
 
 def _tried(deeper: Deeper, plan: Plan | None, bench: _Bench) -> Tried:
     network, test = deeper.network, indices_of(bench.seen.samples, "test")
-    stages = plan.stages if plan and deeper.way == "full" else None
-    what = {None: "all of the network", 1: "the last stage"}.get(stages, f"the last {stages} stages")
+    whole = len(stage_macs(network.model.architecture)) - 1
+    stages = plan.stages if plan and deeper.way == "full" else whole
+    what = {whole: "all of the network", 1: "the last stage"}.get(stages, f"the last {stages} stages")
     start = "from the learnt head on" if deeper.way == "full" else "from new weights"
     candidate = Candidate(
         way=deeper.way,

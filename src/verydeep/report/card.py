@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 
 from verydeep.analyze.trace import trace
-from verydeep.report.numbers import percent, thousands
+from verydeep.report.templates import environment
 from verydeep.weights.checkpoint import Checkpoint
 
 SHOWN_CLASSES = 100
@@ -26,7 +26,7 @@ def model_card(checkpoint: Checkpoint, repo: str, licence: str | None = None) ->
     origin = checkpoint.origin
     top1 = origin.get("test_top1")
     return (
-        _environment()
+        _templates()
         .get_template("card.md.j2")
         .render(
             repo=repo,
@@ -62,21 +62,10 @@ def _settings(origin: dict[str, Any]) -> str:
     return ", ".join(text.format(origin[name]) for name, text in words.items() if name in origin)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(  # Markdown: text goes in by `fenced` and `tojson`, not as HTML
-        loader=jinja2.PackageLoader("verydeep", "report"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "percent": percent,
-        "thousands": thousands,
-        "fenced": fenced,
-        "quoted": json.dumps,
-    }
-    return environment
+def _templates() -> jinja2.Environment:
+    templates = environment()
+    templates.filters |= {"fenced": fenced, "quoted": json.dumps}
+    return templates
 
 
 def fenced(text: str, language: str = "text") -> str:

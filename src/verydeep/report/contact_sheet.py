@@ -13,7 +13,8 @@ from verydeep.data.files import replacing
 from verydeep.embed.neighbours import Neighbour
 from verydeep.errors import DataError
 from verydeep.report.lettering import BLUE, DIM, INK, PAPER, cut, font
-from verydeep.report.page import data_uri, environment
+from verydeep.report.page import data_uri
+from verydeep.report.templates import environment
 from verydeep.spec.preprocess import Preprocess
 
 SIDE = 192

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from verydeep.analyze.trace import Trace, trace
 from verydeep.data.files import replacing
 from verydeep.errors import SpecError
 from verydeep.report.boxes import MARGIN, Arc, Box, Stage, place, size_words
 from verydeep.report.numbers import rounded
+from verydeep.report.templates import environment
 from verydeep.spec.arch import Architecture
 
 
@@ -61,14 +60,7 @@ def save_diagram(architecture: Architecture, path: Path) -> None:
 
 def render(drawn: Diagram) -> str:
     """``drawn`` as SVG, all text escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("verydeep", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("diagram.svg.j2").render(d=drawn)
+    return environment().get_template("diagram.svg.j2").render(d=drawn)
 
 
 def diagram(architecture: Architecture) -> Diagram:

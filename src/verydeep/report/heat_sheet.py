@@ -9,7 +9,8 @@ import numpy as np
 from verydeep.data.files import replacing
 from verydeep.explain.heat import HeatMap
 from verydeep.report.overlay import blend, in_words, original, overlay
-from verydeep.report.page import CRISP_SIDE, data_uri, environment
+from verydeep.report.page import CRISP_SIDE, data_uri
+from verydeep.report.templates import environment
 
 STOPS = 12
 """Of the key's gradient."""

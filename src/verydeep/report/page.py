@@ -8,7 +8,6 @@ from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
@@ -17,7 +16,8 @@ from verydeep.data.files import replacing
 from verydeep.evaluate.metrics import Evaluation, Mistake
 from verydeep.report import plots
 from verydeep.report.confusions import class_lines, matrix
-from verydeep.report.numbers import duration, percent, rounded, thousands, wilson_interval
+from verydeep.report.numbers import wilson_interval
+from verydeep.report.templates import environment
 from verydeep.train.results import EpochResult
 
 CRISP_SIDE = 96
@@ -83,24 +83,6 @@ def render(report: RunReport) -> str:
             plots=plots,
         )
     )
-
-
-def environment() -> jinja2.Environment:
-    """The templates of this folder: all text is escaped, and what is missing is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("verydeep", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "duration": duration,
-        "percent": percent,
-        "rounded": rounded,
-        "thousands": thousands,
-    }
-    return environment
 
 
 def _charts(report: RunReport) -> tuple[plots.Chart, ...]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from verydeep.report.numbers import NONE, SPACE, percent
+from verydeep.report.preprocess import seen_in_words
+from verydeep.report.sheet import bare_table
 from verydeep.weights.catalog import PublishedWeights
 
 DEFINITIONS = (
@@ -19,17 +20,7 @@ DEFINITIONS = (
 
 def published_table(rows: Sequence[PublishedWeights]) -> Table:
     """``rows`` under their publishers."""
-    table = Table(
-        title=Text("Published weights\n", "bold"),
-        title_justify="left",
-        caption=Text(f"\n{DEFINITIONS}", "dim"),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        header_style="bold",
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = bare_table(Text("Published weights\n", "bold"), DEFINITIONS, footer=False)
     table.add_column("weights", no_wrap=True)
     for column in ("MB", "top-1", "top-5"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -57,16 +48,14 @@ def _cells(row: PublishedWeights) -> tuple[str | Text, ...]:
 
 def published_lines(row: PublishedWeights) -> str:
     """What is to be known of weights before they are used, in a few lines."""
-    preprocess = row.preprocess
     accuracy = "not stated"
     if row.top1 is not None and row.top5 is not None:
         accuracy = f"top-1 {percent(row.top1)}, top-5 {percent(row.top5)}"
-    wants = f"{preprocess.order.upper()}, 0 to {preprocess.scale:g}, short side {preprocess.short_side}"
     lines = [
         f"{row.name}, from {row.publisher}{': features only' if row.features_only else ''}",
         f"hash: {(row.fingerprint.digest or 'not stated').replace(':', SPACE)}",
         f"licence: {row.licence or 'not stated'}",
         f"accuracy: {accuracy}",
-        f"preprocessing: {wants} cropped to {preprocess.size} px",
+        f"preprocessing: {seen_in_words(row.preprocess)}",
     ]
     return "\n".join([*lines, f"note: {row.note}"] if row.note else lines)

@@ -61,8 +61,8 @@ def terminal(sheet: Sheet) -> Table:
     totals = sheet.total or ("",) * len(sheet.columns)
     for column, total in zip(sheet.columns, totals, strict=True):
         table.add_column(
-            column.title,
-            _shown(total) if total != "" else "",
+            Text(column.title),
+            _shown(total) if total != "" else Text(),
             justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=not column.is_text,
@@ -81,7 +81,7 @@ def bare_table(title: Text, definitions: str, footer: bool = True) -> Table:
     return Table(
         title=title,
         title_justify="left",
-        caption=Text(f"\n{definitions}", "dim"),
+        caption=Text(f"\n{definitions}", "dim") if definitions else None,
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         show_footer=footer,
@@ -101,7 +101,7 @@ def markdown(sheet: Sheet) -> str:
         _markdown_row(["---" if column.is_text else "---:" for column in sheet.columns], pad=""),
         *(_markdown_row([_said(cell) for cell in row]) for row in rows),
     ]
-    return "\n".join([*lines, "", sheet.definitions])
+    return "\n".join([*lines, "", sheet.definitions] if sheet.definitions else lines)
 
 
 def csv_text(sheet: Sheet) -> str:

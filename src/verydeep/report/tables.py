@@ -6,7 +6,6 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
-from verydeep.analyze.memory import Forecast
 from verydeep.analyze.trace import LayerRow, Trace, trace
 from verydeep.errors import SpecError
 from verydeep.report.numbers import TIMES, rounded
@@ -60,20 +59,21 @@ def chosen_columns(names: str) -> tuple[str, ...]:
 
 
 def layer_sheet(
-    network: Trace, columns: Sequence[str] = COST_COLUMNS, memory: Forecast | None = None
+    network: Trace, columns: Sequence[str] = COST_COLUMNS, kept: Sequence[int] | None = None
 ) -> Sheet:
     """``network`` with a row a layer and the totals below.
 
     Args:
         network: what is shown.
         columns: names of ``LAYER_COLUMNS``, in the order to be shown.
-        memory: where given, what it forecasts can be a column; the input and the loss keep too, and are rows.
+        kept: bytes that training keeps of the input, each layer and the loss, to be a column; the input and
+            the loss are rows then.
     """
     rows = [_row_cells(row) for row in network.layers]
-    if memory is not None and "kept" in columns:
+    if kept is not None and "kept" in columns:
         rows = [{"layer": "input", "output": network.input}, *rows, {"layer": "loss"}]
-        for row, layer in zip(rows, memory.layers, strict=True):
-            row["kept"] = layer.kept
+        for row, size in zip(rows, kept, strict=True):
+            row["kept"] = size
     counted = ("parameters", "weights", "biases", "macs", "activations", "kept")
     totals = {name: sum(int(str(row.get(name) or 0)) for row in rows) for name in counted}
     total: dict[str, Cell] = {"layer": "total", **totals}

@@ -23,7 +23,8 @@ from verydeep.report import plots
 from verydeep.report.confusions import class_lines, matrix
 from verydeep.report.heat_sheet import key_colours, shown
 from verydeep.report.overlay import method_in_words
-from verydeep.report.page import data_uri, environment
+from verydeep.report.page import data_uri
+from verydeep.report.templates import environment
 from verydeep.report.tune_plots import WAYS, intervals, span, strength_charts
 from verydeep.report.tune_words import PARTS, cut, done, read, sentence, stopping, sureness
 from verydeep.train.results import TunedEpoch

@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verydeep.report.numbers import thousands
-from verydeep.spec.preprocess import Preprocess
+from verydeep.report.preprocess import seen_in_words
 from verydeep.weights.contents import Contents
 
 MOST_NAMES = 6
@@ -52,16 +52,6 @@ def _head(contents: Contents) -> str:
     if contents.network is None:
         return ""
     return f"{thousands(contents.classes)} classes" if contents.classes else "none: features only"
-
-
-def seen_in_words(preprocess: Preprocess) -> str:
-    """The preprocessing in words."""
-    colours = "grey" if preprocess.channels == 1 else preprocess.order.upper()
-    mean, std = (" ".join(f"{value:.6g}" for value in values) for values in (preprocess.mean, preprocess.std))
-    return (
-        f"{colours}, 0 to {preprocess.scale:g}, mean {mean}, std {std}; "
-        f"short side {preprocess.short_side} px, centre {preprocess.size} px"
-    )
 
 
 def _names(names: tuple[str, ...]) -> str:

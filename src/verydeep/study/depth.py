@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from verydeep.data.transforms import AugmentConfig
 from verydeep.recipes.recipe import Recipe
-from verydeep.study.spread import Effect, difference, verdict
+from verydeep.study.spread import Step, verdicts
 from verydeep.study.trial import Outcome, Published, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.schedule import ScheduleConfig
@@ -59,16 +59,15 @@ def _trials(full: bool) -> tuple[Trial, ...]:
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    of = {name: [outcome for outcome in outcomes if outcome.variant == name] for name in LINES}
-    steps: tuple[tuple[str, str, str, Effect], ...] = (
-        ("D", "A", "Going from 11 to 16 layers (A to D)", "helps"),
-        ("E", "D", "Going on to 19 (D to E)", "makes no difference"),
-        ("A-LRN", "A", "Local response normalisation (A to A-LRN)", "makes no difference"),
-        ("C", "B", "Adding three 1x1 convolutions (B to C)", "helps"),
-        ("D", "C", "Making them 3x3 (C to D)", "helps"),
-    )
-    return tuple(
-        f"{verdict(difference(of[ours], of[theirs]), what, paper)}." for ours, theirs, what, paper in steps
+    return verdicts(
+        outcomes,
+        (
+            Step("D", "A", "Going from 11 to 16 layers (A to D)", "helps"),
+            Step("E", "D", "Going on to 19 (D to E)", "makes no difference"),
+            Step("A-LRN", "A", "Local response normalisation (A to A-LRN)", "makes no difference"),
+            Step("C", "B", "Adding three 1x1 convolutions (B to C)", "helps"),
+            Step("D", "C", "Making them 3x3 (C to D)", "helps"),
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from verydeep.study.depth import LINES as PAPER
 from verydeep.study.depth import PROTOCOL, vgg_trials
-from verydeep.study.spread import difference, verdict
+from verydeep.study.spread import Step, verdicts
 from verydeep.study.trial import Outcome, Published, Study, Trial
 
 LINES = {
@@ -18,10 +18,10 @@ def _trials(full: bool) -> tuple[Trial, ...]:
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    five, three = ([outcome for outcome in outcomes if outcome.variant == name] for name in LINES)
-    weights = 1 - three[0].parameters / five[0].parameters
+    parameters = {outcome.variant: outcome.parameters for outcome in outcomes}
+    weights = 1 - parameters["two 3x3"] / parameters["one 5x5"]
     return (
-        verdict(difference(three, five), "Putting two 3x3 in place of each 5x5", "helps") + ".",
+        *verdicts(outcomes, [Step("two 3x3", "one 5x5", "Putting two 3x3 in place of each 5x5", "helps")]),
         f"Both see as far; the net of 3x3 has {weights:.0%} fewer parameters.",
     )
 

@@ -142,10 +142,9 @@ def _probe(trial: Trial, recipe: Recipe, data: Dataset, device: Device) -> Outco
 
 
 def _gradients(architecture: Architecture, step: int, norms: Sequence[float]) -> list[LayerGradient]:
-    rows = [row for row in trace(architecture).layers if row.macs and not row.name.endswith("_project")]
     return [
         LayerGradient(layer=row.name, place=place, step=step, norm=norm)
-        for place, (row, norm) in enumerate(zip(rows, norms, strict=True), start=1)
+        for place, (row, norm) in enumerate(zip(trace(architecture).path, norms, strict=True), start=1)
         if isfinite(norm)
     ]
 

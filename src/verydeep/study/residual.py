@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from verydeep.data.transforms import AugmentConfig
 from verydeep.recipes.recipe import Recipe
-from verydeep.study.spread import Effect, difference, verdict
+from verydeep.study.spread import Step, verdicts
 from verydeep.study.trial import Outcome, Published, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.schedule import ScheduleConfig
@@ -49,19 +49,18 @@ def _trials(full: bool) -> tuple[Trial, ...]:
             images=None if full else 6_000,
         )
         for name, text in NETS.items()
-        for seed in range(3)
+        for seed in range(5)
     )
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    of = {name: [outcome for outcome in outcomes if outcome.variant == name] for name in NETS}
-    steps: tuple[tuple[str, str, str, Effect], ...] = (
-        ("plain56", "plain20", "Depth of 56 in place of 20 layers, in a plain net,", "hurts"),
-        ("resnet56", "resnet20", "The same depth with shortcuts", "helps"),
-        ("resnet56", "plain56", "The shortcut, at 56 layers,", "helps"),
-    )
-    return tuple(
-        f"{verdict(difference(of[ours], of[theirs]), what, paper)}." for ours, theirs, what, paper in steps
+    return verdicts(
+        outcomes,
+        (
+            Step("plain56", "plain20", "Depth of 56 in place of 20 layers, in a plain net,", "hurts"),
+            Step("resnet56", "resnet20", "The same depth with shortcuts", "helps"),
+            Step("resnet56", "plain56", "The shortcut, at 56 layers,", "helps"),
+        ),
     )
 
 

@@ -17,6 +17,17 @@ Effect = Literal["helps", "hurts", "makes no difference"]
 
 
 @dataclass(frozen=True)
+class Step:
+    """One variant against another, and what the paper found of it."""
+
+    ours: str
+    theirs: str
+    what: str
+    """The subject of the sentence that tells."""
+    paper: Effect
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A mean with its 95 % interval."""
 
@@ -44,6 +55,17 @@ def difference(ours: Iterable[Outcome], theirs: Iterable[Outcome]) -> Estimate |
     pairs = [(outcome.test_top1, accuracies.get(outcome.seed)) for outcome in ours]
     gains = [one - other for one, other in pairs if one is not None and other is not None]
     return estimate(gains) if gains else None
+
+
+def verdicts(outcomes: Sequence[Outcome], steps: Sequence[Step]) -> tuple[str, ...]:
+    """A sentence for each of ``steps``: what it brings by ``outcomes``, beside what the paper found."""
+
+    def runs(variant: str) -> list[Outcome]:
+        return [outcome for outcome in outcomes if outcome.variant == variant]
+
+    return tuple(
+        f"{verdict(difference(runs(step.ours), runs(step.theirs)), step.what, step.paper)}." for step in steps
+    )
 
 
 def points(gain: Estimate) -> str:

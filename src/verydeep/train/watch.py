@@ -2,9 +2,9 @@
 
 import math
 
+from verydeep.analyze.trace import trace
 from verydeep.errors import LearningError
 from verydeep.spec.arch import Architecture
-from verydeep.spec.layers import Conv, Residual
 
 FAIR_STEPS = 300
 """Steps after which a network that learns at all has left chance."""
@@ -59,12 +59,5 @@ def remedies(architecture: Architecture, lr: float) -> str:
 
 
 def depth(architecture: Architecture) -> int:
-    """Layers with weights on the longest way from image to classes."""
-    convs = 0
-    for layer in architecture.layers:
-        match layer:
-            case Conv():
-                convs += 1
-            case Residual():
-                convs += len(layer.convs)
-    return convs + len(architecture.head.hidden) + 1
+    """Layers with weights from the image to the classes."""
+    return len(trace(architecture).path)

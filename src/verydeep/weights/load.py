@@ -14,18 +14,11 @@ from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
 from verydeep.spec.layers import Head
 from verydeep.spec.preprocess import Preprocess
-from verydeep.weights import checkpoint
 from verydeep.weights.checkpoint import Checkpoint
-from verydeep.weights.contents import left_over_error, preprocess_of_match, problem
-from verydeep.weights.convert import Fitted, Source, check_features, fit_weights, our_tensors
-from verydeep.weights.fetch import fetch_weights
+from verydeep.weights.convert import Fitted, Source, check_features, fit_weights
 from verydeep.weights.keymaps import fully_connected
-from verydeep.weights.published import class_names, numbered_classes
-from verydeep.weights.readers import WeightFile, read_weights
-from verydeep.weights.recognise import Match, Near, recognise
-
-IMAGENET = "imagenet"
-"""In place of a file: the published weights of the network that is asked for."""
+from verydeep.weights.open import locate, open_source
+from verydeep.weights.published import numbered_classes
 
 
 @dataclass(frozen=True)
@@ -167,78 +160,14 @@ def _target(
     target = replace(asked or source.architecture, classes=classes)
     if not source.has_head:
         return target.with_input(channels, size)
-    if asked is not None and asked.head == zoo_head(asked):
+    if asked is not None and asked.head == _zoo_head(asked):
         target = replace(target, head=source.architecture.head, name=source.architecture.name)
     return replace(target, input=(channels, size, size))
 
 
-def zoo_head(architecture: Architecture) -> Head | None:
+def _zoo_head(architecture: Architecture) -> Head | None:
     """The head of the zoo's network of that name; None for a line of text, whose head was typed."""
     return zoo.resolve(architecture.name).head if architecture.name in zoo.names() else None
-
-
-def locate(weights: Path | str, network: Architecture | None) -> Path:
-    """The local file that ``weights`` means.
-
-    Raises:
-        CheckpointError: where published weights are asked for, and not of which network.
-    """
-    if weights != IMAGENET:
-        return Path(weights).expanduser()
-    if network is None:
-        raise CheckpointError('weights="imagenet" needs a network beside it, such as "vgg16"')
-    return fetch_weights(network.name)
-
-
-def open_source(
-    path: Path | str,
-    *,
-    among: Architecture | None = None,
-    preprocess: Preprocess | None = None,
-    features_only: bool = False,
-) -> Source:
-    """The trained network at ``path``, ours or another's, under our names.
-
-    Raises:
-        CheckpointError: where the file is broken, or holds anything else than one whole known network.
-    """
-    path = Path(path).expanduser()
-    if path.is_dir() or checkpoint.is_checkpoint(path):
-        return _own(path, preprocess, features_only)
-    file = read_weights(path)
-    found = _recognised(file, among, features_only)
-    if not isinstance(found, Match):
-        raise CheckpointError(problem(path, found))
-    if found.left_over and not features_only:
-        raise left_over_error(path, found)
-    tensors = our_tensors(file, found)
-    seen = preprocess or preprocess_of_match(file, found)[0]
-    classes = class_names(found.architecture.classes) if found.has_head else ()
-    return Source(path, found.architecture, tensors, found.has_head, seen, classes)
-
-
-def _recognised(file: WeightFile, among: Architecture | None, features_only: bool) -> Match | Near | None:
-    """What the file holds: the network that was asked for where it is that whole, else one of the zoo."""
-    if among is None:
-        return recognise(file, features_only=features_only)
-    asked = recognise(file, [among], features_only=features_only)
-    if isinstance(asked, Match) and (features_only or not asked.left_over):
-        return asked
-    of_zoo = recognise(file, features_only=features_only)
-    return of_zoo if isinstance(of_zoo, Match) else asked or of_zoo
-
-
-def _own(path: Path, preprocess: Preprocess | None, features_only: bool) -> Source:
-    whole = checkpoint.load(path)
-    classes = () if features_only else whole.classes
-    head = () if classes else tuple(f"{layer}." for layer in fully_connected(whole.model))
-    tensors = {
-        name: value
-        for name, value in whole.model.state_dict().items()
-        if not (head and name.startswith(head))
-    }
-    seen = preprocess or whole.preprocess
-    return Source(path, whole.model.architecture, tensors, bool(classes), seen, classes)
 
 
 def _names(source: Source, classes: int | Sequence[str] | None) -> tuple[str, ...]:
