@@ -100,6 +100,7 @@ def test_the_network_and_how_to_use_it(tmp_path):
 
 def test_advice_is_in_sentences_and_hidden_where_there_is_none(tmp_path):
     assert "Before you trust it The test leaves open whether" in words(page(tmp_path))
+    assert '<span class="flag">--test</span>' in page(tmp_path, advice=("give a larger --test share",))
     assert "Before you trust it" not in words(page(tmp_path, advice=()))
     assert sentence("add images") == "Add images."
     assert sentence("Add images. Or not?") == "Add images. Or not?"
