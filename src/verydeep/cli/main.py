@@ -62,6 +62,11 @@ _VERBS = {
         "Train a network, and write its report.",
         "verydeep train fashion-mnist --epochs 8 --optimizer.lr 0.05",
     ),
+    "tune": (
+        "tune:tune",
+        "Make a classifier of a folder of one's own images.",
+        "verydeep tune photos/ --weights vgg16",
+    ),
     "evaluate": (
         "evaluate:evaluate",
         "Measure a trained network on a data set.",

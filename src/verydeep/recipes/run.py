@@ -1,9 +1,10 @@
 """The run folder: what a training leaves on disk, and what it goes on from.
 
 model.safetensors   the network, complete (weights/checkpoint.py)
-recipe.toml         the recipe, every value written out
+recipe.toml         the recipe, every value written out; of a tuning tune.toml, what was asked for
 metrics.jsonl       one line an epoch
 report.html         one page that opens anywhere
+split.csv           of a tuning, which images trained and which tested (data/partition.py)
 state/              what --resume needs; gone when the run is finished
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from verydeep.data.files import replacing
 from verydeep.errors import CheckpointError, RecipeError
@@ -37,6 +40,16 @@ class RunFolder:
         return self.path / "recipe.toml"
 
     @property
+    def settings(self) -> Path:
+        """What was asked of a tuning, as TOML."""
+        return self.path / "tune.toml"
+
+    @property
+    def split(self) -> Path:
+        """What each image of a tuning was for."""
+        return self.path / "split.csv"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object a line and epoch."""
         return self.path / "metrics.jsonl"
@@ -45,11 +58,6 @@ class RunFolder:
     def report(self) -> Path:
         """The page."""
         return self.path / "report.html"
-
-    @property
-    def split(self) -> Path:
-        """What each image was for, where the run was made on images of one's own."""
-        return self.path / "split.csv"
 
     @property
     def state(self) -> Path:
@@ -80,6 +88,22 @@ def new_run(path: Path, recipe: Recipe, start: dict[str, Any]) -> RunFolder:
     _write(folder.recipe, to_toml(recipe))
     _write(folder.start, json.dumps(start))
     return folder
+
+
+def new_tuning(path: Path) -> RunFolder:
+    """An empty place for a tuning at ``path``.
+
+    Raises:
+        RecipeError: where something lies there already.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RecipeError(f"{path} is not empty. Give another --out")
+    return RunFolder(path)
+
+
+def write_settings(folder: RunFolder, values: dict[str, Any]) -> None:
+    """What was asked of a tuning."""
+    _write(folder.settings, tomli_w.dumps(values))
 
 
 def reopen_run(path: Path) -> tuple[RunFolder, Recipe, dict[str, Any]]:

@@ -46,13 +46,13 @@ def shown(found: HeatMap, name: str) -> Shown:
 def write_heat_sheet(images: Sequence[Shown], method: str, path: Path) -> None:
     """A page of ``images`` at ``path``; ``method`` says which network was asked, and how."""
     page = environment().get_template("heat_sheet.html.j2")
-    text = page.render(method=method, images=images, colours=_colours())
+    text = page.render(method=method, images=images, colours=key_colours())
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _colours() -> list[str]:
-    """The colours of the key over a middle grey, from no heat to the most."""
+def key_colours() -> list[str]:
+    """For CSS, the colours of the key over a middle grey, from no heat to the most."""
     heat = np.linspace(0, 1, STOPS)[None]
     stops = blend(np.full_like(heat, 160.0), heat)[:, 0].T
     return [f"rgb({red}, {green}, {blue})" for red, green, blue in stops.tolist()]

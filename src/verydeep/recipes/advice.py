@@ -1,0 +1,81 @@
+"""What a person would do well to know of a tuning, in plain words, the weightiest first."""
+
+from collections.abc import Iterator
+
+from verydeep.recipes.tuning import TuneResult
+
+FEW = 20
+"""Training images of a class below which its recall is mostly luck."""
+FEW_TO_TEST = 30
+WIDE = 0.1
+"""Of an interval of balanced accuracy."""
+FAR = 0.05
+"""Between cross-validation and test, beyond what both intervals allow."""
+
+
+def advice(result: TuneResult) -> tuple[str, ...]:
+    """Sentences, none where all is well."""
+    return (*_apart(result), *_small(result), *_wide(result), *_unsure(result), *_broken(result))
+
+
+def _apart(result: TuneResult) -> Iterator[str]:
+    """Validation and test far apart: one of both does not say what the other says."""
+    held_out = result.validation.score if result.validation else None
+    if held_out is None:
+        return
+    test = result.test_score
+    overlap = held_out.interval[0] <= test.interval[1] and test.interval[0] <= held_out.interval[1]
+    if overlap or abs(held_out.balanced_accuracy - test.balanced_accuracy) < FAR:
+        return
+    said = (
+        f"Balanced accuracy is {held_out.balanced_accuracy:.1%} where images were held out of training and "
+        f"{test.balanced_accuracy:.1%} on the test: further apart than chance explains. "
+    )
+    if result.reading.groups is None:
+        yield said + (
+            "The test images are of another kind, the split is unlucky (try --seed 1), or images of one "
+            "thing are on both sides of the folds: group them by --group-by"
+        )
+    else:
+        yield said + "The test images are of another kind, or the split is unlucky: try --seed 1"
+
+
+def _small(result: TuneResult) -> Iterator[str]:
+    for part in result.parts:
+        least = {"train": FEW, "test": FEW_TO_TEST}.get(part.part, 0)
+        small = {name: size for name, size in part.class_sizes.items() if size < least}
+        if small:
+            few = ", ".join(f"{name} ({size})" for name, size in list(small.items())[:5])
+            more = f" and {len(small) - 5} more" if len(small) > 5 else ""
+            what = "to learn from" if part.part == "train" else "to be measured on"
+            yield f"There are few images {what} of {few}{more}; {least} would do, more are better"
+
+
+def _wide(result: TuneResult) -> Iterator[str]:
+    low, high = result.test_score.interval
+    if high - low > WIDE:
+        yield (
+            f"The test leaves open whether balanced accuracy is {low:.0%} or {high:.0%}: it has too few "
+            f"{'groups' if result.reading.groups else 'images'}. More of them, or a larger --test, say more"
+        )
+
+
+def _unsure(result: TuneResult) -> Iterator[str]:
+    curve = result.validation.curve if result.validation else ()
+    if (
+        curve
+        and result.validation
+        and result.validation.folds
+        and result.validation.strength == curve[0].strength
+    ):
+        yield (
+            "The strongest regularisation was best: there is little in these features that tells the classes "
+            "apart. Look at the images as the network sees them, or give it a larger --size"
+        )
+
+
+def _broken(result: TuneResult) -> Iterator[str]:
+    if result.reading.broken:
+        names = ", ".join(each.name for each in result.reading.broken[:3])
+        more = ", ..." if len(result.reading.broken) > 3 else ""
+        yield f"{len(result.reading.broken)} images could not be read and were passed over: {names}{more}"

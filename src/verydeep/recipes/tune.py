@@ -1,0 +1,188 @@
+"""A tuning from a folder to a run folder: look once, learn a head, go deeper where that pays, say why."""
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from jaxtyping import Float32
+from torch import Tensor
+
+from verydeep.data.partition import indices_of, write_split
+from verydeep.data.samples import Samples
+from verydeep.evaluate.metrics import evaluation, worst_mistakes
+from verydeep.recipes.advice import advice
+from verydeep.recipes.backbone import with_head
+from verydeep.recipes.heads import LearntHead, learn_head
+from verydeep.recipes.machine import Device, describe
+from verydeep.recipes.prepare import (
+    Seen,
+    Task,
+    TuneWatcher,
+    balance_words,
+    begin,
+    look,
+    open_all,
+    part_sizes,
+    remedy_for,
+)
+from verydeep.recipes.run import RunFolder, new_tuning, write_settings
+from verydeep.recipes.score import score
+from verydeep.recipes.tuning import Candidate, MistakenImage, TuneResult, TuneSettings
+from verydeep.recipes.ways import Trials, Tried, try_ways
+from verydeep.weights import checkpoint
+from verydeep.weights.checkpoint import Checkpoint
+
+__all__ = ["TuneWatcher", "tune"]
+
+
+def tune(
+    settings: TuneSettings,
+    out: Path | str,
+    *,
+    device: Device = "auto",
+    watcher: TuneWatcher | None = None,
+    cache: Path | None = None,
+) -> TuneResult:
+    """Tune the network of ``settings`` to its folder of images, into the new run folder ``out``.
+
+    As soon as there is a head the run folder holds it: an interruption of what comes later keeps it.
+
+    Args:
+        settings: what to tune to what.
+        out: where model.safetensors, tune.toml and split.csv are written.
+        device: where to compute.
+        watcher: what follows.
+        cache: where features are kept; in the user's cache by default.
+
+    Raises:
+        DataError: where the folder cannot be used: no images, too few to test on, too many broken ones.
+        CheckpointError: where the weights cannot be used.
+        RecipeError: where ``out`` is taken, or the machine has no such device.
+        LearningError: where training the network itself does not learn.
+    """
+    started, began = datetime.now(UTC), time.perf_counter()
+    folder = new_tuning(Path(out))
+    task = begin(settings, device, watcher or TuneWatcher())
+    seen = open_all(task) if settings.way == "from-scratch" else look(task, cache)
+    job = _Job(task, seen, folder, started, began)
+    learnt = None if seen.features is None else _learn(task, seen)
+    frozen = None if learnt is None else _frozen(job, learnt)
+    if frozen is not None:
+        _save(job, frozen)
+    trials = try_ways(task, seen, learnt, frozen, began)
+    network = _save(job, trials.chosen)
+    result = _result(job, learnt, trials, network)
+    return replace(result, advice=advice(result))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a run is made of from its beginning to its end."""
+
+    task: Task
+    seen: Seen
+    folder: RunFolder
+    started: datetime
+    began: float
+
+
+def _learn(task: Task, seen: Seen) -> LearntHead:
+    """The head, from all images that are not for the test."""
+    features, samples = seen.part("train", "val")
+    remedy = remedy_for(samples, task.settings)
+    return learn_head(
+        features, samples.labels, samples.groups, samples.classes, remedy, task.settings.seed,
+        task.watcher.validated,
+    )  # fmt: skip
+
+
+def _frozen(job: _Job, learnt: LearntHead) -> Tried:
+    candidate = Candidate(
+        way="frozen",
+        validation=learnt.validation.score,
+        test=None,
+        seconds=learnt.validation.seconds,
+        forecast_seconds=None,
+        epochs=(),
+        best_epoch=None,
+        note="a head on the network as it is",
+    )
+    job.task.watcher.tried(candidate)
+    temperature = learnt.validation.temperature
+    return Tried(
+        candidate=candidate,
+        network=with_head(job.task.network, learnt.head, job.seen.samples.classes),
+        temperature=temperature,
+        logits=learnt.head(job.seen.part("test")[0]),
+    )
+
+
+def _save(job: _Job, tried: Tried) -> Checkpoint:
+    """Write the run folder with this network, and give the network as it was saved."""
+    settings = job.task.settings
+    origin = tried.network.origin | {
+        "verydeep": version("verydeep"),
+        "data": job.task.samples.name,
+        "tune": settings.values(),
+        "way": tried.candidate.way,
+        "seed": settings.seed,
+        "temperature": tried.temperature,
+    }
+    network = replace(tried.network, origin=origin)
+    checkpoint.save(network, job.folder.model)
+    write_settings(job.folder, settings.values())
+    write_split(job.task.samples, job.folder.split)
+    return network
+
+
+def _result(job: _Job, learnt: LearntHead | None, trials: Trials, network: Checkpoint) -> TuneResult:
+    task, seen, chosen = job.task, job.seen, trials.chosen
+    places = indices_of(seen.samples, "test")
+    test, pool = seen.samples.select(places), seen.samples.select(indices_of(seen.samples, "train", "val"))
+    calm = chosen.logits / chosen.temperature
+    is_measured = task.settings.way == "compare"
+    scores = {
+        each.candidate.way: score(each.logits, test.labels, test.groups, test.classes)
+        for each in trials.tried
+        if is_measured or each is chosen
+    }
+    tried = [replace(each.candidate, test=scores.get(each.candidate.way)) for each in trials.tried]
+    return TuneResult(
+        run=job.folder.path,
+        settings=task.settings,
+        architecture=network.model.architecture,
+        preprocess=network.preprocess,
+        origin=network.origin,
+        reading=seen.reading,
+        parts=part_sizes(seen.samples),
+        size_reason=task.size_reason,
+        balance=balance_words(pool, task.settings),
+        features=seen.cost,
+        validation=None if learnt is None else learnt.validation,
+        candidates=(*tried, *trials.left),
+        chosen=chosen.candidate.way,
+        why=trials.why,
+        test=evaluation(chosen.logits, test.labels, test.classes),
+        test_score=scores[chosen.candidate.way],
+        calibration_error=evaluation(calm, test.labels, test.classes).calibration_error,
+        mistakes=_mistakes(calm, test),
+        advice=(),
+        machine=describe(task.device, "32-true"),
+        started=job.started,
+        seconds=time.perf_counter() - job.began,
+    )
+
+
+def _mistakes(logits: Float32[Tensor, "test classes"], test: Samples) -> tuple[MistakenImage, ...]:
+    return tuple(
+        MistakenImage(
+            name=test.names[mistake.index],
+            source=test.sources[mistake.index],
+            label=mistake.label,
+            predicted=mistake.predicted,
+            confidence=mistake.confidence,
+        )
+        for mistake in worst_mistakes(logits, test.labels, test.classes)
+    )
