@@ -17,7 +17,7 @@ from PIL import Image
 
 import verydeep as vd
 from verydeep.evaluate.label import label
-from verydeep.evaluate.predict import usual_batch_size
+from verydeep.evaluate.predict import images_at_once
 from verydeep.spec.preprocess import IMAGENET
 
 
@@ -48,7 +48,7 @@ def throughput(name: str, count: int, turns: int, folder: Path) -> None:
     draw(folder, count, (500, 375))
     files = sorted(folder.iterdir())
     network = vd.Checkpoint(vd.build(name).eval(), IMAGENET, tuple(map(str, range(1000))))
-    ready = torch.zeros(usual_batch_size(IMAGENET), 3, 224, 224, dtype=torch.uint8)
+    ready = torch.zeros(images_at_once(IMAGENET.size**2), 3, 224, 224, dtype=torch.uint8)
     bare, whole = [], []
     for _ in range(turns):
         began, seen = time.perf_counter(), 0

@@ -11,9 +11,10 @@ import verydeep
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
         "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError", "build",
-        "compare", "evaluation", "export_weights", "fetch_weights", "fit", "forecast", "format_line",
-        "inspect", "label", "load", "load_dataset", "parse_line", "perceptual_loss", "predict", "pretrained",
-        "read_recipe", "resolve", "resume", "save", "start", "style_loss", "taps", "trace",
+        "compare", "evaluation", "export_weights", "fetch_weights", "first_filters", "fit", "forecast",
+        "format_line", "heat_maps", "inspect", "label", "load", "load_dataset", "parse_line",
+        "perceptual_loss", "predict", "pretrained", "read_recipe", "resolve", "resume", "save", "start",
+        "strongest_patches", "style_loss", "taps", "trace",
     ]  # fmt: skip
 
 

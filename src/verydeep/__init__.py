@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from verydeep.evaluate.label import label as label
     from verydeep.evaluate.metrics import evaluation as evaluation
     from verydeep.evaluate.predict import predict as predict
+    from verydeep.explain.heat import heat_maps as heat_maps
+    from verydeep.explain.patches import first_filters as first_filters
+    from verydeep.explain.patches import strongest_patches as strongest_patches
     from verydeep.models.taps import taps as taps
     from verydeep.recipes.recipe import Recipe as Recipe
     from verydeep.recipes.recipe import read_recipe as read_recipe
@@ -51,9 +54,11 @@ _HOMES = {
     "evaluation": "evaluate.metrics",
     "export_weights": "weights.export",
     "fetch_weights": "weights.fetch",
+    "first_filters": "explain.patches",
     "fit": "train.loop",
     "forecast": "analyze.memory",
     "format_line": "spec.grammar",
+    "heat_maps": "explain.heat",
     "inspect": "weights.contents",
     "label": "evaluate.label",
     "load": "weights.load",
@@ -67,6 +72,7 @@ _HOMES = {
     "resume": "recipes.train",
     "save": "weights.checkpoint",
     "start": "recipes.train",
+    "strongest_patches": "explain.patches",
     "style_loss": "embed.perceptual",
     "taps": "models.taps",
     "trace": "analyze.trace",

@@ -13,6 +13,11 @@ VeryDeepError                 everything this package raises on purpose; the com
 └── Interrupted               training that was stopped and saved, with the way to go on
 """
 
+from typing import Literal
+
+Damage = Literal["empty", "not there", "no image", "cut off", "broken", "too large", "32 bits"]
+"""What can ail an image."""
+
 
 class VeryDeepError(Exception):
     """Whatever this package raises on purpose, with a message written for the person who meets it."""
@@ -37,10 +42,9 @@ class DataError(VeryDeepError, ValueError):
 class UnreadableError(DataError):
     """An image that cannot be decoded."""
 
-    def __init__(self, words: str, kind: str) -> None:
+    def __init__(self, words: str, kind: Damage) -> None:
         super().__init__(words)
         self.kind = kind
-        """What ails it, in few words, such as ``cut off``; one of ``DAMAGES`` in ``data/decode.py``."""
 
 
 class FetchError(DataError):

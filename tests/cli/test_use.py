@@ -3,16 +3,27 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import time
+from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from verydeep.cli.main import main
 from verydeep.data import synthetic
+from verydeep.data.folder import read_folder
+from verydeep.data.partition import write_split
+from verydeep.data.samples import grouped
+from verydeep.evaluate.calibration import reliability
+from verydeep.evaluate.predict import predict
+from verydeep.weights.checkpoint import load, save
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +41,114 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """The test images of the synthetic data as files, ten of each class but one, of five drawings."""
+    folder, images = tmp_path_factory.mktemp("shapes"), synthetic.dataset().test
+    for label, name in enumerate(images.classes[:-1]):
+        (folder / name).mkdir()
+        for number, place in enumerate((images.labels == label).nonzero().flatten().tolist()[:10]):
+            file = folder / name / f"drawing_{number % 5}_{number}.png"
+            Image.fromarray(images.pixels[place, 0].numpy()).save(file)
+    return folder
+
+
+@pytest.fixture
+def here(capsys, monkeypatch):
+    """Runs the command in this process, which has loaded torch already."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
+
+
 def test_evaluate_json_has_the_promised_form(verydeep, trained):
     values = json.loads(verydeep("evaluate", trained, "synthetic", "--json").stdout)
-    assert list(values) == ["top1", "top5", "loss", "per_class"]
+    assert list(values)[:4] == ["top1", "top5", "loss", "per_class"]
     assert set(values["per_class"]) == set(synthetic.dataset(10, 10).classes)
     assert 0 <= values["top1"] <= values["top5"] <= 1
+    assert values["balanced_accuracy"] == pytest.approx(fmean(values["per_class"].values()))
+    for name, (low, high) in values["intervals"].items():
+        assert low <= values[name] <= high
+    assert values["temperature"] is None and values["part"] == "test"
+
+
+def test_evaluate_takes_a_folder_and_says_which_images(here, trained, shapes):
+    done = here("evaluate", trained, shapes, "--json", "--group-by", "drawing_([0-9])")
+    values = json.loads(done.stdout)
+    assert (values["images"], values["groups"], values["part"]) == (90, 5, "all")
+    assert values["without_images"] == [synthetic.dataset(10, 10).classes[-1]]
+    assert "90 of the 90 images" in done.stderr and "it looks too good" in done.stderr
+
+
+def test_evaluate_goes_on_past_a_broken_file(here, trained, shapes, tmp_path):
+    shutil.copytree(shapes, tmp_path / "shapes")
+    (tmp_path / "shapes" / "ring" / "broken.png").write_bytes(b"no image")
+    done = here("evaluate", trained, tmp_path / "shapes")
+    assert done.returncode == 1 and "broken.png is no image of a known kind" in done.stderr
+    assert "on 90 images" in done.stdout
+
+
+def test_evaluate_keeps_to_the_test_images_of_the_run(here, trained, shapes, tmp_path):
+    """Half of the images were trained on, and one more is new: neither is measured on."""
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    samples = grouped(read_folder(shapes), "drawing_([0-9])")
+    parts = ["test" if group in "01" else "train" for group in samples.groups]
+    write_split(replace(samples.select(torch.arange(89)), parts=tuple(parts[:89])), run / "split.csv")
+    done = here("evaluate", run, shapes, "--json")
+    values = json.loads(done.stdout)
+    assert (values["images"], values["groups"], values["part"]) == (parts.count("test"), 2, "test")
+    assert "the part test, as the run kept it; 1 are not named there, and left out" in done.stderr
+
+
+def test_evaluate_by_the_papers_protocols_onto_a_page(here, trained, shapes, tmp_path):
+    page = tmp_path / "page.html"
+    for name, scales in (("multi-scale", "28,32"), ("multi-crop", "32"), ("ten-crop", "32")):
+        done = here("evaluate", trained, shapes, "--protocol", name, "--scales", scales, "--out", page)
+        assert done.returncode == 0, done.stderr
+        assert f"Page: {page}" in done.stdout
+        written = page.read_text(encoding="utf-8")
+        assert f"protocol {name}" in written and "As sure as it is right?" in written
+
+
+def test_a_temperature_that_training_found_is_used(here, trained, tmp_path):
+    known = load(trained)
+    save(replace(known, origin={**known.origin, "temperature": 0.5}), tmp_path / "cool.safetensors")
+    values = json.loads(here("evaluate", tmp_path / "cool.safetensors", "synthetic", "--json").stdout)
+    logits = predict(known.model, synthetic.dataset().test.pixels, known.preprocess)
+    expected = reliability(logits / 0.5, synthetic.dataset().test.labels).error
+    assert values["temperature"] == 0.5
+    assert values["scaled_calibration_error"] == pytest.approx(expected, abs=1e-4)
+    crops = here("evaluate", tmp_path / "cool.safetensors", "synthetic", "--protocol", "ten-crop", "--json")
+    assert json.loads(crops.stdout)["temperature"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("no-such-data",),
+            "no-such-data is neither a folder nor a built-in data set; these are fashion-mnist",
+        ),
+        (("synthetic", "--protocol", "dense", "--scales", "big"), "expected short sides in px"),
+        (("synthetic", "--protocol", "dense", "--scales", "20"), "the network sees 28 px"),
+        (("synthetic", "--part", "val"), "synthetic has the parts test and train"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_said(here, trained, arguments, said):
+    failed = here("evaluate", trained, *arguments)
+    assert failed.returncode == 2 and said in " ".join(failed.stderr.split())
+
+
+def test_data_of_other_classes_is_refused(here, trained, folder, tmp_path):
+    (tmp_path / "cat").mkdir()
+    shutil.copy(folder / "colour.png", tmp_path / "cat")
+    failed = here("evaluate", trained, tmp_path)
+    assert failed.returncode == 2 and "has images of cat; the network knows circle, square" in failed.stderr
 
 
 def test_evaluate_prints_a_table(verydeep, trained):

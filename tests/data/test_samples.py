@@ -1,14 +1,22 @@
 """A folder as samples, its groups, its parts, and how it streams."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from PIL import Image
 
 from verydeep.data.folder import read_folder
-from verydeep.data.partition import indices_of, read_split, with_test_part, write_split
+from verydeep.data.partition import (
+    as_kept,
+    indices_of,
+    part_of,
+    read_groups,
+    read_split,
+    with_test_part,
+    write_split,
+)
 from verydeep.data.samples import grouped
 from verydeep.data.stream import BATCHES_AHEAD, decode_all, stream
 from verydeep.errors import DataError
@@ -158,3 +166,31 @@ def test_a_chosen_few_keep_what_belongs_to_them(photographs):
     assert chosen.names == ("square/photo_2_cell_5.png", "round/photo_1_cell_250.png")
     assert chosen.labels.tolist() == [1, 0]
     assert chosen.groups == ("photo_2", "photo_1")
+
+
+def test_a_kept_split_names_parts_and_groups(photographs, tmp_path):
+    cells = grouped(read_folder(photographs), r"photo_(\d)")
+    kept = with_test_part(cells, 0.3, 0)
+    write_split(kept.select(torch.arange(5)), tmp_path / "split.csv")
+    again = as_kept(read_folder(photographs), tmp_path / "split.csv")
+    assert (again.names, again.parts, again.groups) == (kept.names[:5], kept.parts[:5], kept.groups[:5])
+    assert set(read_groups(tmp_path / "split.csv").values()) == set("123")
+
+
+def test_a_split_of_other_images_changes_nothing(photographs, tmp_path):
+    cells = with_test_part(read_folder(photographs), 0.3, 0)
+    write_split(cells, tmp_path / "split.csv")
+    assert read_groups(tmp_path / "split.csv") is None
+    others = replace(cells, names=tuple(f"other/{name}" for name in cells.names))
+    assert as_kept(others, tmp_path / "split.csv") is others
+
+
+def test_the_test_part_is_taken_and_else_all(photographs):
+    cells = read_folder(photographs)
+    assert part_of(cells, None) == (cells, "all")
+    parted = with_test_part(cells, 0.3, 0)
+    tested, part = part_of(parted, None)
+    assert part == "test" and set(tested.parts) == {"test"} and 0 < len(tested) < 6
+    assert part_of(parted, "all")[0] is parted
+    with pytest.raises(DataError, match="no part 'val'; it has test, train"):
+        part_of(parted, "val")

@@ -4,8 +4,13 @@ import math
 
 import pytest
 import torch
+from torchmetrics.functional.classification import (
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
 
-from verydeep.evaluate.metrics import accuracy, balanced_accuracy, evaluation, worst_mistakes
+from verydeep.evaluate.metrics import accuracy, balanced_accuracy, brier_score, evaluation, worst_mistakes
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5], [0.0, 5.0, 1.0]])
 LABELS = torch.tensor([0, 1, 2, 0])
@@ -32,6 +37,46 @@ def test_evaluation_by_hand():
 
 def test_a_class_without_images_has_recall_zero():
     assert evaluation(LOGITS, torch.tensor([0, 1, 1, 0]), CLASSES).per_class["c"] == 0.0
+
+
+def test_precision_recall_and_f1_by_hand():
+    scores = evaluation(LOGITS, LABELS, CLASSES).scores
+    assert [(score.images, score.taken, score.right) for score in scores.values()] == [
+        (2, 2, 1), (1, 2, 1), (1, 0, 0),
+    ]  # fmt: skip
+    assert [score.precision for score in scores.values()] == [0.5, 0.5, None]
+    assert [score.f1 for score in scores.values()] == [0.5, pytest.approx(2 / 3), 0.0]
+
+
+def test_the_means_over_classes_are_torchmetrics():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(200, 5), torch.randint(5, (200,))
+    result, kind = evaluation(logits, labels, tuple("abcde")), {"num_classes": 5}
+    assert result.balanced_accuracy == pytest.approx(float(multiclass_recall(logits, labels, **kind)))
+    assert result.macro_f1 == pytest.approx(float(multiclass_f1_score(logits, labels, **kind)))
+    precision = multiclass_precision(logits, labels, **kind, average="none")
+    assert [score.precision for score in result.scores.values()] == pytest.approx(precision.tolist())
+
+
+def test_always_the_largest_class_has_the_balanced_accuracy_of_chance():
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    logits = torch.tensor([[1.0, 0.0]]).expand(100, 2)
+    result = evaluation(logits, labels, ("many", "few"))
+    assert (result.top1, result.balanced_accuracy) == (0.9, 0.5)
+    assert result.macro_f1 == pytest.approx((2 * 90 / 190 + 0) / 2)
+
+
+def test_a_class_without_images_is_left_out_of_the_means():
+    result = evaluation(LOGITS[:2], LABELS[:2], CLASSES)
+    assert result.unseen == ("c",)
+    assert (result.balanced_accuracy, result.macro_f1) == (1.0, 1.0)
+
+
+def test_the_brier_score_goes_from_0_to_2():  # Brier 1950, eq. 2
+    sure = 50.0 * torch.eye(3)
+    assert brier_score(sure, torch.tensor([0, 1, 2])) == pytest.approx(0)
+    assert brier_score(sure, torch.tensor([1, 2, 0])) == pytest.approx(2)
+    assert brier_score(torch.zeros(1, 2), torch.tensor([0])) == pytest.approx(0.5)
 
 
 def test_calibration_error_of_a_sure_and_wrong_network_is_one():

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from verydeep.analyze.trace import trace
 from verydeep.errors import ShapeError, SpecError
 from verydeep.models.build import build, build_empty
-from verydeep.models.taps import last_map_name, tap_names, taps
+from verydeep.models.taps import last_detailed_name, last_map_name, tap_names, taps
 from verydeep.spec import zoo
 from verydeep.spec.arch import Architecture
 
@@ -215,3 +215,11 @@ def test_wrong_names_are_refused_with_the_right_ones(network, names, said):
 )
 def test_the_last_map(network, name):
     assert last_map_name(build_empty(zoo.resolve(network))) == name
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [("vgg16", "relu5_3"), ("vgg-tiny", "relu3_1"), ("resnet50", "conv5_3"), ("alexnet", "relu5")],
+)
+def test_the_last_map_before_a_closing_pool(network, name):  # relu5_3: Selvaraju et al. 2017, section 4
+    assert last_detailed_name(build_empty(zoo.resolve(network))) == name

@@ -151,7 +151,10 @@ def test_what_is_missing_leaves_no_hole():
 
 def test_a_class_without_images_has_no_accuracy():
     test = replace(evaluation(), confusion=((80, 20, 0), (0, 100, 0), (0, 0, 0)))
-    assert f"owl {NONE} 0 {NONE}" in words(render(report(test=test)))
+    text = words(render(report(test=test)))
+    assert f"owl {NONE} {NONE} {NONE} 0 {NONE}" in text  # recall, precision, F1; rival
+    assert "Balanced accuracy 90.00 %" in text
+    assert "No images of owl, which the means over classes leave out." in text
 
 
 def test_few_classes_show_counts_and_many_a_map():

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from verydeep.report.numbers import percent
 from verydeep.report.plots import HEIGHT, WIDTH
 from verydeep.report.study import StudyReport, markdown, render_study
 from verydeep.report.study_plots import gradient_curves, loss_curves, strips
@@ -79,7 +80,7 @@ def test_all_points_lie_within_the_figure():
 def test_an_interval_ends_where_accuracies_end():
     first, second = STUDIES["depth"].trials(False)[:2]
     (row,) = summary([outcome(first, test_top1=0.2), outcome(second, test_top1=0.9)])
-    assert row.interval == "0.00 % to 100.00 %"
+    assert row.interval == f"{percent(0.0)} to {percent(1.0)}"
 
 
 def test_a_column_is_the_mean_with_its_interval():

@@ -9,7 +9,7 @@ from verydeep.data.transforms import AugmentConfig
 from verydeep.models.build import build
 from verydeep.spec.arch import Architecture
 from verydeep.spec.preprocess import Preprocess
-from verydeep.train.budget import affordable, measured_speed
+from verydeep.train.budget import STEP, affordable, measured_speed
 from verydeep.train.transfer import fine_tune
 from verydeep.train.tuning import FineTuneConfig, TuningState
 from verydeep.weights.checkpoint import Checkpoint
@@ -27,7 +27,7 @@ def whole_course(stages, views=2):
     """By hand, in seconds at a million multiply-adds each."""
     upper, lower = sum(STAGES[3 - stages :]) + HEAD, sum(STAGES[: 3 - stages])
     maps = (views * 100 + 20) * lower
-    return (maps + 20 * upper + 10 * (3 * 100 * upper + 20 * upper)) / 1e6
+    return (maps + 20 * upper + 10 * (STEP * 100 * upper + 20 * upper)) / 1e6
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3])
@@ -38,7 +38,7 @@ def test_the_deepest_course_that_fits_is_taken(stages):
 
 
 def test_the_last_stage_is_cut_short_before_it_is_given_up():
-    epoch = (3 * 100 + 20) * (STAGES[2] + HEAD) / 1e6
+    epoch = (STEP * 100 + 20) * (STAGES[2] + HEAD) / 1e6
     fixed = whole_course(1) - 10 * epoch
     assert plan(fixed + 7.5 * epoch).epochs == 7
     assert plan(fixed + 7.5 * epoch).stages == 1

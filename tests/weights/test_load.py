@@ -61,6 +61,14 @@ def test_other_classes_keep_all_but_the_last_layer(vgg, vgg_file):
     assert made.checkpoint.origin["changes"][-1:] == ["classifier.6 for 2 classes: new, drawn at random"]
 
 
+def test_a_checkpoint_keeps_its_origin_until_it_is_changed(vgg_file, tmp_path):
+    trained = Checkpoint(**vars(fitted(vgg_file).checkpoint) | {"origin": {"temperature": 1.5}})
+    save(trained, tmp_path / "run.safetensors")
+    assert load(tmp_path / "run.safetensors").origin == {"temperature": 1.5, "weights": "run.safetensors"}
+    other = pretrained(None, tmp_path / "run.safetensors", classes=["cat", "dog"])
+    assert "temperature" not in other.checkpoint.origin
+
+
 def test_the_same_number_of_classes_keeps_the_last_layer(vgg, vgg_file):
     assert fitted(vgg_file, classes=3).new == ()
 

@@ -1,19 +1,29 @@
-"""``verydeep evaluate``: how good a trained network is on a data set."""
+"""``verydeep evaluate``: how good a trained network is on labelled images."""
 
+import shlex
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
 from cyclopts import Parameter
+from torch import Tensor
 
 from verydeep.cli.console import err, out, print_json
-from verydeep.cli.progress import ByteProgress
-from verydeep.data.builtin import load_dataset
-from verydeep.data.images import Images
-from verydeep.errors import DataError
-from verydeep.evaluate.metrics import Evaluation, evaluation
-from verydeep.evaluate.predict import predict
+from verydeep.cli.labelled import Labelled, read_labelled
+from verydeep.cli.progress import ImageProgress
+from verydeep.data.partition import Wanted
+from verydeep.data.stream import Broken
+from verydeep.errors import DataError, ShapeError
+from verydeep.evaluate.assessment import Assessment, assess
+from verydeep.evaluate.intervals import Interval
+from verydeep.evaluate.metrics import worst_mistakes
+from verydeep.evaluate.protocols import Protocol, ProtocolName, look, protocol
 from verydeep.recipes.machine import Device, choose_device
+from verydeep.report.evaluation import EvaluationReport, write_evaluation
 from verydeep.report.measured import evaluation_table
+from verydeep.report.page import Picture, picture
 from verydeep.weights.checkpoint import Checkpoint
 from verydeep.weights.load import load_classifier
 
@@ -23,47 +33,157 @@ def evaluate(
     data: Annotated[str, Parameter(name="DATA")],
     /,
     *,
+    protocol_: Annotated[ProtocolName, Parameter(name="--protocol")] = "single",
+    scales: str | None = None,
+    flip: bool = True,
+    part: Wanted | None = None,
+    group_by: str | None = None,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Measure the network of RUN on the test images of DATA.
+    """Measure the network of RUN on the labelled images of DATA: their test part where there is one.
+
+    A broken file is reported, and the rest goes on; the exit code is then 1.
 
     Parameters
     ----------
     run
         A run folder, a checkpoint, or a weight file of torchvision, timm, Keras or others.
     data
-        The name of a data set, with the classes that the network knows.
+        A folder with a folder of images for each class, or the name of a built-in data set.
+    protocol_
+        How images are shown: single as in training, dense (whole images), multi-scale (dense at three
+        scales), multi-crop (5 x 5 crops at three scales), ten-crop.
+    scales
+        Short sides of the whole images in px, such as 256,384,512.
+    flip
+        Show mirror images too; never with the protocol single.
+    part
+        Which images: test, val, train or all. By default the test images that RUN or DATA keeps, else all.
+    group_by
+        A pattern for the images' names, such as 'photo_[0-9]+': intervals are then over groups of images.
+    out_
+        Write a page too: confusions, reliability, mistakes with pictures.
     device
         Where to compute; auto takes a GPU where there is one.
     json
-        Print one JSON object: top1, top5, loss, per_class.
+        Print one JSON object: top1, top5, loss, per_class, balanced_accuracy, macro_f1, intervals and more.
     """
     network = load_classifier(run)
-    with ByteProgress(err(), f"Fetching {data}") as progress:
-        test = load_dataset(data, progress=progress).test
-    result = _evaluate(network, _fitting(network, test, data), device)
+    way = protocol(protocol_, network.preprocess, scales=_numbers(scales), flip=flip)
+    images = read_labelled(data, network.classes, run, part, group_by)
+    err().print(f"Measuring on {images.words}", markup=False, soft_wrap=True)
+    measured = _measure(network, images, way, device)
+    for broken in measured.broken:
+        err().print(broken.why, markup=False, soft_wrap=True)
+    if out_ is not None:
+        write_evaluation(_report(network, images, way, measured), out_)
     if json:
-        print_json(
-            {"top1": result.top1, "top5": result.top5, "loss": result.loss, "per_class": result.per_class}
-        )
+        print_json(_values(measured, way, images))
     else:
-        out().print(evaluation_table(result))
-    return 0
+        out().print(evaluation_table(measured.assessment))
+        if out_ is not None:
+            out().print(f"Page: {out_}", markup=False, soft_wrap=True)
+    return 1 if measured.broken else 0
 
 
-def _fitting(network: Checkpoint, test: Images, data: str) -> Images:
-    """The test images, labelled in the network's order of classes: matched by name."""
-    if set(test.classes) != set(network.classes):
-        raise DataError(
-            f"{data} has the classes {', '.join(test.classes)}; the network knows "
-            f"{', '.join(network.classes)}. Evaluate it on data of its own classes"
-        )
-    places = [network.classes.index(name) for name in test.classes]
-    labels = test.labels.new_tensor(places)[test.labels]
-    return Images(test.pixels, labels, network.classes)
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise ShapeError(f"--scales is {text!r}; expected short sides in px, such as 256,384,512") from None
 
 
-def _evaluate(network: Checkpoint, test: Images, device: Device) -> Evaluation:
+@dataclass(frozen=True)
+class _Measured:
+    assessment: Assessment
+    logits: Tensor
+    labels: Tensor
+    places: Tensor
+    """Of each row, in what was asked for: broken files have none."""
+    broken: tuple[Broken, ...]
+
+
+def _measure(network: Checkpoint, images: Labelled, way: Protocol, device: Device) -> _Measured:
     model = network.model.to(choose_device(device))
-    return evaluation(predict(model, test.pixels, network.preprocess), test.labels, test.classes)
+    with ImageProgress(err(), "Evaluating", len(images)) as progress:
+        seen = list(progress.follow(look(model, images.source, network.preprocess, way)))
+    broken = tuple(each for part in seen for each in part.broken)
+    places, logits = torch.cat([part.indices for part in seen]), torch.cat([part.logits for part in seen])
+    if not len(places):
+        raise DataError(f"none of the {len(images)} images can be read: {broken[0].why}")
+    labels = images.labels[places]
+    assessment = assess(
+        logits,
+        labels,
+        network.classes,
+        groups=images.groups and tuple(images.groups[i] for i in places.tolist()),
+        temperature=_temperature(network, way),
+    )
+    return _Measured(assessment, logits, labels, places, broken)
+
+
+def _temperature(network: Checkpoint, way: Protocol) -> float | None:
+    """What the training fitted, on validation images that were shown once: it fits no other protocol."""
+    known = network.origin.get("temperature")
+    return float(known) if known is not None and way.name == "single" else None
+
+
+def _values(measured: _Measured, way: Protocol, images: Labelled) -> dict[str, Any]:
+    assessment, result = measured.assessment, measured.assessment.evaluation
+    scaled = assessment.scaled
+    return {
+        "top1": result.top1,
+        "top5": result.top5,
+        "loss": result.loss,
+        "per_class": result.per_class,
+        "balanced_accuracy": result.balanced_accuracy,
+        "macro_f1": result.macro_f1,
+        "brier": assessment.brier,
+        "calibration_error": assessment.reliability.error,
+        "temperature": scaled and scaled.temperature,
+        "scaled_loss": scaled and scaled.loss,
+        "scaled_calibration_error": scaled and scaled.reliability.error,
+        "intervals": {name: _ends(interval) for name, interval in assessment.intervals.items()},
+        "precision": {name: score.precision for name, score in result.scores.items()},
+        "f1": {name: score.f1 for name, score in result.scores.items()},
+        "confusion": result.confusion,
+        "without_images": result.unseen,
+        "images": result.images,
+        "groups": assessment.groups,
+        "part": images.part,
+        "protocol": {"name": way.name, "scales": way.scales, "flip": way.flip},
+        "broken": [{"file": str(broken.source), "error": broken.why} for broken in measured.broken],
+    }
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
+
+
+def _report(network: Checkpoint, images: Labelled, way: Protocol, measured: _Measured) -> EvaluationReport:
+    notes = []
+    if measured.broken:
+        notes.append(f"{len(measured.broken):,} files could not be read, and are left out.")
+    if "temperature" in network.origin and way.name != "single":
+        notes.append("The temperature that is known was fitted for the protocol single: nothing is scaled.")
+    return EvaluationReport(
+        title=f"{network.model.architecture.name} on {images.name}",
+        images=images.words,
+        protocol=way.words,
+        assessment=measured.assessment,
+        pictures=tuple(_pictures(images, measured, network.classes)),
+        notes=tuple(notes),
+        command=shlex.join(["verydeep", *sys.argv[1:]]),
+    )
+
+
+def _pictures(images: Labelled, measured: _Measured, classes: tuple[str, ...]) -> list[Picture]:
+    found = []
+    for mistake in worst_mistakes(measured.logits, measured.labels, classes):
+        place = int(measured.places[mistake.index])
+        found.append(picture(mistake, images.thumbnail(place).numpy(), images.name_of(place)))
+    return found

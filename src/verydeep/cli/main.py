@@ -77,6 +77,11 @@ _VERBS = {
         "Name what is in images.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg --out predictions.csv",
     ),
+    "explain": (
+        "explain:explain",
+        "Show what in images spoke for a class, and what a network's channels look for.",
+        "verydeep explain runs/fast-fashion-mnist shoe.jpg --method occlusion",
+    ),
     "embed": (
         "embed:embed",
         "Write images as vectors.",

@@ -135,6 +135,11 @@ def _say(result: RunResult, wall_seconds: float) -> None:
         f"after {duration(result.seconds)} of training ({duration(wall_seconds)} in all)",
         soft_wrap=True,
     )
+    console.print(
+        f"Balanced accuracy {percent(result.test.balanced_accuracy)}, "
+        f"macro-F1 {percent(result.test.macro_f1)}",
+        soft_wrap=True,
+    )
     console.print(f"Report: {RunFolder(result.run).report}", markup=False, soft_wrap=True)
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import re
+import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from verydeep.cli.console import err, out, print_json
 from verydeep.errors import Interrupted, RecipeError
+from verydeep.recipes.looks import looks
 from verydeep.recipes.machine import Device
-from verydeep.recipes.run import next_run_path
+from verydeep.recipes.run import RunFolder, next_run_path
 from verydeep.recipes.tune import TuneWatcher
 from verydeep.recipes.tune import tune as tune_network
 from verydeep.recipes.tuning import (
@@ -28,11 +31,13 @@ from verydeep.recipes.tuning import (
     Way,
 )
 from verydeep.report.numbers import duration
+from verydeep.report.tune import write_tune
 from verydeep.report.tuned import tuned_table
 from verydeep.train.balance import Balance
 from verydeep.train.probe import STRENGTHS
 from verydeep.train.results import TunedEpoch
 from verydeep.train.tuning import TuningState
+from verydeep.weights.load import load
 
 RUNS = Path("runs")
 
@@ -117,6 +122,12 @@ def tune(
             result = tune_network(settings, run, device=device, watcher=progress)
         except KeyboardInterrupt:
             raise Interrupted(progress.kept(run)) from None
+    write_tune(
+        result,
+        RunFolder(result.run).report,
+        command=shlex.join(["verydeep", *sys.argv[1:]]),
+        looks=looks(result, load(result.run)),
+    )
     if json:
         print_json(_values(result))
     else:
@@ -274,4 +285,4 @@ def _say(result: TuneResult) -> None:
     out().print(tuned_table(result))
     for sentence in result.advice:
         err().print(f"Note: {sentence}", markup=False, soft_wrap=True)
-    out().print(f"Run: {result.run}", markup=False, soft_wrap=True)
+    out().print(f"Report: {RunFolder(result.run).report}", markup=False, soft_wrap=True)

@@ -98,6 +98,15 @@ NAMES = (*SOURCES, "synthetic")
 _OTHER_SPELLINGS = {"cifar-10": "cifar10", "cifar-100": "cifar100", "fashionmnist": "fashion-mnist"}
 
 
+def is_builtin(name: str) -> bool:
+    """Whether `load_dataset` knows ``name``, in any spelling."""
+    return _known(name) in NAMES
+
+
+def _known(name: str) -> str:
+    return _OTHER_SPELLINGS.get(name.lower(), name.lower())
+
+
 def load_dataset(name: str, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
     """The data set of that name, in memory; it is fetched on first use and checked on every use.
 
@@ -110,7 +119,7 @@ def load_dataset(name: str, cache: Path | None = None, progress: Progress | None
         DataError: where the name is not known.
         FetchError: names each door that was tried and what went wrong there.
     """
-    known = _OTHER_SPELLINGS.get(name.lower(), name.lower())
+    known = _known(name)
     if known == "synthetic":
         return synthetic.dataset()
     if known not in SOURCES:

@@ -4,7 +4,7 @@ import glob
 import io
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from multiprocessing import parent_process
@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from verydeep.data.samples import Entry
-from verydeep.errors import DataError, UnreadableError
+from verydeep.errors import Damage, DataError, UnreadableError
 from verydeep.spec.preprocess import Preprocess
 
 IMAGE_SUFFIXES = frozenset(
@@ -27,10 +27,6 @@ IMAGE_SUFFIXES = frozenset(
 
 PIXEL_LIMIT = 100_000_000
 """Pixels of the largest image that is decoded, unless the caller says otherwise."""
-
-DAMAGES = ("empty", "not there", "no image", "cut off", "broken", "too large", "32 bits")
-"""What can ail an image: the ``kind`` of an `UnreadableError`."""
-
 
 SPARE = 2
 """A JPEG is decoded at no less than so many times the size asked for: then its pixels differ by 3 of 255 at
@@ -58,12 +54,43 @@ def decode(
     Raises:
         DataError: names the file, and why it cannot be used; a truncated file cannot.
     """
-    name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
+    name = _name(source)
     least = SPARE * preprocess.short_side
     image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=least)
-    image = _resize(image.convert("L" if preprocess.channels == 1 else "RGB"), preprocess, name, pixel_limit)
+    image = _shorten(_in_channels(image, preprocess.channels), preprocess.short_side, name, pixel_limit)
+    left = round((image.width - preprocess.size) / 2)
+    top = round((image.height - preprocess.size) / 2)
+    return _pixels(image.crop((left, top, left + preprocess.size, top + preprocess.size)))
+
+
+def decode_whole(
+    source: Path | str | bytes | Entry,
+    channels: int,
+    short_sides: Sequence[int],
+    *,
+    pixel_limit: int = PIXEL_LIMIT,
+) -> tuple[UInt8[Tensor, "channels height width"], ...]:
+    """The image whole, once with each of ``short_sides``, otherwise as ``decode`` gives it; read once.
+
+    Raises:
+        DataError: names the file, and why it cannot be used.
+    """
+    name = _name(source)
+    image = _in_channels(read_image(source, name=name, pixel_limit=pixel_limit), channels)
+    return tuple(_pixels(_shorten(image, side, name, pixel_limit)) for side in short_sides)
+
+
+def _name(source: Path | str | bytes | Entry) -> str:
+    return f"image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
+
+
+def _in_channels(image: Image.Image, channels: int) -> Image.Image:
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _pixels(image: Image.Image) -> UInt8[Tensor, "channels height width"]:
     pixels = torch.from_numpy(np.array(image))
-    return pixels[None] if preprocess.channels == 1 else pixels.permute(2, 0, 1).contiguous()
+    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
 
 
 def read_image(
@@ -112,7 +139,7 @@ def open_image(
         words = f"{name} is no image of a known kind, or is cut off at its beginning"
         raise UnreadableError(words, "no image") from error
     except Exception as error:  # a broken file can make Pillow's parsers raise almost anything
-        kind = "cut off" if "truncated" in str(error).lower() else "broken"
+        kind: Damage = "cut off" if "truncated" in str(error).lower() else "broken"
         raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
 
 
@@ -178,19 +205,18 @@ def _say_once(image: Image.Image, name: str) -> None:
         _log.warning("%s is transparent in parts: white is laid below, here and in all such images", name)
 
 
-def _resize(image: Image.Image, preprocess: Preprocess, name: str, pixel_limit: int) -> Image.Image:
-    """The centre of ``image`` once its short side is resized; sides and corner rounded as in torchvision."""
+def _shorten(image: Image.Image, short_side: int, name: str, pixel_limit: int) -> Image.Image:
+    """``image`` with its short side resized to ``short_side``; sides rounded as in torchvision."""
     short = min(image.size)
-    width, height = (int(preprocess.short_side * side / short) for side in image.size)
+    width, height = (int(short_side * side / short) for side in image.size)
     if width * height > pixel_limit:
         raise DataError(
             f"{name} is {image.width} x {image.height} px, so narrow that it would be {width} x {height} px "
-            f"once its short side is {preprocess.short_side}. Crop it first."
+            f"once its short side is {short_side}. Crop it first."
         )
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = round((width - preprocess.size) / 2), round((height - preprocess.size) / 2)
-    return image.crop((left, top, left + preprocess.size, top + preprocess.size))
+    return image
 
 
 def image_files(paths: Iterable[str | Path]) -> list[Path]:

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from verydeep.data.decode import PIXEL_LIMIT, finished, open_image
 from verydeep.data.hashing import SIDE, thumbnail
 from verydeep.data.samples import Source
-from verydeep.errors import UnreadableError
+from verydeep.errors import Damage, UnreadableError
 
 _AT_ONCE = 32  # images a task: one future each would cost more than it is worth
 _FORMATS = {
@@ -54,8 +54,7 @@ class Seen:
 class Damaged:
     """An image that cannot be decoded."""
 
-    kind: str
-    """One of ``DAMAGES`` in ``data/decode.py``."""
+    kind: Damage
     why: str
 
 

@@ -1,5 +1,6 @@
 """Labelled images in memory: what every source gives and every job takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +41,29 @@ class Images:
     def to(self, device: torch.device | str) -> "Images":
         """The same images held on ``device``."""
         return Images(self.pixels.to(device), self.labels.to(device), self.classes)
+
+
+def relabelled(
+    labels: Int64[Tensor, " count"], own: tuple[str, ...], classes: tuple[str, ...], name: str
+) -> Int64[Tensor, " count"]:
+    """``labels``, which index into ``own``, as indices into a network's ``classes``: matched by name.
+
+    Raises:
+        DataError: where an image of ``name`` is of a class that the network does not know.
+    """
+    used = [own[label] for label in labels.unique().tolist()]
+    if unknown := [each for each in used if each not in classes]:
+        raise DataError(
+            f"{name} has images of {_some(unknown)}; the network knows {_some(classes)}. "
+            "Take data of its own classes, or rename the folders to them"
+        )
+    places = [classes.index(each) if each in classes else -1 for each in own]
+    return labels.new_tensor(places)[labels]
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10:,} more"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 import csv
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Int64
@@ -59,6 +59,21 @@ def read_split(path: Path) -> dict[str, Part]:
     Raises:
         DataError: where the file is not there, or is none.
     """
+    known = {str(part): part for part in get_args(Part)}
+    return {row["name"]: known[row["part"]] for row in _rows(path)}
+
+
+def read_groups(path: Path) -> dict[str, str] | None:
+    """The group of each image, by its name, as ``write_split`` kept it; None where it kept none.
+
+    Raises:
+        DataError: where the file is not there, or is none.
+    """
+    groups = {row["name"]: row["group"] for row in _rows(path)}
+    return groups if any(groups.values()) else None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -68,5 +83,42 @@ def read_split(path: Path) -> dict[str, Part]:
         raise DataError(
             f"{path} is no split: expected the columns {', '.join(HEADER)}, part {get_args(Part)}"
         )
-    known = {str(part): part for part in get_args(Part)}
-    return {row["name"]: known[row["part"]] for row in rows}
+    return rows
+
+
+Wanted = Part | Literal["all"]
+
+
+def as_kept(samples: Samples, path: Path) -> Samples:
+    """Those of ``samples`` that the split at ``path`` names, with the parts and groups that it keeps.
+
+    Groups that ``samples`` have already stay. Where it names none of them, they are other images: nothing
+    is changed.
+    """
+    parts, groups = read_split(path), read_groups(path)
+    named = torch.tensor([i for i, name in enumerate(samples.names) if name in parts], dtype=torch.int64)
+    if not len(named):
+        return samples
+    kept = samples.select(named)
+    if groups is not None and kept.groups is None:
+        kept = replace(kept, groups=tuple(groups[name] for name in kept.names))
+    return replace(kept, parts=tuple(parts[name] for name in kept.names))
+
+
+def part_of(samples: Samples, wanted: Wanted | None) -> tuple[Samples, Wanted]:
+    """The images of ``samples`` for the ``wanted`` part, and which that is.
+
+    None asks for the test part where there is one, and else for all.
+
+    Raises:
+        DataError: where no image is for that part.
+    """
+    part = wanted or ("test" if "test" in samples.parts else "all")
+    if part == "all":
+        return samples, part
+    if part not in samples.parts:
+        there = ", ".join(sorted({each for each in samples.parts if each})) or "none that is named"
+        raise DataError(
+            f"{samples.name} has no part {part!r}; it has {there}. With 'all', every image is taken"
+        )
+    return samples.select(indices_of(samples, part)), part

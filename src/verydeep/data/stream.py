@@ -2,21 +2,24 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from verydeep.data.decode import decode
+from verydeep.data.decode import decode, decode_whole
 from verydeep.data.images import Images
 from verydeep.data.samples import Samples, Source
 from verydeep.errors import DataError
 from verydeep.spec.preprocess import Preprocess
+
+T = TypeVar("T")
 
 BATCHES_AHEAD = 2
 """Of decoded pixels that wait for the network."""
@@ -40,6 +43,17 @@ class Decoded(NamedTuple):
     """Those of the batch that could not be read."""
 
 
+class Whole(NamedTuple):
+    """Images that were read together, whole and so of any shape, with short sides that were asked for."""
+
+    indices: Int64[Tensor, " read"]
+    """The place of each in what was asked for, ascending."""
+    images: tuple[tuple[UInt8[Tensor, "channels height width"], ...], ...]
+    """Of each image, one a short side."""
+    broken: tuple[Broken, ...]
+    """Those of the batch that could not be read."""
+
+
 def stream(
     sources: Sequence[Source], preprocess: Preprocess, batch_size: int, *, workers: int | None = None
 ) -> Iterator[Decoded]:
@@ -54,12 +68,36 @@ def stream(
         batch_size: images a batch.
         workers: threads that decode; the number of processors by default.
     """
+    for start, results in _ahead(sources, partial(decode, preprocess=preprocess), batch_size, workers):
+        yield _together(start, results, preprocess)
+
+
+def stream_whole(
+    sources: Sequence[Source],
+    channels: int,
+    short_sides: Sequence[int],
+    batch_size: int,
+    *,
+    workers: int | None = None,
+) -> Iterator[Whole]:
+    """As ``stream``, but every image whole, once with each of ``short_sides``."""
+    read = partial(decode_whole, channels=channels, short_sides=short_sides)
+    for start, results in _ahead(sources, read, batch_size, workers):
+        images = {start + i: result for i, result in enumerate(results) if not isinstance(result, Broken)}
+        broken = tuple(result for result in results if isinstance(result, Broken))
+        yield Whole(torch.tensor(list(images), dtype=torch.int64), tuple(images.values()), broken)
+
+
+def _ahead(
+    sources: Sequence[Source], read: Callable[[Source], T], batch_size: int, workers: int | None
+) -> Iterator[tuple[int, list[T | Broken]]]:
+    """What ``read`` makes of each of ``sources``: the place of the first of a batch, and the batch."""
     starts = iter(range(0, len(sources), batch_size))
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
 
-        def submit(start: int) -> tuple[int, list[Future[Tensor | Broken]]]:
+        def submit(start: int) -> tuple[int, list[Future[T | Broken]]]:
             chunk = sources[start : start + batch_size]
-            return start, [pool.submit(_read, source, preprocess) for source in chunk]
+            return start, [pool.submit(_read, source, read) for source in chunk]
 
         ahead = deque(map(submit, islice(starts, BATCHES_AHEAD)))
         try:
@@ -67,14 +105,14 @@ def stream(
                 start, futures = ahead.popleft()
                 results = [future.result() for future in futures]
                 ahead.extend(map(submit, islice(starts, 1)))
-                yield _together(start, results, preprocess)
+                yield start, results
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _read(source: Source, preprocess: Preprocess) -> Tensor | Broken:
+def _read(source: Source, read: Callable[[Source], T]) -> T | Broken:
     try:
-        return decode(source, preprocess)
+        return read(source)
     except DataError as error:
         return Broken(source, str(error))
 

@@ -209,12 +209,21 @@ def crop_to(
     size = preprocess.size
     if pixels.shape[2:] == (size, size):
         return pixels
-    short = min(pixels.shape[2:])
-    height, width = (int(preprocess.short_side * side / short) for side in pixels.shape[2:])
-    if pixels.shape[2:] != (height, width):
-        pixels = functional.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
+    pixels = shorten(pixels, preprocess.short_side)
+    height, width = pixels.shape[2:]
     top, left = round((height - size) / 2), round((width - size) / 2)
     return pixels[:, :, top : top + size, left : left + size]
+
+
+def shorten(
+    pixels: UInt8[Tensor, "count channels height width"], short_side: int
+) -> UInt8[Tensor, "count channels rows columns"]:
+    """``pixels`` whole, their short side resized to ``short_side`` px, as files are decoded."""
+    short = min(pixels.shape[2:])
+    height, width = (int(short_side * side / short) for side in pixels.shape[2:])
+    if pixels.shape[2:] == (height, width):
+        return pixels
+    return functional.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
 
 
 def normalise(

@@ -11,7 +11,7 @@ from torch import Tensor
 from verydeep.data.samples import Source
 from verydeep.data.stream import Decoded, stream
 from verydeep.errors import CheckpointError
-from verydeep.evaluate.predict import predict, usual_batch_size
+from verydeep.evaluate.predict import images_at_once, predict
 from verydeep.models.classifier import Classifier
 from verydeep.spec.preprocess import Preprocess
 
@@ -79,7 +79,9 @@ def label(
         CheckpointError: where the network's temperature is no positive number.
     """
     temperature, start = temperature_of(network.origin), 0
-    for batch in stream(sources, network.preprocess, batch_size or usual_batch_size(network.preprocess)):
+    for batch in stream(
+        sources, network.preprocess, batch_size or images_at_once(network.preprocess.size**2)
+    ):
         rows: list[tuple[tuple[str, float], ...]] = []
         if len(batch.pixels):
             logits = predict(network.model, batch.pixels, network.preprocess, batch_size=len(batch.pixels))

@@ -1,12 +1,41 @@
 """How well logits fit labels: plain functions of two tensors, and the value that gathers them."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_confusion_matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """One class in counts of images, and what they say of it. Shares are in [0, 1]."""
+
+    images: int
+    """That are of it."""
+    taken: int
+    """That were taken for it, rightly or not."""
+    right: int
+    """That are of it and were taken for it."""
+
+    @property
+    def recall(self) -> float:
+        """The part of its images that was recognised; 0 of a class without images."""
+        return self.right / max(self.images, 1)
+
+    @property
+    def precision(self) -> float | None:
+        """The part of what was taken for it that is of it; None where nothing was."""
+        return self.right / self.taken if self.taken else None
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of both, as 2 right / (images + taken); 0 where nothing is right."""
+        return 2 * self.right / max(self.images + self.taken, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +53,33 @@ class Evaluation:
     """Recall of each class: the part of its images that was recognised."""
     confusion: tuple[tuple[int, ...], ...]
     """Rows are the true classes, columns the predicted ones; counts of images."""
+
+    @cached_property
+    def scores(self) -> dict[str, ClassScore]:
+        """Each class by itself."""
+        taken = [sum(column) for column in zip(*self.confusion, strict=True)]
+        return {
+            name: ClassScore(images=sum(row), taken=taken[place], right=row[place])
+            for place, (name, row) in enumerate(zip(self.per_class, self.confusion, strict=True))
+        }
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes: each counts the same, however few its images are.
+
+        A class without images is left out, here and in ``macro_f1``.
+        """
+        return fmean(score.recall for score in self.scores.values() if score.images)
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes."""
+        return fmean(score.f1 for score in self.scores.values() if score.images)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The classes without images, of which nothing was measured."""
+        return tuple(name for name, score in self.scores.items() if not score.images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +115,15 @@ def accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " cou
     """The part of the images whose label is among the ``min(k, classes)`` likeliest, in [0, 1]."""
     best = logits.topk(min(k, logits.shape[1])).indices
     return float((best == labels[:, None]).any(1).double().mean())
+
+
+def brier_score(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
+    """The squared distance of the probabilities from the truth, summed over classes: 0 (best) to 2.
+
+    Brier 1950, in its first form; the mean over the images.
+    """
+    truth = functional.one_hot(labels, logits.shape[1])
+    return float((logits.double().softmax(1) - truth).square().sum(1).mean())
 
 
 def balanced_accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:

@@ -97,23 +97,35 @@ def taps(model: Classifier, names: str | Sequence[str]) -> Taps:
         SpecError: where the network has no such layer, with the nearest names and all that it has.
     """
     names = (names,) if isinstance(names, str) else tuple(names)
-    steps = list(_steps(model))
+    steps = list(steps_of(model))
     _check_names(model.architecture, names, [step.name for step in steps])
     return Taps(model.architecture, _needed(steps, names), names)
 
 
 def tap_names(model: Classifier) -> tuple[str, ...]:
     """Every name that ``taps`` takes for ``model``, in the order in which the values come about."""
-    return tuple(step.name for step in _steps(model))
+    return tuple(step.name for step in steps_of(model))
 
 
 def last_map_name(model: Classifier) -> str:
     """The name of the last map, which the head pools: ``pool5`` in VGG."""
     pool = grid_name(model.architecture)
-    return next(step.reads[0] for step in _steps(model) if step.name == pool)
+    return next(step.reads[0] for step in steps_of(model) if step.name == pool)
 
 
-def _steps(model: Classifier) -> Iterator[Step]:
+def last_detailed_name(model: Classifier) -> str:
+    """The name of the last map before a closing pool: ``relu5_3`` in VGG, the last map where none closes.
+
+    What papers on heat maps call the last convolutional layer: the pool would halve what can be told apart.
+    """
+    steps = {step.name: step for step in steps_of(model)}
+    last = steps[last_map_name(model)]
+    before = steps.get(last.reads[0])
+    closes = isinstance(last.module, nn.MaxPool2d) and before and not isinstance(before.module, nn.Conv2d)
+    return before.name if closes and before else last.name
+
+
+def steps_of(model: Classifier) -> Iterator[Step]:
     """The whole network, in the order in which it runs."""
     last, place = IMAGES, 0
     for name, module, place in _named_features(model):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from verydeep.evaluate.metrics import Evaluation
+from verydeep.evaluate.metrics import ClassScore, Evaluation
 from verydeep.report.numbers import percent, thousands
 
 
@@ -29,22 +29,15 @@ class Matrix:
     """The largest part of a class that was taken for one other class: where the colour is full."""
 
 
-@dataclass(frozen=True)
-class ClassLine:
+@dataclass(frozen=True, kw_only=True)
+class ClassLine(ClassScore):
     """One class: how much of it was recognised, and what it was most often taken for."""
 
     name: str
-    images: int
-    right: int
     rival: str
     """The class it was most often taken for; empty where every image was recognised."""
     lost: int
     """Images taken for the rival."""
-
-    @property
-    def recall(self) -> float:
-        """The part that was recognised; 0 of a class without images."""
-        return self.right / max(self.images, 1)
 
 
 def matrix(evaluation: Evaluation) -> Matrix:
@@ -73,17 +66,26 @@ def matrix(evaluation: Evaluation) -> Matrix:
 
 def class_lines(evaluation: Evaluation) -> tuple[ClassLine, ...]:
     """Each class, the least recognised first."""
-    lines = (
-        _class_line(tuple(evaluation.per_class), evaluation.confusion[index], index)
-        for index in range(len(evaluation.per_class))
-    )
+    lines = (_class_line(evaluation, place) for place in range(len(evaluation.per_class)))
     return tuple(sorted(lines, key=lambda line: line.recall))
 
 
-def _class_line(classes: tuple[str, ...], counts: tuple[int, ...], index: int) -> ClassLine:
+def _class_line(evaluation: Evaluation, place: int) -> ClassLine:
+    name, score = list(evaluation.scores.items())[place]
     lost, rival = max(
-        ((count, name) for count, name in zip(counts, classes, strict=True) if name != classes[index]),
+        (
+            (count, other)
+            for count, other in zip(evaluation.confusion[place], evaluation.scores, strict=True)
+            if other != name
+        ),
         key=lambda pair: pair[0],
         default=(0, ""),
     )
-    return ClassLine(classes[index], sum(counts), counts[index], rival if lost else "", lost)
+    return ClassLine(
+        name=name,
+        images=score.images,
+        taken=score.taken,
+        right=score.right,
+        rival=rival if lost else "",
+        lost=lost,
+    )

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from verydeep.data.decode import decode
 from verydeep.data.files import replacing
 from verydeep.embed.neighbours import Neighbour
 from verydeep.errors import DataError
+from verydeep.report.lettering import BLUE, DIM, INK, PAPER, cut, font
 from verydeep.report.page import data_uri
 from verydeep.report.templates import environment
 from verydeep.spec.preprocess import Preprocess
@@ -20,7 +21,6 @@ SIDE = 192
 """Of a picture on the sheet, in px."""
 COLUMNS = 6
 _GAP, _MARGIN, _CAPTION, _LINE = 16, 32, 50, 20
-_PAPER, _INK, _DIM, _BLUE = "#ffffff", "#17212b", "#586571", "#0067b0"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _draw(sheet: Sheet, image: _Picture, others: Sequence[_Picture]) -> Image.Im
     rows = -(-len(others) // columns)
     width = 2 * _MARGIN + columns * (SIDE + _GAP) - _GAP
     top = _MARGIN + SIDE + _MARGIN
-    paper = Image.new("RGB", (width, top + rows * (SIDE + _CAPTION + _GAP) + _MARGIN - _GAP), _PAPER)
+    paper = Image.new("RGB", (width, top + rows * (SIDE + _CAPTION + _GAP) + _MARGIN - _GAP), PAPER)
     pen = ImageDraw.Draw(paper)
     _paste(paper, image, _MARGIN, _MARGIN)
     _words(pen, sheet, image, width)
@@ -95,10 +95,10 @@ def _draw(sheet: Sheet, image: _Picture, others: Sequence[_Picture]) -> Image.Im
         left = _MARGIN + place % columns * (SIDE + _GAP)
         above = top + place // columns * (SIDE + _CAPTION + _GAP)
         _paste(paper, other, left, above)
-        pen.text((left, above + SIDE + 6), other.note, _BLUE, _font(16))
-        note = 8 + pen.textlength(other.note, _font(16))
-        pen.text((left + note, above + SIDE + 6), _cut(other.folder, SIDE - note, 16), _INK, _font(16))
-        pen.text((left, above + SIDE + 6 + _LINE), _cut(other.name, float(SIDE), 13), _DIM, _font(13))
+        pen.text((left, above + SIDE + 6), other.note, BLUE, font(16))
+        note = 8 + pen.textlength(other.note, font(16))
+        pen.text((left + note, above + SIDE + 6), cut(other.folder, SIDE - note, 16), INK, font(16))
+        pen.text((left, above + SIDE + 6 + _LINE), cut(other.name, float(SIDE), 13), DIM, font(13))
     return paper
 
 
@@ -106,32 +106,16 @@ def _words(pen: ImageDraw.ImageDraw, sheet: Sheet, image: _Picture, width: int) 
     """Beside the image: what it is, and how the others were found."""
     left, room = _MARGIN + SIDE + 24, float(width - 2 * _MARGIN - SIDE - 24)
     lines = (
-        ("The images most like", 16, _BLUE),
-        (image.name, 26, _INK),
-        (f"in {image.folder}", 16, _INK),
-        (sheet.method, 16, _DIM),
+        ("The images most like", 16, BLUE),
+        (image.name, 26, INK),
+        (f"in {image.folder}", 16, INK),
+        (sheet.method, 16, DIM),
     )
     above = _MARGIN + 4
     for text, size, colour in lines:
-        pen.text((left, above), _cut(text, room, size), colour, _font(size))
+        pen.text((left, above), cut(text, room, size), colour, font(size))
         above += round(1.5 * size)
 
 
 def _paste(paper: Image.Image, picture: _Picture, left: int, above: int) -> None:
     paper.paste(Image.fromarray(np.ascontiguousarray(picture.pixels.transpose(1, 2, 0))), (left, above))
-
-
-def _cut(text: str, room: float, size: int) -> str:
-    """``text`` with its middle left out where it is too long."""
-    if _font(size).getlength(text) <= room:
-        return text
-    kept = len(text)
-    while kept > 2 and _font(size).getlength(cut := f"{text[: kept // 2]}…{text[-(kept // 2) :]}") > room:
-        kept -= 1
-    return cut
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font

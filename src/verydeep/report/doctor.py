@@ -17,7 +17,7 @@ from verydeep.data.files import replacing
 from verydeep.data.findings import Finding
 from verydeep.report import plots, scatter
 from verydeep.report.numbers import TIMES, thousands
-from verydeep.report.page import environment
+from verydeep.report.templates import environment
 
 MOST_PAIRS, MOST_SAMPLES, MOST_CLASSES, MOST_FILES = 120, 6, 60, 200
 """What the page shows at most, so that it opens on a phone; JSON has everything."""

@@ -5,26 +5,66 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from verydeep.evaluate.assessment import Assessment
+from verydeep.evaluate.intervals import Interval
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.report.confusions import class_lines
-from verydeep.report.numbers import percent, wilson_interval
+from verydeep.report.numbers import NONE, percent
 
 
-def evaluation_table(result: Evaluation) -> Group:
+def evaluation_table(assessment: Assessment) -> Group:
     """The headline numbers, and below them each class with what it is most often taken for."""
-    low, high = wilson_interval(round(result.top1 * result.images), result.images)
+    result = assessment.evaluation
+    top1, balanced, macro_f1 = (
+        _range(assessment.intervals[name]) for name in ("top1", "balanced_accuracy", "macro_f1")
+    )
+    of = f" of {assessment.groups:,} groups" if assessment.groups else ""
+    top5 = f"top-5 {percent(result.top5)} · " if len(result.scores) > 5 else ""
     headline = Text.assemble(
         (f"Accuracy {percent(result.top1)}", "bold"),
-        f"  (95 % interval {percent(low)} to {percent(high)}) on {result.images:,} images\n",
-        f"top-5 {percent(result.top5)} · loss {result.loss:.3f} nats · "
-        f"calibration error {percent(result.calibration_error)}\n",
+        f"  ({top1}) on {result.images:,} images{of}\n",
+        f"balanced accuracy {percent(result.balanced_accuracy)}  ({balanced})\n",
+        f"macro-F1 {percent(result.macro_f1)}  ({macro_f1})\n",
+        f"{top5}loss {result.loss:.3f} nats · Brier score {assessment.brier:.3f} · "
+        f"calibration error {percent(assessment.reliability.error)}\n",
+        _scaled(assessment),
+        unseen(result),
     )
+    return Group(headline, _class_table(result))  # not as its title, which is wrapped to the table's width
+
+
+def unseen(result: Evaluation) -> str:
+    """A line that names the classes of which nothing was measured; empty where there are none."""
+    names, more = result.unseen[:10], len(result.unseen) - 10
+    if not names:
+        return ""
+    others = f" and {more:,} more classes" if more > 0 else ""
+    return f"no images of {', '.join(names)}{others}, which the means over classes leave out\n"
+
+
+def _range(interval: Interval) -> str:
+    return f"95 % interval {percent(interval.low)} to {percent(interval.high)}"
+
+
+def _scaled(assessment: Assessment) -> str:
+    scaled = assessment.scaled
+    if scaled is None:
+        return ""
+    return (
+        f"scaled by temperature {scaled.temperature:.3f}: loss {scaled.loss:.3f} nats · "
+        f"calibration error {percent(scaled.reliability.error)}\n"
+    )
+
+
+def _class_table(result: Evaluation) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("class")
-    table.add_column("recognised", justify="right")
-    table.add_column("images", justify="right")
+    for name in ("recognised", "precision", "F1", "images"):
+        table.add_column(name, justify="right")
     table.add_column("most often taken for")
     for line in class_lines(result):
         rival = f"{line.rival} ({line.lost:,})" if line.rival else ""
-        table.add_row(line.name, percent(line.recall, 1), f"{line.images:,}", rival)
-    return Group(headline, table)  # not as its title, which is wrapped to the width of the table
+        precision = NONE if line.precision is None else percent(line.precision, 1)
+        recall, f1 = (percent(value, 1) if line.images else NONE for value in (line.recall, line.f1))
+        table.add_row(Text(line.name), recall, precision, f1, f"{line.images:,}", Text(rival))
+    return table

@@ -1,24 +1,12 @@
-"""Numbers as a person reads them, and how far a measured accuracy can be trusted."""
+"""Numbers as a person reads them."""
 
-from math import sqrt
+from verydeep.evaluate.intervals import wilson_interval as wilson_interval
 
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and its unit, so that no line breaks there."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 NONE = "\N{EN DASH}"
 """In the place of a number that there is not."""
-
-
-def wilson_interval(right: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of an accuracy of which ``right`` of ``count`` images were seen, in [0, 1].
-
-    Wilson 1927, in the form of Brown, Cai & DasGupta 2001, eq. 4: it holds near 100 % too.
-    """
-    z = 1.959963984540054  # two-sided 95 % of the normal distribution
-    share, shrink = right / count, 1 / (1 + z * z / count)
-    middle = shrink * (share + z * z / (2 * count))
-    half = shrink * z * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def percent(share: float, decimals: int = 2) -> str:

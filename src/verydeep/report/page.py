@@ -77,7 +77,7 @@ def render(report: RunReport) -> str:
             matrix=matrix(report.test),
             class_lines=class_lines(report.test),
             pictures=tuple(
-                _Picture(mistake, data_uri(image), _crisp(image)) for mistake, image in report.mistakes
+                picture(mistake, image, f"Test image {mistake.index}") for mistake, image in report.mistakes
             ),
             tokens=re.findall(r"\([^)]*\)\S*|\S+", report.line),  # a bracket is one token
             plots=plots,
@@ -96,12 +96,19 @@ def _charts(report: RunReport) -> tuple[plots.Chart, ...]:
 
 
 @dataclass(frozen=True)
-class _Picture:
+class Picture:
     """A mistake with its image inside the page."""
 
     mistake: Mistake
+    name: str
+    """Of the image, as a person knows it."""
     uri: str
     crisp: bool
+
+
+def picture(mistake: Mistake, image: UInt8[np.ndarray, "channels height width"], name: str) -> Picture:
+    """``mistake`` ready for the page; ``image`` has one channel or three."""
+    return Picture(mistake, name, data_uri(image), _crisp(image))
 
 
 def _crisp(image: UInt8[np.ndarray, "channels height width"]) -> bool:

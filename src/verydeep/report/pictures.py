@@ -1,6 +1,6 @@
 """Bars as PNG or SVG files: where a network's memory and parameters sit, and networks side by side.
 
-matplotlib is imported here and nowhere else, and this file only where a picture is asked for.
+matplotlib draws here and nowhere else, and this file is imported only where a picture is asked for.
 """
 
 from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from math import ceil, floor, isfinite, log10
 
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.report.numbers import percent
-from verydeep.train.results import EpochResult
+from verydeep.train.results import EpochResult, TunedEpoch
 
 WIDTH, HEIGHT, LOW_HEIGHT = 460, 250, 110
 """Of a figure, and of one that matters less, in the pixels of its own grid."""
@@ -33,11 +33,14 @@ class Point:
     x: float
     y: float
     label: str
+    low: float | None = None
+    """Where its whisker ends, downwards; None where it has no whisker."""
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One quantity over the epochs; ``last`` is its final value in words."""
+    """One quantity over what goes across; ``last`` is its final value in words, or the one that counts."""
 
     name: str
     points: tuple[Point, ...]
@@ -58,34 +61,53 @@ class Chart:
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     curves: tuple[Curve, ...]
+    mark: Tick | None = None
+    """A place across that was chosen, and why it is marked."""
+    caption: str = ""
+    """What goes up and across, where it is not the epochs."""
+    last: str = "ends at"
+    """What ``last`` of a curve is."""
 
     @property
     def description(self) -> str:
         """What a reader who does not see the figure is told."""
-        return f"{self.title} over the epochs: " + "; ".join(
-            f"{curve.name} ends at {curve.last}" for curve in self.curves
-        )
+        over = self.caption or f"{self.title} over the epochs"
+        ends = "; ".join(f"{curve.name} {self.last} {curve.last}" for curve in self.curves)
+        return f"{over}: {ends}" + (f"; {self.mark.label}" if self.mark else "")
 
 
-def loss_chart(epochs: Sequence[EpochResult], test: Evaluation) -> Chart:
-    """Loss in training, in validation, and of the test set once, from 0 up."""
+def loss_chart(
+    epochs: Sequence[EpochResult], test: Evaluation | None = None, kept: int | None = None
+) -> Chart:
+    """Loss in training, in validation, and of the test set once, from 0 up; ``kept`` is the epoch marked."""
     series = (
         _series("training", ((epoch.epoch, epoch.train_loss) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_loss) for epoch in epochs)),
-        _series("test", [(epochs[-1].epoch, test.loss)]),
+        _series("test", [(epochs[-1].epoch, None if test is None else test.loss)]),
     )
-    return _chart("Loss", series, _Scale(0.0, _highest(series), "{:g}".format, "{:.3f}".format))
+    return _chart("Loss", series, _Scale(0.0, _highest(series), "{:g}".format, "{:.3f}".format), kept=kept)
 
 
-def accuracy_chart(epochs: Sequence[EpochResult], test: Evaluation) -> Chart:
-    """Accuracy in training, in validation, and of the test set once, up to 100 %."""
+def accuracy_chart(
+    epochs: Sequence[EpochResult], test: Evaluation | None = None, kept: int | None = None
+) -> Chart:
+    """Accuracy in training, in validation, and of the test set once, up to 100 %; ``kept`` is marked."""
     series = (
         _series("training", ((epoch.epoch, epoch.train_top1) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_top1) for epoch in epochs)),
-        _series("test", [(epochs[-1].epoch, test.top1)]),
+        _series("test", [(epochs[-1].epoch, None if test is None else test.top1)]),
     )
     lowest = min(value for one in series for _, value in one.values)
-    return _chart("Accuracy", series, _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent))
+    scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
+    return _chart("Accuracy", series, scale, kept=kept)
+
+
+def balanced_chart(epochs: Sequence[TunedEpoch], kept: int | None = None) -> Chart:
+    """Balanced accuracy in validation, up to 100 %; ``kept`` is marked."""
+    series = (_series("validation", ((epoch.epoch, epoch.val_balanced) for epoch in epochs)),)
+    lowest = min(epoch.val_balanced for epoch in epochs)
+    scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
+    return _chart("Balanced accuracy in validation", series, scale, kept=kept)
 
 
 def rate_chart(epochs: Sequence[EpochResult]) -> Chart:
@@ -136,8 +158,10 @@ def round_step(least: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
 
 
-def _chart(title: str, series: Sequence[_Series], scale: _Scale, height: int = HEIGHT) -> Chart:
-    last = max(at for one in series for at, _ in one.values)
+def _chart(
+    title: str, series: Sequence[_Series], scale: _Scale, height: int = HEIGHT, kept: int | None = None
+) -> Chart:
+    last = max((at for one in series for at, _ in one.values), default=1)
     ticks = scale.ticks()
 
     def x(epoch: int) -> float:
@@ -163,6 +187,7 @@ def _chart(title: str, series: Sequence[_Series], scale: _Scale, height: int = H
             for one in series
             if one.values
         ),
+        mark=None if kept is None else Tick(x(kept), f"epoch {kept} was kept"),
     )
 
 

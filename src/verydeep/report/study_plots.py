@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, floor, isfinite, log10
+from math import isfinite, log10
 from statistics import fmean
 
+from verydeep.report.axis import Axis, power
 from verydeep.report.numbers import percent
-from verydeep.report.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Curve, Point, Tick, round_step
+from verydeep.report.plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
 from verydeep.study.spread import estimate
 from verydeep.study.trial import Outcome
 
@@ -52,7 +53,7 @@ def strips(outcomes: Sequence[Outcome]) -> tuple[Strip, ...]:
     if not measured:
         return ()
     values = [run.test_top1 or 0.0 for run in measured]
-    up = _Axis.up(values)
+    up = Axis.up(values)
     return tuple(_strip(title, runs, up) for title, runs in by_group(measured).items())
 
 
@@ -79,7 +80,7 @@ def gradient_curves(outcomes: Sequence[Outcome], step: int) -> tuple[Lines, ...]
             {name: _mean_gradient(same, step) for name, same in by_variant(runs).items()},
             ("layer, from the image", "norm of the gradient"),
             lambda exponent: f"{10**exponent:.1e}",
-            tick=_power,
+            tick=power,
             least_step=1.0,
         )
         for title, runs in by_group(probed).items()
@@ -118,37 +119,7 @@ def _mean_gradient(runs: Sequence[Outcome], step: int) -> list[tuple[int, float]
     return [(place, fmean(values)) for place, values in sorted(exponents.items())]
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """Round values that enclose what is drawn, the lowest first."""
-
-    values: tuple[float, ...]
-    start: float
-    """Where the lowest stands in the figure, in its pixels."""
-    end: float
-
-    @classmethod
-    def up(cls, values: Iterable[float], least_step: float = 1e-6) -> "_Axis":
-        """The vertical axis."""
-        return cls.around(values, least_step, float(HEIGHT - BOTTOM), float(TOP))
-
-    @classmethod
-    def around(cls, values: Iterable[float], least_step: float, start: float, end: float) -> "_Axis":
-        """From ``start`` to ``end`` in the figure's pixels, with some four steps."""
-        low, high = min(values := list(values)), max(values)
-        step = max(round_step(max(high - low, 1e-9) / 4), least_step)
-        first, last = floor(low / step + 1e-9), max(ceil(high / step - 1e-9), floor(low / step + 1e-9) + 1)
-        return cls(tuple(round(number * step, 12) for number in range(first, last + 1)), start, end)
-
-    def place(self, value: float) -> float:
-        low, high = self.values[0], self.values[-1]
-        return self.start + (self.end - self.start) * (value - low) / (high - low)
-
-    def ticks(self, label: Callable[[float], str]) -> tuple[Tick, ...]:
-        return tuple(Tick(self.place(value), label(value)) for value in self.values)
-
-
-def _strip(title: str, outcomes: Sequence[Outcome], up: _Axis) -> Strip:
+def _strip(title: str, outcomes: Sequence[Outcome], up: Axis) -> Strip:
     variants = by_variant(outcomes)
     width = (WIDTH - LEFT - RIGHT) / len(variants)
     decimals = 0 if up.values[1] - up.values[0] >= 0.01 else 1
@@ -162,7 +133,7 @@ def _strip(title: str, outcomes: Sequence[Outcome], up: _Axis) -> Strip:
     )
 
 
-def _column(name: str, runs: Sequence[Outcome], place: float, up: _Axis) -> Column:
+def _column(name: str, runs: Sequence[Outcome], place: float, up: Axis) -> Column:
     values = [run.test_top1 or 0.0 for run in runs]
     mean = estimate(values)
     low, high = up.values[0], up.values[-1]
@@ -190,8 +161,8 @@ def _lines(
 ) -> Lines:
     drawn = {name: values for name, values in series.items() if values}
     everything = [value for values in drawn.values() for value in values]
-    up = _Axis.up((value for _, value in everything), least_step)
-    across = _Axis.around((0.0, *(float(at) for at, _ in everything)), 1.0, float(LEFT), float(WIDTH - RIGHT))
+    up = Axis.up((value for _, value in everything), least_step)
+    across = Axis.around((0.0, *(float(at) for at, _ in everything)), 1.0, float(LEFT), float(WIDTH - RIGHT))
     return Lines(
         title=title,
         across=across.ticks("{:g}".format),
@@ -214,11 +185,3 @@ def _lines(
             for name, values in drawn.items()
         ),
     )
-
-
-def _power(exponent: float) -> str:
-    """``-12`` as 10 to that power."""
-    digits = str.maketrans(
-        "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
-    )
-    return "10" + f"{exponent:g}".translate(digits)

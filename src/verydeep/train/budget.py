@@ -12,8 +12,9 @@ from verydeep.spec.arch import Architecture
 from verydeep.train.loop import channels_last
 from verydeep.train.tuning import FineTuneConfig
 
-STEP = 3
-"""Forward passes that a step costs: one forward, and two backward, to the weights and to the maps."""
+STEP = 6
+"""Forward passes that a step costs. Counted it is three, one forward and two backward; measured it is 5.9 for
+the last stage of VGG16 and 5.5 for the last two: 32 images of 96 px, in bf16, on one thread of a CPU."""
 LEAST_EPOCHS = 5
 """Fewer are not worth beginning: the rate must rise and fall."""
 

@@ -45,7 +45,9 @@ class PixelInputs:
     def batch(self, places: Int64[Tensor, " batch"], epoch: int, step: int) -> Float[Tensor, "batch ..."]:
         """The training images at ``places``, augmented: a pure function of seed, epoch and step."""
         chance = generator(self.seed, epoch, step)
-        pixels = crop_to(self.train.pixels[places].to(self.device), self.preprocess)
+        pixels = crop_to(
+            self.train.pixels[places.to(self.train.pixels.device)].to(self.device), self.preprocess
+        )
         return _seen(augment(pixels, places, epoch, self.augment, chance), self.preprocess)
 
     def validation(self) -> Iterator[Float[Tensor, "batch ..."]]:

@@ -5,32 +5,27 @@ fits sends no large gradients into features that were good (LP-FT, Kumar et al. 
 Where stages stay frozen their maps are computed once (``train/inputs.py``) and every epoch runs on the rest.
 """
 
-import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from verydeep.data.batches import order
 from verydeep.data.images import Images
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.models.stages import UpperPart, copy_above, cut
-from verydeep.train.balance import balanced_criterion, balanced_order, chosen_balance
+from verydeep.train.balance import balanced_order
 from verydeep.train.inputs import MEMORY_LIMIT, Inputs, PixelInputs, fill, map_inputs
 from verydeep.train.loop import STEPS_BETWEEN_CHECKS
-from verydeep.train.optimizer import set_rate, staged_adamw
+from verydeep.train.optimizer import set_rate
 from verydeep.train.results import TunedEpoch
 from verydeep.train.schedule import ScheduleConfig, rate_factor
-from verydeep.train.slices import Criterion
-from verydeep.train.tuning import Best, FineTuneConfig, TuningState
+from verydeep.train.session import ClassTally, Clock, Session, begin_session, begin_training
+from verydeep.train.tuning import Best, TuningState
 from verydeep.train.watch import require_better_than_chance, require_finite
 
 AfterStep = Callable[[TuningState], None]
@@ -67,13 +62,12 @@ def fine_tune(
         SpecError: where the network has not so many stages.
         DataError: where there is no room for the maps.
     """
-    clock = _Clock(deadline_s)
+    clock = Clock(deadline_s)
     config = state.config
     below, part = cut(copy_above(state.network.model, config.stages).eval(), config.stages)
     state.epochs, state.steps = config.course_epochs(len(train)), config.steps(len(train))
-    pixels = PixelInputs(
-        train, val, state.network.preprocess, config.augment, config.seed, fabric.device
-    )  # fmt: skip
+    seen = state.network.preprocess
+    pixels = PixelInputs(train, val, seen, config.augment, config.seed, fabric.device)
     with ExitStack() as held:
         inputs: Inputs = pixels
         if len(below):
@@ -84,121 +78,19 @@ def fine_tune(
                 after_step(state)
                 if clock.is_over:
                     return
-        session = _session(state, part, inputs, train, val, fabric, clock)
+        session = begin_session(state, part, inputs, train, val, fabric, clock)
         began = clock.seconds
         _look(state, session)
         clock.begin_training(look_s=clock.seconds - began)
         yield from _epochs(state, session, after_step)
 
 
-class _Clock:
-    """How long it has been, and whether there is time left."""
-
-    def __init__(self, deadline_s: float | None) -> None:
-        self.began = self.training_from = time.perf_counter()
-        self.end = math.inf if deadline_s is None else self.began + deadline_s
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self.began
-
-    @property
-    def is_over(self) -> bool:
-        return time.perf_counter() >= self.end
-
-    def begin_training(self, look_s: float) -> None:
-        """Training runs from now to ``look_s`` before the deadline, so that its last look is in time."""
-        self.training_from = time.perf_counter()
-        self.end -= look_s
-
-    @property
-    def part(self) -> float:
-        """How much of the time for training is used up, in [0, 1]; 0 where there is no deadline."""
-        if self.end <= self.training_from:
-            return 1.0
-        return min(1.0, (time.perf_counter() - self.training_from) / (self.end - self.training_from))
-
-
-@dataclass(frozen=True)
-class _Session:
-    """What stays the same from the first step to the last."""
-
-    part: UpperPart
-    module: nn.Module
-    """The part as the fabric runs it."""
-    average: AveragedModel
-    optimizer: Optimizer
-    inputs: Inputs
-    criterion: Criterion
-    labels: Tensor
-    """Of the training images."""
-    val_labels: Tensor
-    by_class: bool
-    """Whether an epoch shows every class equally often."""
-    fabric: Fabric
-    clock: _Clock
-
-
-def _session(
-    state: TuningState,
-    part: UpperPart,
-    inputs: Inputs,
-    train: Images,
-    val: Images,
-    fabric: Fabric,
-    clock: _Clock,
-) -> _Session:
-    config = state.config
-    torch.manual_seed(config.seed)  # of dropout
-    part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    sizes = train.labels.cpu().bincount(minlength=len(train.classes))
-    remedy = chosen_balance(sizes, config.balance)
-    average = AveragedModel(
-        part, multi_avg_fn=get_ema_multi_avg_fn(ema_decay(state.epochs * state.steps)), use_buffers=True
-    )
-    return _Session(
-        part=part,
-        module=fabric.setup_module(part),
-        average=average,
-        optimizer=cast(
-            Optimizer, fabric.setup_optimizers(staged_adamw(rates(part, config), config.weight_decay))
-        ),
-        inputs=inputs,
-        criterion=balanced_criterion(sizes, remedy, config.label_smoothing),
-        labels=train.labels.to(fabric.device),
-        val_labels=val.labels.cpu(),
-        by_class=remedy == "sampler",
-        fabric=fabric,
-        clock=clock,
-    )
-
-
-def rates(part: UpperPart, config: FineTuneConfig) -> list[tuple[list[nn.Parameter], float]]:
-    """Parameters of the last layer, of the head's hidden layers, and of each stage downwards; with rates."""
-    *hidden, last = part.head
-    parts = [(list(last.parameters()), config.lr * config.head_factor)]
-    parts.append(([parameter for module in hidden for parameter in module.parameters()], config.lr))
-    for below, stage in enumerate(reversed(part.stages)):
-        parts.append((list(stage.parameters()), config.lr * config.stage_decay**below))
-    return parts
-
-
-def ema_decay(steps: int) -> float:
-    """The decay a step of the moving average: it spans a fifth of training, 1,000 steps at most.
-
-    That is 0.99 for 500 steps, 0.999 from 5,000 on.
-    """
-    return min(0.999, max(0.9, 1 - 5 / steps))
-
-
-def _epochs(state: TuningState, session: _Session, after_step: AfterStep) -> Iterator[TunedEpoch]:
+def _epochs(state: TuningState, session: Session, after_step: AfterStep) -> Iterator[TunedEpoch]:
     """Epoch after epoch, until they are all done, or none is better, or the time is up."""
-    session.part.train()
-    if state.config.keeps_statistics(len(session.labels)):
-        _keep_statistics(session.part)
+    begin_training(session.part, keep_statistics=state.config.keeps_statistics(len(session.labels)))
     stalled = 0
     while state.epoch < state.epochs and stalled < state.config.patience and not session.clock.is_over:
-        tally = _Tally.zero(session)
+        tally = ClassTally.zero(session.part.classes, session.labels.device)
         for places in _batches(state, session):
             _step(state, session, places, tally)
             after_step(state)
@@ -209,16 +101,10 @@ def _epochs(state: TuningState, session: _Session, after_step: AfterStep) -> Ite
         yield result
 
 
-def _keep_statistics(part: nn.Module) -> None:
-    for module in part.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
-
-
-def _batches(state: TuningState, session: _Session) -> tuple[Tensor, ...]:
+def _batches(state: TuningState, session: Session) -> tuple[Tensor, ...]:
     """The places of each batch of the epoch; what fills no batch waits for another epoch's order."""
     seed, labels = state.config.seed, session.labels
-    if session.by_class:
+    if session.remedy == "sampler":
         places = balanced_order(labels, state.epoch, seed)
     else:
         places = order(len(labels), state.epoch, seed)
@@ -227,29 +113,7 @@ def _batches(state: TuningState, session: _Session) -> tuple[Tensor, ...]:
     return batches[: state.steps]
 
 
-@dataclass
-class _Tally:
-    """Sums over an epoch, kept on the device: reading them at every step would stall it."""
-
-    loss: Tensor
-    right: Tensor
-    """Of each class, as all."""
-    all: Tensor
-
-    @classmethod
-    def zero(cls, session: _Session) -> "_Tally":
-        device, classes = session.labels.device, session.part.classes
-        counts = torch.zeros(2, classes, dtype=torch.int64, device=device)
-        return cls(torch.zeros((), device=device), counts[0], counts[1])
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        classes = len(self.all)
-        self.loss += loss.detach() * len(labels)
-        self.right += labels[logits.argmax(1) == labels].bincount(minlength=classes)
-        self.all += labels.bincount(minlength=classes)
-
-
-def _step(state: TuningState, session: _Session, places: Tensor, tally: _Tally) -> None:
+def _step(state: TuningState, session: Session, places: Tensor, tally: ClassTally) -> None:
     done = (state.epoch * state.steps + state.step) / (state.epochs * state.steps)
     schedule = ScheduleConfig(name="one-cycle", warmup=state.config.warmup)
     set_rate([session.optimizer], rate_factor(schedule, min(max(done, session.clock.part), 1.0)))
@@ -270,27 +134,18 @@ def _step(state: TuningState, session: _Session, places: Tensor, tally: _Tally) 
         _require_finite(state, tally)
 
 
-def _finish_epoch(state: TuningState, session: _Session, tally: _Tally) -> TunedEpoch:
+def _finish_epoch(state: TuningState, session: Session, tally: ClassTally) -> TunedEpoch:
     """Close the epoch in ``state``, look at validation, and say how it went."""
     _require_finite(state, tally)
-    seen = tally.all > 0
-    recalls = tally.right[seen] / tally.all[seen]
-    made = state.epoch * state.steps + state.step
+    _require_better_than_chance(state, session, tally)
     state.epoch, state.step = state.epoch + 1, 0
-    if len(recalls) > 1:
-        # Balanced, as the loss may be: a network that learns rare classes first may well name fewer images
-        # than one that names the largest class.
-        require_better_than_chance(
-            float(recalls.mean()), len(recalls) * int(tally.all[seen].min()), 1 / len(recalls), made,
-            state.network.model.architecture, state.config.lr,
-        )  # fmt: skip
     look = _look(state, session)
     state.seconds = session.clock.seconds
     return TunedEpoch(
         epoch=state.epoch,
         epochs=state.epochs,
-        train_loss=float(tally.loss / tally.all.sum()),
-        train_top1=float(tally.right.sum() / tally.all.sum()),
+        train_loss=float(tally.loss / tally.seen.sum()),
+        train_top1=float(tally.right.sum() / tally.seen.sum()),
         val_loss=look.loss,
         val_top1=look.top1,
         val_balanced=look.balanced,
@@ -300,7 +155,20 @@ def _finish_epoch(state: TuningState, session: _Session, tally: _Tally) -> Tuned
     )
 
 
-def _require_finite(state: TuningState, tally: _Tally) -> None:
+def _require_better_than_chance(state: TuningState, session: Session, tally: ClassTally) -> None:
+    """Where classes are made to count alike, they do here too: naming one of them is then chance."""
+    steps = state.epoch * state.steps + state.step
+    architecture, lr = state.network.model.architecture, state.config.lr
+    images, largest = int(tally.seen.sum()), float(tally.seen.max() / tally.seen.sum())
+    top1 = float(tally.right.sum() / images)
+    recalls = tally.recalls
+    if session.remedy != "none" and len(recalls) > 1:
+        images, largest, top1 = len(recalls) * int(tally.seen.min()), 1 / len(recalls), float(recalls.mean())
+    if len(recalls) > 1:
+        require_better_than_chance(top1, images, largest, steps, architecture, lr)
+
+
+def _require_finite(state: TuningState, tally: ClassTally) -> None:
     require_finite(float(tally.loss), state.network.model.architecture, state.config.lr)
 
 
@@ -312,7 +180,7 @@ class _Look(NamedTuple):
     balanced: float
 
 
-def _look(state: TuningState, session: _Session) -> _Look:
+def _look(state: TuningState, session: Session) -> _Look:
     """Look at validation, and keep the weights in ``state`` where they are the best so far."""
     part = cast(UpperPart, session.average.module)
     with torch.no_grad(), session.fabric.autocast():

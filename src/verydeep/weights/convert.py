@@ -1,9 +1,9 @@
 """From the tensors of a file to a network of ours: renamed, laid out, checked, and fitted to other images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class Source:
     preprocess: Preprocess
     classes: tuple[str, ...]
     """Empty where there is no head."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """What a checkpoint of ours says of itself."""
 
 
 def our_tensors(file: WeightFile, match: Match) -> dict[str, Tensor]:

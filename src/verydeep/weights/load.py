@@ -148,7 +148,8 @@ def pretrained(
     else:
         names = _names(source, classes)
         model, changes, new = fit_weights(source, _target(source, asked, len(names), channels, size))
-    origin = {"weights": source.path.name} | ({"changes": list(changes)} if changes else {})
+    known = {} if changes or new else source.origin  # of a changed network it would no longer be true
+    origin = {**known, "weights": source.path.name} | ({"changes": list(changes)} if changes else {})
     seen = source.preprocess.for_input(channels, size)
     return Pretrained(Checkpoint(model, seen, names, origin), changes, new)
 

@@ -79,4 +79,4 @@ def _own(path: Path, preprocess: Preprocess | None, features_only: bool) -> Sour
         if not (head and name.startswith(head))
     }
     seen = preprocess or whole.preprocess
-    return Source(path, whole.model.architecture, tensors, bool(classes), seen, classes)
+    return Source(path, whole.model.architecture, tensors, bool(classes), seen, classes, whole.origin)

@@ -1,0 +1,77 @@
+"""Reliability and temperature, held to torchmetrics, to torch's own optimizer and to known answers."""
+
+import pytest
+import torch
+from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from verydeep.errors import DataError
+from verydeep.evaluate.calibration import HOTTEST, fit_temperature, reliability
+
+
+def drawn(count=4000, classes=5, seed=0, temperature=1.0):
+    """Logits whose softmax at ``temperature`` is the truth: labels are drawn from it."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(count, classes, generator=generator)
+    labels = torch.multinomial((logits / temperature).softmax(1), 1, generator=generator).squeeze(1)
+    return logits, labels
+
+
+@pytest.mark.parametrize("bins", [5, 15])
+def test_the_error_of_the_bins_is_torchmetrics(bins):
+    logits, labels = drawn(temperature=2.0)
+    expected = multiclass_calibration_error(logits.softmax(1), labels, num_classes=5, n_bins=bins)
+    assert reliability(logits, labels, bins).error == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_bins_by_hand():
+    probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.95, 0.05], [0.4, 0.6]])
+    (low, high) = reliability(probabilities.log(), torch.tensor([0, 1, 0, 1]), bins=4).bins
+    assert (low.low, low.high, low.images, low.accuracy) == (0.5, 0.75, 1, 1.0)
+    assert (high.images, high.accuracy) == (3, pytest.approx(2 / 3))
+    assert high.confidence == pytest.approx((0.9 + 0.8 + 0.95) / 3)
+
+
+def test_the_temperature_of_which_labels_were_drawn_is_found():
+    for temperature in (0.5, 1.0, 2.0):
+        logits, labels = drawn(count=20_000, temperature=temperature)
+        assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_the_temperature_is_that_of_lbfgs():
+    logits, labels = drawn(temperature=3.0)
+    temperature = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([temperature], lr=0.5, max_iter=100, tolerance_grad=1e-9)
+
+    def loss():
+        optimizer.zero_grad()
+        value = functional.cross_entropy(logits.double() / temperature, labels, label_smoothing=1 / 4001)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    assert fit_temperature(logits, labels) == pytest.approx(temperature.item(), rel=1e-4)
+
+
+def test_scaling_mends_a_network_that_is_too_sure():
+    logits, labels = drawn(temperature=2.5, seed=1)
+    temperature = fit_temperature(logits, labels)
+    fresh, truth = drawn(temperature=2.5, seed=2)  # other images than it was fitted on
+    before, after = reliability(fresh, truth).error, reliability(fresh / temperature, truth).error
+    assert before > 0.1 and after < 0.02
+
+
+def test_a_network_that_is_always_right_is_not_made_as_sure_as_can_be():
+    """Of three images told right a quarter of each label is anyone's: 3/4 and a third of 1/4 at most."""
+    temperature = fit_temperature(torch.eye(3), torch.tensor([0, 1, 2]))
+    (surest, *_) = (torch.eye(3) / temperature).softmax(1)[0].tolist()
+    assert surest == pytest.approx(3 / 4 + 1 / 12)
+
+
+def test_where_all_are_told_wrong_it_is_the_end_of_the_range():
+    assert fit_temperature(torch.eye(3), torch.tensor([1, 2, 0])) == pytest.approx(HOTTEST)
+
+
+def test_no_images_are_refused():
+    with pytest.raises(DataError, match="hold some back"):
+        fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))

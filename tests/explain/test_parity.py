@@ -1,0 +1,43 @@
+"""Another's implementation gives the same: captum, on the same networks."""
+
+import warnings
+
+import pytest
+import torch
+
+from verydeep.explain.cam import grad_cam
+from verydeep.explain.gradients import integrated_gradients
+from verydeep.explain.occlusion import occlusion
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what it says of itself on import
+    attr = pytest.importorskip("captum.attr", reason="pip install 'verydeep[parity]'")
+
+LABELS = torch.tensor([2, 0])
+
+
+@pytest.fixture
+def images():
+    return torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_integrated_gradients(drawn, images):
+    model = drawn("8 (8 8) (12s2 12) | gap").model
+    theirs = attr.IntegratedGradients(model).attribute(images, images * 0 - 1, target=LABELS, n_steps=30)
+    ours = integrated_gradients(model, images, LABELS, images * 0 - 1, steps=30)
+    torch.testing.assert_close(ours, theirs.float(), rtol=1e-4, atol=1e-6)
+
+
+def test_grad_cam(drawn, images):
+    model = drawn("8 M 12 M | pool4 6", dropout=0.0).model
+    theirs = attr.LayerGradCam(model, model.features[3]).attribute(images, LABELS, relu_attributions=True)
+    torch.testing.assert_close(grad_cam(model, images, LABELS, "conv2_1"), theirs[:, 0].detach())
+
+
+def test_occlusion(drawn, images):
+    model = drawn("8 M 12 | gap").model
+    theirs = attr.Occlusion(lambda x: model(x).log_softmax(1)).attribute(
+        images, sliding_window_shapes=(3, 4, 4), strides=(3, 3, 3), target=LABELS
+    )
+    ours = occlusion(model, images, LABELS, window=4, stride=3)
+    torch.testing.assert_close(ours, theirs[:, 0].detach(), rtol=1e-4, atol=1e-6)

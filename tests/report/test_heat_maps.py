@@ -1,0 +1,59 @@
+"""Pictures of heat maps: the image as it was seen, the heat where it is, and words for both."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import colormaps
+from PIL import Image
+
+from verydeep.explain.heat import HeatMap
+from verydeep.report.heat_sheet import shown, write_heat_sheet
+from verydeep.report.overlay import COLOURS, blend, in_words, original, overlay, write_overlay
+
+
+@pytest.fixture
+def found():
+    heat = torch.zeros(28, 28)
+    heat[:14, :14] = 1
+    return HeatMap(
+        pixels=torch.full((1, 28, 28), 100, dtype=torch.uint8), heat=heat, label="shoe", probability=0.25,
+        predicted="<boot>", confidence=0.7, method="grad-cam", layer="relu3_1",
+    )  # fmt: skip
+
+
+def test_colours_are_of_one_map_and_stronger_where_there_is_more_heat(found):
+    picture = overlay(found)
+    hottest = 255 * np.array(colormaps[COLOURS](1.0)[:3])
+    assert picture[:, 0, 0] == pytest.approx(0.2 * 100 + 0.8 * hottest, abs=1)
+    assert picture[:, 27, 27] == pytest.approx(0.8 * 100, abs=2)
+    assert original(found).shape == (3, 28, 28) and (original(found) == 100).all()
+
+
+def test_more_heat_is_brighter_in_grey_too():  # a perceptually uniform map: steps never turn back
+    heat = np.linspace(0, 1, 50)[None]
+    red, green, blue = blend(np.full_like(heat, 60.0), heat)[:, 0].astype(float)
+    brightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    assert (np.diff(brightness[10:]) > 0).all()
+
+
+def test_words_say_which_class_and_what_was_predicted(found):
+    assert re.sub(r"\s", " ", in_words(found)) == "shoe 25.0 % (predicted: <boot> 70.0 %)"
+
+
+def test_the_png_has_the_image_and_the_overlay_enlarged_pixel_by_pixel(found, tmp_path):
+    write_overlay(found, "a long name.png", tmp_path / "heat.png")
+    with Image.open(tmp_path / "heat.png") as opened:
+        counts = {colour: count for count, colour in opened.convert("RGB").getcolors(1 << 20)}
+    assert counts[(100, 100, 100)] == 280**2
+    assert counts[tuple(overlay(found)[:, 0, 0].tolist())] >= 140**2
+
+
+def test_the_page_needs_no_other_file_and_escapes_names(found, tmp_path):
+    write_heat_sheet([shown(found, "a&b.png")] * 2, "vgg-tiny · grad-cam", tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'src="data:image/png', page)) == 4
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "a&amp;b.png" in page and "&lt;boot&gt;" in page and "2 images" in page
+    assert "linear-gradient(to right, rgb(" in page
