@@ -1,6 +1,5 @@
 """The head on frozen features: strength by cross-validation, classes in balance, and its doubt honest."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from verydeep.data.split import folds
-from verydeep.recipes.score import balanced_accuracy, score
+from verydeep.evaluate.calibration import fit_temperature
+from verydeep.evaluate.metrics import balanced_accuracy
+from verydeep.recipes.score import score
 from verydeep.recipes.tuning import CrossValidation, StrengthPoint
 from verydeep.train.balance import Remedy, class_shares, class_weights
 from verydeep.train.probe import LinearHead, Problem, Validated, cross_validate
@@ -133,14 +134,3 @@ def _point(
         standard_error=error,
         loss=float((losses * weights[labels]).mean()),
     )
-
-
-def fit_temperature(logits: Float32[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
-    """What ``logits`` are divided by for the least loss (Guo et al. 2017, section 4.2)."""
-    low, high = math.log(0.05), math.log(20.0)
-    for _ in range(40):  # the loss is convex in 1 / T, so its slope changes sign once
-        middle = (low + high) / 2
-        cold = logits.double() / math.exp(middle)
-        slope = (cold * (cold.softmax(1) - functional.one_hot(labels, logits.shape[1]))).sum()
-        low, high = (middle, high) if slope > 0 else (low, middle)
-    return math.exp((low + high) / 2)

@@ -19,24 +19,14 @@ def score(
 ) -> Score:
     """``logits`` against ``labels``, by images that no one learnt from."""
     found = evaluation(logits, labels, classes)
-    right = [row[place] for place, row in enumerate(found.confusion)]
-    taken = [sum(column) for column in zip(*found.confusion, strict=True)]
-    sizes = [sum(row) for row in found.confusion]
-    f1 = [2 * r / (n + t) for r, n, t in zip(right, sizes, taken, strict=True) if n]
     return Score(
         images=len(labels),
         accuracy=found.top1,
-        balanced_accuracy=balanced_accuracy(logits, labels),
-        macro_f1=sum(f1) / len(f1),
+        balanced_accuracy=found.balanced_accuracy,
+        macro_f1=found.macro_f1,
         interval=interval(logits, labels, groups),
         loss=found.loss,
     )
-
-
-def balanced_accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
-    """The mean recall of the classes that have images, in [0, 1]."""
-    right, images = _counts(logits, labels, torch.zeros_like(labels))
-    return float(_mean_recall(right, images))
 
 
 def interval(

@@ -12,6 +12,8 @@ from verydeep.data.images import Images
 from verydeep.data.partition import indices_of
 from verydeep.data.samples import Samples
 from verydeep.errors import DataError
+from verydeep.evaluate.calibration import fit_temperature
+from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.evaluate.predict import predict
 from verydeep.recipes.afford import (
     FEW,
@@ -23,9 +25,9 @@ from verydeep.recipes.afford import (
 )
 from verydeep.recipes.backbone import with_head
 from verydeep.recipes.deeper import Deeper, fabric_for, fine_tune_config, hold_out, train_anew, train_on
-from verydeep.recipes.heads import LearntHead, fit_head, fit_temperature
+from verydeep.recipes.heads import LearntHead, fit_head
 from verydeep.recipes.prepare import Seen, Task, remedy_for
-from verydeep.recipes.score import balanced_accuracy, drawn_accuracies, score
+from verydeep.recipes.score import drawn_accuracies, score
 from verydeep.recipes.tuning import Candidate, Score
 from verydeep.train.budget import Plan, measured_speed
 from verydeep.train.probe import LinearHead
