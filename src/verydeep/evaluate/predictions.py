@@ -26,6 +26,9 @@ ROWS = 8_192
 TOLERANCE = 0.02
 """Between probabilities of one image by one network: machines and precisions differ by less."""
 
+SAMPLES = 8
+"""Images that are named again, to see that the same network goes on."""
+
 OTHERWISE = "take .csv or .jsonl"
 
 
@@ -35,8 +38,8 @@ class TakenUp:
 
     files: set[str] = field(default_factory=set)
     broken: list[Prediction] = field(default_factory=list)
-    sample: Prediction | None = None
-    """One that was read, by which another network is told."""
+    samples: dict[str, Prediction] = field(default_factory=dict)
+    """The first few that were read, by file; by them another network is told."""
 
 
 @dataclass(frozen=True)
@@ -100,20 +103,22 @@ def left_to_do(file: PredictionFile, network: Network, sources: Sequence[Source]
     """Those of ``sources`` that ``file`` does not have yet.
 
     Raises:
-        DataError: where another network wrote what it has; one image is named again to see that.
+        DataError: where another network wrote what it has; a few images are named again to see that.
     """
-    before = file.before.sample
-    again = [source for source in sources if before and str(source) == before.file]
-    if before and again:
-        ((now,),) = label(network, again)
-        (name, probability), *_ = before.likeliest
-        if now.error is None and abs(dict(now.likeliest).get(name, -1.0) - probability) > TOLERANCE:
-            label_now, probability_now = now.likeliest[0]
-            raise DataError(
-                f"{file.path} was written by another network, or of other images: {now.file} is {name} with "
-                f"{probability:.3f} there, and {label_now} with {probability_now:.3f} now. Name another file"
-            )
+    again = [source for source in sources if str(source) in file.before.samples]
+    for now in (one for batch in label(network, again) for one in batch if one.error is None):
+        _require_same(file.path, file.before.samples[now.file], now)
     return [source for source in sources if str(source) not in file.before.files]
+
+
+def _require_same(path: Path, before: Prediction, now: Prediction) -> None:
+    (name, probability), *_ = before.likeliest
+    if abs(dict(now.likeliest).get(name, -1.0) - probability) > TOLERANCE:
+        label_now, probability_now = now.likeliest[0]
+        raise DataError(
+            f"{path} was written by another network, or of other images: {now.file} is {name} with "
+            f"{probability:.3f} there, and {label_now} with {probability_now:.3f} now. Name another file"
+        )
 
 
 def label_into(
@@ -156,7 +161,8 @@ def _note(path: Path, number: int, line: bytes, rows: CsvRows | JsonRows, before
     before.files.add(prediction.file)
     if prediction.error is not None:
         before.broken.append(prediction)
-    before.sample = before.sample or (prediction if prediction.likeliest else None)
+    elif len(before.samples) < SAMPLES:
+        before.samples[prediction.file] = prediction
 
 
 def _whole_lines(file: BinaryIO, rows: CsvRows | JsonRows) -> Iterator[bytes]:
