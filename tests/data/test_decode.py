@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from verydeep.data.decode import decode, image_files, read_image
+from verydeep.data.decode import decode, image_files, read_image, short_side
 from verydeep.errors import DataError
 from verydeep.spec.preprocess import Preprocess
 
@@ -302,3 +302,11 @@ def test_globs_and_files_are_taken_in_order_and_once(photos):
 def test_what_names_no_image_is_an_error_that_says_so(photos, path, words):
     with pytest.raises(DataError, match=words):
         image_files([f"{photos}/{path}"])
+
+
+def test_the_short_side_is_read_from_the_header_alone(tmp_path):
+    Image.new("RGB", (300, 200)).save(tmp_path / "wide.jpg")
+    whole = (tmp_path / "wide.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "none.jpg").write_bytes(b"no image")
+    assert [short_side(tmp_path / name) for name in ("wide.jpg", "cut.jpg", "none.jpg")] == [200, 200, None]

@@ -219,6 +219,15 @@ def _shorten(image: Image.Image, short_side: int, name: str, pixel_limit: int) -
     return image
 
 
+def short_side(source: Path | Entry) -> int | None:
+    """The shorter side of an image in px, by its header alone; None where that cannot be read."""
+    try:
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source.read())) as image:
+            return min(image.size)
+    except Exception:  # a broken file can make Pillow's parsers raise almost anything; decoding says why
+        return None
+
+
 def image_files(paths: Iterable[str | Path]) -> list[Path]:
     """The image files that ``paths`` name, each once, in order: files, folders with all below, and globs.
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from statistics import median
 
 import torch
-from PIL import Image
 from torch import nn
 
+from verydeep.data.decode import short_side
 from verydeep.data.samples import Source
 from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.models.build import build, build_empty
@@ -104,19 +103,10 @@ def median_short_side(sources: Sequence[Source]) -> int:
         DataError: where none of them can be read.
     """
     step = -(-len(sources) // SIZES_READ)
-    sides = [side for source in sources[::step] if (side := _short_side(source))]
+    sides = [side for source in sources[::step] if (side := short_side(source))]
     if not sides:
         raise DataError(f"none of {len(sources[::step])} images can be read, such as {sources[0]}")
     return int(median(sides))
-
-
-def _short_side(source: Source) -> int | None:
-    """None where the header cannot be read: why will be said when the image is decoded."""
-    try:
-        with Image.open(source if isinstance(source, Path) else BytesIO(source.read())) as image:
-            return min(image.size)
-    except Exception:  # a broken file can make Pillow's parsers raise almost anything
-        return None
 
 
 def fitting_size(asked: int | None, short_side: int, own: int) -> tuple[int, str]:

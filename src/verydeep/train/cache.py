@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from safetensors import SafetensorError
@@ -166,7 +165,7 @@ class FeatureCache:
     def _save(self, rows: dict[bytes, Tensor]) -> None:
         if not rows:
             return
-        keys = torch.from_numpy(np.frombuffer(b"".join(rows), np.uint8).reshape(-1, KEY_BYTES).copy())
+        keys = torch.frombuffer(bytearray(b"".join(rows)), dtype=torch.uint8).view(-1, KEY_BYTES)
         with replacing(self.folder / f"{uuid4().hex}.safetensors") as temporary:
             save_file({"keys": keys, "features": torch.stack(list(rows.values()))}, temporary)
 
