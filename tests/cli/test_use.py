@@ -176,7 +176,7 @@ def test_predict_takes_files_and_globs(verydeep, trained, folder):
 
 def test_predict_says_a_line_a_file_as_it_comes(verydeep, trained, folder):
     done = verydeep("predict", trained, folder / "*.png", "--top", 2)
-    assert done.returncode == 1 and "empty.png is no image" in done.stderr
+    assert done.returncode == 1 and "empty.png is empty" in done.stderr
     (line,) = done.stdout.splitlines()
     assert re.fullmatch(r".*colour\.png: \w+ [\d.]+\s%, \w+ [\d.]+\s%", line)
 
@@ -209,7 +209,7 @@ def test_a_file_of_predictions_says_what_is_broken(verydeep, trained, folder, tm
     assert [one["file"].rsplit("/", 1)[1] for one in values["broken"]] == ["broken.jpg", "empty.png"]
     again = verydeep("predict", trained, folder, "--out", tmp_path / "p.csv", "--resume")
     assert again.returncode == 1 and "0 images, and 6 from before" in again.stdout
-    assert "2 broken" in again.stderr and "empty.png is no image" in again.stderr
+    assert "2 broken" in again.stderr and "empty.png is empty" in again.stderr
 
 
 @pytest.mark.slow
