@@ -148,6 +148,7 @@ def tuning(folder: Path, **changes: object) -> TuneResult:
             PartSize(part="train", images=360, groups=96, class_sizes=SIZES["train"]),
             PartSize(part="test", images=100, groups=24, class_sizes=SIZES["test"]),
         ),
+        head_reason="after relu4_3, by the loss on images held out: 0.052 after pool5, 0.041 after relu4_3",
         size_reason="96 px, since half of the images have a short side of at least 88 px",
         balance="cat has 5.0 times the images of dog: logits are adjusted so that classes count the same",
         features=FeatureCost(values=512, computed=400, remembered=62, seconds=8.0, cache=Path("cache")),

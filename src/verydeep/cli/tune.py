@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -48,7 +48,7 @@ def tune(
     *,
     weights: str | None = None,
     model: str | None = None,
-    whole_head: Annotated[bool, Parameter(negative="")] = False,
+    head: Literal["auto", "gap", "whole"] = "auto",
     size: int | None = None,
     group_by: str | None = None,
     test: float = 0.2,
@@ -73,8 +73,9 @@ def tune(
         What to begin from: a weight file, a run folder, or a name such as vgg16 for its published weights.
     model
         The network, by name or line; found out from the weights by default.
-    whole_head
-        Keep the hidden layers of the weights; by default the classes follow a global average pool.
+    head
+        gap puts the classes after a global average pool; auto there or a stage below, by images held out;
+        whole keeps the hidden layers of the weights.
     size
         Side of the images in px; by default their median short side, from 96 to 224 in steps of 32.
     group_by
@@ -106,7 +107,7 @@ def tune(
         data=folder,
         weights=weights,
         model=model,
-        head="whole" if whole_head else "gap",
+        head=head,
         size=size,
         group_by=group_by,
         test=test,
@@ -259,6 +260,7 @@ def _values(result: TuneResult) -> dict[str, Any]:
         "run": str(result.run),
         "model": result.architecture.name,
         "size": result.preprocess.size,
+        "head": result.head_reason,
         "chosen": result.chosen,
         "why": result.why,
         "test": asdict(result.test_score),

@@ -81,7 +81,7 @@ def load_backbone(settings: TuneSettings, weights: str, classes: tuple[str, ...]
         loaded = pretrained(replace(asked, head=Head()), file, classes=classes, features_only=True)
     network = loaded.checkpoint
     name = f"{network.model.architecture.name.removesuffix(' features').removesuffix('-gap')}-gap"
-    model = _rebuilt(network.model, replace(network.model.architecture, name=name, notes=()))
+    model = rebuilt(network.model, replace(network.model.architecture, name=name, notes=()))
     return replace(network, model=model, classes=classes, origin={"weights": file.name})
 
 
@@ -130,7 +130,7 @@ def at_size(network: Checkpoint, size: int) -> Checkpoint:
         ShapeError: where its layers do not fit into that.
     """
     channels = network.preprocess.channels
-    model = _rebuilt(network.model, replace(network.model.architecture, input=(channels, size, size)))
+    model = rebuilt(network.model, replace(network.model.architecture, input=(channels, size, size)))
     seen = replace(network.preprocess.for_input(channels, size), resize=None)
     return replace(network, model=model, preprocess=seen)
 
@@ -150,13 +150,13 @@ def with_head(network: Checkpoint, head: LinearHead, classes: tuple[str, ...]) -
         name: new.get(id(value), value) for name, value in network.model.state_dict(keep_vars=True).items()
     }
     architecture = network.model.architecture.with_classes(len(classes))
-    return replace(network, model=_rebuilt(network.model, architecture, state), classes=classes)
+    return replace(network, model=rebuilt(network.model, architecture, state), classes=classes)
 
 
-def _rebuilt(
+def rebuilt(
     model: Classifier, architecture: Architecture, state: Mapping[str, torch.Tensor] | None = None
 ) -> Classifier:
-    """The network of ``architecture`` on the tensors of ``model``, or on those of ``state``."""
+    """The network of ``architecture`` on the tensors of ``model``, or on those of ``state``, shared."""
     built = build_empty(architecture)
     tensors = model.state_dict() if state is None else state
     built.load_state_dict({name: value.detach() for name, value in tensors.items()}, assign=True)

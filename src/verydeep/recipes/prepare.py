@@ -31,7 +31,7 @@ from verydeep.recipes.tuning import (
 )
 from verydeep.spec.preprocess import Preprocess
 from verydeep.train.balance import Remedy, chosen_balance
-from verydeep.train.cache import FeatureCache
+from verydeep.train.cache import Extract, FeatureCache
 from verydeep.train.results import TunedEpoch
 from verydeep.train.tuning import TuningState
 from verydeep.weights.checkpoint import Checkpoint
@@ -101,6 +101,7 @@ def begin(settings: TuneSettings, device: Device, watcher: TuneWatcher) -> Task:
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
     )
     watcher.has_read(reading, part_sizes(samples), reason)
+    network.model.to(chosen, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
     return Task(settings, samples, network, chosen, watcher, reading, reason)
 
 
@@ -149,6 +150,12 @@ class Seen:
         assert self.features is not None
         return self.features[places], self.samples.select(places)
 
+    def at(self, columns: slice) -> "Seen":
+        """With some of the features alone."""
+        assert self.features is not None and self.cost is not None
+        features = self.features[:, columns]
+        return replace(self, features=features, cost=replace(self.cost, values=features.shape[1]))
+
     def images(self, places: Int64[Tensor, " chosen"]) -> Images:
         """Pixels of the images at ``places``."""
         if self.pixels is not None:
@@ -156,14 +163,18 @@ class Seen:
         return decode_all(self.samples.select(places), self.preprocess)[0]
 
 
-def look(task: Task, root: Path | None) -> Seen:
+def look(task: Task, extract: Extract, root: Path | None) -> Seen:
     """Run the frozen network over all images, once; what cannot be read is passed over.
+
+    Args:
+        task: with the network and the images.
+        extract: what is taken from the network.
+        root: where features are kept; in the user's cache by default.
 
     Raises:
         DataError: where too many images are broken, or none of a class is left to learn from.
     """
-    model = task.network.model.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    cache = FeatureCache(model, task.network.preprocess, root)
+    cache = FeatureCache(task.network.model, task.network.preprocess, root, extract)
     features = cache(task.samples.sources, task.watcher.computed)
     samples, reading = _readable(task, features.indices, {place: each.why for place, each in features.broken})
     cost = FeatureCost(

@@ -14,6 +14,7 @@ from verydeep.data.samples import Samples
 from verydeep.evaluate.metrics import evaluation, worst_mistakes
 from verydeep.recipes.advice import advice
 from verydeep.recipes.backbone import with_head
+from verydeep.recipes.depth import best_end, ends_of, extract_for
 from verydeep.recipes.heads import LearntHead, learn_head
 from verydeep.recipes.machine import Device, describe
 from verydeep.recipes.prepare import (
@@ -65,13 +66,18 @@ def tune(
     started, began = datetime.now(UTC), time.perf_counter()
     folder = new_tuning(Path(out))
     task = begin(settings, device, watcher or TuneWatcher())
-    seen = open_all(task) if settings.way == "from-scratch" else look(task, cache)
-    job = _Job(task, seen, folder, started, began)
-    learnt = None if seen.features is None else _learn(task, seen)
-    frozen = None if learnt is None else _frozen(job, learnt)
-    if frozen is not None:
+    if settings.way == "from-scratch":
+        job = _Job(task, open_all(task), folder, started, began, "at the end of the network, which is new")
+        learnt = frozen = None
+    else:
+        ends = ends_of(task.network, whole=settings.head != "auto")
+        seen = look(task, extract_for(ends), cache)
+        end, learnt, reason = best_end(ends, lambda end: _learn(task, seen.at(end.columns)))
+        task = replace(task, network=end.network)
+        job = _Job(task, seen.at(end.columns), folder, started, began, reason)
+        frozen = _frozen(job, learnt)
         _save(job, frozen)
-    trials = try_ways(task, seen, learnt, frozen, began)
+    trials = try_ways(task, job.seen, learnt, frozen, began)
     network = _save(job, trials.chosen)
     result = _result(job, learnt, trials, network)
     return replace(result, advice=advice(result))
@@ -86,6 +92,7 @@ class _Job:
     folder: RunFolder
     started: datetime
     began: float
+    head_reason: str
 
 
 def _learn(task: Task, seen: Seen) -> LearntHead:
@@ -159,6 +166,7 @@ def _result(job: _Job, learnt: LearntHead | None, trials: Trials, network: Check
         reading=seen.reading,
         parts=part_sizes(seen.samples),
         size_reason=task.size_reason,
+        head_reason=job.head_reason,
         balance=balance_words(pool, task.settings),
         features=seen.cost,
         validation=None if learnt is None else learnt.validation,

@@ -29,8 +29,8 @@ class TuneSettings:
     """A weight file, a run folder, or a name in the catalog, such as vgg16; needed but from scratch."""
     model: str | None = None
     """The network, by name or line; found out from the weights by default."""
-    head: Literal["gap", "whole"] = "gap"
-    """gap puts the classes right after a global average pool; whole keeps the weights' hidden layers."""
+    head: Literal["auto", "gap", "whole"] = "auto"
+    """gap puts classes after a global average pool, auto there or a stage below; whole keeps all layers."""
     size: int | None = None
     """Side of the images in px; by default what half of them have, from 96 to 224 in steps of 32."""
     group_by: str | None = None
@@ -200,6 +200,8 @@ class TuneResult:
     """Train, val where there is one, test."""
     size_reason: str
     """Why the images are of this size."""
+    head_reason: str
+    """Where the head sits, and why there."""
     balance: str
     """How small classes were made up for, and why."""
     features: FeatureCost | None

@@ -18,7 +18,7 @@ def done(result: TuneResult) -> str:
     """What was done, in one sentence."""
     network = _network(result)
     match result.chosen, result.settings.head:
-        case "frozen", "gap":
+        case "frozen", "auto" | "gap":
             what = f"A new head on {network}'s frozen convolutions"
         case "frozen", _:
             what = f"A new last layer on {network}, whose other layers stayed as they were"

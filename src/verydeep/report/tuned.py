@@ -22,6 +22,7 @@ def tuned_table(result: TuneResult) -> Group:
         f"calibration error {percent(result.test.calibration_error)}, {percent(result.calibration_error)} "
         f"at temperature {result.temperature:.2f}\n",
         f"kept: {result.chosen}, {result.why}\n",
+        f"head: {result.head_reason}\n",
     )
     return Group(headline, _candidates(result), _notes(result), _classes(result))
 
