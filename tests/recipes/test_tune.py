@@ -97,9 +97,9 @@ def test_the_saved_network_gives_what_was_measured(run, settings, shapes):
 
 
 def test_names_that_look_like_groups_are_said(run, settings):
-    (first, *_) = run(settings).advice
-    assert "20 groups of 6 to 6 images" in first
-    assert "--group-by 'photo_[0-9]+'" in first
+    (said,) = (sentence for sentence in run(settings).advice if "look like" in sentence)
+    assert "20 groups of 6 to 6 images" in said
+    assert "--group-by 'photo_[0-9]+'" in said
     grouped = run(replace(settings, group_by=r"\w+/photo_\d+"), name="grouped")
     assert not any("--group-by" in sentence for sentence in grouped.advice)
 
@@ -137,6 +137,20 @@ def test_a_few_broken_files_are_named_and_passed_over(run, weights, tmp_path):
     assert broken.name == "circle/photo_000_000.png"
     assert result.reading.class_sizes == {"circle": 19, "square": 20, "triangle": 20}
     assert any("circle/photo_000_000.png" in sentence for sentence in result.advice)
+
+
+def test_an_image_on_both_sides_of_the_split_is_said_first(run, weights, tmp_path):
+    folder = write_folder(tmp_path / "twice", (20, 20, 20))
+    for file in sorted((folder / "circle").iterdir()):
+        (folder / "circle" / f"copy of {file.name}").write_bytes(file.read_bytes())
+    settings = TuneSettings(data=str(folder), weights=str(weights), way="frozen")
+    result = run(settings)
+    across = next(each for each in result.findings if each.kind == "duplicates across splits")
+    assert across.severity == "error"
+    assert ("circle/copy of photo_001_003.png", "circle/photo_001_003.png") in across.files
+    assert result.advice[0].endswith("Keep them together: --group-by 'duplicates'.")
+    together = run(replace(settings, group_by="duplicates"), name="together")
+    assert not any(each.kind == "duplicates across splits" for each in together.findings)
 
 
 def test_many_broken_files_are_refused(run, weights, tmp_path):

@@ -222,18 +222,20 @@ def test_a_class_without_test_images_has_no_figures(tmp_path):
     assert f"dog {NONE} 0.0 % {NONE} 0 {NONE}" in words(page(tmp_path, test=test))
 
 
-@pytest.mark.parametrize(
-    ("temperature", "said"),
-    [
-        (1.25, "surer than it was right"),
-        (0.8, "less sure than it was right"),
-        (1.01, "about as sure as it was right"),
-    ],
-)
-def test_calibration_is_said_in_words(tmp_path, temperature, said):
-    text = words(page(tmp_path, origin={"temperature": temperature}))
-    assert said in text
-    assert "Calibration error before 4.56 % Calibration error after 1.23 %" in text
+def test_calibration_is_drawn_before_and_after(tmp_path):
+    text = words(page(tmp_path))
+    assert "as it is 4.56 % scaled 1.23 %" in text
+    assert "divided by a temperature of 1.250" in text and "the network was too sure" in text
+
+
+def test_what_was_found_in_the_images_is_listed_with_what_to_do(tmp_path):
+    made = page(tmp_path)
+    text = words(made)
+    assert "error Duplicates across splits 2 images are the same as one in another split." in text
+    assert "Keep them together: --group-by 'duplicates'." in text
+    assert "cat/<b>.png = cat/4.png" in text and "<b>.png" not in made
+    assert "too many to be checked" in words(page(tmp_path, findings=None))
+    assert "What else is to be said" not in words(page(tmp_path, findings=()))
 
 
 def test_mistakes_are_small_pictures_inside_the_page(tmp_path):

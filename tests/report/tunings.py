@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from verydeep.data.findings import Finding
+from verydeep.evaluate.assessment import Scaled
+from verydeep.evaluate.calibration import Bin, Reliability
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.recipes.tuning import (
     BrokenImage,
@@ -29,6 +32,17 @@ from verydeep.train.results import TunedEpoch
 from .runs import epoch
 
 SIZES = {"train": {"cat": 300, "dog": 60}, "test": {"cat": 80, "dog": 20}}
+RELIABILITY = Reliability((Bin(low=0.9, high=1.0, images=100, confidence=0.9656, accuracy=0.92),))
+CALM = Reliability((Bin(low=0.9, high=1.0, images=100, confidence=0.9323, accuracy=0.92),))
+FINDINGS = (
+    Finding(
+        kind="duplicates across splits",
+        severity="error",
+        said="2 images are the same as one in another split.",
+        next="Keep them together: --group-by 'duplicates'.",
+        files=(("cat/<b>.png", "cat/4.png"),),
+    ),
+)
 
 
 def picture(path: Path, size: tuple[int, int] = (200, 120)) -> Path:
@@ -158,7 +172,9 @@ def tuning(folder: Path, **changes: object) -> TuneResult:
         why="training on did no better on the images held out",
         test=evaluation(),
         test_score=score(0.9125, 0.86, 0.95),
-        calibration_error=0.0123,
+        reliability=RELIABILITY,
+        scaled=Scaled(temperature=1.25, reliability=CALM, loss=0.2),
+        findings=FINDINGS,
         mistakes=mistakes,
         advice=("The test leaves open whether balanced accuracy is 86 % or 95 %: it has too few groups",),
         machine={"processor": "an invented one", "torch": "2.9"},

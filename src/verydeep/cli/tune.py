@@ -196,6 +196,10 @@ class TuneProgress(TuneWatcher):
         self.images = done
         self._move("Looking at images", done, total)
 
+    def checked(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._move("Checking images", done, total)
+
     def validated(self, point: StrengthPoint) -> None:
         """Move the bar."""
         self._move("Learning the head", STRENGTHS.index(point.strength) + 1, len(STRENGTHS))

@@ -61,13 +61,17 @@ def assess(
         groups=None if groups is None else len(set(groups)),
         brier=brier_score(logits, labels),
         reliability=reliability(logits, labels),
-        scaled=None if temperature is None else _scaled(logits / temperature, labels, temperature),
+        scaled=None if temperature is None else scaled(logits, labels, temperature),
     )
 
 
-def _scaled(logits: Tensor, labels: Tensor, temperature: float) -> Scaled:
+def scaled(
+    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], temperature: float
+) -> Scaled:
+    """What is said of the network once its ``logits`` are divided by ``temperature``."""
+    calm = logits / temperature
     return Scaled(
         temperature=temperature,
-        reliability=reliability(logits, labels),
-        loss=float(functional.cross_entropy(logits, labels)),
+        reliability=reliability(calm, labels),
+        loss=float(functional.cross_entropy(calm, labels)),
     )

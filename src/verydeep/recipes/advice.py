@@ -16,6 +16,7 @@ FAR = 0.05
 def advice(result: TuneResult) -> tuple[str, ...]:
     """Sentences, none where all is well."""
     return (
+        *_found(result),
         *_groups(result),
         *_apart(result),
         *_small(result),
@@ -23,6 +24,13 @@ def advice(result: TuneResult) -> tuple[str, ...]:
         *_unsure(result),
         *_broken(result),
     )
+
+
+def _found(result: TuneResult) -> Iterator[str]:
+    """What harms a split or what is learnt, as images that are on both sides."""
+    for finding in result.findings or ():
+        if finding.severity == "error":
+            yield f"{finding.said} {finding.next}"
 
 
 def _groups(result: TuneResult) -> Iterator[str]:

@@ -46,6 +46,9 @@ class TuneWatcher:
     def computed(self, done: int, total: int) -> None:
         """So many images have gone through the network."""
 
+    def checked(self, done: int, total: int) -> None:
+        """So many images have been looked at for what may be wrong with them."""
+
     def validated(self, point: StrengthPoint) -> None:
         """Cross-validation is done with one strength."""
 
@@ -69,6 +72,8 @@ class Task:
     settings: TuneSettings
     samples: Samples
     """All of them, each with its part."""
+    given_parts: frozenset[Part | None]
+    """Those that the owner named; None among them where parts were still to be cut."""
     network: Checkpoint
     """At the size of the images, with a last layer still to learn."""
     device: torch.device
@@ -87,6 +92,7 @@ def begin(settings: TuneSettings, device: Device, watcher: TuneWatcher) -> Task:
     """
     chosen = choose_device(device)
     samples = read_samples(settings.data, group_by=settings.group_by)
+    given_parts = frozenset(samples.parts)
     samples = with_test_part(samples, settings.test, settings.seed)
     _require_all_classes(samples)
     short_side = median_short_side(samples.sources)
@@ -102,7 +108,7 @@ def begin(settings: TuneSettings, device: Device, watcher: TuneWatcher) -> Task:
     )
     watcher.has_read(reading, part_sizes(samples), reason)
     network.model.to(chosen, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
-    return Task(settings, samples, network, chosen, watcher, reading, reason)
+    return Task(settings, samples, given_parts, network, chosen, watcher, reading, reason)
 
 
 def _require_all_classes(samples: Samples) -> None:

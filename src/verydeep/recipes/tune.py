@@ -11,10 +11,13 @@ from torch import Tensor
 
 from verydeep.data.partition import indices_of, write_split
 from verydeep.data.samples import Samples
+from verydeep.evaluate.assessment import scaled
+from verydeep.evaluate.calibration import reliability
 from verydeep.evaluate.metrics import evaluation, worst_mistakes
 from verydeep.recipes.advice import advice
 from verydeep.recipes.backbone import with_head
 from verydeep.recipes.depth import best_end, ends_of, extract_for
+from verydeep.recipes.diagnosis import diagnosis
 from verydeep.recipes.heads import LearntHead, learn_head
 from verydeep.recipes.machine import Device, describe
 from verydeep.recipes.prepare import (
@@ -155,7 +158,7 @@ def _result(job: _Job, learnt: LearntHead | None, trials: Trials, network: Check
         if each is trials.chosen or task.settings.way == "compare"
     }
     scores = {name: score(said, test.labels, test.groups, test.classes) for name, said in logits.items()}
-    calm = logits[way] / trials.chosen.temperature
+    temperature = trials.chosen.temperature
     tried = [replace(each.candidate, test=scores.get(each.candidate.way)) for each in trials.tried]
     return TuneResult(
         run=job.folder.path,
@@ -175,8 +178,10 @@ def _result(job: _Job, learnt: LearntHead | None, trials: Trials, network: Check
         why=trials.why,
         test=evaluation(logits[way], test.labels, test.classes),
         test_score=scores[way],
-        calibration_error=evaluation(calm, test.labels, test.classes).calibration_error,
-        mistakes=_mistakes(calm, test),
+        reliability=reliability(logits[way], test.labels),
+        scaled=scaled(logits[way], test.labels, temperature),
+        findings=diagnosis(task, seen.samples),
+        mistakes=_mistakes(logits[way] / temperature, test),
         advice=(),
         machine=describe(task.device, "32-true"),
         started=job.started,

@@ -5,8 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from verydeep.data.findings import Finding
 from verydeep.data.naming import GroupProposal
 from verydeep.data.samples import Part, Source
+from verydeep.evaluate.assessment import Scaled
+from verydeep.evaluate.calibration import Reliability
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.spec.arch import Architecture
 from verydeep.spec.preprocess import Preprocess
@@ -215,8 +218,12 @@ class TuneResult:
     test: Evaluation
     """Of what was chosen, on the test images: its only reading, unless all ways are compared."""
     test_score: Score
-    calibration_error: float
-    """On the test images, once the logits are divided by the temperature."""
+    reliability: Reliability
+    """How often the kept network is right on the test images, by how sure it is."""
+    scaled: Scaled
+    """The same once the logits are divided by the temperature."""
+    findings: tuple[Finding, ...] | None
+    """What is wrong with the images, the worst first; None where they are too many to be checked here."""
     mistakes: tuple[MistakenImage, ...]
     """The surest first."""
     advice: tuple[str, ...]

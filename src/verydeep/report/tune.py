@@ -24,13 +24,16 @@ from verydeep.report.confusions import class_lines, matrix
 from verydeep.report.heat_sheet import key_colours, shown
 from verydeep.report.overlay import method_in_words
 from verydeep.report.page import data_uri
+from verydeep.report.reliability import diagram
 from verydeep.report.templates import environment
 from verydeep.report.tune_plots import WAYS, intervals, span, strength_charts
-from verydeep.report.tune_words import PARTS, cut, done, read, sentence, stopping, sureness
+from verydeep.report.tune_words import PARTS, cut, done, read, sentence, stopping
 from verydeep.train.results import TunedEpoch
 
 MOST_PICTURES = 24
 """Mistakes that are shown."""
+MOST_FILES = 30
+"""Lines of files under each thing that was found in the images."""
 SIDE = 160
 """Of a small picture, its longer one, in px."""
 
@@ -69,7 +72,7 @@ def render_tune(result: TuneResult, *, command: str, looks: Sequence[Look] = ())
         trained=[(each, _curves(each)) for each in result.candidates if each.epochs],
         matrix=matrix(result.test),
         class_lines=class_lines(result.test),
-        sureness=sureness(result),
+        diagram=diagram(result.reliability, result.scaled),
         pictures=[_picture(each) for each in result.mistakes[:MOST_PICTURES]],
         looks=[(look, shown(look.heat, look.name)) for look in looks],
         method=method_in_words(looks[0].heat) if looks else "",
@@ -80,6 +83,7 @@ def render_tune(result: TuneResult, *, command: str, looks: Sequence[Look] = ())
         toml=tomli_w.dumps(result.settings.values()),
         version=version("verydeep"),
         plots=plots,
+        most_files=MOST_FILES,
     )
 
 

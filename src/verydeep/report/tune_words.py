@@ -62,21 +62,6 @@ def _part_words(part: PartSize) -> str:
     return f"{PARTS[part.part]}: {thousands(part.images)} images{groups}"
 
 
-def sureness(result: TuneResult) -> str:
-    """What the temperature says of the network, in words."""
-    degree = result.temperature
-    if abs(degree - 1) < 0.02:
-        return (
-            "On images held out of training the network was about as sure as it was right: its "
-            "probabilities stay as they are."
-        )
-    way = "surer than it was right" if degree > 1 else "less sure than it was right"
-    return (
-        f"Left to itself the network was {way} on images held out of training. Its logits divided by "
-        f"{degree:.2f} (Guo et al. 2017) give probabilities to believe; the run keeps that number."
-    )
-
-
 def read(result: TuneResult) -> str:
     """How many images the headline is about, and how often they were looked at."""
     (test,) = (part for part in result.parts if part.part == "test")

@@ -13,13 +13,14 @@ from verydeep.report.numbers import duration, percent
 def tuned_table(result: TuneResult) -> Group:
     """What the kept network is worth, what was tried, and each class with what it is most often taken for."""
     low, high = result.test_score.interval
+    calm = percent(result.scaled.reliability.error)
     groups = f" of {test_groups} groups" if (test_groups := _test_groups(result)) else ""
     headline = Text.assemble(
         (f"Balanced accuracy {percent(result.test_score.balanced_accuracy)}", "bold"),
         f"  (95 % interval {percent(low)} to {percent(high)}) on {result.test.images:,} test "
         f"images{groups}\n",
         f"accuracy {percent(result.test_score.accuracy)} · macro-F1 {percent(result.test_score.macro_f1)} · "
-        f"calibration error {percent(result.test.calibration_error)}, {percent(result.calibration_error)} "
+        f"calibration error {percent(result.test.calibration_error)}, {calm} "
         f"at temperature {result.temperature:.2f}\n",
         f"kept: {result.chosen}, {result.why}\n",
         f"head: {result.head_reason}\n",
