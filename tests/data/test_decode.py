@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from verydeep.data.decode import decode, image_files, read_image, short_side
+from verydeep.data.folder import read_folder
 from verydeep.errors import DataError
 from verydeep.spec.preprocess import Preprocess
 
@@ -302,6 +303,14 @@ def test_globs_and_files_are_taken_in_order_and_once(photos):
 def test_what_names_no_image_is_an_error_that_says_so(photos, path, words):
     with pytest.raises(DataError, match=words):
         image_files([f"{photos}/{path}"])
+
+
+@pytest.mark.parametrize("read", [lambda folder: image_files([folder]), read_folder])
+def test_a_folder_of_other_files_is_told_what_they_are(tmp_path, read):
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match=r"There are 1 \.heic\. Save HEIC photos as JPEG first"):
+        read(tmp_path)
 
 
 def test_the_short_side_is_read_from_the_header_alone(tmp_path):

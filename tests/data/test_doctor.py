@@ -88,6 +88,14 @@ def test_one_image_in_two_classes(sound):
     assert found["duplicates"].said.startswith("2 images are there already: 1 byte for byte, 1 saved again")
 
 
+def test_one_is_told_as_one(sound):
+    first = next((sound / "class 0").iterdir())
+    shutil.copy(first, sound / "class 0" / "again.jpg")
+    assert told(sound)["duplicates"].said.startswith("1 image is there already: 1 byte for byte")
+    shutil.copy(first, sound / "class 1" / "wrong.jpg")
+    assert told(sound)["label conflict"].said.startswith("1 image lies in two classes")
+
+
 def test_images_on_both_sides_of_a_split(sound, tmp_path):
     shutil.move(sound, tmp_path / "parts" / "train")
     for number in range(3):

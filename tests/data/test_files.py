@@ -15,6 +15,14 @@ def test_a_file_appears_whole(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
 
 
+def test_a_place_that_takes_no_file_is_named_as_the_user_named_it(tmp_path):
+    target = tmp_path / "file.txt"
+    target.mkdir()
+    with pytest.raises(OSError) as caught, replacing(target) as temporary:
+        temporary.write_text("whole")
+    assert caught.value.filename == str(target)
+
+
 def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
     target = tmp_path / "file.txt"
     target.write_text("old")

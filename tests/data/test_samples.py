@@ -93,6 +93,13 @@ def test_a_pattern_that_is_none_or_misses_an_image_is_refused(photographs, by, m
         grouped(read_folder(photographs), by)
 
 
+def test_a_column_that_is_not_there_is_answered_with_those_that_are(photographs):
+    samples = read_folder(photographs)
+    listed = replace(samples, columns={"photo": samples.names, "slide": samples.names})
+    with pytest.raises(DataError, match=r"'patient' finds nothing in .*Columns to group by are photo, slide"):
+        grouped(listed, "patient")
+
+
 def test_the_test_part_is_cut_by_groups_and_kept(photographs, tmp_path):
     samples = grouped(read_folder(photographs), r"photo_\d")
     cut = with_test_part(samples, 1 / 3, seed=0)

@@ -1,5 +1,7 @@
 """Heat lies where the evidence is, belongs to a class, and goes when the weights do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -171,3 +173,13 @@ def test_features_alone_have_no_class_to_speak_for(colours, red_left):
     bare = Checkpoint(colours.model, colours.preprocess, ())
     with pytest.raises(DataError, match=r"colours has no classes .* only its features are trained"):
         heat_maps(bare, red_left)
+
+
+def test_probabilities_are_those_that_predict_names(colours, red_left):
+    """A calibrated network is as sure here as there: its temperature divides the logits."""
+    colours.model.classifier[0].bias.data[0] = 2.0
+    (sure,) = heat_maps(colours, red_left)
+    (doubtful,) = heat_maps(replace(colours, origin={"temperature": 4.0}), red_left)
+    logit = torch.tensor(sure.probability).logit()
+    assert sure.label == doubtful.label
+    assert doubtful.probability == pytest.approx(float((logit / 4).sigmoid()), abs=1e-5)

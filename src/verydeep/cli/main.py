@@ -131,7 +131,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say_error("interrupted", title="Stopped")
         return 130
+    except Exception as error:
+        if not _of_the_disk(error):
+            raise
+        say_error(f"the disk: {error}")
+        return 1
     return code if isinstance(code, int) else 0
+
+
+def _of_the_disk(error: Exception) -> bool:
+    """Whether safetensors could not write: its own error for a full disk is no OSError."""
+    library = sys.modules.get("safetensors")
+    return library is not None and isinstance(error, library.SafetensorError) and "I/O error" in str(error)
 
 
 def run() -> None:

@@ -97,7 +97,7 @@ def _print_lines(predictions: Iterator[Prediction]) -> int:
     said, told, broken = out(), err(), 0
     for prediction in predictions:
         if prediction.error is not None:
-            told.print(f"{prediction.file}: {prediction.error}", markup=False, soft_wrap=True)
+            told.print(prediction.error, markup=False, soft_wrap=True)
             broken += 1
         else:
             likeliest = ", ".join(f"{name} {percent(share, 1)}" for name, share in prediction.likeliest)
@@ -157,4 +157,4 @@ def _summarise(file: Path, count: int, kept: int, broken: list[Prediction]) -> N
         more = f", {BROKEN_SHOWN} of them above" if len(broken) > BROKEN_SHOWN else ""
         err().print(f"{len(broken):,} broken{more}; {file} has every reason.", markup=False, soft_wrap=True)
     before = f", and {kept:,} from before" if kept else ""
-    out().print(f"{file}: {count:,} images{before}", markup=False, soft_wrap=True)
+    out().print(f"{file}: {count:,} image{'s' * (count != 1)}{before}", markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ import glob
 import io
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -20,6 +21,7 @@ from verydeep.data.samples import Entry
 from verydeep.errors import Damage, DataError, UnreadableError
 from verydeep.spec.preprocess import Preprocess
 
+_APPLE = {".heic", ".heif"}
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
@@ -249,8 +251,20 @@ def _files_of(path: Path) -> list[Path]:
     # Not `Path.glob`, which takes no absolute pattern.
     images = sorted(filter(_is_visible_image, map(Path, glob.glob(pattern, recursive=True))))  # noqa: PTH207
     if not images:
-        raise DataError(f"{path} has no images; looked for {', '.join(sorted(IMAGE_SUFFIXES))}")
+        looked_for = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise DataError(f"{path} has no images; looked for {looked_for}{no_images_but(path)}")
     return images
+
+
+def no_images_but(folder: Path) -> str:
+    """What a folder without images has instead, for an error; nothing where it has nothing."""
+    files = (each for each in folder.rglob("[!.]*.*") if each.is_file())
+    suffixes = Counter(each.suffix.lower() for each in files)
+    if not suffixes or suffixes.keys() & IMAGE_SUFFIXES:  # images there are, only not where they should be
+        return ""
+    found = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(3))
+    advice = "Save HEIC photos as JPEG first" if suffixes.keys() & _APPLE else "Save images as one of these"
+    return f". There are {found}. {advice}"
 
 
 def _is_visible_image(path: Path) -> bool:

@@ -69,8 +69,8 @@ def _damaged(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="wrong suffix",
             severity="note",
-            said=f"{_images(len(wrong))} have a suffix that says another format than they are in: "
-            f"{', '.join(f'{count:,} are {name}' for name, count in formats.most_common())}.",
+            said=f"{_images(len(wrong), 'has', 'have')} a suffix that says another format: "
+            f"{', '.join(f'{count:,} in truth {name}' for name, count in formats.most_common())}.",
             next="They are read by what they are; rename them before other programs stumble.",
             files=_names(checkup, [[place] for place in wrong]),
         )
@@ -85,7 +85,8 @@ def _labels(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="label conflict",
             severity="error",
-            said=f"{_images(len(certain))} lie in two classes, byte for byte: one of the labels is wrong.",
+            said=f"{_images(len(certain), 'lies', 'lie')} in two classes, byte for byte: one of the labels "
+            "is wrong.",
             next="Look at them on the page, and keep each in one class.",
             files=_names(checkup, certain),
         )
@@ -93,7 +94,7 @@ def _labels(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="likely label conflict",
             severity="warning",
-            said=f"{len(likely):,} times images that look the same lie in different classes.",
+            said=f"{_times(len(likely))} images that look the same lie in different classes.",
             next="Look at them on the page: one of the labels may be wrong.",
             files=_names(checkup, likely),
         )
@@ -128,8 +129,8 @@ def _duplicates(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="duplicates",
             severity="warning",
-            said=f"{_images(spare)} are there already: {exact:,} byte for byte, {spare - exact:,} saved "
-            "again, cut otherwise, turned, or taken twice.",
+            said=f"{_images(spare, 'is', 'are')} there already: {exact:,} byte for byte, {spare - exact:,} "
+            "saved again, cut otherwise, turned, or taken twice.",
             next="Take the spare ones out, or keep them on one side of every split: --group-by duplicates.",
             files=_names(checkup, clusters),
         )
@@ -147,7 +148,7 @@ def _joined_groups(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="duplicates across groups",
             severity="warning",
-            said=f"{len(joining):,} times images of different groups look the same, as where something was "
+            said=f"{_times(len(joining))} images of different groups look the same, as where something was "
             "photographed twice: whole groups alone do not keep a split honest.",
             next=f"Join such groups: {pattern or 'put duplicates: before what you group by'}.",
             files=_names(checkup, joining),
@@ -173,7 +174,8 @@ def _groups(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="groups across splits",
             severity="error" if samples.groups else "warning",
-            said=f"{len(cut):,} of {len(places):,} groups lie on both sides of a split.",
+            said=f"{len(cut):,} of {len(places):,} groups {'lies' if len(cut) == 1 else 'lie'} on both "
+            "sides of a split.",
             next="Put all images into one folder a class, and let verydeep cut the split by groups; or move "
             "each group to one side.",
             files=_names(checkup, cut),
@@ -249,7 +251,7 @@ def _looks(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="blank",
             severity="warning",
-            said=f"{_images(len(shades))} are of one shade, and show nothing.",
+            said=f"{_images(len(shades), 'is', 'are')} of one shade, without anything to see.",
             next="Look at them, and take them out if they are no examples of their class.",
             files=_names(checkup, [[place] for place in shades]),
         )
@@ -258,7 +260,7 @@ def _looks(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             kind="tiny",
             severity="note",
-            said=f"{_images(len(tiny))} are less than {_TINY} px wide or high.",
+            said=f"{_images(len(tiny), 'is', 'are')} less than {_TINY} px wide or high.",
             next="Networks enlarge them; there may be little to see. Choose a small input size.",
             files=_names(checkup, [[place] for place in tiny]),
         )
@@ -283,8 +285,14 @@ def _one_class_only(checkup: Checkup) -> Iterator[Finding]:
             )
 
 
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' * (count != 1)}"
+def _images(count: int, one: str = "", more: str = "") -> str:
+    """How many, and the verb that goes with so many."""
+    verb = one if count == 1 else more
+    return f"{count:,} image{'s' * (count != 1)} {verb}".rstrip()
+
+
+def _times(count: int) -> str:
+    return "Once" if count == 1 else f"{count:,} times"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from verydeep.data.decode import IMAGE_SUFFIXES
+from verydeep.data.decode import IMAGE_SUFFIXES, no_images_but
 from verydeep.data.samples import Part, Samples
 from verydeep.errors import DataError
 
@@ -58,7 +58,7 @@ def _samples(folder: Path, places: list[tuple[Part | None, Path]]) -> Samples:
     if not found:
         raise DataError(
             f"{folder} has no images in class folders; expected {folder.name}/<class>/<image>, "
-            f"with a suffix such as {', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"with a suffix such as {', '.join(sorted(IMAGE_SUFFIXES))}{no_images_but(folder)}"
         )
     return Samples(
         name=folder.resolve().name,

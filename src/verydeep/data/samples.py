@@ -1,7 +1,7 @@
 """Labelled image files: what a folder, a list or shards of one's own images come to, still on disk."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar, runtime_checkable
@@ -109,13 +109,15 @@ def grouped(samples: Samples, by: str) -> Samples:
         raise DataError(
             f"{by!r} is no regular expression ({error}){known}; try for example 'photo_[0-9]+'"
         ) from None
-    return replace(samples, groups=tuple(_group(pattern, name) for name in samples.names))
+    return replace(samples, groups=tuple(_group(pattern, name, samples.columns) for name in samples.names))
 
 
-def _group(pattern: re.Pattern[str], name: str) -> str:
+def _group(pattern: re.Pattern[str], name: str, columns: Iterable[str]) -> str:
     found = pattern.search(name)
     if not found:
+        known = ", ".join(columns)
         raise DataError(
-            f"the pattern {pattern.pattern!r} finds nothing in {name!r}; every image needs a group"
+            f"the pattern '{pattern.pattern}' finds nothing in {name!r}; every image needs a group"
+            + (f". Columns to group by are {known}" if known else "")
         )
     return found[1] if pattern.groups and found[1] is not None else found[0]

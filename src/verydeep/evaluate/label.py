@@ -1,7 +1,6 @@
 """Any number of images named, a batch at a time: decoding overlaps with computing, memory stays the same."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,9 +9,9 @@ from torch import Tensor
 
 from verydeep.data.samples import Source
 from verydeep.data.stream import Decoded, stream
-from verydeep.errors import CheckpointError
 from verydeep.evaluate.predict import images_at_once, predict
 from verydeep.models.classifier import Classifier
+from verydeep.models.temperature import temperature_of
 from verydeep.spec.preprocess import Preprocess
 
 
@@ -89,18 +88,6 @@ def label(
         predictions = tuple(_in_order(batch, rows, sources, start))
         start += len(predictions)
         yield predictions
-
-
-def temperature_of(origin: Mapping[str, Any]) -> float:
-    """What the logits are divided by: 1 where the network was not calibrated (Guo et al. 2017, eq. 9).
-
-    Raises:
-        CheckpointError: where it is no positive number.
-    """
-    value = origin.get("temperature", 1.0)
-    if not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise CheckpointError(f"the checkpoint's temperature is {value!r}; expected a number above zero")
-    return float(value)
 
 
 def _named(

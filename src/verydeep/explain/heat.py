@@ -18,6 +18,7 @@ from verydeep.explain.network import Network
 from verydeep.explain.occlusion import occlusion
 from verydeep.models.blocks import Images
 from verydeep.models.taps import last_detailed_name
+from verydeep.models.temperature import temperature_of
 
 Method = Literal["grad-cam", "grad-cam++", "occlusion", "integrated-gradients", "smoothgrad"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -136,7 +137,7 @@ def _of_batch(
     pixels = crop_to(pixels.to(device), network.preprocess)
     images = normalise(pixels, network.preprocess)
     with torch.no_grad():
-        probabilities = network.model(images).softmax(1)
+        probabilities = (network.model(images) / temperature_of(network.origin)).softmax(1)
     confidences, predicted = probabilities.max(1)
     labels = predicted if asked.labels is None else asked.labels.to(device)
     heat = _heat(network, images, labels, asked).float().cpu()

@@ -1,9 +1,9 @@
-"""What this folder asks of a network: the model, how its images are normalised, what its classes are called.
+"""What this folder asks of a network: the model, its preprocessing, its classes, and where it came from.
 
-A checkpoint has all three; it lives on the same floor, and so is not imported here.
+A checkpoint has all four; it lives on the same floor, and so is not imported here.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from verydeep.models.classifier import Classifier
 from verydeep.spec.preprocess import Preprocess
@@ -24,3 +24,7 @@ class Network(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of its classes; none where only its features are trained."""
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where it came from; its ``temperature`` is what logits are divided by."""

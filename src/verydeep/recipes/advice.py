@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from verydeep.recipes.tuning import TuneResult
+from verydeep.evaluate.intervals import wilson_interval
+from verydeep.recipes.tuning import Score, TuneResult
 
 FEW = 20
 """Training images of a class below which its recall is mostly luck."""
@@ -50,7 +51,8 @@ def _apart(result: TuneResult) -> Iterator[str]:
     if held_out is None:
         return
     test = result.test_score
-    overlap = held_out.interval[0] <= test.interval[1] and test.interval[0] <= held_out.interval[1]
+    ours, theirs = _allowed(held_out), _allowed(test)
+    overlap = ours[0] <= theirs[1] and theirs[0] <= ours[1]
     if overlap or abs(held_out.balanced_accuracy - test.balanced_accuracy) < FAR:
         return
     said = (
@@ -66,6 +68,13 @@ def _apart(result: TuneResult) -> Iterator[str]:
         yield said + "The test images are of another kind, or the split is unlucky: try --seed 1"
 
 
+def _allowed(score: Score) -> tuple[float, float]:
+    """Its interval; where draws give it no width, as no image was wrong, Wilson's of as many images."""
+    if score.balanced_accuracy < 1:
+        return score.interval
+    return wilson_interval(score.images, score.images)
+
+
 def _small(result: TuneResult) -> Iterator[str]:
     for part in result.parts:
         least = {"train": FEW, "test": FEW_TO_TEST}.get(part.part, 0)
@@ -78,7 +87,7 @@ def _small(result: TuneResult) -> Iterator[str]:
 
 
 def _wide(result: TuneResult) -> Iterator[str]:
-    low, high = result.test_score.interval
+    low, high = _allowed(result.test_score)
     if high - low > WIDE:
         yield (
             f"The test leaves open whether balanced accuracy is {low:.0%} or {high:.0%}: it has too few "
