@@ -241,13 +241,10 @@ class TuneProgress(TuneWatcher):
     def kept(self, run: Path) -> str:
         """What an interruption leaves, in words."""
         if (run / "model.safetensors").exists():
-            return f"stopped; {run} holds the head on the network as it is, whole and ready to use"
+            return f"{run} holds the head on the network as it is, whole and ready to use"
         if not self.images:
-            return "stopped before anything was computed"
-        return (
-            f"stopped; what was computed of {self.images:,} images is kept, and the same command goes on "
-            "from there"
-        )
+            return "nothing was computed yet"
+        return f"what was computed of {self.images:,} images is kept, and the same command goes on from there"
 
     def _move(self, text: str, done: int, total: int) -> None:
         if text not in self.tasks:

@@ -56,18 +56,35 @@ def bootstrap(
         draws: how often the data are drawn anew.
         seed: the same seed gives the same intervals.
     """
-    images = _images(logits, labels, groups)
-    generator = torch.Generator().manual_seed(seed)
-    at_once = max(1, min(draws, _VALUES // len(labels)))
-    parts = [min(at_once, draws - start) for start in range(0, draws, at_once)]
-    drawn = torch.cat([_measures(images, _weights(images, part, generator)) for part in parts])
+    drawn = drawn_measures(logits, labels, groups, draws=draws, seed=seed)
     tail = (1 - LEVEL) / 2
     low, high = drawn.quantile(torch.tensor([tail, 1 - tail]), dim=0).tolist()
+    images = _images(logits, labels, groups)
     (values,) = _measures(images, torch.ones(len(labels), 1, dtype=torch.float64)).tolist()
     intervals = {name: Interval(*each) for name, *each in zip(NAMES, values, low, high, strict=True)}
     if groups is None:
         intervals |= {name: _binomial(intervals[name].value, len(labels)) for name in ("top1", "top5")}
     return intervals
+
+
+def drawn_measures(
+    logits: Float[Tensor, "count classes"],
+    labels: Int64[Tensor, " count"],
+    groups: tuple[str, ...] | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Float32[Tensor, "draws measures"]:
+    """What is measured in each draw, a column for each of ``NAMES``.
+
+    The same images are drawn for the same seed, whatever the logits: two networks may be compared draw by
+    draw.
+    """
+    images = _images(logits, labels, groups)
+    generator = torch.Generator().manual_seed(seed)
+    at_once = max(1, min(draws, _VALUES // len(labels)))
+    parts = [min(at_once, draws - start) for start in range(0, draws, at_once)]
+    return torch.cat([_measures(images, _weights(images, part, generator)) for part in parts])
 
 
 def _binomial(share: float, count: int) -> Interval:

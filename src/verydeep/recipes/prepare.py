@@ -248,4 +248,9 @@ def balance_words(samples: Samples, settings: TuneSettings) -> str:
         "weights": "images of small classes weigh more",
         "sampler": "images of small classes weigh more",
     }[remedy]
-    return f"{largest} has {times:.1f} times the images of {least}: {what}"
+    sizes = (
+        "the classes are of one size"
+        if times == 1
+        else (f"{largest} has {times:.1f} times the images of {least}")
+    )
+    return f"{sizes}: {what}"
