@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.data.reading import read_samples
 from verydeep.data.samples import Source
@@ -35,7 +36,7 @@ def main() -> None:
     chosen = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))[: asked.images]
     sources = samples.select(chosen).sources
     network = at_size(load(asked.weights, features_only=True), asked.size)
-    model = network.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = convert_conv2d_weight_memory_format(network.model, torch.channels_last)
     network = replace(network, model=model)
     bare, cached = [], []
     for _ in range(asked.runs):

@@ -24,13 +24,13 @@ from verydeep.train.results import EpochResult
 from verydeep.train.state import TrainingState
 
 
-def _bar(console: Console, text: str, unit: str) -> Progress:
+def bar(console: Console, text: str, unit: str = "") -> Progress:
     """A bar of so many of so many ``unit`` behind ``text``; none where ``console`` is no terminal."""
     return Progress(
         TextColumn(text),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn(f"{unit} ·"),
+        *([TextColumn(f"{unit} ·")] if unit else []),
         TimeRemainingColumn(compact=True),
         console=console,
         transient=True,
@@ -44,7 +44,7 @@ class TrainingProgress(Watcher):
     def __init__(self, console: Console, is_stopped: Callable[[], bool]) -> None:
         self.console = console
         self.is_stopped = is_stopped
-        self.bar = _bar(console, "epoch {task.fields[epoch]}", "steps · loss {task.fields[loss]}")
+        self.bar = bar(console, "epoch {task.fields[epoch]}", "steps · loss {task.fields[loss]}")
         self.task = TaskID(0)
         self.steps = 0
 
@@ -104,7 +104,7 @@ class TrialProgress:
     """A bar of all trials of a study with the finished ones as lines above it."""
 
     def __init__(self, console: Console, text: str, trials: int) -> None:
-        self.bar = _bar(console, text, "runs")
+        self.bar = bar(console, text, "runs")
         self.task = self.bar.add_task("", total=trials)
         self.trials, self.done = trials, 0
 

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
 from verydeep.cli.console import err, out, print_json
+from verydeep.cli.training import bar
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.recipes.looks import looks
 from verydeep.recipes.machine import Device
@@ -162,15 +163,7 @@ class TuneProgress(TuneWatcher):
     """A bar for each long part, with what was found as lines above it; the lines alone elsewhere."""
 
     def __init__(self, console: Console) -> None:
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self.bar = bar(console, "{task.description}")
         self.tasks: dict[str, TaskID] = {}
         self.images = 0
         self.way, self.limit = "", 1.0

@@ -248,12 +248,17 @@ def _files_of(path: Path) -> list[Path]:
     if not path.is_dir() and not glob.has_magic(str(path)):
         raise DataError(f"{path} is not there; give files, folders, or globs such as 'photos/*.jpg'")
     pattern = str(Path(glob.escape(str(path))) / "**" / "*") if path.is_dir() else str(path)
-    # Not `Path.glob`, which takes no absolute pattern.
-    images = sorted(filter(_is_visible_image, map(Path, glob.glob(pattern, recursive=True))))  # noqa: PTH207
+    images = list(filter(_is_visible_image, globbed(pattern)))
     if not images:
         looked_for = ", ".join(sorted(IMAGE_SUFFIXES))
         raise DataError(f"{path} has no images; looked for {looked_for}{no_images_but(path)}")
     return images
+
+
+def globbed(pattern: str) -> list[Path]:
+    """What ``pattern`` finds, in order; ``**`` is any number of folders."""
+    # Not `Path.glob`, which takes no absolute pattern.
+    return sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
 
 
 def no_images_but(folder: Path) -> str:

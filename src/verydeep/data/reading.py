@@ -9,7 +9,7 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
-from verydeep.data.decode import image_files
+from verydeep.data.decode import globbed, image_files
 from verydeep.data.doctor import near_duplicate_groups
 from verydeep.data.folder import images_below, read_folder
 from verydeep.data.huggingface import is_saved, read_hub, read_parquet_shards, read_saved
@@ -128,7 +128,7 @@ def _shards(path: Path) -> list[Path]:
     """The shards that a range or a glob stands for; a file that is there is itself."""
     if path.is_file() or not glob.has_magic(str(path)):
         return expand(str(path))
-    found = [Path(each) for one in expand(str(path)) for each in sorted(glob.glob(str(one)))]  # noqa: PTH207
+    found = [each for one in expand(str(path)) for each in globbed(str(one))]
     if not found:
         raise DataError(
             f"{path} finds no shards; give files, a range such as train-{{000..012}}.tar, or a glob"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from jaxtyping import Float32
 from torch import Tensor
@@ -10,30 +10,8 @@ from torch import Tensor
 from verydeep.data.samples import Source
 from verydeep.data.stream import Decoded, stream
 from verydeep.evaluate.predict import images_at_once, predict
-from verydeep.models.classifier import Classifier
+from verydeep.models.network import Network
 from verydeep.models.temperature import temperature_of
-from verydeep.spec.preprocess import Preprocess
-
-
-@runtime_checkable
-class Network(Protocol):
-    """Such as what ``verydeep.load`` gives. A checkpoint lives on this floor, and so is not imported."""
-
-    @property
-    def model(self) -> Classifier:
-        """The network that runs."""
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """What is done to its images."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """In the order of its logits."""
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        """Where it came from; its temperature too, where it was calibrated."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from verydeep.data.files import replacing
 from verydeep.data.parquet import parquet
 from verydeep.data.samples import Source
 from verydeep.errors import DataError
-from verydeep.evaluate.label import Network, Prediction, label
+from verydeep.evaluate.label import Prediction, label
 from verydeep.evaluate.rows import CsvRows, JsonRows, cells, columns
+from verydeep.models.network import Network
 
 ROWS = 8_192
 """Of a row group of Parquet."""

@@ -14,9 +14,9 @@ from verydeep.errors import DataError, SpecError
 from verydeep.explain.cam import Heat, grad_cam, grad_cam_plus_plus
 from verydeep.explain.gradients import integrated_gradients, smooth_grad
 from verydeep.explain.names import class_place, field_of
-from verydeep.explain.network import Network
 from verydeep.explain.occlusion import occlusion
 from verydeep.models.blocks import Images
+from verydeep.models.network import Network
 from verydeep.models.taps import last_detailed_name
 from verydeep.models.temperature import temperature_of
 

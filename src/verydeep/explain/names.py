@@ -3,9 +3,9 @@
 import difflib
 
 from verydeep.errors import DataError, SpecError
-from verydeep.explain.network import Network
 from verydeep.models.classifier import Classifier
 from verydeep.models.fields import Field, fields
+from verydeep.models.network import Network
 from verydeep.models.taps import taps
 
 MOST_SHOWN = 12

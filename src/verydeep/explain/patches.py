@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from verydeep.data.transforms import crop_to, normalise
 from verydeep.errors import DataError, SpecError
 from verydeep.explain.names import field_of
-from verydeep.explain.network import Network
 from verydeep.models.fields import Box, Field, fields
+from verydeep.models.network import Network
 from verydeep.models.taps import taps
 
 CHANNELS = 12

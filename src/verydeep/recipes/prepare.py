@@ -8,6 +8,7 @@ from typing import get_args
 import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.data.doctor import quick_check
 from verydeep.data.images import Images
@@ -107,7 +108,7 @@ def begin(settings: TuneSettings, device: Device, watcher: TuneWatcher) -> Task:
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
     )
     watcher.has_read(reading, part_sizes(samples), reason)
-    network.model.to(chosen, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
+    convert_conv2d_weight_memory_format(network.model.to(chosen), torch.channels_last)
     return Task(settings, samples, given_parts, network, chosen, watcher, reading, reason)
 
 

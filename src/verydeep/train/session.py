@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -82,7 +83,7 @@ def begin_session(
     """Everything that training ``part`` takes, from the state's settings and the images' classes."""
     config = state.config
     torch.manual_seed(config.seed)  # of dropout
-    part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    convert_conv2d_weight_memory_format(part, torch.channels_last)
     sizes = train.labels.cpu().bincount(minlength=len(train.classes))
     remedy = chosen_balance(sizes, config.balance)
     average = AveragedModel(

@@ -1,6 +1,6 @@
-"""What this folder asks of a network: the model, its preprocessing, its classes, and where it came from.
+"""What jobs ask of a trained network: the model, its preprocessing, its classes, and where it came from.
 
-A checkpoint has all four; it lives on the same floor, and so is not imported here.
+A checkpoint has all four; it lives on the floor of those jobs, which so cannot import it.
 """
 
 from typing import Any, Protocol, runtime_checkable
