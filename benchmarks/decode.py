@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from verydeep.architecture.preprocess import IMAGENET
 from verydeep.data.decode import SPARE, decode, read_image
-from verydeep.spec.preprocess import IMAGENET
 
 SIZES = ((640, 480), (1600, 1200), (4000, 3000))
 """Of the photographs, in px."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode
-from verydeep.embed.perceptual import PerceptualLoss, StyleLoss
-from verydeep.spec.preprocess import Preprocess
+from verydeep.embed.perceptual_loss import PerceptualLoss, StyleLoss
 from verydeep.weights.load import load
 
 SIZE = 256

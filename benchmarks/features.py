@@ -13,13 +13,13 @@ from statistics import median
 import torch
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from verydeep.data.reading import read_samples
-from verydeep.data.samples import Source
+from verydeep.data.normalize import normalize
+from verydeep.data.open_images import read_samples
+from verydeep.data.samples import ImageSource
 from verydeep.data.stream import stream
-from verydeep.data.transforms import normalise
-from verydeep.recipes.backbone import at_size
-from verydeep.train.cache import BATCH_PIXELS, FeatureCache, head_inputs
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.tune.backbone import at_size
+from verydeep.tune.feature_cache import BATCH_PIXELS, FeatureCache, head_inputs
 from verydeep.weights.load import load
 
 
@@ -51,11 +51,11 @@ def main() -> None:
 
 
 @torch.inference_mode()
-def bare_seconds(network: Checkpoint, sources: tuple[Source, ...]) -> float:
-    """The network alone, in the batches of the cache, pixels decoded and normalised before."""
+def bare_seconds(network: Checkpoint, sources: tuple[ImageSource, ...]) -> float:
+    """The network alone, in the batches of the cache, pixels decoded and normalized before."""
     size = max(1, BATCH_PIXELS // network.preprocess.size**2)
     batches = [
-        normalise(batch.pixels, network.preprocess).contiguous(memory_format=torch.channels_last)
+        normalize(batch.pixels, network.preprocess).contiguous(memory_format=torch.channels_last)
         for batch in stream(sources, network.preprocess, size)
     ]
     began = time.perf_counter()
@@ -64,7 +64,7 @@ def bare_seconds(network: Checkpoint, sources: tuple[Source, ...]) -> float:
     return time.perf_counter() - began
 
 
-def cached_seconds(network: Checkpoint, sources: tuple[Source, ...]) -> float:
+def cached_seconds(network: Checkpoint, sources: tuple[ImageSource, ...]) -> float:
     """From files to features on disk, into an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         return FeatureCache(network.model, network.preprocess, Path(folder))(sources).seconds

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from verydeep.architecture import zoo
 from verydeep.models.build import build
 from verydeep.models.classifier import PlainClassifier
-from verydeep.spec import zoo
 from verydeep.weights.load import load
 
 

@@ -16,8 +16,8 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 import verydeep as vd
+from verydeep.analyze.dtypes import Dtype, Optimizer
 from verydeep.analyze.memory import forecast
-from verydeep.analyze.widths import Dtype, Optimizer
 from verydeep.train.optimizer import OptimizerConfig, build_optimizers
 
 CASES: tuple[tuple[str, int], ...] = (("vgg16_bn", 8), ("resnet18", 16), ("vgg-small", 500), ("alexnet", 64))

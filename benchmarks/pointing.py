@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 import verydeep as vd
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, image_files
-from verydeep.spec.preprocess import Preprocess
 
 Grid = tuple[Tensor, str, int]
 """Pixels, the class that is asked for, and its quarter, row by row."""

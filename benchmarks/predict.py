@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 import verydeep as vd
-from verydeep.evaluate.label import label
-from verydeep.evaluate.predict import images_at_once
-from verydeep.spec.preprocess import IMAGENET
+from verydeep.architecture.preprocess import IMAGENET
+from verydeep.evaluate.logits import images_at_once
+from verydeep.evaluate.predict import predict
 
 
 def main() -> None:
@@ -53,10 +53,10 @@ def throughput(name: str, count: int, turns: int, folder: Path) -> None:
     for _ in range(turns):
         began, seen = time.perf_counter(), 0
         while seen < count:
-            seen += len(vd.predict(network.model, ready[: count - seen], IMAGENET))
+            seen += len(vd.predict_logits(network.model, ready[: count - seen], IMAGENET))
         bare.append(count / (time.perf_counter() - began))
         began = time.perf_counter()
-        assert sum(map(len, label(network, files))) == count
+        assert sum(map(len, predict(network, files))) == count
         whole.append(count / (time.perf_counter() - began))
     print(
         "\n| network | threads | bare, images/s | from files, images/s | share |\n|---|---:|---:|---:|---:|"
@@ -72,7 +72,7 @@ def peak(folder: Path) -> str:
     """The most memory of this process after a small network has named all of ``folder``."""
     model = vd.build("8 M 16 M | gap", size=32).eval()
     network = vd.Checkpoint(model, IMAGENET.for_input(3, 32), tuple(map(str, range(1000))))
-    for _ in label(network, sorted(folder.iterdir()), top=5):
+    for _ in predict(network, sorted(folder.iterdir()), top=5):
         pass
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:,.0f}"
 

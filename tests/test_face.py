@@ -10,11 +10,12 @@ import verydeep
 
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
-        "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError", "build",
-        "compare", "evaluation", "export_weights", "fetch_weights", "first_filters", "fit", "forecast",
-        "format_line", "heat_maps", "inspect", "label", "load", "load_dataset", "parse_line",
-        "perceptual_loss", "predict", "pretrained", "read_recipe", "resolve", "resume", "save", "start",
-        "strongest_patches", "style_loss", "taps", "trace",
+        "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError",
+        "build", "compare", "download_weights", "evaluation", "export_weights", "first_filters",
+        "fit", "forecast", "format_architecture", "heat_maps", "inspect", "load", "load_dataset",
+        "parse_architecture", "perceptual_loss", "predict", "predict_logits", "pretrained",
+        "read_recipe", "resolve", "resume", "save", "start", "strongest_patches", "style_loss",
+        "taps", "trace",
     ]  # fmt: skip
 
 

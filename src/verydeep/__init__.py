@@ -11,70 +11,70 @@ if TYPE_CHECKING:
     from verydeep.analyze.compare import compare as compare
     from verydeep.analyze.memory import forecast as forecast
     from verydeep.analyze.trace import trace as trace
+    from verydeep.architecture.architecture import Architecture as Architecture
+    from verydeep.architecture.grammar import format_architecture as format_architecture
+    from verydeep.architecture.grammar import parse_architecture as parse_architecture
+    from verydeep.architecture.zoo import resolve as resolve
     from verydeep.data.builtin import load_dataset as load_dataset
-    from verydeep.embed.perceptual import PerceptualLoss as PerceptualLoss
-    from verydeep.embed.perceptual import StyleLoss as StyleLoss
-    from verydeep.embed.perceptual import perceptual_loss as perceptual_loss
-    from verydeep.embed.perceptual import style_loss as style_loss
+    from verydeep.embed.perceptual_loss import PerceptualLoss as PerceptualLoss
+    from verydeep.embed.perceptual_loss import StyleLoss as StyleLoss
+    from verydeep.embed.perceptual_loss import perceptual_loss as perceptual_loss
+    from verydeep.embed.perceptual_loss import style_loss as style_loss
     from verydeep.errors import VeryDeepError as VeryDeepError
-    from verydeep.evaluate.label import label as label
+    from verydeep.evaluate.logits import predict_logits as predict_logits
     from verydeep.evaluate.metrics import evaluation as evaluation
     from verydeep.evaluate.predict import predict as predict
-    from verydeep.explain.heat import heat_maps as heat_maps
+    from verydeep.explain.heat_maps import heat_maps as heat_maps
     from verydeep.explain.patches import first_filters as first_filters
     from verydeep.explain.patches import strongest_patches as strongest_patches
-    from verydeep.models.taps import taps as taps
-    from verydeep.recipes.recipe import Recipe as Recipe
-    from verydeep.recipes.recipe import read_recipe as read_recipe
-    from verydeep.recipes.train import resume as resume
-    from verydeep.recipes.train import start as start
-    from verydeep.spec.arch import Architecture as Architecture
-    from verydeep.spec.grammar import format_line as format_line
-    from verydeep.spec.grammar import parse_line as parse_line
-    from verydeep.spec.zoo import resolve as resolve
+    from verydeep.models.checkpoint import Checkpoint as Checkpoint
+    from verydeep.models.feature_extractor import taps as taps
     from verydeep.train.loop import fit as fit
-    from verydeep.weights.checkpoint import Checkpoint as Checkpoint
-    from verydeep.weights.checkpoint import save as save
-    from verydeep.weights.contents import inspect as inspect
+    from verydeep.train.recipe import Recipe as Recipe
+    from verydeep.train.recipe import read_recipe as read_recipe
+    from verydeep.train.train import resume as resume
+    from verydeep.train.train import start as start
+    from verydeep.weights.checkpoint_file import save as save
+    from verydeep.weights.download_weights import download_weights as download_weights
     from verydeep.weights.export import export_weights as export_weights
-    from verydeep.weights.fetch import fetch_weights as fetch_weights
+    from verydeep.weights.inspect import inspect as inspect
     from verydeep.weights.load import build as build
     from verydeep.weights.load import load as load
     from verydeep.weights.load import pretrained as pretrained
 
 _HOMES = {
-    "Architecture": "spec.arch",
-    "Checkpoint": "weights.checkpoint",
-    "PerceptualLoss": "embed.perceptual",
-    "Recipe": "recipes.recipe",
-    "StyleLoss": "embed.perceptual",
+    "Architecture": "architecture.architecture",
+    "Checkpoint": "models.checkpoint",
+    "PerceptualLoss": "embed.perceptual_loss",
+    "Recipe": "train.recipe",
+    "StyleLoss": "embed.perceptual_loss",
     "VeryDeepError": "errors",
     "build": "weights.load",
     "compare": "analyze.compare",
+    "download_weights": "weights.download_weights",
     "evaluation": "evaluate.metrics",
     "export_weights": "weights.export",
-    "fetch_weights": "weights.fetch",
     "first_filters": "explain.patches",
     "fit": "train.loop",
     "forecast": "analyze.memory",
-    "format_line": "spec.grammar",
-    "heat_maps": "explain.heat",
-    "inspect": "weights.contents",
-    "label": "evaluate.label",
+    "format_architecture": "architecture.grammar",
+    "heat_maps": "explain.heat_maps",
+    "inspect": "weights.inspect",
     "load": "weights.load",
     "load_dataset": "data.builtin",
-    "parse_line": "spec.grammar",
-    "perceptual_loss": "embed.perceptual",
+    "parse_architecture": "architecture.grammar",
+    "perceptual_loss": "embed.perceptual_loss",
     "predict": "evaluate.predict",
+    "predict_logits": "evaluate.logits",
     "pretrained": "weights.load",
-    "read_recipe": "recipes.recipe",
-    "resolve": "spec.zoo",
-    "resume": "recipes.train",
-    "save": "weights.checkpoint",
-    "start": "recipes.train",
+    "read_recipe": "train.recipe",
+    "resolve": "architecture.zoo",
+    "resume": "train.train",
+    "save": "weights.checkpoint_file",
+    "start": "train.train",
     "strongest_patches": "explain.patches",
-    "style_loss": "embed.perceptual",
-    "taps": "models.taps",
+    "style_loss": "embed.perceptual_loss",
+    "taps": "models.feature_extractor",
     "trace": "analyze.trace",
 }
 

@@ -1,12 +1,12 @@
 """The tree of errors: each says what was given, what would do, and the next step.
 
 VeryDeepError                 everything this package raises on purpose; the command exits with 2
-├── SpecError                 a line of text or a name that is no network
+├── ArchitectureError                 a line of text or a name that is no network
 ├── ShapeError                images and network do not fit each other
 ├── RecipeError               a recipe with an unknown key, a wrong type or a value out of range
 ├── DataError                 images or labels that cannot be used
 │   ├── UnreadableError       an image that is empty, cut off, none at all, or too large
-│   └── FetchError            a data set or weights that no door gave whole
+│   └── DownloadError            a data set or weights that no door gave whole
 ├── CheckpointError           weights that nobody publishes, or that are broken, foreign, or do not fit
 ├── HubError                  a model hub that refuses, or is not to be reached
 ├── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
@@ -23,7 +23,7 @@ class VeryDeepError(Exception):
     """Whatever this package raises on purpose, with a message written for the person who meets it."""
 
 
-class SpecError(VeryDeepError, ValueError):
+class ArchitectureError(VeryDeepError, ValueError):
     """A line of text or a name that is no network."""
 
 
@@ -47,7 +47,7 @@ class UnreadableError(DataError):
         self.kind = kind
 
 
-class FetchError(DataError):
+class DownloadError(DataError):
     """A file that no door gave whole: each door is named with what went wrong there."""
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from verydeep.analyze.compare import compare
-from verydeep.analyze.published import PUBLISHED, published
-from verydeep.spec import zoo
+from verydeep.analyze.published_accuracy import PUBLISHED, published
+from verydeep.architecture import zoo
 
 
 def one(name):

@@ -3,7 +3,7 @@
 import pytest
 
 from verydeep.analyze.kernels import why_3x3
-from verydeep.errors import SpecError
+from verydeep.errors import ArchitectureError
 
 
 @pytest.mark.parametrize("channels", [1, 3, 64, 512])
@@ -21,5 +21,5 @@ def test_the_work_shrinks_as_the_weights_do():
 
 
 def test_no_channels_are_refused():
-    with pytest.raises(SpecError, match="at least 1"):
+    with pytest.raises(ArchitectureError, match="at least 1"):
         why_3x3(0)

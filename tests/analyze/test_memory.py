@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from verydeep.analyze.memory import forecast
-from verydeep.errors import SpecError
-from verydeep.spec import zoo
-from verydeep.spec.arch import Architecture
+from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
+from verydeep.errors import ArchitectureError
 
 _PLACE = Path(__file__).parents[2] / "benchmarks" / "memory.py"
 _SPEC = importlib.util.spec_from_file_location("memory_benchmark", _PLACE)
@@ -20,12 +20,12 @@ _SPEC.loader.exec_module(benchmark)
 SMALL = {"classes": 5, "input": (3, 16, 16)}
 RESNET = {**SMALL, "norm": "batch", "conv_bias": False}
 TINY = [
-    Architecture.from_line("8x2 M 16 M | pool4 12 12", **SMALL),
-    Architecture.from_line("8x2 M 16 M | pool4 12 12", **SMALL, norm="batch"),
-    Architecture.from_line("8 M 16 M | pool2 12", **SMALL, norm="batch-after-pool", dropout=0.0),
-    Architecture.from_line("8k5s2 L Mk3s2 16g2 L 8 | pool3 12", **SMALL, dropout_first=True),
-    Architecture.from_line("8 Mk3s2p1 (8 8)x2 (16s2 16) (8k1 8 16k1) | gap", **RESNET),
-    Architecture.from_line("(8 8) 8 (16k1) | pool2 12", **RESNET),
+    Architecture.from_string("8x2 M 16 M | pool4 12 12", **SMALL),
+    Architecture.from_string("8x2 M 16 M | pool4 12 12", **SMALL, norm="batch"),
+    Architecture.from_string("8 M 16 M | pool2 12", **SMALL, norm="batch-after-pool", dropout=0.0),
+    Architecture.from_string("8k5s2 L Mk3s2 16g2 L 8 | pool3 12", **SMALL, dropout_first=True),
+    Architecture.from_string("8 Mk3s2p1 (8 8)x2 (16s2 16) (8k1 8 16k1) | gap", **RESNET),
+    Architecture.from_string("(8 8) 8 (16k1) | pool2 12", **RESNET),
 ]
 
 
@@ -112,5 +112,5 @@ def test_without_dropout_nothing_is_kept_for_it():
 
 
 def test_a_batch_has_an_image():
-    with pytest.raises(SpecError, match="at least one image, 0 given"):
+    with pytest.raises(ArchitectureError, match="at least one image, 0 given"):
         forecast(zoo.resolve("vgg16"), 0)

@@ -3,8 +3,8 @@
 import pytest
 
 from verydeep.analyze.trace import trace
-from verydeep.spec import zoo
-from verydeep.spec.arch import Architecture
+from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
 
 FC_MACS = 123_633_664
 
@@ -74,7 +74,7 @@ def test_the_other_published_networks(name, parameters, macs):
     ],
 )
 def test_the_other_alexnets(line, parameters, macs):
-    totals = trace(Architecture.from_line(line)).totals
+    totals = trace(Architecture.from_string(line)).totals
     assert (totals.parameters, totals.macs) == (parameters, macs)
 
 
@@ -115,8 +115,8 @@ def test_rows_of_vgg16():
 
 
 def test_three_3x3_see_as_much_as_one_7x7_with_45_percent_fewer_weights():  # paper, section 2.3
-    stack = trace(Architecture.from_line("64x3 | gap", input=(64, 32, 32))).layers
-    single = trace(Architecture.from_line("64k7 | gap", input=(64, 32, 32))).layers
+    stack = trace(Architecture.from_string("64x3 | gap", input=(64, 32, 32))).layers
+    single = trace(Architecture.from_string("64k7 | gap", input=(64, 32, 32))).layers
     assert stack[2].receptive_field == single[0].receptive_field == 7
     ratio = sum(row.weights for row in stack if row.kind == "conv") / single[0].weights
     assert ratio == pytest.approx(27 / 49)

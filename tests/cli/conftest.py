@@ -8,9 +8,9 @@ import pytest
 
 from verydeep.cli.main import main
 from verydeep.data import synthetic
-from verydeep.recipes.recipe import Recipe
-from verydeep.recipes.train import start
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.recipe import Recipe
+from verydeep.train.train import start
 
 TINY = Recipe(
     model="8 M 16 M | gap", norm="batch", epochs=1, batch_size=50, precision="fp32",

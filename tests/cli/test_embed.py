@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from verydeep.architecture import zoo
 from verydeep.models.build import build
-from verydeep.spec import zoo
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,14 @@ def test_similar_finds_the_same_kind_from_a_folder_and_from_vectors(verydeep, fe
     computed = verydeep("similar", features, folder, image, "--count", 4, "--json")
     assert computed.returncode == 1, computed.stderr  # the broken file
     values = json.loads(computed.stdout)
-    assert list(values) == ["image", "layer", "neighbours", "broken"]
-    assert {one["file"].split("/")[-2] for one in values["neighbours"]} == {"rows"}
-    assert str(image) not in [one["file"] for one in values["neighbours"]]
+    assert list(values) == ["image", "layer", "neighbors", "broken"]
+    assert {one["file"].split("/")[-2] for one in values["neighbors"]} == {"rows"}
+    assert str(image) not in [one["file"] for one in values["neighbors"]]
     assert verydeep("embed", features, folder, "--out", vectors).returncode == 1
     held = verydeep("similar", features, vectors, image, "--count", 4, "--out", tmp_path / "sheet.png")
     assert held.returncode == 0, held.stderr
     listed = [line.split("  ", 1)[1] for line in held.stdout.splitlines()]
-    assert listed == [one["file"] for one in values["neighbours"]]
+    assert listed == [one["file"] for one in values["neighbors"]]
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 600
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from verydeep.recipes.recipe import to_toml
+from verydeep.train.recipe import to_toml
 
 from .conftest import TINY
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.cli.tune import seconds
 from verydeep.data import synthetic
 from verydeep.errors import RecipeError
 from verydeep.models.build import build
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
-from verydeep.weights import checkpoint
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.weights import checkpoint_file as checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def place(tmp_path_factory):
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
     torch.manual_seed(0)
-    line = Architecture.from_line("16 M 32 M | gap", norm="batch", input=(3, 16, 16), classes=2)
+    line = Architecture.from_string("16 M 32 M | gap", norm="batch", input=(3, 16, 16), classes=2)
     seen = Preprocess(size=16, mean=(0.5,) * 3, std=(0.25,) * 3)
     checkpoint.save(Checkpoint(build(line).eval(), seen, ("a", "b")), place / "tiny.safetensors")
     return place

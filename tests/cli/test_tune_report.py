@@ -3,17 +3,17 @@
 import torch
 from PIL import Image
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data import synthetic
 from verydeep.models.build import build
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
-from verydeep.weights import checkpoint
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.weights import checkpoint_file as checkpoint
 
 
 def test_a_tuning_writes_its_report(verydeep, tmp_path):
     torch.manual_seed(0)
-    line = Architecture.from_line("16 M 32 M | gap", norm="batch", input=(3, 16, 16), classes=2)
+    line = Architecture.from_string("16 M 32 M | gap", norm="batch", input=(3, 16, 16), classes=2)
     seen = Preprocess(size=16, mean=(0.5,) * 3, std=(0.25,) * 3)
     checkpoint.save(Checkpoint(build(line).eval(), seen, ("one", "other")), tmp_path / "tiny.safetensors")
     drawn = synthetic.shapes(60, size=16, channels=3, classes=2, seed=0)

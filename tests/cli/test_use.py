@@ -19,11 +19,11 @@ from PIL import Image
 from verydeep.cli.main import main
 from verydeep.data import synthetic
 from verydeep.data.folder import read_folder
-from verydeep.data.partition import write_split
 from verydeep.data.samples import grouped
+from verydeep.data.split_file import write_split
 from verydeep.evaluate.calibration import reliability
-from verydeep.evaluate.predict import predict
-from verydeep.weights.checkpoint import load, save
+from verydeep.evaluate.logits import predict_logits
+from verydeep.weights.checkpoint_file import load, save
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     pixels = np.random.default_rng(0).integers(256, size=(40, 60, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels)
-    picture.save(folder / "colour.png")
-    picture.convert("L").save(folder / "grey.jpg")
+    picture.save(folder / "color.png")
+    picture.convert("L").save(folder / "gray.jpg")
     picture.convert("P").save(folder / "palette.gif")
     picture.resize((3, 200)).save(folder / "thin.webp")
-    (folder / "broken.jpg").write_bytes((folder / "grey.jpg").read_bytes()[:300])
+    (folder / "broken.jpg").write_bytes((folder / "gray.jpg").read_bytes()[:300])
     (folder / "empty.png").write_bytes(b"")
     return folder
 
@@ -81,7 +81,7 @@ def test_evaluate_takes_a_folder_and_says_which_images(here, trained, shapes):
     values = json.loads(done.stdout)
     assert (values["images"], values["groups"], values["part"]) == (90, 5, "all")
     assert values["without_images"] == [synthetic.dataset(10, 10).classes[-1]]
-    assert "90 of the 90 images" in done.stderr and "it looks too good" in done.stderr
+    assert "90 of the 90 images" in done.stderr and "data leakage" in done.stderr
 
 
 def test_evaluate_goes_on_past_a_broken_file(here, trained, shapes, tmp_path):
@@ -102,7 +102,7 @@ def test_evaluate_keeps_to_the_test_images_of_the_run(here, trained, shapes, tmp
     done = here("evaluate", run, shapes, "--json")
     values = json.loads(done.stdout)
     assert (values["images"], values["groups"], values["part"]) == (parts.count("test"), 2, "test")
-    assert "the part test, as the run kept it; 1 are not named there, and left out" in done.stderr
+    assert "the test part, as kept by the run; 1 are not in the split of the run and are left out" in done.stderr
 
 
 def test_evaluate_by_the_papers_protocols_onto_a_page(here, trained, shapes, tmp_path):
@@ -119,7 +119,7 @@ def test_a_temperature_that_training_found_is_used(here, trained, tmp_path):
     known = load(trained)
     save(replace(known, origin={**known.origin, "temperature": 0.5}), tmp_path / "cool.safetensors")
     values = json.loads(here("evaluate", tmp_path / "cool.safetensors", "synthetic", "--json").stdout)
-    logits = predict(known.model, synthetic.dataset().test.pixels, known.preprocess)
+    logits = predict_logits(known.model, synthetic.dataset().test.pixels, known.preprocess)
     expected = reliability(logits / 0.5, synthetic.dataset().test.labels).error
     assert values["temperature"] == 0.5
     assert values["scaled_calibration_error"] == pytest.approx(expected, abs=1e-4)
@@ -146,7 +146,7 @@ def test_what_cannot_be_evaluated_is_said(here, trained, arguments, said):
 
 def test_data_of_other_classes_is_refused(here, trained, folder, tmp_path):
     (tmp_path / "cat").mkdir()
-    shutil.copy(folder / "colour.png", tmp_path / "cat")
+    shutil.copy(folder / "color.png", tmp_path / "cat")
     failed = here("evaluate", trained, tmp_path)
     assert failed.returncode == 2 and "has images of cat; the network knows circle, square" in failed.stderr
 
@@ -161,15 +161,15 @@ def test_predict_goes_on_past_broken_files_and_exits_with_1(verydeep, trained, f
     done = verydeep("predict", trained, folder, "--json")
     assert done.returncode == 1
     rows = {row["file"].rsplit("/", 1)[1]: row for row in json.loads(done.stdout)}
-    assert set(rows) == {"broken.jpg", "colour.png", "empty.png", "grey.jpg", "palette.gif", "thin.webp"}
+    assert set(rows) == {"broken.jpg", "color.png", "empty.png", "gray.jpg", "palette.gif", "thin.webp"}
     assert "error" in rows["broken.jpg"] and "error" in rows["empty.png"]
-    whole = rows["colour.png"]
+    whole = rows["color.png"]
     assert sum(whole["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert whole["label"] == max(whole["probabilities"], key=whole["probabilities"].get)
 
 
 def test_predict_takes_files_and_globs(verydeep, trained, folder):
-    done = verydeep("predict", trained, folder / "colour.png", str(folder / "*.gif"))
+    done = verydeep("predict", trained, folder / "color.png", str(folder / "*.gif"))
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
 
@@ -178,7 +178,7 @@ def test_predict_says_a_line_a_file_as_it_comes(verydeep, trained, folder):
     done = verydeep("predict", trained, folder / "*.png", "--top", 2)
     assert done.returncode == 1 and "empty.png is empty" in done.stderr
     (line,) = done.stdout.splitlines()
-    assert re.fullmatch(r".*colour\.png: \w+ [\d.]+\s%, \w+ [\d.]+\s%", line)
+    assert re.fullmatch(r".*color\.png: \w+ [\d.]+\s%, \w+ [\d.]+\s%", line)
 
 
 def test_transparent_images_are_said_to_lie_on_white_once(verydeep, trained, tmp_path):
@@ -192,12 +192,12 @@ def test_transparent_images_are_said_to_lie_on_white_once(verydeep, trained, tmp
 
 
 def test_predict_takes_a_list_and_shards(verydeep, trained, folder, tmp_path):
-    (folder / "list.csv").write_text("file\ngrey.jpg\ncolour.png\n")
+    (folder / "list.csv").write_text("file\ngray.jpg\ncolor.png\n")
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
-        archive.add(folder / "grey.jpg", "1.jpg")
+        archive.add(folder / "gray.jpg", "1.jpg")
     done = verydeep("predict", trained, folder / "list.csv", tmp_path / "x.tar", "--json", "--top", 1)
     rows = json.loads(done.stdout)
-    assert [row["file"].rsplit("/", 1)[1] for row in rows] == ["grey.jpg", "colour.png", "1.jpg"]
+    assert [row["file"].rsplit("/", 1)[1] for row in rows] == ["gray.jpg", "color.png", "1.jpg"]
     assert rows[0]["probabilities"] == rows[2]["probabilities"] and len(rows[0]["probabilities"]) == 1
 
 

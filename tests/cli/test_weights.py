@@ -23,7 +23,7 @@ def away(tmp_path, site):
 def test_the_list_has_every_row(verydeep):
     rows = {row["name"]: row for row in json.loads(verydeep("weights", "list", "--json").stdout)}
     assert len(rows) == 38
-    assert rows["vgg16.imagenet1k_v1"]["top1"] == 0.71592 and rows["vgg16.imagenet1k_v1"]["licence"] is None
+    assert rows["vgg16.imagenet1k_v1"]["top1"] == 0.71592 and rows["vgg16.imagenet1k_v1"]["license"] is None
     shown = verydeep("weights", "list").stdout
     assert all(f"{name} " in shown for name in rows)
     assert "71.27\N{NO-BREAK SPACE}%" in shown and "CC BY" in shown
@@ -36,7 +36,7 @@ def test_get_fetches_once_and_prints_the_path(verydeep, site, away, tmp_path):
     path = tmp_path / "cache" / "weights" / "vgg11.tv_in1k" / "model.safetensors"
     assert (got.returncode, got.stdout) == (0, f"{path}\n"), got.stderr
     assert path.read_bytes() == CONTENT
-    assert "licence: BSD-3-Clause" in got.stderr and "hash: not stated" in got.stderr
+    assert "license: BSD-3-Clause" in got.stderr and "hash: not stated" in got.stderr
     asked = len(site.requests)
     values = json.loads(verydeep("weights", "get", "vgg11.tv_in1k", "--json", **away).stdout)
     assert values["path"] == str(path) and values["architecture"] == "vgg11"
@@ -85,7 +85,7 @@ def with_hub(hub, tmp_path):
 
 
 def test_a_trained_run_is_pushed_pulled_and_used(verydeep, here, trained, hub, with_hub, tmp_path):
-    arguments = ("user/shapes", "--private", "--licence", "mit", "--json")
+    arguments = ("user/shapes", "--private", "--license", "mit", "--json")
     pushed = verydeep("weights", "push", trained, *arguments, **with_hub)
     assert pushed.returncode == 0, pushed.stderr
     values = json.loads(pushed.stdout)

@@ -1,4 +1,4 @@
-"""Pictures that look like something: smooth shapes in colours, drawn from a seed."""
+"""Pictures that look like something: smooth shapes in colors, drawn from a seed."""
 
 import numpy as np
 from PIL import Image

@@ -8,8 +8,8 @@ import pytest
 
 from verydeep.data import builtin, synthetic
 from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset
-from verydeep.data.doors import SourceFile
-from verydeep.data.fingerprint import Fingerprint
+from verydeep.download.checksum import Checksum
+from verydeep.download.sources import PublishedFile
 from verydeep.errors import DataError
 
 
@@ -49,7 +49,7 @@ def test_a_source_is_a_value_of_ones_own(site, tmp_path):
     for name, content in packed.items():
         site.serve(f"/{name}", content)
     files = tuple(
-        SourceFile(name, Fingerprint(f"md5:{hashlib.md5(content).hexdigest()}"))
+        PublishedFile(name, Checksum(f"md5:{hashlib.md5(content).hexdigest()}"))
         for name, content in packed.items()
     )
     told = []

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, image_files, read_image, short_side
 from verydeep.data.folder import read_folder
 from verydeep.errors import DataError
-from verydeep.spec.preprocess import Preprocess
 
-GREY = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,))
-COLOUR = Preprocess(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
+GRAY = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,))
+COLOR = Preprocess(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (8, 8, 3), dtype=np.uint8)
 FLAT = Image.new("RGB", (8, 8), (200, 100, 50))
@@ -37,7 +37,7 @@ def almost(pixels: torch.Tensor, expected: torch.Tensor, tolerance: int) -> bool
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
 def test_lossless_files_give_their_exact_pixels(kind):
-    pixels = decode(file(Image.fromarray(PIXELS), kind), COLOUR)
+    pixels = decode(file(Image.fromarray(PIXELS), kind), COLOR)
     assert pixels.permute(1, 2, 0).tolist() == PIXELS.tolist()
 
 
@@ -45,73 +45,73 @@ def test_lossless_files_give_their_exact_pixels(kind):
     ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGB"), ("GIF", "RGB")]
 )
 def test_other_files_give_almost_their_pixels(kind, mode):
-    assert almost(decode(file(FLAT.convert(mode), kind), COLOUR), flat(200, 100, 50), tolerance=6)
+    assert almost(decode(file(FLAT.convert(mode), kind), COLOR), flat(200, 100, 50), tolerance=6)
 
 
 def test_a_path_and_its_bytes_give_the_same(tmp_path):
     path = tmp_path / "image.png"
     path.write_bytes(file(Image.fromarray(PIXELS)))
-    assert decode(path, COLOUR).equal(decode(str(path), COLOUR))
-    assert decode(path, COLOUR).equal(decode(path.read_bytes(), COLOUR))
+    assert decode(path, COLOR).equal(decode(str(path), COLOR))
+    assert decode(path, COLOR).equal(decode(path.read_bytes(), COLOR))
 
 
-def test_colour_becomes_grey_by_luminance_and_grey_three_equal_channels():
-    assert decode(file(FLAT), GREY).equal(flat(124))  # ITU-R 601: 0.299 * 200 + 0.587 * 100 + 0.114 * 50
-    assert decode(file(Image.new("L", (8, 8), 77)), COLOUR).equal(flat(77, 77, 77))
+def test_color_becomes_gray_by_luminance_and_gray_three_equal_channels():
+    assert decode(file(FLAT), GRAY).equal(flat(124))  # ITU-R 601: 0.299 * 200 + 0.587 * 100 + 0.114 * 50
+    assert decode(file(Image.new("L", (8, 8), 77)), COLOR).equal(flat(77, 77, 77))
 
 
 def test_black_and_white_keeps_both():
-    assert decode(file(Image.new("1", (8, 8), 1)), GREY).equal(flat(255))
-    assert decode(file(Image.new("1", (8, 8), 0)), GREY).equal(flat(0))
+    assert decode(file(Image.new("1", (8, 8), 1)), GRAY).equal(flat(255))
+    assert decode(file(Image.new("1", (8, 8), 0)), GRAY).equal(flat(0))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
-def test_16_bit_grey_is_scaled_and_not_cut(kind):
+def test_16_bit_gray_is_scaled_and_not_cut(kind):
     values = np.array([0, 128, 129, 257, 25_700, 65_407, 65_535, 30_000] * 8, dtype=np.uint16).reshape(8, 8)
     expected = [0, 0, 1, 1, 100, 255, 255, 117]
-    assert decode(file(Image.fromarray(values), kind), GREY)[0, 0].tolist() == expected
-    assert decode(file(Image.fromarray(values), kind), COLOUR)[2, 7].tolist() == expected
+    assert decode(file(Image.fromarray(values), kind), GRAY)[0, 0].tolist() == expected
+    assert decode(file(Image.fromarray(values), kind), COLOR)[2, 7].tolist() == expected
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_pixels_without_a_known_white_are_refused(mode):
     with pytest.raises(DataError, match=r"image of \d+ bytes has .* whose white is not known"):
-        decode(file(Image.new(mode, (8, 8)), "TIFF"), GREY)
+        decode(file(Image.new(mode, (8, 8)), "TIFF"), GRAY)
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [(0, (255, 255, 255)), (255, (200, 100, 50))])
 def test_transparent_is_white(alpha, expected):
     image = FLAT.copy()
     image.putalpha(alpha)
-    assert decode(file(image), COLOUR).equal(flat(*expected))
+    assert decode(file(image), COLOR).equal(flat(*expected))
 
 
-def png_of_16_bits(values: np.ndarray, colour_type: int) -> bytes:
-    """As PNG's specification has it (W3C, third edition, sections 5 and 11.2), as Pillow writes only grey."""
+def png_of_16_bits(values: np.ndarray, color_type: int) -> bytes:
+    """As PNG's specification has it (W3C, third edition, sections 5 and 11.2), as Pillow writes only gray."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = zlib.crc32(kind + content).to_bytes(4, "big")
         return len(content).to_bytes(4, "big") + kind + content + checksum
 
     height, width = values.shape[:2]
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     image = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + image
 
 
-def test_16_bit_colour_keeps_its_upper_8_bits():
+def test_16_bit_color_keeps_its_upper_8_bits():
     values = RANDOM.integers(0, 65_536, (8, 8, 3), dtype=np.uint16)
-    pixels = decode(png_of_16_bits(values, colour_type=2), COLOUR)
+    pixels = decode(png_of_16_bits(values, color_type=2), COLOR)
     assert pixels.permute(1, 2, 0).tolist() == (values >> 8).tolist()
 
 
 def test_16_bit_alpha_is_laid_on_white():
     values = np.zeros((8, 8, 4), dtype=np.uint16)
     values[:4, :, 3] = 65_535
-    pixels = decode(png_of_16_bits(values, colour_type=6), GREY)
+    pixels = decode(png_of_16_bits(values, color_type=6), GRAY)
     assert pixels[0, :, 0].tolist() == [0] * 4 + [255] * 4
-    assert decode(png_of_16_bits(values[..., 2:], colour_type=4), GREY).equal(pixels)
+    assert decode(png_of_16_bits(values[..., 2:], color_type=4), GRAY).equal(pixels)
 
 
 def test_inverted_cmyk_of_adobe_is_turned_back():
@@ -121,11 +121,11 @@ def test_inverted_cmyk_of_adobe_is_turned_back():
     plain = content[:mark] + content[mark + 16 :]
     assert b"Adobe" not in plain
     for each in (content, plain):
-        assert almost(decode(each, COLOUR), flat(200, 100, 50), tolerance=3)
+        assert almost(decode(each, COLOR), flat(200, 100, 50), tolerance=3)
 
 
-def test_ink_of_a_tiff_becomes_colour():
-    assert almost(decode(file(FLAT.convert("CMYK"), "TIFF"), COLOUR), flat(200, 100, 50), tolerance=1)
+def test_ink_of_a_tiff_becomes_color():
+    assert almost(decode(file(FLAT.convert("CMYK"), "TIFF"), COLOR), flat(200, 100, 50), tolerance=1)
 
 
 def test_a_photograph_is_turned_upright_and_not_stretched():
@@ -133,7 +133,7 @@ def test_a_photograph_is_turned_upright_and_not_stretched():
     image.paste((250, 250, 250), (0, 0, 32, 32))
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter: what is stored on the left is the top
-    pixels = decode(file(image, "JPEG", exif=exif, quality=95), COLOUR)
+    pixels = decode(file(image, "JPEG", exif=exif, quality=95), COLOR)
     assert almost(pixels[:, :3], torch.tensor(250), 8) and almost(pixels[2, 5:], torch.tensor(30), 8)
 
 
@@ -143,18 +143,18 @@ def test_of_many_frames_the_first_is_taken(kind):
     content = file(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
     with Image.open(io.BytesIO(content)) as opened:
         assert opened.n_frames == 2
-    assert decode(content, GREY).equal(flat(10))
+    assert decode(content, GRAY).equal(flat(10))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_one_pixel_fills_the_image(kind):
     content = file(Image.new("RGB", (1, 1), (200, 200, 200)), kind)
-    assert almost(decode(content, COLOUR), flat(200, 200, 200), tolerance=2)
+    assert almost(decode(content, COLOR), flat(200, 200, 200), tolerance=2)
 
 
 @pytest.mark.slow
 def test_an_image_of_the_limit_is_decoded():
-    assert decode(file(Image.new("L", (10_000, 10_000), 9), "TIFF"), GREY).equal(flat(9))
+    assert decode(file(Image.new("L", (10_000, 10_000), 9), "TIFF"), GRAY).equal(flat(9))
 
 
 @pytest.mark.parametrize(
@@ -177,15 +177,15 @@ def test_a_large_jpeg_is_decoded_small_with_almost_the_same_pixels(size, decoded
 
 def test_half_transparent_is_half_white():
     image = Image.merge("LA", [Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 128)])
-    assert decode(file(image), GREY).equal(flat(127))
+    assert decode(file(image), GRAY).equal(flat(127))
 
 
-def test_a_transparent_colour_of_a_palette_is_white():
+def test_a_transparent_color_of_a_palette_is_white():
     image = Image.new("P", (8, 8), 1)
     image.putpalette([10, 20, 30, 40, 50, 60])
-    assert decode(file(image), COLOUR).equal(flat(40, 50, 60))
-    assert decode(file(image, transparency=1), COLOUR).equal(flat(255, 255, 255))
-    assert decode(file(image, "GIF", transparency=1), COLOUR).equal(flat(255, 255, 255))
+    assert decode(file(image), COLOR).equal(flat(40, 50, 60))
+    assert decode(file(image, transparency=1), COLOR).equal(flat(255, 255, 255))
+    assert decode(file(image, "GIF", transparency=1), COLOR).equal(flat(255, 255, 255))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -199,7 +199,7 @@ def test_every_exif_orientation_gives_the_same_upright_image(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     content = file(image if stored is None else image.transpose(stored), exif=exif)
-    assert decode(content, COLOUR).permute(1, 2, 0).tolist() == PIXELS.tolist()
+    assert decode(content, COLOR).permute(1, 2, 0).tolist() == PIXELS.tolist()
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 40), (4, 4), (5, 9), (300, 8), (8, 8)])
@@ -209,15 +209,15 @@ def test_any_size_becomes_the_network_s(width, height, resize):
     assert decode(file(Image.new("L", (width, height), 9)), preprocess).equal(flat(9))
 
 
-def test_the_centre_is_kept():
+def test_the_center_is_kept():
     image = Image.new("L", (24, 8), 0)
     image.paste(255, (8, 0, 16, 8))
-    assert decode(file(image), GREY).equal(flat(255))
+    assert decode(file(image), GRAY).equal(flat(255))
 
 
 def test_shrinking_is_antialiased():
     stripes = Image.fromarray(np.tile(np.array([[0, 255]], dtype=np.uint8), (64, 32)))
-    middle = decode(file(stripes), GREY)[0, :, 1:-1]
+    middle = decode(file(stripes), GRAY)[0, :, 1:-1]
     assert almost(middle, torch.tensor(127), tolerance=2)
 
 
@@ -231,7 +231,7 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path, kind):
     for kept in (len(content) // 2, len(content) - len(content) // 5, 20):
         path.write_bytes(content[:kept])
         with pytest.raises(DataError, match=r"cut\."):
-            decode(path, COLOUR)
+            decode(path, COLOR)
 
 
 @pytest.mark.parametrize(
@@ -239,32 +239,32 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path, kind):
 )
 def test_what_is_no_image_is_an_error_that_says_so(content):
     with pytest.raises(DataError, match=f"image of {len(content)} bytes"):
-        decode(content, COLOUR)
+        decode(content, COLOR)
 
 
 def test_a_missing_file_and_a_folder_are_errors_that_say_so(tmp_path):
     with pytest.raises(DataError, match=r"a.png is not there"):
-        decode(tmp_path / "a.png", COLOUR)
+        decode(tmp_path / "a.png", COLOR)
     with pytest.raises(DataError, match="cannot be decoded"):
-        decode(tmp_path, COLOUR)
+        decode(tmp_path, COLOR)
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded():
     with pytest.raises(DataError, match=r"is 64 x 64 px, over the limit of 4,000"):
-        decode(file(PHOTO)[:200], COLOUR, pixel_limit=4000)  # so short that decoding it would fail otherwise
-    assert decode(file(PHOTO), COLOUR, pixel_limit=4096).shape == (3, 8, 8)
+        decode(file(PHOTO)[:200], COLOR, pixel_limit=4000)  # so short that decoding it would fail otherwise
+    assert decode(file(PHOTO), COLOR, pixel_limit=4096).shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize(("width", "height"), [(12_000, 9_000), (30_000, 30_000)])
 def test_a_bomb_is_refused(width, height):
     header = b"P5 %d %d 255\n" % (width, height)
     with pytest.raises(DataError, match=r"over the limit|exceeds limit"):
-        decode(header + b"\0" * 100, GREY)
+        decode(header + b"\0" * 100, GRAY)
 
 
 def test_an_image_too_narrow_to_resize_is_refused():
     with pytest.raises(DataError, match=r"is 3000 x 1 px, so narrow that it would be 24000 x 8 px"):
-        decode(file(Image.new("L", (3000, 1))), GREY, pixel_limit=100_000)
+        decode(file(Image.new("L", (3000, 1))), GRAY, pixel_limit=100_000)
 
 
 @pytest.fixture

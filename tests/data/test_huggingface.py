@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from verydeep.data.decode import read_image
-from verydeep.data.reading import read_samples, read_sources
-from verydeep.errors import DataError, FetchError
+from verydeep.data.open_images import read_samples, read_sources
+from verydeep.data.samples import grouped
+from verydeep.errors import DataError, DownloadError
 
 datasets = pytest.importorskip("datasets", reason="needs the extra `datasets`")
 
@@ -53,7 +54,7 @@ def saved(tmp_path):
 
 
 def test_a_saved_data_set_has_its_splits_classes_and_columns(saved):
-    samples = read_samples(saved, group_by="patient")
+    samples = grouped(read_samples(saved), "patient")
     assert samples.classes == ("well", "ill")  # as its features have them, not as text has
     assert samples.labels.tolist() == [0, 1, 1, 1, 0]
     assert samples.parts == ("train",) * 3 + ("val",) * 2
@@ -112,7 +113,7 @@ def test_without_the_library_one_message_says_so(saved, monkeypatch):
 def test_offline_nothing_is_asked_of_the_hub(monkeypatch):
     monkeypatch.setenv("VERYDEEP_OFFLINE", "1")
     with pytest.raises(
-        FetchError, match="hf:someone/cells is not asked for, because VERYDEEP_OFFLINE is set"
+        DownloadError, match="hf:someone/cells is not asked for, because VERYDEEP_OFFLINE is set"
     ):
         read_samples("hf:someone/cells")
 
@@ -172,7 +173,7 @@ def hub(tmp_path):
 def test_a_data_set_of_the_hub_is_fetched_and_read(hub, tmp_path):
     """In a process of its own, since the library reads the hub's address when it is imported."""
     code = (
-        "from verydeep.data.reading import read_samples\n"
+        "from verydeep.data.open_images import read_samples\n"
         "samples = read_samples('hf:someone/cells')\n"
         "print(samples.classes, samples.labels.tolist(), samples.parts, samples.sources[0])\n"
         "read_samples('hf:someone/others')"
@@ -184,4 +185,4 @@ def test_a_data_set_of_the_hub_is_fetched_and_read(hub, tmp_path):
     } | {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "hf"), "no_proxy": "127.0.0.1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout == "('well', 'ill') [1, 0] (None, None) hf:someone/cells/0\n", done.stderr
-    assert "FetchError: hf:someone/others could not be had from the hub" in done.stderr
+    assert "DownloadError: hf:someone/others could not be had from the hub" in done.stderr

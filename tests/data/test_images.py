@@ -1,10 +1,10 @@
-"""Labelled images in memory: what fits together, and the statistics of their channels."""
+"""Labeled images in memory: what fits together, and the statistics of their channels."""
 
 import numpy as np
 import pytest
 import torch
 
-from verydeep.data.images import Dataset, Images, channel_statistics, relabelled
+from verydeep.data.images import Dataset, Images, channel_statistics, relabeled
 from verydeep.errors import DataError
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 4, 5), dtype=np.uint8))
@@ -50,6 +50,6 @@ def test_a_constant_channel_can_still_be_divided_by():
 def test_labels_are_matched_to_a_networks_classes_by_name():
     labels = torch.tensor([0, 2, 2])
     # "b" has no images, and may be unknown
-    assert relabelled(labels, ("a", "b", "c"), ("c", "x", "a"), "data").tolist() == [2, 0, 0]
+    assert relabeled(labels, ("a", "b", "c"), ("c", "x", "a"), "data").tolist() == [2, 0, 0]
     with pytest.raises(DataError, match="data has images of c; the network knows a, b"):
-        relabelled(labels, ("a", "b", "c"), ("a", "b"), "data")
+        relabeled(labels, ("a", "b", "c"), ("a", "b"), "data")

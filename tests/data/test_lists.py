@@ -3,7 +3,8 @@
 import pytest
 from PIL import Image
 
-from verydeep.data.reading import read_samples, read_sources
+from verydeep.data.open_images import read_samples, read_sources
+from verydeep.data.samples import grouped
 from verydeep.errors import DataError
 
 
@@ -23,7 +24,7 @@ def write(folder, text, name="cells.csv", encoding="utf-8"):
 
 def test_usual_words_name_the_columns_and_others_are_kept(cells):
     path = write(cells, "Filename,patient,Category,split\nimages/0.png,p1,b,train\nimages/1.png,p2,a,Test\n")
-    samples = read_samples(path, group_by="patient")
+    samples = grouped(read_samples(path), "patient")
     assert samples.sources == (cells / "images" / "0.png", cells / "images" / "1.png")
     assert samples.names == ("images/0.png", "images/1.png")
     assert (samples.classes, samples.labels.tolist()) == (("a", "b"), [1, 0])

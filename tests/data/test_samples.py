@@ -7,20 +7,20 @@ import pytest
 import torch
 from PIL import Image
 
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.folder import read_folder
-from verydeep.data.partition import (
-    as_kept,
+from verydeep.data.samples import grouped
+from verydeep.data.split_file import (
+    images_of_part,
     indices_of,
-    part_of,
     read_groups,
     read_split,
+    with_kept_split,
     with_test_part,
     write_split,
 )
-from verydeep.data.samples import grouped
 from verydeep.data.stream import BATCHES_AHEAD, decode_all, stream
 from verydeep.errors import DataError
-from verydeep.spec.preprocess import Preprocess
 
 SMALL = Preprocess(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
 
@@ -179,7 +179,7 @@ def test_a_kept_split_names_parts_and_groups(photographs, tmp_path):
     cells = grouped(read_folder(photographs), r"photo_(\d)")
     kept = with_test_part(cells, 0.3, 0)
     write_split(kept.select(torch.arange(5)), tmp_path / "split.csv")
-    again = as_kept(read_folder(photographs), tmp_path / "split.csv")
+    again = with_kept_split(read_folder(photographs), tmp_path / "split.csv")
     assert (again.names, again.parts, again.groups) == (kept.names[:5], kept.parts[:5], kept.groups[:5])
     assert set(read_groups(tmp_path / "split.csv").values()) == set("123")
 
@@ -189,15 +189,15 @@ def test_a_split_of_other_images_changes_nothing(photographs, tmp_path):
     write_split(cells, tmp_path / "split.csv")
     assert read_groups(tmp_path / "split.csv") is None
     others = replace(cells, names=tuple(f"other/{name}" for name in cells.names))
-    assert as_kept(others, tmp_path / "split.csv") is others
+    assert with_kept_split(others, tmp_path / "split.csv") is others
 
 
 def test_the_test_part_is_taken_and_else_all(photographs):
     cells = read_folder(photographs)
-    assert part_of(cells, None) == (cells, "all")
+    assert images_of_part(cells, None) == (cells, "all")
     parted = with_test_part(cells, 0.3, 0)
-    tested, part = part_of(parted, None)
+    tested, part = images_of_part(parted, None)
     assert part == "test" and set(tested.parts) == {"test"} and 0 < len(tested) < 6
-    assert part_of(parted, "all")[0] is parted
+    assert images_of_part(parted, "all")[0] is parted
     with pytest.raises(DataError, match="no part 'val'; it has test, train"):
-        part_of(parted, "val")
+        images_of_part(parted, "val")

@@ -1,4 +1,4 @@
-"""Drawn shapes: the same for a seed, balanced, and learnt in seconds."""
+"""Drawn shapes: the same for a seed, balanced, and learned in seconds."""
 
 import pytest
 import torch

@@ -15,15 +15,16 @@ from safetensors import safe_open
 
 import verydeep
 from verydeep.analyze.trace import trace
+from verydeep.architecture import zoo
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.cli.main import app, main
 from verydeep.data import builtin
 from verydeep.models.build import build
-from verydeep.recipes.recipe import Recipe, read_recipe, recipe_names, recipe_text
-from verydeep.recipes.run import RunFolder
-from verydeep.spec import zoo
-from verydeep.spec.preprocess import Preprocess
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.train.recipe import Recipe, read_recipe, recipe_names, recipe_text
+from verydeep.train.run_folder import RunFolder
 from verydeep.weights.catalog import catalog
-from verydeep.weights.checkpoint import Checkpoint, save
+from verydeep.weights.checkpoint_file import save
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -309,7 +310,7 @@ def test_every_published_file_has_a_row():
 
 @pytest.mark.parametrize("weights", [pytest.param(weights, id=weights.name) for weights in catalog()])
 def test_a_published_file_and_its_row_say_the_same(weights):
-    row, known = published_rows()[weights.name], weights.fingerprint
+    row, known = published_rows()[weights.name], weights.checksum
     assert ("(default)" in row["weights"]) == weights.is_default
     assert code(row["file"]) == [weights.file]
     kind, _, digest = (known.digest or "").rpartition(":")
@@ -319,7 +320,7 @@ def test_a_published_file_and_its_row_say_the_same(weights):
     assert row["top-1, top-5, %"] == (
         f"{100 * weights.top1:.2f}, {100 * weights.top5:.2f}" if stated else "not stated"
     )
-    assert row["licence"] == (weights.licence or "not stated")
+    assert row["license"] == (weights.license or "not stated")
 
 
 def test_every_data_set_has_a_row_and_its_files():
@@ -361,7 +362,7 @@ def test_a_checkpoint_has_the_fields_of_the_page(tmp_path):
     assert said["format"] == written["format"]
     assert said["architecture"].keys() == written["architecture"].keys()
     assert said["preprocess"].keys() == written["preprocess"].keys()
-    zoo.Architecture.from_line(said["architecture"].pop("line"), **said["architecture"])
+    zoo.Architecture.from_string(said["architecture"].pop("line"), **said["architecture"])
     Preprocess.from_dict(said["preprocess"])
 
 

@@ -1,47 +1,82 @@
-"""From pixels to logits."""
+"""Many images named: in order, calibrated, broken ones among them."""
 
+import json
+import tarfile
+from dataclasses import replace
+
+import pytest
 import torch
+from PIL import Image
 
-from verydeep.data.transforms import crop_to, normalise
-from verydeep.evaluate.predict import predict
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.decode import decode
+from verydeep.data.open_images import read_sources
+from verydeep.errors import CheckpointError
+from verydeep.evaluate.logits import predict_logits
+from verydeep.evaluate.predict import Prediction, predict
 from verydeep.models.build import build
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
-
-NET = Architecture.from_line("4 M | gap 8", norm="batch", input=(1, 8, 8), classes=3)
-PREPROCESS = Preprocess(size=8, channels=1, mean=(0.3,), std=(0.2,))
+from verydeep.models.checkpoint import Checkpoint
 
 
-def test_batches_do_not_show_in_the_result():
+@pytest.fixture
+def network():
     torch.manual_seed(0)
-    model = build(NET)
-    pixels = torch.randint(256, (11, 1, 8, 8), dtype=torch.uint8)
-    logits = predict(model, pixels, PREPROCESS, batch_size=4)
-    whole = model.eval()(normalise(pixels, PREPROCESS))
-    torch.testing.assert_close(logits, whole)
+    model = build(Architecture.from_string("8 | gap", "tiny", input=(3, 8, 8), classes=3)).eval()
+    return Checkpoint(model, Preprocess(size=8, mean=(0.5,) * 3, std=(0.2,) * 3), ("a", "b", "c"))
 
 
-def test_the_model_keeps_its_mode_and_its_statistics():
-    model = build(NET).train()
-    before = model.features[1].running_mean.clone()
-    predict(model, torch.zeros(5, 1, 8, 8, dtype=torch.uint8), PREPROCESS)
-    assert model.training and torch.equal(model.features[1].running_mean, before)
+@pytest.fixture
+def files(tmp_path):
+    """Seven images, and a broken one as the third."""
+    for number in range(8):
+        Image.new("RGB", (9, 9), (30 * number, 200 - 20 * number, 90)).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes(b"no image")
+    return sorted(tmp_path.glob("*.png"))
 
 
-def test_images_of_another_size_are_resized_and_cropped_as_the_network_was_trained():
-    preprocess = Preprocess(size=8, resize=10, channels=1, mean=(0.3,), std=(0.2,))
-    model = build(NET).eval()
-    pixels = torch.randint(256, (3, 1, 15, 20), dtype=torch.uint8)
-    cropped = crop_to(pixels, preprocess)
-    assert cropped.shape == (3, 1, 8, 8)
-    torch.testing.assert_close(predict(model, pixels, preprocess), model(normalise(cropped, preprocess)))
+def test_every_image_is_named_in_order_whatever_the_batch(network, files):
+    for size in (1, 3, None):
+        batches = list(predict(network, files, batch_size=size))
+        assert [len(batch) for batch in batches] == ([1] * 8 if size == 1 else [3, 3, 2] if size else [8])
+        named = [prediction for batch in batches for prediction in batch]
+        assert [prediction.file for prediction in named] == list(map(str, files))
+        assert [prediction.file for prediction in named if prediction.error] == [str(files[2])]
+        pixels = torch.stack([decode(file, network.preprocess) for file in files if file != files[2]])
+        expected = predict_logits(network.model, pixels, network.preprocess).softmax(1)
+        whole = [dict(prediction.top_classes) for prediction in named if not prediction.error]
+        given = torch.tensor([[row[name] for name in network.classes] for row in whole])
+        torch.testing.assert_close(given, expected)
 
 
-def test_large_images_come_in_small_batches():
-    """500 images of 224 px at once would take VGG16 6 GB for its first maps."""
-    seen = []
-    model = build(Architecture.from_line("1k8s8 M | gap", input=(1, 224, 224), classes=2))
-    model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
-    preprocess = Preprocess(size=224, channels=1, mean=(0.3,), std=(0.2,))
-    predict(model, torch.zeros(40, 1, 224, 224, dtype=torch.uint8), preprocess)
-    assert seen == [31, 9]
+def test_the_likeliest_come_first_and_no_more_than_asked(network, files):
+    (((name, share), *others),) = [batch[0].top_classes for batch in predict(network, files[:1], top=2)]
+    assert len(others) == 1 and share >= others[0][1]
+    assert next(predict(network, files[:1]))[0].top_classes[0] == (name, share)
+
+
+def test_a_temperature_divides_the_logits(network, files):  # Guo et al. 2017, eq. 9
+    warm = replace(network, origin={"temperature": 4.0})
+    plain, calibrated = (next(predict(each, files[:1]))[0].top_classes for each in (network, warm))
+    logits = torch.tensor([share for _, share in plain]).log()
+    expected = (logits / 4).softmax(0)
+    torch.testing.assert_close(torch.tensor([share for _, share in calibrated]), expected)
+    assert [name for name, _ in calibrated] == [name for name, _ in plain]
+
+
+@pytest.mark.parametrize("value", [0, -1.0, "warm", float("inf"), float("nan")])
+def test_a_temperature_that_is_none_is_refused(network, files, value):
+    with pytest.raises(CheckpointError, match="expected a number above zero"):
+        next(predict(replace(network, origin={"temperature": value}), files))
+
+
+def test_shards_are_named_by_their_place(network, files, tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(files[0], "0.png")
+    ((prediction,),) = predict(network, read_sources([tmp_path / "x.tar"]))
+    assert prediction.file == f"{tmp_path}/x.tar/0.png" and not prediction.error
+
+
+def test_of_two_classes_of_one_name_the_likelier_one_is_said():
+    values = Prediction("x", (("crane", 0.6), ("gull", 0.3), ("crane", 0.1))).values
+    assert json.dumps(values["probabilities"]) == '{"crane": 0.6, "gull": 0.3}'

@@ -4,17 +4,17 @@ import pytest
 import torch
 from PIL import Image
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, decode_whole
 from verydeep.data.folder import read_folder
-from verydeep.data.transforms import normalise, shorten
-from verydeep.data.views import corners_and_centre, grid
+from verydeep.data.normalize import normalize, shorten
 from verydeep.errors import ShapeError
-from verydeep.evaluate.predict import predict, predict_dense
+from verydeep.evaluate.crops import corners_and_center, grid
+from verydeep.evaluate.logits import predict_dense, predict_logits
 from verydeep.evaluate.protocols import look, protocol
 from verydeep.models.build import build
 from verydeep.models.dense import DenseClassifier
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
 
 IMAGENET = Preprocess(size=224, resize=256, mean=(0.5,) * 3, std=(0.2,) * 3)
 SMALL = Preprocess(size=8, mean=(0.5,) * 3, std=(0.2,) * 3)
@@ -24,7 +24,7 @@ VIEWS = ("multi-scale", "ten-crop", "multi-crop", "dense")
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return build(Architecture.from_line("4 M 6 | pool2 8", input=(3, 8, 8), classes=3)).eval()
+    return build(Architecture.from_string("4 M 6 | pool2 8", input=(3, 8, 8), classes=3)).eval()
 
 
 def drawn(*shape):
@@ -63,12 +63,12 @@ def test_scales_that_cannot_be_are_refused():
 def test_on_the_networks_own_size_all_are_the_same(model, name):
     images = drawn(8, 8)
     _, once = seen(model, images, SMALL, protocol("single", SMALL))
-    assert torch.equal(once, predict(model, images, SMALL))
+    assert torch.equal(once, predict_logits(model, images, SMALL))
     _, views = seen(model, images, SMALL, protocol(name, SMALL, scales=[8], flip=False))
     torch.testing.assert_close(views.softmax(1), once.softmax(1))
 
 
-@pytest.mark.parametrize(("name", "places"), [("ten-crop", corners_and_centre), ("multi-crop", grid)])
+@pytest.mark.parametrize(("name", "places"), [("ten-crop", corners_and_center), ("multi-crop", grid)])
 def test_crops_average_probabilities(model, name, places):
     images = drawn(16, 20)
     _, logits = seen(model, images, SMALL, protocol(name, SMALL, scales=[12, 16]))
@@ -78,7 +78,9 @@ def test_crops_average_probabilities(model, name, places):
         each = [whole[:, :, top : top + 8, left : left + 8] for top, left in places(*whole.shape[2:], 8)]
         views = [view for crop in each for view in (crop, crop.flip(-1))]
         assert len(views) == (10 if name == "ten-crop" else 50)
-        expected.append(torch.stack([predict(model, view, SMALL).softmax(1) for view in views]).mean(0))
+        expected.append(
+            torch.stack([predict_logits(model, view, SMALL).softmax(1) for view in views]).mean(0)
+        )
     torch.testing.assert_close(logits.softmax(1), torch.stack(expected).mean(0))
 
 
@@ -89,7 +91,7 @@ def test_dense_averages_the_map_then_mirror_images_and_scales(model):
         view for scale in (12, 16) for whole in [shorten(images, scale)] for view in (whole, whole.flip(-1))
     ]
     with torch.inference_mode():
-        scores = [dense(normalise(view, SMALL)).mean((2, 3)).softmax(1) for view in views]
+        scores = [dense(normalize(view, SMALL)).mean((2, 3)).softmax(1) for view in views]
     torch.testing.assert_close(logits.softmax(1), torch.stack(scores).mean(0))
 
 

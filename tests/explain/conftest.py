@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from verydeep.data.transforms import normalise
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.normalize import normalize
 from verydeep.models.build import build
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
 
 from .textures import NAMES, SIDE, textures
 
@@ -19,9 +19,9 @@ SEEN = Preprocess(size=SIDE, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))  # black
 
 
 @pytest.fixture
-def colours() -> Checkpoint:
+def colors() -> Checkpoint:
     """Says red where there is more red than green, and green where there is more green; made by hand."""
-    model = build(Architecture.from_line("2 2 | gap", "colours", input=(3, SIDE, SIDE), classes=2))
+    model = build(Architecture.from_string("2 2 | gap", "colors", input=(3, SIDE, SIDE), classes=2))
     first, second = (module for module in model.features if isinstance(module, nn.Conv2d))
     with torch.no_grad():
         for module in (first, second):
@@ -48,12 +48,12 @@ def learned() -> Checkpoint:
     """Trained for seconds to name a texture wherever it lies."""
     torch.manual_seed(0)
     model = build(
-        Architecture.from_line("8k5 M 16 M | gap", "learned", input=(3, SIDE, SIDE), classes=3)
+        Architecture.from_string("8k5 M 16 M | gap", "learned", input=(3, SIDE, SIDE), classes=3)
     ).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(80):
         pixels, labels, _ = textures(48)
-        loss = functional.cross_entropy(model(normalise(pixels, SEEN)), labels)
+        loss = functional.cross_entropy(model(normalize(pixels, SEEN)), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -67,7 +67,7 @@ def drawn() -> Callable[..., Checkpoint]:
 
     def make(line: str, classes: int = 3, size: int = 16, **settings: object) -> Checkpoint:
         torch.manual_seed(0)
-        model = build(Architecture.from_line(line, input=(3, size, size), classes=classes, **settings))
+        model = build(Architecture.from_string(line, input=(3, size, size), classes=classes, **settings))
         for module in model.modules():
             if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
                 nn.init.uniform_(module.bias, -0.1, 0.1)

@@ -26,8 +26,8 @@ def test_a_pixel_has_the_mean_of_the_windows_over_it(drawn, window, stride):
     torch.testing.assert_close(found, torch.where(counts > 0, sums / counts.clamp(min=1), 0.0))
 
 
-def test_what_does_not_matter_costs_nothing(colours, red_left):
+def test_what_does_not_matter_costs_nothing(colors, red_left):
     images = red_left.float() / 255
-    heat = occlusion(colours.model, images, torch.tensor([0]), window=4, stride=2)[0]
+    heat = occlusion(colors.model, images, torch.tensor([0]), window=4, stride=2)[0]
     assert (heat[:4] == 0).all() and (heat[9:15, 3:9] > 0).all()
     assert (heat[9:15, 15:21] < 0).all()  # without green, red is surer

@@ -5,8 +5,8 @@ import warnings
 import pytest
 import torch
 
-from verydeep.explain.cam import grad_cam
-from verydeep.explain.gradients import integrated_gradients
+from verydeep.explain.grad_cam import grad_cam
+from verydeep.explain.integrated_gradients import integrated_gradients
 from verydeep.explain.occlusion import occlusion
 
 with warnings.catch_warnings():

@@ -1,14 +1,14 @@
-"""The strongest patches are where brute force finds them, and filters are the weights as colours."""
+"""The strongest patches are where brute force finds them, and filters are the weights as colors."""
 
 import pytest
 import torch
 
-from verydeep.errors import DataError, SpecError
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.patches import first_filters, strongest_patches
-from verydeep.models.fields import fields
-from verydeep.models.taps import taps
-from verydeep.spec.preprocess import Preprocess
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.feature_extractor import taps
+from verydeep.models.receptive_fields import fields
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def test_they_are_the_greatest_values_one_an_image(drawn, pixels):
         assert channel.stands_out == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_a_patch_holds_what_stirs_its_channel(colours, red_left):
-    found = strongest_patches(colours, [red_left], "relu1_2", patches=1)
+def test_a_patch_holds_what_stirs_its_channel(colors, red_left):
+    found = strongest_patches(colors, [red_left], "relu1_2", patches=1)
     assert {channel.number for channel in found.channels} == {0, 1}  # red and green
     for channel in found.channels:
         top, left, bottom, right = channel.patches[0].box
@@ -61,11 +61,11 @@ def test_no_image_and_no_map_are_refused(drawn, pixels):
     network = drawn("8 M 12 | gap")
     with pytest.raises(DataError, match="no image was given"):
         strongest_patches(network, [])
-    with pytest.raises(SpecError, match=r"fc of .* gives no map"):
+    with pytest.raises(ArchitectureError, match=r"fc of .* gives no map"):
         strongest_patches(network, [pixels], "fc")
 
 
-def test_filters_are_weights_on_pixels_about_grey(drawn):
+def test_filters_are_weights_on_pixels_about_gray(drawn):
     network = drawn("8k5 M 12 | gap")
     seen = Preprocess(size=16, mean=(0.5,) * 3, std=(0.1, 0.2, 0.4), order="bgr")
     found = first_filters(Checkpoint(network.model, seen, ()))
@@ -75,6 +75,6 @@ def test_filters_are_weights_on_pixels_about_grey(drawn):
         torch.testing.assert_close(2 * ours - 1, theirs / theirs.abs().max())
 
 
-def test_filters_that_see_some_colours_alone_have_no_picture(drawn):
-    with pytest.raises(SpecError, match="look at 1 of 3 colours each"):
+def test_filters_that_see_some_colors_alone_have_no_picture(drawn):
+    with pytest.raises(ArchitectureError, match="look at 1 of 3 colors each"):
         first_filters(drawn("6g3 M 12 | gap"))

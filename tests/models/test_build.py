@@ -8,10 +8,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.analyze.trace import trace
+from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
 from verydeep.errors import ShapeError
 from verydeep.models.build import build, build_empty
-from verydeep.spec import zoo
-from verydeep.spec.arch import Architecture
 
 PLAIN_CONVS = {
     "vgg11": "0 3 6 8 11 13 16 18",
@@ -141,14 +141,14 @@ def test_the_spec_and_torch_count_the_same(name):
     "line", ["8 M (8 8)x2 M (16s2 16) 16 | gap 12", "(8 8) | gap", "8 L Mk3s2 | pool2 6 6"]
 )
 def test_lines_of_no_family_are_built_and_counted_alike(line):
-    architecture = Architecture.from_line(line, norm="batch", input=(1, 16, 16), classes=3)
+    architecture = Architecture.from_string(line, norm="batch", input=(1, 16, 16), classes=3)
     model = build(architecture).eval()
     assert sum(p.numel() for p in model.parameters()) == trace(architecture).totals.parameters
     assert model(torch.randn(2, 1, 16, 16)).shape == (2, 3)
 
 
 def test_a_norm_after_the_pool_is_the_same_function_where_its_scale_is_positive():
-    late = Architecture.from_line("8 M 6 6 M | gap", norm="batch-after-pool", input=(2, 8, 8), classes=3)
+    late = Architecture.from_string("8 M 6 6 M | gap", norm="batch-after-pool", input=(2, 8, 8), classes=3)
     early = replace(late, norm="batch")
     ours, theirs = build(late).eval(), build(early).eval()
     order = [type(module).__name__ for module in ours.features]
@@ -182,7 +182,7 @@ def test_each_row_of_the_trace_has_the_shape_that_torch_gives():
 
 def test_images_of_another_number_of_channels_are_refused():
     with pytest.raises(ShapeError, match="images have 3 channels; tiny was built for 1"):
-        build(Architecture.from_line("8 | gap", "tiny", input=(1, 8, 8)))(torch.zeros(1, 3, 8, 8))
+        build(Architecture.from_string("8 | gap", "tiny", input=(1, 8, 8)))(torch.zeros(1, 3, 8, 8))
 
 
 def test_a_network_for_loading_holds_no_memory():
@@ -211,7 +211,7 @@ def test_local_norm_is_the_papers_formula():  # Krizhevsky 2012, section 3.3, k 
 
 
 def test_a_block_adds_its_input_before_the_last_relu():  # He et al. 2015, Figure 2
-    architecture = Architecture.from_line("(4 4) | gap", input=(4, 5, 5), conv_bias=False)
+    architecture = Architecture.from_string("(4 4) | gap", input=(4, 5, 5), conv_bias=False)
     (block,) = build(architecture).features
     images = torch.randn(2, 4, 5, 5)
     inner = block.conv2(torch.relu(block.conv1(images)))

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from verydeep.architecture.architecture import Architecture
 from verydeep.errors import ShapeError
 from verydeep.models.build import build
 from verydeep.models.dense import DenseClassifier
-from verydeep.spec.arch import Architecture
 
 SIZE = 16
 LINES = {
@@ -24,7 +24,7 @@ LINES = {
 def network(line, **settings):
     torch.manual_seed(0)
     settings = {"input": (3, SIZE, SIZE), "classes": 5} | settings
-    return build(Architecture.from_line(line, **settings)).eval().double()
+    return build(Architecture.from_string(line, **settings)).eval().double()
 
 
 def drawn(*shape):

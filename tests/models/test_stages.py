@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from verydeep.errors import SpecError
+from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layer_names import stage_starts
+from verydeep.errors import ArchitectureError
 from verydeep.models.build import build
 from verydeep.models.stages import copy_above, cut
-from verydeep.spec import zoo
-from verydeep.spec.arch import Architecture
-from verydeep.spec.names import stage_starts
 
 LINES = {
     "vgg": ("8 M 16x2 M 16 M | gap 12", "none"),
@@ -20,7 +20,7 @@ LINES = {
 
 @pytest.mark.parametrize(("line", "norm"), LINES.values(), ids=LINES)
 def test_both_parts_in_a_row_are_the_whole(line, norm):
-    model = build(Architecture.from_line(line, norm=norm, input=(3, 32, 32), classes=3)).eval()
+    model = build(Architecture.from_string(line, norm=norm, input=(3, 32, 32), classes=3)).eval()
     images = torch.randn(2, 3, 32, 32)
     whole = model(images)
     for stages in range(len(stage_starts(model.architecture)) + 1):
@@ -37,7 +37,7 @@ def test_all_stages_leave_nothing_below():
 
 def test_a_copy_shares_what_lies_below_alone():
     line, norm = LINES["resnet"]
-    model = build(Architecture.from_line(line, norm=norm, input=(3, 32, 32), classes=3))
+    model = build(Architecture.from_string(line, norm=norm, input=(3, 32, 32), classes=3))
     other = copy_above(model, 1)
     shared = {name for name, p in model.named_parameters() if p is other.get_parameter(name)}
     assert shared == {
@@ -47,5 +47,5 @@ def test_a_copy_shares_what_lies_below_alone():
 
 
 def test_more_stages_than_there_are_is_refused():
-    with pytest.raises(SpecError, match="last 6 stages of vgg16 were asked for; it has 5"):
+    with pytest.raises(ArchitectureError, match="last 6 stages of vgg16 were asked for; it has 5"):
         cut(build(zoo.resolve("vgg16").with_input(3, 32)), 6)

@@ -1,13 +1,13 @@
-"""Taps in a second runtime: exported by torch.onnx, run by ONNX Runtime (extra `parity`)."""
+"""FeatureExtractor in a second runtime: exported by torch.onnx, run by ONNX Runtime (extra `parity`)."""
 
 import pytest
 import torch
 
+from verydeep.architecture.architecture import Architecture
 from verydeep.data.decode import decode
-from verydeep.data.transforms import normalise
+from verydeep.data.normalize import normalize
 from verydeep.models.build import build
-from verydeep.models.taps import taps
-from verydeep.spec.arch import Architecture
+from verydeep.models.feature_extractor import taps
 from verydeep.weights.load import load
 
 for library in ("onnx", "onnxscript"):
@@ -47,7 +47,7 @@ def relative_difference(ours, theirs):
 )
 def test_taps_of_each_family_agree(line, settings, names, tmp_path):
     torch.manual_seed(0)
-    model = build(Architecture.from_line(line, input=(3, 16, 16), classes=4, **settings)).eval()
+    model = build(Architecture.from_string(line, input=(3, 16, 16), classes=4, **settings)).eval()
     tapped, images = taps(model, names), torch.rand(2, 3, 16, 16)
     theirs = in_the_second_runtime(tapped, images, tmp_path / "taps.onnx")
     with torch.no_grad():
@@ -59,7 +59,7 @@ def test_taps_of_each_family_agree(line, settings, names, tmp_path):
 def test_vgg16_on_a_photograph(real_features, cell_photographs, tmp_path):
     network = load(real_features)
     photograph = min((cell_photographs / "white-blood-cell").glob("*.jpg"))
-    images = normalise(decode(photograph, network.preprocess)[None], network.preprocess)
+    images = normalize(decode(photograph, network.preprocess)[None], network.preprocess)
     tapped = taps(network.model, ["conv1_2", "relu3_3", "conv4_2", "pool5"])
     with torch.no_grad():
         ours = tapped(images)

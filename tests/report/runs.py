@@ -6,8 +6,8 @@ from datetime import datetime
 import numpy as np
 
 from verydeep.evaluate.metrics import Evaluation, Mistake
-from verydeep.report.page import RunReport
-from verydeep.train.results import EpochResult
+from verydeep.report.training_page import RunReport
+from verydeep.train.epoch_result import EpochResult
 
 
 def epoch(number: int, **changes: object) -> EpochResult:
@@ -25,7 +25,7 @@ def epoch(number: int, **changes: object) -> EpochResult:
 
 
 def evaluation(classes: tuple[str, ...] = ("cat", "dog", "owl")) -> Evaluation:
-    """100 images a class; the first class is taken for the second 20 times, the others are all recognised."""
+    """100 images a class; the first class is taken for the second 20 times, the others are all recognized."""
     counts = np.diag([100] * len(classes))
     if len(classes) > 1:
         counts[0, :2] = 80, 20

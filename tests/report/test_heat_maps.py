@@ -8,9 +8,9 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from verydeep.explain.heat import HeatMap
-from verydeep.report.heat_sheet import shown, write_heat_sheet
-from verydeep.report.overlay import COLOURS, blend, in_words, original, overlay, write_overlay
+from verydeep.explain.heat_maps import HeatMap
+from verydeep.pictures.heat_map_image import COLORS, blend, in_words, original, overlay, write_overlay
+from verydeep.report.heat_map_page import shown, write_heat_sheet
 
 
 @pytest.fixture
@@ -23,15 +23,15 @@ def found():
     )  # fmt: skip
 
 
-def test_colours_are_of_one_map_and_stronger_where_there_is_more_heat(found):
+def test_colors_are_of_one_map_and_stronger_where_there_is_more_heat(found):
     picture = overlay(found)
-    hottest = 255 * np.array(colormaps[COLOURS](1.0)[:3])
+    hottest = 255 * np.array(colormaps[COLORS](1.0)[:3])
     assert picture[:, 0, 0] == pytest.approx(0.2 * 100 + 0.8 * hottest, abs=1)
     assert picture[:, 27, 27] == pytest.approx(0.8 * 100, abs=2)
     assert original(found).shape == (3, 28, 28) and (original(found) == 100).all()
 
 
-def test_more_heat_is_brighter_in_grey_too():  # a perceptually uniform map: steps never turn back
+def test_more_heat_is_brighter_in_gray_too():  # a perceptually uniform map: steps never turn back
     heat = np.linspace(0, 1, 50)[None]
     red, green, blue = blend(np.full_like(heat, 60.0), heat)[:, 0].astype(float)
     brightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -45,7 +45,7 @@ def test_words_say_which_class_and_what_was_predicted(found):
 def test_the_png_has_the_image_and_the_overlay_enlarged_pixel_by_pixel(found, tmp_path):
     write_overlay(found, "a long name.png", tmp_path / "heat.png")
     with Image.open(tmp_path / "heat.png") as opened:
-        counts = {colour: count for count, colour in opened.convert("RGB").getcolors(1 << 20)}
+        counts = {color: count for count, color in opened.convert("RGB").getcolors(1 << 20)}
     assert counts[(100, 100, 100)] == 280**2
     assert counts[tuple(overlay(found)[:, 0, 0].tolist())] >= 140**2
 

@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from verydeep.data.findings import Finding
-from verydeep.evaluate.assessment import Scaled
+from verydeep.architecture import zoo
+from verydeep.architecture.layers import Head
+from verydeep.architecture.preprocess import IMAGENET
+from verydeep.check.findings import Finding
 from verydeep.evaluate.calibration import Bin, Reliability
+from verydeep.evaluate.evaluation import Scaled
 from verydeep.evaluate.metrics import Evaluation
-from verydeep.recipes.tuning import (
+from verydeep.evaluate.score import Score
+from verydeep.train.epoch_result import TunedEpoch
+from verydeep.tune.result import (
     BrokenImage,
     Candidate,
     CrossValidation,
@@ -19,15 +24,10 @@ from verydeep.recipes.tuning import (
     MistakenImage,
     PartSize,
     Reading,
-    Score,
     StrengthPoint,
     TuneResult,
     TuneSettings,
 )
-from verydeep.spec import zoo
-from verydeep.spec.layers import Head
-from verydeep.spec.preprocess import IMAGENET
-from verydeep.train.results import TunedEpoch
 
 from .runs import epoch
 
@@ -64,7 +64,7 @@ def score(balanced: float, low: float, high: float, images: int = 100) -> Score:
 
 
 def evaluation() -> Evaluation:
-    """74 of 80 cats and 18 of 20 dogs are recognised."""
+    """74 of 80 cats and 18 of 20 dogs are recognized."""
     return Evaluation(
         images=100,
         top1=0.92,

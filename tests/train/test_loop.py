@@ -8,13 +8,13 @@ import torch
 from lightning_fabric import Fabric
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data import synthetic
+from verydeep.data.augment import AugmentConfig
 from verydeep.data.images import channel_statistics
-from verydeep.data.transforms import AugmentConfig
 from verydeep.errors import CheckpointError, LearningError
 from verydeep.models.build import build
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
 from verydeep.train.loop import Course, channels_last, fit
 from verydeep.train.optimizer import OptimizerConfig, build_optimizers
 from verydeep.train.schedule import ScheduleConfig
@@ -22,7 +22,7 @@ from verydeep.train.state import Tally, TrainingState, load_state, save_state
 
 IMAGES = synthetic.shapes(200, size=16, classes=3, seed=1)
 MEAN, STD = channel_statistics(IMAGES.pixels)
-NET = Architecture.from_line("8 M 16 M | gap 16", norm="batch", input=(1, 16, 16), classes=3)
+NET = Architecture.from_string("8 M 16 M | gap 16", norm="batch", input=(1, 16, 16), classes=3)
 
 
 def course(**changes):
@@ -88,7 +88,7 @@ def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(fabric, tmp_path, optim
 
 
 def test_dropout_goes_on_where_it_was(fabric, tmp_path):
-    net = Architecture.from_line("8 M | gap 64", input=(1, 16, 16), classes=3, dropout=0.5)
+    net = Architecture.from_string("8 M | gap 64", input=(1, 16, 16), classes=3, dropout=0.5)
     whole = fresh("sgd", 0, net=net)
     list(fit(whole, course(), fabric))
     halved = fresh("sgd", 0, net=net)
@@ -117,14 +117,14 @@ def test_a_plateau_ends_training(fabric):
 
 
 def test_steps_too_long_stop_with_the_remedy(fabric):
-    net = Architecture.from_line("8x4 | gap", "four", input=(1, 16, 16), classes=3)
+    net = Architecture.from_string("8x4 | gap", "four", input=(1, 16, 16), classes=3)
     with pytest.raises(LearningError, match="the loss of four is nan"):
         list(fit(fresh("sgd", 0, net=net, lr=1e6), course(), fabric))
 
 
 @pytest.mark.slow
 def test_a_network_that_cannot_learn_stops_at_chance(fabric):
-    net = Architecture.from_line("4 | gap", "dead", input=(1, 16, 16), classes=3)
+    net = Architecture.from_string("4 | gap", "dead", input=(1, 16, 16), classes=3)
     state = fresh("sgd", 0, net=net, lr=1e-12)
     balanced = course(train=synthetic.shapes(3000, size=16, classes=3, seed=1), batch_size=10, epochs=3)
     for parameter in state.model.parameters():
@@ -143,7 +143,7 @@ def test_a_broken_state_is_named(tmp_path):
 
 def test_the_state_of_another_network_is_named(tmp_path):
     save_state(fresh(), tmp_path / "state.pt")
-    other = Architecture.from_line("4 M | gap", norm="batch", input=(1, 16, 16), classes=3)
+    other = Architecture.from_string("4 M | gap", norm="batch", input=(1, 16, 16), classes=3)
     with pytest.raises(CheckpointError, match="of another network or recipe"):
         load_state(fresh(net=other), tmp_path / "state.pt")
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from verydeep.architecture.architecture import Architecture
 from verydeep.models.build import build
-from verydeep.spec.arch import Architecture
-from verydeep.train.muon import Muon, orthogonalise
+from verydeep.train.muon import Muon, orthogonalize
 from verydeep.train.optimizer import OptimizerConfig, build_optimizers, set_rate
 
-NET = Architecture.from_line("8 M 16 | gap 12", norm="batch", input=(1, 8, 8), classes=3, dropout=0.0)
+NET = Architecture.from_string("8 M 16 | gap 12", norm="batch", input=(1, 8, 8), classes=3, dropout=0.0)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "muon"])
@@ -61,19 +61,19 @@ def test_muon_takes_a_closure_as_torchs_optimizers_do():
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 40), (40, 16)])
-def test_orthogonalise_evens_out_the_singular_values(shape):
+def test_orthogonalize_evens_out_the_singular_values(shape):
     torch.manual_seed(0)
-    before, after = torch.randn(shape), orthogonalise(torch.randn(shape))
+    before, after = torch.randn(shape), orthogonalize(torch.randn(shape))
     spread = torch.linalg.svdvals(after)
     assert after.shape == before.shape
     assert float(spread.median()) > 0.3 and float(spread.max()) < 1.5
 
 
-def test_orthogonalise_keeps_the_directions():
+def test_orthogonalize_keeps_the_directions():
     torch.manual_seed(0)
     u, _, v = torch.linalg.svd(torch.randn(6, 6))
     matrix = u @ torch.diag(torch.tensor([3.0, 2.5, 2.0, 1.5, 1.2, 1.0])) @ v
-    aligned = torch.diagonal(u.T @ orthogonalise(matrix) @ v.T)
+    aligned = torch.diagonal(u.T @ orthogonalize(matrix) @ v.T)
     assert (aligned > 0.5).all()
 
 

@@ -7,14 +7,14 @@ import torch
 from lightning_fabric import Fabric
 from torch.nn import functional
 
+from verydeep.architecture.architecture import Architecture
 from verydeep.models.build import build
-from verydeep.spec.arch import Architecture
 from verydeep.train.slices import backward_in_slices
 
 CRITERION = partial(functional.cross_entropy, label_smoothing=0.1)
-PLAIN = Architecture.from_line("6 M 8 | gap 12", input=(1, 8, 8), classes=3, dropout=0.0)
+PLAIN = Architecture.from_string("6 M 8 | gap 12", input=(1, 8, 8), classes=3, dropout=0.0)
 NORMED = PLAIN.with_batch_norm()
-DROPPED = Architecture.from_line("6 M 8 | gap 12", input=(1, 8, 8), classes=3, dropout=0.5)
+DROPPED = Architecture.from_string("6 M 8 | gap 12", input=(1, 8, 8), classes=3, dropout=0.5)
 
 
 @pytest.fixture

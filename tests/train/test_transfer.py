@@ -8,21 +8,22 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data import synthetic
+from verydeep.data.augment import AugmentConfig
 from verydeep.data.images import channel_statistics
-from verydeep.data.transforms import AugmentConfig, normalise
+from verydeep.data.normalize import normalize
 from verydeep.errors import DataError, LearningError
+from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
-from verydeep.evaluate.predict import predict
 from verydeep.models.build import build
+from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import cut
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
-from verydeep.train.inputs import PixelInputs, fill, map_inputs
+from verydeep.train.frozen_features import PixelInputs, fill, map_inputs
 from verydeep.train.session import ema_decay, rates
 from verydeep.train.transfer import fine_tune
 from verydeep.train.tuning import FineTuneConfig, TuningState, fresh, scratch_config
-from verydeep.weights.checkpoint import Checkpoint
 
 IMAGES = synthetic.shapes(240, size=16, classes=3, seed=1)
 TRAIN, VAL = IMAGES.select(torch.arange(160)), IMAGES.select(torch.arange(160, 240))
@@ -41,7 +42,7 @@ def fabric():
 
 def network(line="8 M 16 M | gap 16", norm="none", seed=0, **settings):
     torch.manual_seed(seed)
-    model = build(Architecture.from_line(line, norm=norm, input=(1, 16, 16), classes=3, **settings)).eval()
+    model = build(Architecture.from_string(line, norm=norm, input=(1, 16, 16), classes=3, **settings)).eval()
     return Checkpoint(model, SEEN, TRAIN.classes)
 
 
@@ -83,13 +84,13 @@ def test_maps_kept_are_those_computed(fabric, norm):
         assert sum(fill(maps, below, pixels, fabric)) == 2 * len(TRAIN) + len(VAL)
         places = torch.arange(40)
         shown = maps.batch(places, epoch=0, step=0)
-        plain = below(normalise(TRAIN.pixels[places], SEEN))
-        turned = below(normalise(TRAIN.pixels[places].flip(-1), SEEN))
+        plain = below(normalize(TRAIN.pixels[places], SEEN))
+        turned = below(normalize(TRAIN.pixels[places].flip(-1), SEEN))
         as_is = torch.isclose(shown, plain, atol=1e-5).flatten(1).all(1)
         mirrored = torch.isclose(shown, turned, atol=1e-5).flatten(1).all(1)
         assert (as_is ^ mirrored).all()
         assert 8 < int(mirrored.sum()) < 32  # about half of them
-        whole = model(normalise(VAL.pixels, SEEN))
+        whole = model(normalize(VAL.pixels, SEEN))
         logits = torch.cat([above(each) for each in maps.validation()])
         assert torch.allclose(logits, whole, atol=1e-5)
 
@@ -152,7 +153,7 @@ def test_the_best_epoch_is_kept(fabric):
     assert results[-1].val_balanced > 0.6
     best = max(results, key=lambda result: (result.val_balanced, -result.val_loss))
     assert (state.best.epoch, state.best.balanced) == (best.epoch, best.val_balanced)
-    logits = predict(state.kept().model, VAL.pixels, SEEN)
+    logits = predict_logits(state.kept().model, VAL.pixels, SEEN)
     assert balanced_accuracy(logits, VAL.labels) == pytest.approx(best.val_balanced)
     assert [result.is_best for result in results][best.epoch - 1]
 
@@ -200,7 +201,7 @@ def test_what_stops_it_leaves_the_best_so_far(fabric):
     with pytest.raises(KeyboardInterrupt):
         list(fine_tune(state, TRAIN, VAL, fabric, after_step=stop))
     assert state.best is not None
-    assert predict(state.kept().model, VAL.pixels, SEEN).shape == (80, 3)
+    assert predict_logits(state.kept().model, VAL.pixels, SEEN).shape == (80, 3)
 
 
 def test_what_stops_it_before_the_first_step_leaves_the_network(fabric):

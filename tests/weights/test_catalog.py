@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from verydeep.analyze.trace import trace
+from verydeep.architecture import zoo
+from verydeep.architecture.preprocess import CAFFE, IMAGENET, Preprocess
 from verydeep.errors import CheckpointError
-from verydeep.spec import zoo
-from verydeep.spec.preprocess import CAFFE, IMAGENET, Preprocess
 from verydeep.weights.catalog import catalog, find_published
 
 ROWS = {row.name: row for row in catalog()}
@@ -54,7 +54,7 @@ def test_torchvisions_rows(line):
     name, file, mib, top1, top5 = line.split()
     row = ROWS[name]
     assert row.addresses == (f"https://download.pytorch.org/models/{file}",)
-    assert round(row.fingerprint.size / 2**20, 3) == float(mib)
+    assert round(row.checksum.size / 2**20, 3) == float(mib)
     if top1 == "nan":
         assert (row.top1, row.top5) == (None, None)
     else:
@@ -70,21 +70,21 @@ def test_torchvisions_rows_are_all():
 def test_a_torchvision_hash_begins_with_the_digits_of_its_file():  # torch.hub's HASH_REGEX, -([a-f0-9]*)\.
     for row in of("torchvision"):
         digits = row.file.rsplit("-", 1)[1].removesuffix(".pth")
-        assert row.fingerprint.digest.startswith(f"sha256:{digits}")
-        assert len(row.fingerprint.digest) in (len("sha256:") + 8, len("sha256:") + 64)
+        assert row.checksum.digest.startswith(f"sha256:{digits}")
+        assert len(row.checksum.digest) in (len("sha256:") + 8, len("sha256:") + 64)
 
 
 def test_a_file_is_as_long_as_its_parameters_and_a_little_more():
     for row in ROWS.values():
-        if row.fingerprint.size:
+        if row.checksum.size:
             layers = trace(zoo.resolve(row.architecture)).layers
             held = [layer for layer in layers if layer.kind != "fc" or "notop" not in row.file]
             parameters = 4 * sum(layer.parameters for layer in held)
-            assert parameters < row.fingerprint.size < 1.01 * parameters + 200_000, row.name
+            assert parameters < row.checksum.size < 1.01 * parameters + 200_000, row.name
 
 
 def test_keras_rows():
-    assert {row.file: row.fingerprint.digest for row in of("keras")} == {
+    assert {row.file: row.checksum.digest for row in of("keras")} == {
         file: f"md5:{digest}" for file, digest in KERAS.items()
     }
     for row in of("keras"):
@@ -101,14 +101,14 @@ def test_keras_rows():
     assert ROWS["vgg19.keras"].top5 == pytest.approx(1 - 0.10012)
 
 
-def test_timms_rows():  # timm 1.0.31, models/vgg.py and models/resnet.py: the tags, hub id and licence
+def test_timms_rows():  # timm 1.0.31, models/vgg.py and models/resnet.py: the tags, hub id and license
     vggs = {f"vgg{depth}{norm}.tv_in1k" for depth in (11, 13, 16, 19) for norm in ("", "_bn")}
     resnets = {f"resnet{depth}.tv_in1k" for depth in (18, 34, 50, 101, 152)}
     newer = {f"resnet{depth}.tv2_in1k" for depth in (50, 101, 152)}
     assert {row.name for row in of("timm")} == vggs | resnets | newer
     for row in of("timm"):
         assert row.addresses == (f"https://huggingface.co/timm/{row.name}/resolve/main/model.safetensors",)
-        assert row.licence == "BSD-3-Clause"
+        assert row.license == "BSD-3-Clause"
         assert row.preprocess.resize == (232 if row.name in newer else 256)  # crop_pct 0.965 and 0.875
 
 
@@ -182,7 +182,7 @@ def test_an_unknown_name_is_told_the_nearest(said, answer):
 
 def test_values_are_json_with_null_for_what_is_not_stated():
     values = ROWS["vgg11.imagenet1k_v1"].values
-    assert (values["sha256"], values["md5"], values["licence"]) == ("8a719046", None, None)
+    assert (values["sha256"], values["md5"], values["license"]) == ("8a719046", None, None)
     assert values["bytes_rounded"] and values["default"] and not values["features_only"]
     assert ROWS["vgg11.tv_in1k"].values["sha256"] is None
     assert Preprocess.from_dict(values["preprocess"]) == IMAGENET
@@ -190,7 +190,7 @@ def test_values_are_json_with_null_for_what_is_not_stated():
 
 def test_the_catalog_needs_no_torch():
     code = (
-        "import sys; from verydeep.weights.fetch import find_published; find_published('vgg16')\n"
+        "import sys; from verydeep.weights.download_weights import find_published; find_published('vgg16')\n"
         "assert not {'torch', 'numpy', 'pydantic', 'rich'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,14 +4,14 @@ import h5py
 import pytest
 import torch
 
+from verydeep.architecture import zoo
+from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build
-from verydeep.spec import zoo
-from verydeep.spec.preprocess import CAFFE, CAFFE_RGB, IMAGENET
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
 from verydeep.weights.export import NETWORKS, export_weights, in_rgb, keras_mode
 from verydeep.weights.load import load
-from verydeep.weights.published import numbered_classes
+from verydeep.weights.preprocessing import numbered_classes
 
 
 def trained(name, preprocess=IMAGENET, *, classes=3):
@@ -45,7 +45,7 @@ def test_a_resnet_goes_out_and_comes_back(project, file, tmp_path):
 
 @pytest.mark.parametrize(("project", "file"), [("timm", "w.safetensors"), ("keras", "w.h5")])
 def test_features_go_out_alone(project, file, tmp_path):
-    line = zoo.Architecture.from_line("64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap", classes=1)
+    line = zoo.Architecture.from_string("64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap", classes=1)
     network = Checkpoint(build(line).eval(), IMAGENET, ())
     exported = export_weights(network, project, tmp_path / file)
     assert exported.tensors == 26
@@ -55,7 +55,7 @@ def test_features_go_out_alone(project, file, tmp_path):
 
 
 def test_keras_finds_its_attributes(tmp_path):
-    line = zoo.Architecture.from_line("64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap", classes=1)
+    line = zoo.Architecture.from_string("64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap", classes=1)
     export_weights(Checkpoint(build(line), CAFFE, ()), "keras", tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5") as file:
         assert list(file.attrs["layer_names"])[:2] == ["block1_conv1", "block1_conv2"]
@@ -88,7 +88,7 @@ def test_what_the_other_has_not_is_refused(name, project, file, said, tmp_path):
 
 
 def test_keras_has_no_pool_that_fits_the_map_to_the_head(tmp_path):
-    small = zoo.Architecture.from_line(
+    small = zoo.Architecture.from_string(
         "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | pool2 4 4", classes=2, input=(3, 32, 32)
     )
     with pytest.raises(CheckpointError, match="keras has no network"):

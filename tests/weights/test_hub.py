@@ -6,16 +6,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError, HubError
 from verydeep.models.build import build
-from verydeep.report.card import model_card
-from verydeep.spec.arch import Architecture
-from verydeep.spec.preprocess import Preprocess
-from verydeep.weights.checkpoint import Checkpoint, load, save
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.report.model_card import model_card
+from verydeep.weights.checkpoint_file import load, save
 from verydeep.weights.hub import pull, push
 
 pytest.importorskip("huggingface_hub")
-NET = Architecture.from_line("8 M (8 8) | gap 6", "tiny", norm="batch", input=(1, 8, 8), classes=2)
+NET = Architecture.from_string("8 M (8 8) | gap 6", "tiny", norm="batch", input=(1, 8, 8), classes=2)
 
 
 @pytest.fixture

@@ -4,15 +4,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from verydeep.errors import CheckpointError, SpecError
+from verydeep.architecture import zoo
+from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
+from verydeep.errors import ArchitectureError, CheckpointError
 from verydeep.models.build import build as build_new
-from verydeep.spec import zoo
-from verydeep.spec.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
-from verydeep.weights.checkpoint import Checkpoint, save
-from verydeep.weights.checkpoint import load as load_checkpoint
-from verydeep.weights.contents import inspect
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.weights.checkpoint_file import load as load_checkpoint
+from verydeep.weights.checkpoint_file import save
+from verydeep.weights.inspect import inspect
 from verydeep.weights.load import build, load, load_classifier, pretrained
-from verydeep.weights.published import imagenet_classes
+from verydeep.weights.preprocessing import imagenet_classes
 
 from .plain import PlainResNet, PlainVgg, drawn
 
@@ -32,7 +33,7 @@ def test_a_file_of_plain_torch_modules_gives_their_logits(line, tmp_path):
     kind, arguments, settings, norm = PLANS[line]
     plain = drawn(kind(*arguments, **settings))
     torch.save(plain.state_dict(), tmp_path / "w.pth")
-    architecture = zoo.Architecture.from_line(
+    architecture = zoo.Architecture.from_string(
         line, norm=norm, conv_bias="(" not in line, classes=3, input=(3, 32, 32)
     )
     made = pretrained(architecture, tmp_path / "w.pth")
@@ -73,11 +74,11 @@ def test_the_same_number_of_classes_keeps_the_last_layer(vgg, vgg_file):
     assert fitted(vgg_file, classes=3).new == ()
 
 
-def test_in_grey_the_first_convolution_is_summed(vgg, vgg_file):
+def test_in_gray_the_first_convolution_is_summed(vgg, vgg_file):
     model = build(LINE, weights=vgg_file, channels=1, size=16)
     assert torch.equal(model.features[0].weight, vgg.features[0].weight.sum(1, keepdim=True))
-    grey = torch.randn(2, 1, 16, 16)
-    torch.testing.assert_close(model(grey), vgg(grey.expand(-1, 3, -1, -1)), atol=1e-5, rtol=1e-5)
+    gray = torch.randn(2, 1, 16, 16)
+    torch.testing.assert_close(model(gray), vgg(gray.expand(-1, 3, -1, -1)), atol=1e-5, rtol=1e-5)
 
 
 def test_another_size_keeps_the_head_and_pools_to_its_grid(vgg, vgg_file):
@@ -120,8 +121,8 @@ def test_what_was_made_is_saved_and_loaded_again(vgg, vgg_file, tmp_path):
     made = fitted(vgg_file, channels=1).checkpoint
     save(made, tmp_path / "made.safetensors")
     again = load_checkpoint(tmp_path / "made.safetensors")
-    grey = torch.randn(2, 1, 16, 16)
-    assert torch.equal(again.model(grey), made.model(grey))
+    gray = torch.randn(2, 1, 16, 16)
+    assert torch.equal(again.model(gray), made.model(gray))
     assert (again.preprocess, again.classes) == (made.preprocess, made.classes)
 
 
@@ -228,9 +229,9 @@ def test_weights_of_another_network_of_the_zoo_are_named(tmp_path):
         build("vgg16", weights=tmp_path / "w.pth")
 
 
-def test_grey_weights_take_no_colour(tmp_path):
+def test_gray_weights_take_no_color(tmp_path):
     torch.save(build_new(zoo.resolve("vgg-tiny")).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(SpecError, match="trained on images of 1 channels"):
+    with pytest.raises(ArchitectureError, match="trained on images of 1 channels"):
         build("vgg-tiny", weights=tmp_path / "w.pth", channels=3)
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from verydeep.data.transforms import normalise
+from verydeep.architecture import zoo
+from verydeep.architecture.preprocess import CAFFE
+from verydeep.data.normalize import normalize
 from verydeep.models.build import build
-from verydeep.spec import zoo
-from verydeep.spec.preprocess import CAFFE
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
 from verydeep.weights.export import export_weights
 from verydeep.weights.load import load
-from verydeep.weights.published import numbered_classes
+from verydeep.weights.preprocessing import numbered_classes
 
 pytestmark = [
     pytest.mark.slow,
@@ -110,7 +110,7 @@ def test_without_its_top(keras, tmp_path, record_property):
 def test_keras_loads_what_we_write(keras, name, tmp_path, record_property):
     torch.manual_seed(0)
     line = zoo.resolve(name).line.replace("pool7", "pool2")
-    model = build(zoo.Architecture.from_line(line, classes=10, input=(3, 64, 64))).eval()
+    model = build(zoo.Architecture.from_string(line, classes=10, input=(3, 64, 64))).eval()
     torch.nn.init.normal_(model.classifier[6].weight, std=0.05)
     written = export_weights(Checkpoint(model, CAFFE, numbered_classes(10)), "keras", tmp_path / "ours.h5")
     network = theirs(keras, name.upper(), 64, draw=False)
@@ -123,5 +123,5 @@ def test_caffes_preprocessing_is_keras_own(keras):
     pixels = torch.randint(256, (2, 3, 8, 8), dtype=torch.uint8)
     images = pixels.permute(0, 2, 3, 1).numpy().astype(np.float32)
     expected = keras.applications.vgg16.preprocess_input(images, data_format="channels_last")
-    got = normalise(pixels, CAFFE).permute(0, 2, 3, 1).numpy()
+    got = normalize(pixels, CAFFE).permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(got, expected, atol=2e-5)

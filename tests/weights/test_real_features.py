@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET
 from verydeep.data.decode import decode
-from verydeep.data.transforms import normalise
+from verydeep.data.normalize import normalize
 from verydeep.models.build import build
-from verydeep.spec.preprocess import CAFFE, CAFFE_RGB, IMAGENET
-from verydeep.weights.contents import inspect
+from verydeep.weights.inspect import inspect
 from verydeep.weights.load import load
-from verydeep.weights.published import preprocess_of
+from verydeep.weights.preprocessing import preprocess_of
 
 from .plain import PlainVgg
 
@@ -40,10 +40,10 @@ def pixels(cell_photographs):
 
 def last_maps(model, pixels):
     with torch.inference_mode():
-        return model.features(normalise(pixels, CAFFE_RGB.for_input(3, SIZE)))
+        return model.features(normalize(pixels, CAFFE_RGB.for_input(3, SIZE)))
 
 
-def test_the_file_is_recognised_whole(real_features):
+def test_the_file_is_recognized_whole(real_features):
     found = inspect(real_features)
     assert (found.network, found.layout, found.has_head) == ("vgg16", "torchvision", False)
     assert found.parameters == 14_714_688 and len(found.matched) == 26
@@ -71,7 +71,7 @@ def test_a_plain_module_with_the_same_tensors_agrees(network, pixels, real_featu
 
 
 def test_maps_have_the_scale_and_the_sparseness_of_these_weights(network, pixels):
-    maps, seen = normalise(pixels, CAFFE_RGB.for_input(3, SIZE)), {}
+    maps, seen = normalize(pixels, CAFFE_RGB.for_input(3, SIZE)), {}
     with torch.inference_mode():
         for index, layer in enumerate(network.model.features):
             maps = layer(maps)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from verydeep.analyze.published import Published, published
+from verydeep.analyze.published_accuracy import PublishedAccuracy, published
 from verydeep.analyze.trace import Trace, trace
-from verydeep.spec.arch import Architecture
-from verydeep.spec.layers import Shape
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layers import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Comparison:
     activations: int
     receptive_field: int
     """Of the last convolution, in px of the input."""
-    published: tuple[Published, ...]
+    published: tuple[PublishedAccuracy, ...]
     """Accuracies that others measured; empty where none is known."""
 
 

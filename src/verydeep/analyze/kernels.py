@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from verydeep.analyze.trace import trace
-from verydeep.spec.arch import Architecture
+from verydeep.architecture.architecture import Architecture
 
 LARGE = (5, 7)
 """The kernels that a stack is held against: two 3x3 see 5 px, three see 7."""
@@ -41,7 +41,7 @@ def why_3x3(channels: int = 64) -> tuple[Stack, ...]:
 def _stack(channels: int, kernel: int, convs: int, large: int) -> Stack:
     """``convs`` convolutions; ``large`` are the weights of the kernel they stand for."""
     line = f"{channels}k{kernel}x{convs} | gap"
-    architecture = Architecture.from_line(line, input=(channels, SIDE, SIDE))
+    architecture = Architecture.from_string(line, input=(channels, SIDE, SIDE))
     rows = [row for row in trace(architecture).layers if row.kind == "conv"]
     weights = sum(row.weights for row in rows)
     return Stack(

@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 
-from verydeep.analyze.tape import Map, Tape
-from verydeep.analyze.widths import FP32, STATES, WIDTH, Dtype, Optimizer
-from verydeep.errors import SpecError
-from verydeep.spec.arch import Architecture
+from verydeep.analyze.dtypes import FP32, STATES, WIDTH, Dtype, Optimizer
+from verydeep.analyze.saved_tensors import Map, Tape
+from verydeep.architecture.architecture import Architecture
+from verydeep.errors import ArchitectureError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +99,10 @@ def forecast(
     activations in bf16; weights, gradients and optimizer in fp32.
 
     Raises:
-        SpecError: where the batch has no image.
+        ArchitectureError: where the batch has no image.
     """
     if batch < 1:
-        raise SpecError(f"a batch has at least one image, {batch} given")
+        raise ArchitectureError(f"a batch has at least one image, {batch} given")
     tape = Tape(architecture, WIDTH[dtype])
     parameters = sum(row.parameters for row in tape.rows)
     statistics = sum(2 * row.output[0] for row in tape.rows if row.kind == "norm" and row.parameters)

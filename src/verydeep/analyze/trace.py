@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from verydeep.spec.arch import Architecture
-from verydeep.spec.layers import Conv, LocalNorm, MaxPool, Residual, Shape
-from verydeep.spec.names import derived_name, fc_names, grid_name, layer_names
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layer_names import derived_name, fc_names, grid_name, layer_names
+from verydeep.architecture.layers import Conv, LocalNorm, MaxPool, Residual, Shape
 
 Kind = Literal["conv", "norm", "pool", "add", "fc"]
 _PROJECTION = "_project"
@@ -94,7 +94,7 @@ class _View:
     field: int = 1
     """Pixels of the input, a side, that one value sees."""
     jump: int = 1
-    """Pixels of the input between neighbouring values."""
+    """Pixels of the input between neighboring values."""
 
     def through(self, window: Conv | MaxPool) -> "_View":
         return _View(

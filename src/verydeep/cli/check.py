@@ -7,14 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.progress import Progress
 
-from verydeep.cli.console import err, out, print_json
-from verydeep.data.doctor import Checkup
-from verydeep.data.doctor import check as check_samples
-from verydeep.data.duplicates import LEAST_SIMILARITY
-from verydeep.data.findings import Finding, findings
-from verydeep.data.reading import read_samples
+from verydeep.check.check import Checkup
+from verydeep.check.check import check as check_samples
+from verydeep.check.duplicates import LEAST_SIMILARITY
+from verydeep.check.findings import Finding, findings
+from verydeep.check.grouping import read_grouped
 from verydeep.errors import DataError
-from verydeep.report.doctor import as_values, findings_table, summary_table, write_page
+from verydeep.report.check_page import as_values, findings_table, summary_table, write_page
+from verydeep.terminal.console import err, out, print_json
 
 MOST_NAMED = 10
 """Damaged files whose reason is told on the terminal; JSON and the page have all."""
@@ -52,7 +52,7 @@ def check(
     """
     if out_ and out_.suffix != ".html":
         raise DataError(f"{out_} is no .html; name such a file for the page")
-    samples = read_samples(folder, group_by=group_by)
+    samples = read_grouped(folder, group_by)
     with Progress(console=err(), transient=True) as bar:
         task = bar.add_task("Looking", total=len(samples))
         checkup = check_samples(

@@ -7,16 +7,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from verydeep.analyze.compare import compare
-from verydeep.cli.console import err, print_json
-from verydeep.cli.sheets import AsForm, Form, print_sheets
-from verydeep.errors import SpecError
-from verydeep.report.costs import comparison_sheet
-from verydeep.spec import zoo
+from verydeep.architecture import zoo
+from verydeep.errors import ArchitectureError
+from verydeep.tables.cost_tables import comparison_sheet
+from verydeep.terminal.console import err, print_json
+from verydeep.terminal.table_flags import AsTableFormat, TableFormat, print_sheets
 
 
 def compare_networks(
     *networks: Annotated[str, Parameter(name="NETWORK")],
-    form: AsForm = None,
+    form: AsTableFormat = None,
     plot: Path | None = None,
 ) -> int:
     """Put networks side by side: depth, parameters, MACs, activations, field, published accuracy.
@@ -31,11 +31,11 @@ def compare_networks(
         Draw them as bars into FILE.png or FILE.svg.
     """
     if not networks:
-        raise SpecError("compare requires networks, such as: verydeep compare vgg16 resnet34")
-    form = form or Form()
+        raise ArchitectureError("compare requires networks, such as: verydeep compare vgg16 resnet34")
+    form = form or TableFormat()
     compared = compare(map(zoo.resolve, networks))
     if plot:
-        from verydeep.report.pictures import save_comparison_picture
+        from verydeep.pictures.cost_image import save_comparison_picture
 
         save_comparison_picture(compared, plot)
         err().print(f"Wrote {plot}", markup=False, soft_wrap=True)

@@ -7,11 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.progress import track
 
-from verydeep.cli.console import err, out, print_json
 from verydeep.data.decode import image_files
-from verydeep.embed.store import About, check_out, write_vectors
-from verydeep.embed.vectors import BATCH_SIZE, Embedder
-from verydeep.recipes.machine import Device, choose_device
+from verydeep.embed.embedder import BATCH_SIZE, Embedder
+from verydeep.embed.vector_file import About, check_out, write_vectors
+from verydeep.terminal.console import err, out, print_json
+from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
 
 

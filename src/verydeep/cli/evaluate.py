@@ -1,4 +1,4 @@
-"""``verydeep evaluate``: how good a trained network is on labelled images."""
+"""``verydeep evaluate``: how good a trained network is on labeled images."""
 
 import shlex
 import sys
@@ -10,21 +10,21 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
-from verydeep.cli.console import err, out, print_json
-from verydeep.cli.labelled import Labelled, read_labelled
-from verydeep.cli.progress import ImageProgress
-from verydeep.data.partition import Wanted
+from verydeep.data.split_file import WantedPart
 from verydeep.data.stream import Broken
 from verydeep.errors import DataError, ShapeError
-from verydeep.evaluate.assessment import Assessment, assess
-from verydeep.evaluate.intervals import Interval
+from verydeep.evaluate.confidence_intervals import Interval
+from verydeep.evaluate.evaluation import Assessment, assess
+from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
 from verydeep.evaluate.metrics import worst_mistakes
 from verydeep.evaluate.protocols import Protocol, ProtocolName, look, protocol
-from verydeep.recipes.machine import Device, choose_device
-from verydeep.report.evaluation import EvaluationReport, write_evaluation
-from verydeep.report.measured import evaluation_table
-from verydeep.report.page import Picture, picture
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.report.evaluation_page import EvaluationReport, write_evaluation
+from verydeep.report.training_page import Picture, picture
+from verydeep.tables.evaluation_table import evaluation_table
+from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.progress import ByteProgress, ImageProgress
+from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load_classifier
 
 
@@ -36,13 +36,13 @@ def evaluate(
     protocol_: Annotated[ProtocolName, Parameter(name="--protocol")] = "single",
     scales: str | None = None,
     flip: bool = True,
-    part: Wanted | None = None,
+    part: WantedPart | None = None,
     group_by: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Measure the network of RUN on the labelled images of DATA: their test part where there is one.
+    """Measure the network of RUN on the labeled images of DATA: their test part where there is one.
 
     A broken file is reported, and the rest goes on; the exit code is then 1.
 
@@ -72,8 +72,8 @@ def evaluate(
     """
     network = load_classifier(run)
     way = protocol(protocol_, network.preprocess, scales=_numbers(scales), flip=flip)
-    images = read_labelled(data, network.classes, run, part, group_by)
-    err().print(f"Measuring on {images.words}", markup=False, soft_wrap=True)
+    images = _read(data, network.classes, run, part, group_by)
+    err().print(f"Measuring on {images.description}", markup=False, soft_wrap=True)
     measured = _measure(network, images, way, device)
     for broken in measured.broken:
         err().print(broken.why, markup=False, soft_wrap=True)
@@ -86,6 +86,13 @@ def evaluate(
         if out_ is not None:
             out().print(f"Page: {out_}", markup=False, soft_wrap=True)
     return 1 if measured.broken else 0
+
+
+def _read(
+    data: str, classes: tuple[str, ...], run: Path, part: WantedPart | None, group_by: str | None
+) -> LabeledImages:
+    with ByteProgress(err(), f"Downloading {data}") as progress:
+        return read_labeled(data, classes, run, part, group_by, progress)
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:
@@ -107,7 +114,7 @@ class _Measured:
     broken: tuple[Broken, ...]
 
 
-def _measure(network: Checkpoint, images: Labelled, way: Protocol, device: Device) -> _Measured:
+def _measure(network: Checkpoint, images: LabeledImages, way: Protocol, device: Device) -> _Measured:
     model = network.model.to(choose_device(device))
     with ImageProgress(err(), "Evaluating", len(images)) as progress:
         seen = list(progress.follow(look(model, images.source, network.preprocess, way)))
@@ -132,7 +139,7 @@ def _temperature(network: Checkpoint, way: Protocol) -> float | None:
     return float(known) if known is not None and way.name == "single" else None
 
 
-def _values(measured: _Measured, way: Protocol, images: Labelled) -> dict[str, Any]:
+def _values(measured: _Measured, way: Protocol, images: LabeledImages) -> dict[str, Any]:
     assessment, result = measured.assessment, measured.assessment.evaluation
     scaled = assessment.scaled
     return {
@@ -164,7 +171,9 @@ def _ends(interval: Interval) -> tuple[float, float]:
     return interval.low, interval.high
 
 
-def _report(network: Checkpoint, images: Labelled, way: Protocol, measured: _Measured) -> EvaluationReport:
+def _report(
+    network: Checkpoint, images: LabeledImages, way: Protocol, measured: _Measured
+) -> EvaluationReport:
     notes = []
     if measured.broken:
         notes.append(f"{len(measured.broken):,} files could not be read, and are left out.")
@@ -172,7 +181,7 @@ def _report(network: Checkpoint, images: Labelled, way: Protocol, measured: _Mea
         notes.append("The temperature that is known was fitted for the protocol single: nothing is scaled.")
     return EvaluationReport(
         title=f"{network.model.architecture.name} on {images.name}",
-        images=images.words,
+        images=images.description,
         protocol=way.words,
         assessment=measured.assessment,
         pictures=tuple(_pictures(images, measured, network.classes)),
@@ -181,7 +190,7 @@ def _report(network: Checkpoint, images: Labelled, way: Protocol, measured: _Mea
     )
 
 
-def _pictures(images: Labelled, measured: _Measured, classes: tuple[str, ...]) -> list[Picture]:
+def _pictures(images: LabeledImages, measured: _Measured, classes: tuple[str, ...]) -> list[Picture]:
     found = []
     for mistake in worst_mistakes(measured.logits, measured.labels, classes):
         place = int(measured.places[mistake.index])

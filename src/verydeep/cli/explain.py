@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.progress import track
 
-from verydeep.cli.console import err, out, print_json
 from verydeep.cli.explain_layers import Broken, say_broken, show_filters, show_patches
 from verydeep.data.decode import decode, image_files
 from verydeep.errors import DataError
-from verydeep.explain.heat import HeatMap, Method, heat_maps
-from verydeep.recipes.machine import Device, choose_device
-from verydeep.report.heat_sheet import Shown, shown, write_heat_sheet
-from verydeep.report.overlay import in_words, method_in_words, write_overlay
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.explain.heat_maps import HeatMap, Method, heat_maps
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.pictures.heat_map_image import in_words, method_in_words, write_overlay
+from verydeep.report.heat_map_page import Shown, shown, write_heat_sheet
+from verydeep.terminal.console import err, out, print_json
+from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
 
 

@@ -10,12 +10,12 @@ from jaxtyping import UInt8
 from rich.progress import track
 from torch import Tensor
 
-from verydeep.cli.console import err, out, print_json
 from verydeep.data.decode import decode
 from verydeep.errors import DataError
 from verydeep.explain.patches import Channel, first_filters, strongest_patches
-from verydeep.report.patches import write_filters, write_patches
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.pictures.patches_image import write_filters, write_patches
+from verydeep.terminal.console import err, out, print_json
 
 BATCH_SIZE = 16
 """Images at a time in the search for patches."""

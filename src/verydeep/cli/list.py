@@ -3,9 +3,9 @@
 from typing import Any
 
 from verydeep.analyze.trace import trace
-from verydeep.cli.console import out, print_json
-from verydeep.report.tables import zoo_table
-from verydeep.spec.zoo import ROWS, Row
+from verydeep.architecture.zoo import ROWS, ZooRow
+from verydeep.tables.network_table import zoo_table
+from verydeep.terminal.console import out, print_json
 
 
 def list_networks(*, json: bool = False) -> int:
@@ -23,7 +23,7 @@ def list_networks(*, json: bool = False) -> int:
     return 0
 
 
-def _values(row: Row) -> dict[str, Any]:
+def _values(row: ZooRow) -> dict[str, Any]:
     traced = trace(row.architecture)
     return {
         "name": row.name,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import cyclopts
 
-from verydeep.cli.console import say_error
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
+from verydeep.terminal.console import say_error
 
 
 def _version() -> str:

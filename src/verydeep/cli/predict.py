@@ -8,15 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.progress import Progress
 
-from verydeep.cli.console import err, out, print_json
-from verydeep.data.reading import read_sources
-from verydeep.data.samples import Source
+from verydeep.data.open_images import read_sources
+from verydeep.data.samples import ImageSource
 from verydeep.errors import DataError, Interrupted
-from verydeep.evaluate.label import Prediction, label
-from verydeep.evaluate.predictions import check_out, label_into, left_to_do, open_predictions
-from verydeep.recipes.machine import Device, choose_device
-from verydeep.report.numbers import percent
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.evaluate.predict import Prediction
+from verydeep.evaluate.predict import predict as predict_images
+from verydeep.evaluate.prediction_file import check_out, label_into, left_to_do, open_predictions
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.tables.format import percent
+from verydeep.terminal.console import err, out, print_json
+from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load_classifier
 
 TOP_PRINTED = 3
@@ -65,7 +66,7 @@ def predict(
     if out_:
         return _write(network, sources, out_, resume, top or TOP_WRITTEN, batch, json)
     named = top or (None if json else TOP_PRINTED)
-    batches = label(network, sources, top=named, batch_size=batch)
+    batches = predict_images(network, sources, top=named, batch_size=batch)
     predictions = _watched(batches, len(sources), bar=not out().is_terminal)
     broken = _print_list(predictions) if json else _print_lines(predictions)
     return 1 if broken else 0
@@ -100,8 +101,8 @@ def _print_lines(predictions: Iterator[Prediction]) -> int:
             told.print(prediction.error, markup=False, soft_wrap=True)
             broken += 1
         else:
-            likeliest = ", ".join(f"{name} {percent(share, 1)}" for name, share in prediction.likeliest)
-            said.print(f"{prediction.file}: {likeliest}", markup=False, soft_wrap=True)
+            top_classes = ", ".join(f"{name} {percent(share, 1)}" for name, share in prediction.top_classes)
+            said.print(f"{prediction.file}: {top_classes}", markup=False, soft_wrap=True)
     return broken
 
 
@@ -118,7 +119,7 @@ def _print_list(predictions: Iterator[Prediction]) -> int:
 
 def _write(
     network: Checkpoint,
-    sources: list[Source],
+    sources: list[ImageSource],
     file: Path,
     resume: bool,
     top: int,
@@ -146,11 +147,11 @@ def _write(
         errors = [prediction.values for prediction in broken]
         print_json({"out": str(file), "predicted": count, "kept": kept, "broken": errors})
     else:
-        _summarise(file, count, kept, broken)
+        _summarize(file, count, kept, broken)
     return 1 if broken else 0
 
 
-def _summarise(file: Path, count: int, kept: int, broken: list[Prediction]) -> None:
+def _summarize(file: Path, count: int, kept: int, broken: list[Prediction]) -> None:
     for prediction in broken[:BROKEN_SHOWN]:
         err().print(prediction.error, markup=False, soft_wrap=True)
     if broken:

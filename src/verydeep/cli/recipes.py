@@ -5,10 +5,10 @@ from pathlib import Path
 import cyclopts
 from rich.table import Table
 
-from verydeep.cli.console import out, print_json
-from verydeep.data.files import replacing
+from verydeep.atomic_write import atomic_write
 from verydeep.errors import RecipeError
-from verydeep.recipes.recipe import recipe_names, recipe_text, summary
+from verydeep.terminal.console import out, print_json
+from verydeep.train.recipe import recipe_names, recipe_text, summary
 
 app = cyclopts.App(name="recipes", result_action="return_value")
 
@@ -48,7 +48,7 @@ def copy(name: str, to: Path | None = None, /) -> int:
     text = recipe_text(name)
     if target.exists():
         raise RecipeError(f"{target} exists already; name another file: verydeep recipes copy {name} FILE")
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     out().print(
         f"Wrote {target}. Train by it: verydeep train fashion-mnist --recipe {target}", soft_wrap=True

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from verydeep.analyze.trace import LayerRow, Trace, trace
-from verydeep.cli.console import err, out, print_json
-from verydeep.cli.forecast import TrainingFlags, memory_values
-from verydeep.cli.sheets import AsForm, Form, print_sheets
-from verydeep.errors import SpecError
-from verydeep.report import tables
-from verydeep.report.sheet import Sheet
-from verydeep.spec import zoo
-from verydeep.spec.arch import Architecture
+from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
+from verydeep.errors import ArchitectureError
+from verydeep.tables import network_table as tables
+from verydeep.tables.data_table import DataTable
+from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.memory_flags import TrainingFlags, memory_values
+from verydeep.terminal.table_flags import AsTableFormat, TableFormat, print_sheets
 
 if TYPE_CHECKING:
     from verydeep.analyze.memory import Forecast
@@ -30,7 +30,7 @@ def show(
     norm: bool = False,
     train: Annotated[TrainingFlags | None, Parameter(name="*")] = None,
     columns: str | None = None,
-    form: AsForm = None,
+    form: AsTableFormat = None,
     style: Literal["plain", "keras"] = "plain",
     plot: Path | None = None,
     diagram: Path | None = None,
@@ -45,7 +45,7 @@ def show(
     size
         Side of the images in px; the network's own by default.
     channels
-        1 for grey images, 3 for colour; the network's own by default. Of all maps, for --why-3x3.
+        1 for gray images, 3 for color; the network's own by default. Of all maps, for --why-3x3.
     classes
         Number of classes; the network's own by default.
     norm
@@ -66,28 +66,28 @@ def show(
     why_3x3
         Hold 5x5 and 7x7 against stacks of 3x3, on --channels maps; takes no network.
     """
-    form = form or Form()
+    form = form or TableFormat()
     if why_3x3:
         return _show_kernels(64 if channels is None else channels, form)
     if network is None:
-        raise SpecError("show requires a network: a name of `verydeep list`, or a line of text")
+        raise ArchitectureError("show requires a network: a name of `verydeep list`, or a line of text")
     architecture = _architecture(network, size, channels, classes, norm)
     train = train or TrainingFlags()
     if columns and "kept" in tables.chosen_columns(columns):
         train = TrainingFlags(**{**asdict(train), "training": True})
     traced, foreseen = trace(architecture), train.forecast(architecture)
     if plot:
-        from verydeep.report.pictures import save_layer_picture
+        from verydeep.pictures.cost_image import save_layer_picture
 
         save_layer_picture(traced, plot, foreseen)
         _say_written(plot)
     if diagram:
-        from verydeep.report.diagram import save_diagram
+        from verydeep.report.architecture_diagram import save_diagram
 
         save_diagram(architecture, diagram)
         _say_written(diagram)
-    if style == "keras" and form == Form():
-        from verydeep.report.keras import keras_summary
+    if style == "keras" and form == TableFormat():
+        from verydeep.tables.keras_summary import keras_summary
 
         out().print(keras_summary(traced))
     elif form.json:
@@ -100,17 +100,17 @@ def show(
     return 0
 
 
-def _memory_sheets(foreseen: "Forecast | None", memory: int) -> list[Sheet]:
+def _memory_sheets(foreseen: "Forecast | None", memory: int) -> list[DataTable]:
     if foreseen is None:
         return []
-    from verydeep.report.costs import memory_sheet
+    from verydeep.tables.cost_tables import memory_sheet
 
     return [memory_sheet(foreseen, memory)]
 
 
-def _show_kernels(channels: int, form: Form) -> int:
+def _show_kernels(channels: int, form: TableFormat) -> int:
     from verydeep.analyze.kernels import why_3x3
-    from verydeep.report.costs import kernel_sheet
+    from verydeep.tables.cost_tables import kernel_sheet
 
     stacks = why_3x3(channels)
     if form.json:

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.progress import track
 
-from verydeep.cli.console import err, out, print_json
 from verydeep.data.decode import image_files
 from verydeep.data.stream import Broken
-from verydeep.embed.neighbours import Neighbour, nearest
-from verydeep.embed.store import read_vectors
-from verydeep.embed.vectors import BATCH_SIZE, Embedder, VectorBatch
+from verydeep.embed.embedder import BATCH_SIZE, Embedder, VectorBatch
+from verydeep.embed.neighbors import Neighbor, nearest
+from verydeep.embed.vector_file import read_vectors
 from verydeep.errors import DataError
-from verydeep.recipes.machine import Device, choose_device
-from verydeep.report.contact_sheet import Sheet, check_sheet, write_sheet
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.report.contact_sheet import ContactSheet, check_sheet, write_sheet
+from verydeep.terminal.console import err, out, print_json
+from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
 
 STORED = frozenset({".npz", ".parquet"})
@@ -57,7 +57,7 @@ def similar(
     device
         Where to compute; auto takes a GPU where there is one.
     json
-        Print one JSON object: image, layer, neighbours, broken.
+        Print one JSON object: image, layer, neighbors, broken.
     """
     if count < 1:
         raise DataError(f"--count is {count}; ask for one image at least")
@@ -74,7 +74,7 @@ def similar(
     found = nearest(asked.vectors[0], _noting(batches, broken), count, leave_out=image)
     if out_:
         method = f"{network.model.architecture.name}, {embedder.layer}, cosine similarity"
-        write_sheet(Sheet(image, found, method), out_)
+        write_sheet(ContactSheet(image, found, method), out_)
     if json:
         print_json(_values(image, embedder.layer, found, broken))
     else:
@@ -106,19 +106,19 @@ def _noting(batches: Iterator[VectorBatch], broken: list[Broken]) -> Iterator[Ve
         yield batch
 
 
-def _values(image: Path, layer: str, found: tuple[Neighbour, ...], broken: list[Broken]) -> dict[str, Any]:
+def _values(image: Path, layer: str, found: tuple[Neighbor, ...], broken: list[Broken]) -> dict[str, Any]:
     return {
         "image": str(image),
         "layer": layer,
-        "neighbours": [{"file": str(one.file), "similarity": one.similarity} for one in found],
+        "neighbors": [{"file": str(one.file), "similarity": one.similarity} for one in found],
         "broken": [{"file": str(one.source), "error": one.why} for one in broken],
     }
 
 
-def _say(found: tuple[Neighbour, ...], broken: list[Broken], sheet: Path | None) -> None:
+def _say(found: tuple[Neighbor, ...], broken: list[Broken], sheet: Path | None) -> None:
     for one in broken:
         err().print(one.why, markup=False, soft_wrap=True)
-    for neighbour in found:
-        out().print(f"{neighbour.similarity:.3f}  {neighbour.file}", markup=False, soft_wrap=True)
+    for neighbor in found:
+        out().print(f"{neighbor.similarity:.3f}  {neighbor.file}", markup=False, soft_wrap=True)
     if sheet:
         err().print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)

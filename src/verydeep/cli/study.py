@@ -8,19 +8,19 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from verydeep.cli.console import err, out, print_json
-from verydeep.cli.progress import ByteProgress
-from verydeep.cli.training import TrialProgress
+from verydeep.atomic_write import atomic_write
 from verydeep.data.builtin import load_dataset
-from verydeep.data.files import replacing
 from verydeep.errors import Interrupted
-from verydeep.recipes.machine import Device, choose_device, choose_precision, describe
-from verydeep.report.sheet import terminal
-from verydeep.report.study import StudyReport, markdown, write_study
-from verydeep.report.study_sheets import runs_sheet, studies_sheet
-from verydeep.study.run import default_workers, run_trials
-from verydeep.study.table import STUDIES, find
+from verydeep.report.study_page import StudyReport, markdown, write_study
+from verydeep.study.run_study import default_workers, run_trials
+from verydeep.study.studies import STUDIES, find
 from verydeep.study.trial import Study, Trial
+from verydeep.tables.data_table import terminal
+from verydeep.tables.study_table import runs_sheet, studies_sheet
+from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.progress import ByteProgress
+from verydeep.terminal.training_progress import TrialProgress
+from verydeep.train.device import Device, choose_device, choose_precision, describe
 
 FOLDER = Path("studies")
 """Where studies go that are given no place."""
@@ -81,7 +81,7 @@ def study(
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -14,19 +14,19 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from verydeep.analyze.trace import trace
-from verydeep.cli.console import BEGAN, err, out, print_json
-from verydeep.cli.progress import ByteProgress
-from verydeep.cli.settings import RecipeFlags, given
-from verydeep.cli.training import TrainingProgress
 from verydeep.data.builtin import load_dataset
 from verydeep.data.images import Dataset
 from verydeep.errors import Interrupted, RecipeError
-from verydeep.recipes.machine import Device
-from verydeep.recipes.recipe import Recipe, read_recipe, to_toml
-from verydeep.recipes.run import RunFolder, latest_unfinished_run, next_run_path
-from verydeep.recipes.train import RunResult, resume, start
-from verydeep.report.numbers import duration, percent, wilson_interval
-from verydeep.report.page import RunReport, write_page
+from verydeep.report.training_page import RunReport, write_page
+from verydeep.tables.format import duration, percent, wilson_interval
+from verydeep.terminal.console import BEGAN, err, out, print_json
+from verydeep.terminal.progress import ByteProgress
+from verydeep.terminal.recipe_flags import RecipeFlags, given
+from verydeep.terminal.training_progress import TrainingProgress
+from verydeep.train.device import Device
+from verydeep.train.recipe import Recipe, read_recipe, to_toml
+from verydeep.train.run_folder import RunFolder, latest_unfinished_run, next_run_path
+from verydeep.train.train import RunResult, resume, start
 
 RUNS = Path("runs")
 """Where runs go that are given no place."""

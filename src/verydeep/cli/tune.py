@@ -13,15 +13,20 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import TaskID
 
-from verydeep.cli.console import err, out, print_json
-from verydeep.cli.training import bar
 from verydeep.errors import Interrupted, RecipeError
-from verydeep.recipes.looks import looks
-from verydeep.recipes.machine import Device
-from verydeep.recipes.run import RunFolder, next_run_path
-from verydeep.recipes.tune import TuneWatcher
-from verydeep.recipes.tune import tune as tune_network
-from verydeep.recipes.tuning import (
+from verydeep.report.tune_page import write_tune
+from verydeep.tables.format import duration
+from verydeep.tables.tune_table import tuned_table
+from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.training_progress import bar
+from verydeep.train.class_imbalance import Balance
+from verydeep.train.device import Device
+from verydeep.train.epoch_result import TunedEpoch
+from verydeep.train.run_folder import RunFolder, next_run_path
+from verydeep.train.tuning import TuningState
+from verydeep.tune.heat_maps import looks
+from verydeep.tune.logistic_regression import STRENGTHS
+from verydeep.tune.result import (
     Candidate,
     PartSize,
     Reading,
@@ -31,13 +36,8 @@ from verydeep.recipes.tuning import (
     Wanted,
     Way,
 )
-from verydeep.report.numbers import duration
-from verydeep.report.tune import write_tune
-from verydeep.report.tuned import tuned_table
-from verydeep.train.balance import Balance
-from verydeep.train.probe import STRENGTHS
-from verydeep.train.results import TunedEpoch
-from verydeep.train.tuning import TuningState
+from verydeep.tune.tune import TuneWatcher
+from verydeep.tune.tune import tune as tune_network
 from verydeep.weights.load import load
 
 RUNS = Path("runs")
@@ -90,7 +90,7 @@ def tune(
     frozen
         Learn the head alone.
     full
-        Train the network on from the learnt head.
+        Train the network on from the learned head.
     from_scratch
         Train a network with new weights.
     compare

@@ -17,9 +17,9 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from verydeep.data.samples import Entry
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.samples import ArchivedImage
 from verydeep.errors import Damage, DataError, UnreadableError
-from verydeep.spec.preprocess import Preprocess
 
 _APPLE = {".heic", ".heif"}
 IMAGE_SUFFIXES = frozenset(
@@ -40,13 +40,13 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def decode(
-    source: Path | str | bytes | Entry, preprocess: Preprocess, *, pixel_limit: int = PIXEL_LIMIT
+    source: Path | str | bytes | ArchivedImage, preprocess: Preprocess, *, pixel_limit: int = PIXEL_LIMIT
 ) -> UInt8[Tensor, "channels size size"]:
-    """The pixels of an image, 0 to 255 in grey or RGB order, ready for `normalise`.
+    """The pixels of an image, 0 to 255 in gray or RGB order, ready for `normalize`.
 
     The first frame is turned upright by its EXIF orientation, laid on white where it is transparent, brought
     to 8 bits, converted to the channels of ``preprocess``, resized (bilinear, antialiased) and cropped at
-    its centre. Nothing is inverted, stretched or equalised.
+    its center. Nothing is inverted, stretched or equalized.
 
     Args:
         source: a file, what is in one, or an entry of a shard.
@@ -66,7 +66,7 @@ def decode(
 
 
 def decode_whole(
-    source: Path | str | bytes | Entry,
+    source: Path | str | bytes | ArchivedImage,
     channels: int,
     short_sides: Sequence[int],
     *,
@@ -82,7 +82,7 @@ def decode_whole(
     return tuple(_pixels(_shorten(image, side, name, pixel_limit)) for side in short_sides)
 
 
-def _name(source: Path | str | bytes | Entry) -> str:
+def _name(source: Path | str | bytes | ArchivedImage) -> str:
     return f"image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
 
 
@@ -96,7 +96,7 @@ def _pixels(image: Image.Image) -> UInt8[Tensor, "channels height width"]:
 
 
 def read_image(
-    source: Path | str | bytes | Entry,
+    source: Path | str | bytes | ArchivedImage,
     *,
     name: str | None = None,
     pixel_limit: int = PIXEL_LIMIT,
@@ -119,7 +119,7 @@ def read_image(
 
 @contextmanager
 def open_image(
-    source: Path | str | bytes | Entry, name: str, pixel_limit: int = PIXEL_LIMIT
+    source: Path | str | bytes | ArchivedImage, name: str, pixel_limit: int = PIXEL_LIMIT
 ) -> Iterator[Image.Image]:
     """The image with its header read and nothing decoded; what goes wrong in the block is told in words.
 
@@ -145,7 +145,7 @@ def open_image(
         raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
 
 
-def _is_empty(source: Path | str | bytes | Entry) -> bool:
+def _is_empty(source: Path | str | bytes | ArchivedImage) -> bool:
     return not source if isinstance(source, bytes) else isinstance(source, Path) and not source.stat().st_size
 
 
@@ -221,7 +221,7 @@ def _shorten(image: Image.Image, short_side: int, name: str, pixel_limit: int) -
     return image
 
 
-def short_side(source: Path | Entry) -> int | None:
+def short_side(source: Path | ArchivedImage) -> int | None:
     """The shorter side of an image in px, by its header alone; None where that cannot be read."""
     try:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source.read())) as image:

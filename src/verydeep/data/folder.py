@@ -24,7 +24,7 @@ PART_NAMES: dict[str, Part] = {
 
 
 def read_folder(folder: Path) -> Samples:
-    """Every image below ``folder``, labelled by the name of its class folder; classes are in order.
+    """Every image below ``folder``, labeled by the name of its class folder; classes are in order.
 
     Class folders may have folders in them. Hidden files and files without an image suffix are passed over. A
     class folder without images is a class of no images.

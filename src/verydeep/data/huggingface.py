@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verydeep.data.fetch import offline
 from verydeep.data.folder import PART_NAMES
 from verydeep.data.listing import LABEL_WORDS, Columns, Listing, as_text, find_column
-from verydeep.errors import DataError, FetchError
+from verydeep.download.download import offline
+from verydeep.errors import DataError, DownloadError
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ def read_hub(name: str, asked: Columns) -> Listing:
     """The data set ``owner/name`` of the hub, or ``owner/name/configuration``; it stays in the hub's cache.
 
     Raises:
-        FetchError: where it is not to be had.
+        DownloadError: where it is not to be had.
         DataError: as ``read_saved``.
     """
     library = _library()
     if (variable := offline()) == "VERYDEEP_OFFLINE":
-        raise FetchError(
+        raise DownloadError(
             f"hf:{name} is not asked for, because {variable} is set; HF_HUB_OFFLINE=1 allows its cache"
         )
     repo, configuration = "/".join(name.split("/")[:2]), name.split("/")[2:]
@@ -80,7 +80,7 @@ def read_hub(name: str, asked: Columns) -> Listing:
         opened = library.load_dataset(repo, *configuration)
     except Exception as error:  # of the library, of its client, of the net: no common ancestor
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FetchError(
+        raise DownloadError(
             f"hf:{name} could not be had from the hub: {first.rstrip('.')}. "
             "Look at its name; for one that is not public, log in by `hf auth login`"
         ) from error

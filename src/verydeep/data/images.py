@@ -1,4 +1,4 @@
-"""Labelled images in memory: what every source gives and every job takes."""
+"""Labeled images in memory: what every source gives and every job takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Images:
         return Images(self.pixels.to(device), self.labels.to(device), self.classes)
 
 
-def relabelled(
+def relabeled(
     labels: Int64[Tensor, " count"], own: tuple[str, ...], classes: tuple[str, ...], name: str
 ) -> Int64[Tensor, " count"]:
     """``labels``, which index into ``own``, as indices into a network's ``classes``: matched by name.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from verydeep.data.folder import PART_NAMES
-from verydeep.data.samples import Part, Samples, Source
+from verydeep.data.samples import ImageSource, Part, Samples
 from verydeep.errors import DataError
 
 FILE_WORDS = (
@@ -30,7 +30,7 @@ class Listing:
     """Images that something names, with what it says of each; all have one item an image, in order."""
 
     name: str
-    sources: tuple[Source, ...]
+    sources: tuple[ImageSource, ...]
     names: tuple[str, ...]
     labels: tuple[str | None, ...]
     """None where nothing is said: enough to predict, and not to learn from."""
@@ -42,7 +42,7 @@ class Listing:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def labelled(listing: Listing) -> Samples:
+def labeled(listing: Listing) -> Samples:
     """``listing`` as samples. Labels that are all whole numbers are in numeric order, others in that of text.
 
     Raises:

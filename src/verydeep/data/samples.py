@@ -1,4 +1,4 @@
-"""Labelled image files: what a folder, a list or shards of one's own images come to, still on disk."""
+"""Labeled image files: what a folder, a list or shards of one's own images come to, still on disk."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,14 +18,14 @@ Part = Literal["train", "val", "test"]
 
 
 @runtime_checkable
-class Entry(Protocol):
+class ArchivedImage(Protocol):
     """An image inside a larger file, such as a shard; ``str`` of it is its place, for messages."""
 
     def read(self) -> bytes:
         """What a file of its own would hold."""
 
 
-Source = Path | Entry
+ImageSource = Path | ArchivedImage
 """What an image is read from."""
 
 
@@ -39,7 +39,7 @@ class Samples:
 
     name: str
     """Of the whole, as its folder is called."""
-    sources: tuple[Source, ...]
+    sources: tuple[ImageSource, ...]
     names: tuple[str, ...]
     """By which a person knows each image: its path below the folder. No two are the same."""
     labels: Int64[Tensor, " count"]

@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, decode_whole
 from verydeep.data.images import Images
-from verydeep.data.samples import Samples, Source
+from verydeep.data.samples import ImageSource, Samples
 from verydeep.errors import DataError
-from verydeep.spec.preprocess import Preprocess
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ BATCHES_AHEAD = 2
 class Broken:
     """An image that cannot be read, and why."""
 
-    source: Source
+    source: ImageSource
     why: str
 
 
@@ -55,7 +55,7 @@ class Whole(NamedTuple):
 
 
 def stream(
-    sources: Sequence[Source], preprocess: Preprocess, batch_size: int, *, workers: int | None = None
+    sources: Sequence[ImageSource], preprocess: Preprocess, batch_size: int, *, workers: int | None = None
 ) -> Iterator[Decoded]:
     """Every image of ``sources``, ``batch_size`` at a time, in order; what is broken is named.
 
@@ -73,7 +73,7 @@ def stream(
 
 
 def stream_whole(
-    sources: Sequence[Source],
+    sources: Sequence[ImageSource],
     channels: int,
     short_sides: Sequence[int],
     batch_size: int,
@@ -89,7 +89,7 @@ def stream_whole(
 
 
 def _ahead(
-    sources: Sequence[Source], read: Callable[[Source], T], batch_size: int, workers: int | None
+    sources: Sequence[ImageSource], read: Callable[[ImageSource], T], batch_size: int, workers: int | None
 ) -> Iterator[tuple[int, list[T | Broken]]]:
     """What ``read`` makes of each of ``sources``: the place of the first of a batch, and the batch."""
     starts = iter(range(0, len(sources), batch_size))
@@ -110,7 +110,7 @@ def _ahead(
             pool.shutdown(cancel_futures=True)
 
 
-def _read(source: Source, read: Callable[[Source], T]) -> T | Broken:
+def _read(source: ImageSource, read: Callable[[ImageSource], T]) -> T | Broken:
     try:
         return read(source)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Filled shapes drawn in memory: a data set for tests and demonstrations, offline and learnt in seconds."""
+"""Filled shapes drawn in memory: a data set for tests and demonstrations, offline and learned in seconds."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from verydeep.data.images import Dataset, Images
 from verydeep.errors import DataError
 
 Grid = NDArray[np.float32]
-"""An array of (count, size, size), or one that broadcasts to it; 0 is a shape's centre and 1 its radius."""
+"""An array of (count, size, size), or one that broadcasts to it; 0 is a shape's center and 1 its radius."""
 
 
 def shapes(count: int, *, size: int = 16, channels: int = 1, classes: int = 10, seed: int = 0) -> Images:
@@ -22,7 +22,7 @@ def shapes(count: int, *, size: int = 16, channels: int = 1, classes: int = 10, 
     Args:
         count: how many images.
         size: their side in px, at least 8.
-        channels: 1 for grey, 3 for colour.
+        channels: 1 for gray, 3 for color.
         classes: how many of the ten shapes, from 2: circle, square, triangle, cross, ring, ...
         seed: the same seed draws the same images.
 

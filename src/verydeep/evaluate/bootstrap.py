@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.evaluate.intervals import Interval, wilson_interval
+from verydeep.evaluate.confidence_intervals import Interval, wilson_interval
 
 DRAWS = 1000
 LEVEL = 0.95

@@ -77,7 +77,7 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
     """The T for which ``logits / T`` have the least negative log likelihood, from 0.05 to 20.
 
     Above 1 the network is too sure. The likelihood is concave in 1 / T, so that its slope changes sign once,
-    and halving finds where. What is likeliest, and so the accuracy, stays.
+    and halving finds where. What is top_classes, and so the accuracy, stays.
 
     Labels count as if one more image had any of them (as in Platt 1999, section 2.2): else a network that
     tells all of few images right would be made as sure as can be, and pay for its first mistake elsewhere.

@@ -24,7 +24,7 @@ class ClassScore:
 
     @property
     def recall(self) -> float:
-        """The part of its images that was recognised; 0 of a class without images."""
+        """The part of its images that was recognized; 0 of a class without images."""
         return self.right / max(self.images, 1)
 
     @property
@@ -40,7 +40,7 @@ class ClassScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A network on a labelled set. Accuracies are in [0, 1], the loss in nats an image."""
+    """A network on a labeled set. Accuracies are in [0, 1], the loss in nats an image."""
 
     images: int
     top1: float
@@ -50,7 +50,7 @@ class Evaluation:
     calibration_error: float
     """Expected calibration error in 15 bins (Guo et al. 2017, section 2)."""
     per_class: dict[str, float]
-    """Recall of each class: the part of its images that was recognised."""
+    """Recall of each class: the part of its images that was recognized."""
     confusion: tuple[tuple[int, ...], ...]
     """Rows are the true classes, columns the predicted ones; counts of images."""
 
@@ -112,7 +112,7 @@ def evaluation(
 
 
 def accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], k: int = 1) -> float:
-    """The part of the images whose label is among the ``min(k, classes)`` likeliest, in [0, 1]."""
+    """The part of the images whose label is among the ``min(k, classes)`` top_classes, in [0, 1]."""
     best = logits.topk(min(k, logits.shape[1])).indices
     return float((best == labels[:, None]).any(1).double().mean())
 
@@ -127,7 +127,7 @@ def brier_score(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " 
 
 
 def balanced_accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
-    """The mean over the classes that have images of the part that is recognised, in [0, 1]."""
+    """The mean over the classes that have images of the part that is recognized, in [0, 1]."""
     right = labels[logits.argmax(1) == labels].bincount(minlength=logits.shape[1])
     all_of = labels.bincount(minlength=logits.shape[1])
     return float((right[all_of > 0] / all_of[all_of > 0]).double().mean())

@@ -1,73 +1,98 @@
-"""The slow part of every evaluation, once: from pixels to logits."""
+"""Any number of images named, a batch at a time: decoding overlaps with computing, memory stays the same."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import torch
-from jaxtyping import Float32, UInt8
-from torch import Tensor, nn
+from jaxtyping import Float32
+from torch import Tensor
 
-from verydeep.data.transforms import crop_to, normalise
-from verydeep.models.classifier import Classifier
-from verydeep.models.dense import DenseClassifier
-from verydeep.spec.preprocess import Preprocess
+from verydeep.data.samples import ImageSource
+from verydeep.data.stream import Decoded, stream
+from verydeep.evaluate.logits import images_at_once, predict_logits
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.temperature import temperature_of
 
-BATCH_SIZE = 500
-BATCH_PIXELS = 1_600_000
-"""Of a batch, at most: VGG's first maps take 512 bytes of memory for each. 32 images of 224 px."""
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network sees in one image, or why that cannot be read."""
+
+    file: str
+    """Its path, or its place in a shard."""
+    top_classes: tuple[tuple[str, float], ...] = ()
+    """Classes with their probabilities in [0, 1], the top_classes first; none of an image that is broken."""
+    error: str | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        if self.error is not None:
+            return {"file": self.file, "error": self.error}
+        (label, confidence), *_ = self.top_classes
+        by_class = dict(reversed(self.top_classes))  # of two classes of one name the likelier one stays
+        return {
+            "file": self.file,
+            "label": label,
+            "confidence": confidence,
+            "probabilities": {name: by_class[name] for name, _ in self.top_classes},
+        }
 
 
 def predict(
-    model: Classifier,
-    pixels: UInt8[Tensor, "count channels height width"],
-    preprocess: Preprocess,
+    network: Checkpoint,
+    sources: Sequence[ImageSource],
     *,
+    top: int | None = None,
     batch_size: int | None = None,
-) -> Float32[Tensor, "count classes"]:
-    """Logits of every image, on the CPU; the model is left in the mode in which it came.
+) -> Iterator[tuple[Prediction, ...]]:
+    """A prediction for each of ``sources``, in order, a batch at a time; broken images are among them.
 
-    ``pixels`` may lie on another device than the model, and have another size: a batch at a time they travel,
-    are resized and cropped as ``preprocess`` says, and normalised.
-    """
-    return _in_batches(
-        model,
-        pixels,
-        batch_size or images_at_once(preprocess.size**2),
-        lambda batch: model(normalise(crop_to(batch, preprocess), preprocess)),
-    )
+    Probabilities are the softmax of the logits, divided by the network's temperature where it has one.
 
-
-def predict_dense(
-    model: DenseClassifier,
-    pixels: UInt8[Tensor, "count channels height width"],
-    preprocess: Preprocess,
-) -> Float32[Tensor, "count classes"]:
-    """Logits of every image in the size in which it comes: the mean over the map of scores, on the CPU.
+    Args:
+        network: what ``verydeep.load`` gave, on the device that is to compute.
+        sources: files, or entries of shards; ``verydeep.data.open_images.read_sources`` finds them.
+        top: how many classes to name; all of them by default.
+        batch_size: images at a time; what suits their size by default.
 
     Raises:
-        ShapeError: where images are smaller than the network's window.
+        CheckpointError: where the network's temperature is no positive number.
     """
-    return _in_batches(
-        model,
-        pixels,
-        images_at_once(pixels.shape[2] * pixels.shape[3]),
-        lambda batch: model(normalise(batch, preprocess)).mean((2, 3)),
-    )
+    temperature, start = temperature_of(network.origin), 0
+    for batch in stream(
+        sources, network.preprocess, batch_size or images_at_once(network.preprocess.size**2)
+    ):
+        rows: list[tuple[tuple[str, float], ...]] = []
+        if len(batch.pixels):
+            logits = predict_logits(
+                network.model, batch.pixels, network.preprocess, batch_size=len(batch.pixels)
+            )
+            rows = _named(logits, temperature, network.classes, top)
+        predictions = tuple(_in_order(batch, rows, sources, start))
+        start += len(predictions)
+        yield predictions
 
 
-def images_at_once(pixels: int) -> int:
-    """How many images of so many pixels make a batch."""
-    return max(1, min(BATCH_SIZE, BATCH_PIXELS // pixels))
+def _named(
+    logits: Float32[Tensor, "batch classes"], temperature: float, classes: tuple[str, ...], top: int | None
+) -> list[tuple[tuple[str, float], ...]]:
+    probabilities, places = (logits / temperature).softmax(1).sort(descending=True, stable=True)
+    return [
+        tuple((classes[place], value) for place, value in zip(*row, strict=True))
+        for row in zip(places[:, :top].tolist(), probabilities[:, :top].tolist(), strict=True)
+    ]
 
 
-def _in_batches(
-    model: nn.Module,
-    pixels: UInt8[Tensor, "count channels height width"],
-    batch_size: int,
-    score: Callable[[Tensor], Tensor],
-) -> Float32[Tensor, "count classes"]:
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
-    with torch.inference_mode():
-        batches = [score(batch.to(device)).float().cpu() for batch in torch.split(pixels, batch_size)]
-    model.train(was_training)
-    return torch.cat(batches)
+def _in_order(
+    batch: Decoded, rows: list[tuple[tuple[str, float], ...]], sources: Sequence[ImageSource], start: int
+) -> Iterator[Prediction]:
+    """``start`` is the place of the batch's first image, read or broken."""
+    read = dict(zip(batch.indices.tolist(), rows, strict=True))
+    broken = iter(batch.broken)
+    for place in range(start, start + len(read) + len(batch.broken)):
+        if place in read:
+            yield Prediction(str(sources[place]), read[place])
+        else:
+            one = next(broken)
+            yield Prediction(str(one.source), error=one.why)

@@ -4,7 +4,7 @@ single       the crop that the network was trained for, once
 dense        the whole image at one scale, and its mirror image               VGG, section 3.2, Table 3
 multi-scale  the same at three scales                                         VGG, section 4.2, Table 4
 multi-crop   a grid of 5 x 5 crops and their mirror images at three scales    VGG, section 3.2, Table 5
-ten-crop     corners and centre at one scale, and their mirror images         Krizhevsky 2012, section 4.1
+ten-crop     corners and center at one scale, and their mirror images         Krizhevsky 2012, section 4.1
 
 Of ``dense`` and ``multi-scale`` the map of logits is averaged over its places; then, as of all views,
 probabilities are averaged.
@@ -20,15 +20,15 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.normalize import shorten
 from verydeep.data.samples import Samples
 from verydeep.data.stream import Broken, stream, stream_whole
-from verydeep.data.transforms import shorten
-from verydeep.data.views import Place, corners_and_centre, crops, grid
 from verydeep.errors import ShapeError
-from verydeep.evaluate.predict import images_at_once, predict, predict_dense
+from verydeep.evaluate.crops import Place, corners_and_center, crops, grid
+from verydeep.evaluate.logits import images_at_once, predict_dense, predict_logits
 from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
-from verydeep.spec.preprocess import Preprocess
 
 ProtocolName = Literal["single", "multi-scale", "ten-crop", "multi-crop", "dense"]
 Pixels = UInt8[Tensor, "count channels height width"]
@@ -56,7 +56,7 @@ class Protocol:
         return f"protocol {self.name} at {scales} px{', with mirror images' if self.flip else ''}"
 
 
-class Seen(NamedTuple):
+class ViewLogits(NamedTuple):
     """What the network makes of some images."""
 
     indices: Int64[Tensor, " seen"]
@@ -109,7 +109,7 @@ def _scales(name: ProtocolName, preprocess: Preprocess) -> tuple[int, ...]:
 
 def look(
     model: Classifier, images: Pixels | Samples, preprocess: Preprocess, protocol: Protocol
-) -> Iterator[Seen]:
+) -> Iterator[ViewLogits]:
     """What ``model`` makes of every image, some at a time, in order; broken files are named.
 
     The model stays where it is, and is left in the mode in which it came.
@@ -117,13 +117,13 @@ def look(
     at_once = images_at_once(_pixels_shown(preprocess, protocol))
     if protocol.name == "single":
         batches: Iterable[_Read] = _cropped(images, preprocess, at_once)
-        score: _Score = partial(predict, model, preprocess=preprocess)
+        score: _Score = partial(predict_logits, model, preprocess=preprocess)
     else:
         batches = _whole(images, preprocess, protocol.scales, at_once)
         score = partial(_average, _scorer(model, preprocess, protocol))
     nothing = torch.zeros(0, model.architecture.classes)
     for indices, read, broken in batches:
-        yield Seen(indices, score(read) if len(indices) else nothing, broken)
+        yield ViewLogits(indices, score(read) if len(indices) else nothing, broken)
 
 
 def _pixels_shown(preprocess: Preprocess, protocol: Protocol) -> int:
@@ -167,8 +167,8 @@ def _scorer(
     if protocol.name in ("dense", "multi-scale"):
         views, score = _whole_views, partial(predict_dense, DenseClassifier(model))
     else:
-        places = grid if protocol.name == "multi-crop" else corners_and_centre
-        views, score = partial(_crop_views, preprocess.size, places), partial(predict, model)
+        places = grid if protocol.name == "multi-crop" else corners_and_center
+        views, score = partial(_crop_views, preprocess.size, places), partial(predict_logits, model)
 
     def of_one_shape(pixels: Pixels) -> Logits:
         shown = views(pixels)  # (views, count, channels, height, width)

@@ -22,10 +22,10 @@ def occlusion(
     stride: int | None = None,
     batch_size: int = 8,
 ) -> Float[Tensor, "batch height width"]:
-    """How much log-probability of ``labels`` goes when a grey square covers a pixel, signed, in nats.
+    """How much log-probability of ``labels`` goes when a gray square covers a pixel, signed, in nats.
 
     Zeiler and Fergus map the probability itself, which hardly moves while it is close to 1. A pixel has the
-    mean over the windows that cover it, and 0 where none does. Grey is the mean of the data: 0 in ``images``,
+    mean over the windows that cover it, and 0 where none does. Gray is the mean of the data: 0 in ``images``,
     which are as the network sees them. The model must be in eval.
 
     Args:

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from verydeep.data.transforms import crop_to, normalise
-from verydeep.errors import DataError, SpecError
-from verydeep.explain.names import field_of
-from verydeep.models.fields import Box, Field, fields
-from verydeep.models.network import Network
-from verydeep.models.taps import taps
+from verydeep.data.normalize import crop_to, normalize
+from verydeep.errors import ArchitectureError, DataError
+from verydeep.explain.targets import field_of
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.feature_extractor import taps
+from verydeep.models.receptive_fields import Box, Field, fields
 
 CHANNELS = 12
 PATCHES = 9
@@ -56,7 +56,7 @@ class LayerPatches:
 
 
 def strongest_patches(
-    network: Network,
+    network: Checkpoint,
     batches: Iterable[UInt8[Tensor, "_ channels height width"]],
     layer: str | None = None,
     *,
@@ -69,7 +69,7 @@ def strongest_patches(
     half of an image's side: later ones look at nearly all of it. A channel that no image stirs is left out.
 
     Raises:
-        SpecError: where the network has no such layer, or it gives no map.
+        ArchitectureError: where the network has no such layer, or it gives no map.
         DataError: where there are no images.
     """
     layer = layer or _default_layer(network)
@@ -78,25 +78,25 @@ def strongest_patches(
     tapped = taps(network.model.eval(), layer)
     device = next(network.model.parameters()).device
     for pixels in batches:
-        images = normalise(crop_to(pixels.to(device), network.preprocess), network.preprocess)
+        images = normalize(crop_to(pixels.to(device), network.preprocess), network.preprocess)
         with torch.inference_mode():
             strongest.add(tapped(images)[layer].float())
     found = tuple(strongest.foremost(channels, field))
     return LayerPatches(layer, field.size, strongest.images, found)
 
 
-def first_filters(network: Network) -> Float32[Tensor, "filters channels kernel kernel"]:
+def first_filters(network: Checkpoint) -> Float32[Tensor, "filters channels kernel kernel"]:
     """The weights of the first convolution on pixels, in RGB order, each filter stretched: 0.5 is no weight.
 
     Raises:
-        SpecError: where they do not each look at all the colours of an image.
+        ArchitectureError: where they do not each look at all the colors of an image.
     """
     first = next(module for module in network.model.modules() if isinstance(module, nn.Conv2d))
     weights, seen = first.weight.detach().float().cpu(), network.preprocess
     if weights.shape[1] != seen.channels:
-        raise SpecError(
+        raise ArchitectureError(
             f"the first filters of {network.model.architecture.name} look at {weights.shape[1]} of "
-            f"{seen.channels} colours each; such filters have no picture"
+            f"{seen.channels} colors each; such filters have no picture"
         )
     weights = weights / torch.tensor(seen.std)[:, None, None]
     weights = weights.flip(1) if seen.order == "bgr" else weights
@@ -104,7 +104,7 @@ def first_filters(network: Network) -> Float32[Tensor, "filters channels kernel 
     return 0.5 + 0.5 * weights / most
 
 
-def _default_layer(network: Network) -> str:
+def _default_layer(network: Checkpoint) -> str:
     side = network.preprocess.size
     relus = [(name, field) for name, field in fields(network.model).items() if name.startswith("relu")]
     return next((name for name, field in reversed(relus) if 2 * field.size <= side), relus[0][0])

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from verydeep.spec.arch import Architecture
-from verydeep.spec.layers import Conv, Layer, LocalNorm, MaxPool, Residual, Shape
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layers import Conv, Layer, LocalNorm, MaxPool, Residual, Shape
 
 Images = Float[Tensor, "batch channels height width"]
 Maps = Float[Tensor, "batch maps rows columns"]

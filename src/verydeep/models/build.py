@@ -2,9 +2,9 @@
 
 import torch
 
+from verydeep.architecture.architecture import Architecture
 from verydeep.models.classifier import Classifier, PlainClassifier, StagedClassifier, has_resnet_form
-from verydeep.models.init import Init, initialise
-from verydeep.spec.arch import Architecture
+from verydeep.models.initialization import Init, initialize
 
 
 def build(architecture: Architecture, init: Init = "he") -> Classifier:
@@ -13,7 +13,7 @@ def build(architecture: Architecture, init: Init = "he") -> Classifier:
     Weights come from torch's global generator: seed it for the same network again.
     """
     model = build_empty(architecture).to_empty(device="cpu")
-    initialise(model, init)
+    initialize(model, init)
     return model
 
 

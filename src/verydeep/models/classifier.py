@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layers import Conv, MaxPool, Residual, Shape
 from verydeep.errors import ShapeError
 from verydeep.models.blocks import Images, Maps, conv_modules, layer_modules
-from verydeep.spec.arch import Architecture
-from verydeep.spec.layers import Conv, MaxPool, Residual, Shape
 
 
 class Classifier(nn.Module):

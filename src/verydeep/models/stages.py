@@ -1,7 +1,7 @@
 """A network cut in two at a stage: below what stays as it is, above what is trained.
 
 A stage runs from one pool to the next, in ResNet from one stride to the next (``stage_starts``). Whole stages
-are cut, as layers that learnt together go on badly apart (Yosinski et al. 2014, section 4.1).
+are cut, as layers that learned together go on badly apart (Yosinski et al. 2014, section 4.1).
 """
 
 import copy
@@ -11,13 +11,13 @@ from itertools import chain
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from verydeep.errors import SpecError
+from verydeep.architecture.layer_names import stage_starts
+from verydeep.errors import ArchitectureError
 from verydeep.models.blocks import Maps
 from verydeep.models.classifier import Classifier
-from verydeep.spec.names import stage_starts
 
 
-class UpperPart(nn.Module):
+class TrainablePart(nn.Module):
     """The last stages of a network and its head, from the maps of the stage below to logits."""
 
     def __init__(self, stages: Sequence[Sequence[nn.Module]], model: Classifier) -> None:
@@ -47,22 +47,22 @@ def stage_modules(model: Classifier) -> list[list[nn.Module]]:
     return stages
 
 
-def cut(model: Classifier, stages: int | None) -> tuple[nn.Sequential, UpperPart]:
+def cut(model: Classifier, stages: int | None) -> tuple[nn.Sequential, TrainablePart]:
     """What lies below the last ``stages`` of ``model``, and these with the head; None is all stages.
 
     Both share the modules of the model.
 
     Raises:
-        SpecError: where the network has not so many stages.
+        ArchitectureError: where the network has not so many stages.
     """
     modules = stage_modules(model)
     stages = len(modules) if stages is None else stages
     if not 0 <= stages <= len(modules):
-        raise SpecError(
+        raise ArchitectureError(
             f"the last {stages} stages of {model.architecture.name} were asked for; it has {len(modules)}"
         )
     below = len(modules) - stages
-    return nn.Sequential(*chain(*modules[:below])), UpperPart(modules[below:], model)
+    return nn.Sequential(*chain(*modules[:below])), TrainablePart(modules[below:], model)
 
 
 def copy_above(model: Classifier, stages: int | None) -> Classifier:

@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.atomic_write import atomic_write
 from verydeep.data.decode import decode
-from verydeep.data.files import replacing
-from verydeep.embed.neighbours import Neighbour
+from verydeep.embed.neighbors import Neighbor
 from verydeep.errors import DataError
-from verydeep.report.lettering import BLUE, DIM, INK, PAPER, cut, font
-from verydeep.report.page import data_uri
-from verydeep.report.templates import environment
-from verydeep.spec.preprocess import Preprocess
+from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, cut, font
+from verydeep.report.training_page import data_uri
+from verydeep.templates.environment import environment
 
 SIDE = 192
 """Of a picture on the sheet, in px."""
@@ -24,11 +24,11 @@ _GAP, _MARGIN, _CAPTION, _LINE = 16, 32, 50, 20
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """What is shown: the image that was asked about, its neighbours, and how they were found."""
+class ContactSheet:
+    """What is shown: the image that was asked about, its neighbors, and how they were found."""
 
     image: Path
-    neighbours: tuple[Neighbour, ...]
+    neighbors: tuple[Neighbor, ...]
     method: str
     """In words: network, layer, measure."""
 
@@ -55,7 +55,7 @@ def check_sheet(path: Path) -> None:
         raise DataError(f"{path} is neither .png nor .html; name such a file for the contact sheet")
 
 
-def write_sheet(sheet: Sheet, path: Path) -> None:
+def write_sheet(sheet: ContactSheet, path: Path) -> None:
     """``sheet`` as a picture or a page at ``path``.
 
     Raises:
@@ -63,8 +63,8 @@ def write_sheet(sheet: Sheet, path: Path) -> None:
     """
     check_sheet(path)
     image = _picture(sheet.image, "")
-    others = [_picture(one.file, f"{one.similarity:.3f}") for one in sheet.neighbours]
-    with replacing(path) as temporary:
+    others = [_picture(one.file, f"{one.similarity:.3f}") for one in sheet.neighbors]
+    with atomic_write(path) as temporary:
         if path.suffix == ".png":
             _draw(sheet, image, others).save(temporary, "png", optimize=True)
         else:
@@ -77,12 +77,12 @@ def write_sheet(sheet: Sheet, path: Path) -> None:
 
 
 def _picture(file: Path, note: str) -> _Picture:
-    """The centre of the image, square: about what the network saw."""
+    """The center of the image, square: about what the network saw."""
     pixels = decode(file, Preprocess(size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))).numpy()
     return _Picture(file.name, file.absolute().parent.name, note, pixels)
 
 
-def _draw(sheet: Sheet, image: _Picture, others: Sequence[_Picture]) -> Image.Image:
+def _draw(sheet: ContactSheet, image: _Picture, others: Sequence[_Picture]) -> Image.Image:
     columns = max(3, min(COLUMNS, len(others)))
     rows = -(-len(others) // columns)
     width = 2 * _MARGIN + columns * (SIDE + _GAP) - _GAP
@@ -102,7 +102,7 @@ def _draw(sheet: Sheet, image: _Picture, others: Sequence[_Picture]) -> Image.Im
     return paper
 
 
-def _words(pen: ImageDraw.ImageDraw, sheet: Sheet, image: _Picture, width: int) -> None:
+def _words(pen: ImageDraw.ImageDraw, sheet: ContactSheet, image: _Picture, width: int) -> None:
     """Beside the image: what it is, and how the others were found."""
     left, room = _MARGIN + SIDE + 24, float(width - 2 * _MARGIN - SIDE - 24)
     lines = (
@@ -112,8 +112,8 @@ def _words(pen: ImageDraw.ImageDraw, sheet: Sheet, image: _Picture, width: int) 
         (sheet.method, 16, DIM),
     )
     above = _MARGIN + 4
-    for text, size, colour in lines:
-        pen.text((left, above), cut(text, room, size), colour, font(size))
+    for text, size, color in lines:
+        pen.text((left, above), cut(text, room, size), color, font(size))
         above += round(1.5 * size)
 
 

@@ -1,16 +1,16 @@
 """The figures of a study as plain geometry: runs as dots, curves over epochs, gradients over layers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite, log10
 from statistics import fmean
 
 from verydeep.report.axis import Axis, power
-from verydeep.report.numbers import percent
-from verydeep.report.plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
-from verydeep.study.spread import estimate
-from verydeep.study.trial import Outcome
+from verydeep.report.line_plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
+from verydeep.study.statistics import estimate
+from verydeep.study.trial import Outcome, by_group, by_variant
+from verydeep.tables.format import percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Lines:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class StripColumn:
     """The runs of one variant: a dot each, their mean, and its 95 % interval."""
 
     name: str
@@ -44,7 +44,7 @@ class Strip:
 
     title: str
     up: tuple[Tick, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[StripColumn, ...]
 
 
 def strips(outcomes: Sequence[Outcome]) -> tuple[Strip, ...]:
@@ -87,22 +87,6 @@ def gradient_curves(outcomes: Sequence[Outcome], step: int) -> tuple[Lines, ...]
     )
 
 
-def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    """The outcomes that share a figure, in the order in which groups first come."""
-    groups: dict[str, list[Outcome]] = {}
-    for run in outcomes:
-        groups.setdefault(run.group, []).append(run)
-    return groups
-
-
-def by_variant(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    """The outcomes that differ by their seed alone, in the order in which variants first come."""
-    variants: dict[str, list[Outcome]] = {}
-    for run in outcomes:
-        variants.setdefault(run.variant, []).append(run)
-    return variants
-
-
 def _mean_loss(runs: Sequence[Outcome]) -> list[tuple[int, float]]:
     longest = min(len(run.epochs) for run in runs)
     means = ((at + 1, fmean(run.epochs[at].train_loss for run in runs)) for at in range(longest))
@@ -133,11 +117,11 @@ def _strip(title: str, outcomes: Sequence[Outcome], up: Axis) -> Strip:
     )
 
 
-def _column(name: str, runs: Sequence[Outcome], place: float, up: Axis) -> Column:
+def _column(name: str, runs: Sequence[Outcome], place: float, up: Axis) -> StripColumn:
     values = [run.test_top1 or 0.0 for run in runs]
     mean = estimate(values)
     low, high = up.values[0], up.values[-1]
-    return Column(
+    return StripColumn(
         name=name,
         place=place,
         dots=tuple(

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from math import isfinite, log10
 
-from verydeep.recipes.tuning import Candidate, CrossValidation, Score, TuneResult, Way
+from verydeep.evaluate.score import Score
 from verydeep.report.axis import Axis, power
-from verydeep.report.numbers import percent
-from verydeep.report.plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
+from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
+from verydeep.tables.format import percent
+from verydeep.tune.result import Candidate, CrossValidation, TuneResult, Way
 
 WAYS: dict[Way, str] = {
     "frozen": "a new head, the rest frozen",
@@ -23,7 +24,7 @@ SIDE = 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class PlottedInterval:
     """A measured value with its whiskers, across."""
 
     kind: str
@@ -36,13 +37,13 @@ class Interval:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class StrategyRow:
     """One way to learn, with what was measured of it."""
 
     name: str
     y: float
     is_chosen: bool
-    intervals: tuple[Interval, ...]
+    intervals: tuple[PlottedInterval, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Intervals:
 
     height: float
     across: tuple[Tick, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[StrategyRow, ...]
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -96,14 +97,16 @@ def _scores(candidate: Candidate, validation: CrossValidation | None) -> dict[st
     return {kind: score for kind, score in found.items() if score is not None}
 
 
-def _row(candidate: Candidate, scores: dict[str, Score], is_chosen: bool, y: float, across: Axis) -> Row:
+def _row(
+    candidate: Candidate, scores: dict[str, Score], is_chosen: bool, y: float, across: Axis
+) -> StrategyRow:
     name = WAYS[candidate.way]
-    return Row(
+    return StrategyRow(
         name=name,
         y=y + 15,
         is_chosen=is_chosen,
         intervals=tuple(
-            Interval(
+            PlottedInterval(
                 kind=kind,
                 x=across.place(score.balanced_accuracy),
                 y=y + NAME + LINE * (place + 0.5),
@@ -123,7 +126,7 @@ def span(score: Score) -> str:
 
 
 def strength_charts(validation: CrossValidation | None) -> tuple[Chart, ...]:
-    """Balanced accuracy and loss over the strength of regularisation; none where it was not searched for."""
+    """Balanced accuracy and loss over the strength of regularization; none where it was not searched for."""
     if validation is None or not validation.curve:
         return ()
     points = sorted(validation.curve, key=lambda point: point.strength)
@@ -171,7 +174,7 @@ def _chart(
     at_chosen = next((say(one.value) for one in values if one.strength == chosen), "")
     return Chart(
         title=title,
-        caption=f"{what}, by strength of regularisation: weak at the left, strong at the right",
+        caption=f"{what}, by strength of regularization: weak at the left, strong at the right",
         height=HEIGHT,
         across=across.ticks(power),
         up=up.ticks(tick if say is percent else "{:g}".format),

@@ -1,13 +1,13 @@
-"""Does depth help, and do local response normalisation and 1x1 convolutions? Table 3 of the paper."""
+"""Does depth help, and do local response normalization and 1x1 convolutions? Table 3 of the paper."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from verydeep.data.transforms import AugmentConfig
-from verydeep.recipes.recipe import Recipe
-from verydeep.study.spread import Step, verdicts
-from verydeep.study.trial import Outcome, Published, Study, Trial
+from verydeep.data.augment import AugmentConfig
+from verydeep.study.statistics import Contrast, verdicts
+from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 LINES = {
@@ -34,7 +34,7 @@ RECIPE = Recipe(
 """SGD as in the paper (section 3.1), in a few epochs; without dropout, which needs many more."""
 PROTOCOL = (
     "An eighth of the channels, a head of 128 and 128 units, images of 32 px, no batch norm; He's "
-    "initialisation, SGD with momentum 0.9 at a rate of 0.02 that rises for a tenth of the steps and falls "
+    "initialization, SGD with momentum 0.9 at a rate of 0.02 that rises for a tenth of the steps and falls "
     "in a straight line, batch 64, flips."
 )
 IMAGES, SEEDS = 6_000, 3
@@ -62,11 +62,11 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     return verdicts(
         outcomes,
         (
-            Step("D", "A", "Going from 11 to 16 layers (A to D)", "helps"),
-            Step("E", "D", "Going on to 19 (D to E)", "makes no difference"),
-            Step("A-LRN", "A", "Local response normalisation (A to A-LRN)", "makes no difference"),
-            Step("C", "B", "Adding three 1x1 convolutions (B to C)", "helps"),
-            Step("D", "C", "Making them 3x3 (C to D)", "helps"),
+            Contrast("D", "A", "Going from 11 to 16 layers (A to D)", "helps"),
+            Contrast("E", "D", "Going on to 19 (D to E)", "makes no difference"),
+            Contrast("A-LRN", "A", "Local response normalization (A to A-LRN)", "makes no difference"),
+            Contrast("C", "B", "Adding three 1x1 convolutions (B to C)", "helps"),
+            Contrast("D", "C", "Making them 3x3 (C to D)", "helps"),
         ),
     )
 
@@ -75,12 +75,12 @@ STUDY = Study(
     name="depth",
     title="Does depth help?",
     question="The six columns of the paper's Table 1, trained alike: does accuracy rise with depth, does "
-    "local response normalisation help, and do 1x1 convolutions help less than 3x3?",
+    "local response normalization help, and do 1x1 convolutions help less than 3x3?",
     source="Simonyan and Zisserman 2014, arXiv 1409.1556, sections 2.3 and 4.1, Table 3",
     protocol=PROTOCOL,
     trials=_trials,
     conclude=_conclude,
-    published=Published(
+    published=PublishedTable(
         caption="ImageNet, one scale of 256 px (Table 3)",
         header=("network", "top-1 error", "top-5 error"),
         rows=(

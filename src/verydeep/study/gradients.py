@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from math import log10
 from statistics import fmean
 
-from verydeep.models.init import Init
-from verydeep.recipes.recipe import Recipe
-from verydeep.spec.arch import Norm
+from verydeep.architecture.architecture import Norm
+from verydeep.models.initialization import Init
 from verydeep.study.residual import line
 from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 DEPTHS = (8, 20, 32, 56)
@@ -93,7 +93,7 @@ STUDY = Study(
     name="gradients",
     title="The vanishing gradient, seen",
     question="How large is the gradient at each layer as training begins, and what do ReLU with He's "
-    "initialisation, batch norm and the shortcut each do about it?",
+    "initialization, batch norm and the shortcut each do about it?",
     source="Glorot and Bengio 2010; Ioffe and Szegedy 2015; He et al. 2015, 1502.01852 and 1512.03385",
     protocol="Nets of 6n + 2 layers with 8, 16 and 32 channels, images of 16 px, fp32 (gradients in fp64); "
     "the norm of the gradient of each layer's weights on one batch of 64, before the first step, after "

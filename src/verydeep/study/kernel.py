@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from verydeep.study.depth import LINES as PAPER
 from verydeep.study.depth import PROTOCOL, vgg_trials
-from verydeep.study.spread import Step, verdicts
-from verydeep.study.trial import Outcome, Published, Study, Trial
+from verydeep.study.statistics import Contrast, verdicts
+from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 
 LINES = {
     "one 5x5": "8k5 M 16k5 M 32k5 M 64k5 M 64k5 M | gap 128 128",
@@ -21,7 +21,9 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     parameters = {outcome.variant: outcome.parameters for outcome in outcomes}
     weights = 1 - parameters["two 3x3"] / parameters["one 5x5"]
     return (
-        *verdicts(outcomes, [Step("two 3x3", "one 5x5", "Putting two 3x3 in place of each 5x5", "helps")]),
+        *verdicts(
+            outcomes, [Contrast("two 3x3", "one 5x5", "Putting two 3x3 in place of each 5x5", "helps")]
+        ),
         f"Both see as far; the net of 3x3 has {weights:.0%} fewer parameters.",
     )
 
@@ -35,8 +37,8 @@ STUDY = Study(
     protocol=PROTOCOL,
     trials=_trials,
     conclude=_conclude,
-    published=Published(
-        caption="ImageNet, one centre crop (section 4.1)",
+    published=PublishedTable(
+        caption="ImageNet, one center crop (section 4.1)",
         header=("network", "top-1 error"),
         rows=(("B, two 3x3", "the reference"), ("one 5x5 for each pair", "7 % higher")),
     ),

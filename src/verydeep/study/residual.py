@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from verydeep.data.transforms import AugmentConfig
-from verydeep.recipes.recipe import Recipe
-from verydeep.study.spread import Step, verdicts
-from verydeep.study.trial import Outcome, Published, Study, Trial
+from verydeep.data.augment import AugmentConfig
+from verydeep.study.statistics import Contrast, verdicts
+from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 
@@ -57,9 +57,9 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     return verdicts(
         outcomes,
         (
-            Step("plain56", "plain20", "Depth of 56 in place of 20 layers, in a plain net,", "hurts"),
-            Step("resnet56", "resnet20", "The same depth with shortcuts", "helps"),
-            Step("resnet56", "plain56", "The shortcut, at 56 layers,", "helps"),
+            Contrast("plain56", "plain20", "Depth of 56 in place of 20 layers, in a plain net,", "hurts"),
+            Contrast("resnet56", "resnet20", "The same depth with shortcuts", "helps"),
+            Contrast("resnet56", "plain56", "The shortcut, at 56 layers,", "helps"),
         ),
     )
 
@@ -70,11 +70,11 @@ STUDY = Study(
     question="Plain and residual nets of 20 and 56 layers: does the deeper plain net do worse, in training "
     "already, and do shortcuts cure it?",
     source="He et al. 2015, arXiv 1512.03385, section 4.2, Figure 6",
-    protocol="Half of the paper's channels (8, 16, 32), batch norm, images of 16 px; He initialisation, SGD "
+    protocol="Half of the paper's channels (8, 16, 32), batch norm, images of 16 px; He initialization, SGD "
     "with momentum 0.9 at a rate of 0.1 that falls in a straight line, weight decay 1e-4, batch 64, flips.",
     trials=_trials,
     conclude=_conclude,
-    published=Published(
+    published=PublishedTable(
         caption="CIFAR-10, test error (Table 6; the plain nets only as curves, in Figure 6)",
         header=("network", "test error"),
         rows=(

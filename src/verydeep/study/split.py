@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
 
-from verydeep.data.transforms import AugmentConfig
-from verydeep.recipes.recipe import Recipe
+from verydeep.data.augment import AugmentConfig
 from verydeep.study.trial import Outcome, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 IMAGES = 1000

@@ -1,12 +1,12 @@
 """The parts of a study: a trial, what came of it, and the plan that holds them together."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from verydeep.recipes.recipe import Recipe
-from verydeep.train.results import EpochResult
+from verydeep.train.epoch_result import EpochResult
+from verydeep.train.recipe import Recipe
 
 PROBE_STEPS = (0, 10, 50)
 """Steps before which a probe measures the gradients: at the start, and as learning sets in."""
@@ -17,7 +17,7 @@ class Trial:
     """One training, or one look at the gradients, of a study."""
 
     group: str = ""
-    """What shares a figure, such as one network under all its initialisations."""
+    """What shares a figure, such as one network under all its initializations."""
     variant: str
     """What differs within the group."""
     recipe: Recipe
@@ -73,7 +73,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedTable:
     """The paper's own numbers, to stand beside ours."""
 
     caption: str
@@ -96,4 +96,20 @@ class Study:
     """The trials: those for a laptop, or with ``True`` those for the patient."""
     conclude: Callable[[Sequence[Outcome]], tuple[str, ...]]
     """What the outcomes say, whether or not the paper agrees: the conclusion, and what else was found."""
-    published: Published | None = None
+    published: PublishedTable | None = None
+
+
+def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes that share a figure, in the order in which groups first come."""
+    groups: dict[str, list[Outcome]] = {}
+    for run in outcomes:
+        groups.setdefault(run.group, []).append(run)
+    return groups
+
+
+def by_variant(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes that differ by their seed alone, in the order in which variants first come."""
+    variants: dict[str, list[Outcome]] = {}
+    for run in outcomes:
+        variants.setdefault(run.variant, []).append(run)
+    return variants

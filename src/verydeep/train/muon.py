@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the quintic that drives singular values of up to 1 towards 1."""
+"""Coefficients of the quintic that drives singular values of up to 1 toward 1."""
 NEWTON_SCHULZ_STEPS = 3
 
 
 class Muon(Optimizer):
-    """Orthogonalised Nesterov momentum, for weights taken as matrices of (outputs, everything else)."""
+    """Orthogonalized Nesterov momentum, for weights taken as matrices of (outputs, everything else)."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Muon(Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
-        """What steps are orthogonalised in; bfloat16 does, where the machine is fast at it."""
+        """What steps are orthogonalized in; bfloat16 does, where the machine is fast at it."""
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -55,11 +55,11 @@ class Muon(Optimizer):
         # A weight held at norm sqrt(outputs): the step then turns it by the same angle in every layer.
         weight.mul_(len(weight) ** 0.5 / weight.norm().clamp_min(1e-12))
         weight.mul_(1 - group["lr"] * group["weight_decay"])
-        step = orthogonalise(direction.flatten(1).to(self.dtype))
+        step = orthogonalize(direction.flatten(1).to(self.dtype))
         weight.add_(step.view_as(weight), alpha=-group["lr"])
 
 
-def orthogonalise(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+def orthogonalize(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
     """Nearly the nearest matrix to ``matrix`` whose singular values are all 1, by Newton-Schulz steps."""
     a, b, c = NEWTON_SCHULZ
     x: Tensor = matrix / matrix.norm().clamp_min(1e-12)

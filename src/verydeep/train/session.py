@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from verydeep.data.images import Images
-from verydeep.models.stages import UpperPart
-from verydeep.train.balance import Remedy, balanced_criterion, chosen_balance
-from verydeep.train.inputs import Inputs
+from verydeep.models.stages import TrainablePart
+from verydeep.train.class_imbalance import BalanceMethod, balanced_criterion, resolve_balance
+from verydeep.train.frozen_features import Inputs
 from verydeep.train.optimizer import staged_adamw
 from verydeep.train.slices import Criterion
 from verydeep.train.tuning import FineTuneConfig, TuningState
@@ -55,7 +55,7 @@ class Clock:
 class Session:
     """What stays the same from the first step to the last."""
 
-    part: UpperPart
+    part: TrainablePart
     module: nn.Module
     """The part as the fabric runs it."""
     average: AveragedModel
@@ -65,7 +65,7 @@ class Session:
     labels: Tensor
     """Of the training images."""
     val_labels: Tensor
-    remedy: Remedy
+    remedy: BalanceMethod
     """For classes of unlike sizes."""
     fabric: Fabric
     clock: Clock
@@ -73,7 +73,7 @@ class Session:
 
 def begin_session(
     state: TuningState,
-    part: UpperPart,
+    part: TrainablePart,
     inputs: Inputs,
     train: Images,
     val: Images,
@@ -85,7 +85,7 @@ def begin_session(
     torch.manual_seed(config.seed)  # of dropout
     convert_conv2d_weight_memory_format(part, torch.channels_last)
     sizes = train.labels.cpu().bincount(minlength=len(train.classes))
-    remedy = chosen_balance(sizes, config.balance)
+    remedy = resolve_balance(sizes, config.balance)
     average = AveragedModel(
         part, multi_avg_fn=get_ema_multi_avg_fn(ema_decay(state.epochs * state.steps)), use_buffers=True
     )
@@ -106,7 +106,7 @@ def begin_session(
     )
 
 
-def rates(part: UpperPart, config: FineTuneConfig) -> list[tuple[list[nn.Parameter], float]]:
+def rates(part: TrainablePart, config: FineTuneConfig) -> list[tuple[list[nn.Parameter], float]]:
     """Parameters of the last layer, of the head's hidden layers, and of each stage downwards; with rates."""
     *hidden, last = part.head
     parts = [(list(last.parameters()), config.lr * config.head_factor)]
@@ -138,7 +138,7 @@ class ClassTally:
 
     loss: Tensor
     right: Tensor
-    """Images of each class that were recognised."""
+    """Images of each class that were recognized."""
     seen: Tensor
     """Images of each class."""
 
@@ -156,6 +156,6 @@ class ClassTally:
 
     @property
     def recalls(self) -> Tensor:
-        """The part of each class that was recognised, of the classes that were seen."""
+        """The part of each class that was recognized, of the classes that were seen."""
         shown = self.seen > 0
         return self.right[shown] / self.seen[shown]

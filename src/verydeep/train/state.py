@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from verydeep.data.files import replacing
+from verydeep.atomic_write import atomic_write
 from verydeep.errors import CheckpointError
 from verydeep.models.classifier import Classifier
 from verydeep.train.schedule import Plateau
@@ -70,7 +70,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save(packed, temporary)
 
 

@@ -17,16 +17,16 @@ from torch.nn import functional
 from verydeep.data.batches import order
 from verydeep.data.images import Images
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
-from verydeep.models.stages import UpperPart, copy_above, cut
-from verydeep.train.balance import balanced_order
-from verydeep.train.inputs import MEMORY_LIMIT, Inputs, PixelInputs, fill, map_inputs
+from verydeep.models.stages import TrainablePart, copy_above, cut
+from verydeep.train.class_imbalance import balanced_order
+from verydeep.train.divergence import require_better_than_chance, require_finite
+from verydeep.train.epoch_result import TunedEpoch
+from verydeep.train.frozen_features import MEMORY_LIMIT, Inputs, PixelInputs, fill, map_inputs
 from verydeep.train.loop import STEPS_BETWEEN_CHECKS
 from verydeep.train.optimizer import set_rate
-from verydeep.train.results import TunedEpoch
 from verydeep.train.schedule import ScheduleConfig, rate_factor
 from verydeep.train.session import ClassTally, Clock, Session, begin_session, begin_training
 from verydeep.train.tuning import Best, TuningState
-from verydeep.train.watch import require_better_than_chance, require_finite
 
 AfterStep = Callable[[TuningState], None]
 
@@ -59,7 +59,7 @@ def fine_tune(
 
     Raises:
         LearningError: where the loss is not finite, or accuracy stays at chance.
-        SpecError: where the network has not so many stages.
+        ArchitectureError: where the network has not so many stages.
         DataError: where there is no room for the maps.
     """
     clock = Clock(deadline_s)
@@ -182,7 +182,7 @@ class _Look(NamedTuple):
 
 def _look(state: TuningState, session: Session) -> _Look:
     """Look at validation, and keep the weights in ``state`` where they are the best so far."""
-    part = cast(UpperPart, session.average.module)
+    part = cast(TrainablePart, session.average.module)
     with torch.no_grad(), session.fabric.autocast():
         logits = torch.cat([part(images).float().cpu() for images in session.inputs.validation()])
     labels = session.val_labels

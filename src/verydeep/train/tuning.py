@@ -7,12 +7,12 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
-from verydeep.data.transforms import AugmentConfig
+from verydeep.architecture.architecture import Architecture
+from verydeep.data.augment import AugmentConfig
 from verydeep.models.build import build
+from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import copy_above, cut
-from verydeep.spec.arch import Architecture
-from verydeep.train.balance import Balance
-from verydeep.weights.checkpoint import Checkpoint
+from verydeep.train.class_imbalance import Balance
 
 FEW_IMAGES = 2_000
 """Below so many training images batch norm keeps the statistics that it came with."""
@@ -53,7 +53,7 @@ class FineTuneConfig:
     """How classes of unlike sizes are made to count alike (``train/balance.py``)."""
     norms: Literal["auto", "frozen", "trained"] = "auto"
     """Whether batch norm keeps its statistics; auto where images or batches are few. Its weights learn."""
-    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(flip="random", crop=0.5, colour=0.2))
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(flip="random", crop=0.5, color=0.2))
     """What is done to images; where stages are frozen only the flip is: the rest would change the maps."""
     seed: int = 0
     """Decides order, augmentation and dropout."""

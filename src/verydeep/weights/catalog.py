@@ -9,11 +9,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from verydeep.data.doors import Source, SourceFile
-from verydeep.data.fingerprint import Fingerprint
-from verydeep.errors import CheckpointError, SpecError
-from verydeep.spec.preprocess import Preprocess
-from verydeep.spec.zoo import resolve
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.architecture.zoo import resolve
+from verydeep.download.checksum import Checksum
+from verydeep.download.sources import PublishedFile, PublishedFiles
+from verydeep.errors import ArchitectureError, CheckpointError
 
 HUB = "https://huggingface.co"
 _ROUNDED = 525  # bytes: a length in MiB with three decimals is off by half a thousandth of 2**20
@@ -30,9 +30,9 @@ class PublishedWeights:
     file: str
     addresses: tuple[str, ...]
     """Of the file, the first to be tried first."""
-    fingerprint: Fingerprint
+    checksum: Checksum
     preprocess: Preprocess
-    licence: str | None = None
+    license: str | None = None
     top1: float | None = None
     """On ImageNet's validation images, one crop, as the publisher measured it, in [0, 1]."""
     top5: float | None = None
@@ -48,16 +48,16 @@ class PublishedWeights:
         return self.name.split(".")[0]
 
     @property
-    def source(self) -> Source:
+    def source(self) -> PublishedFiles:
         """Where the file is to be had, and where it lies in the cache."""
         folders = tuple(address.removesuffix(self.file) for address in self.addresses)
-        file = SourceFile(self.file, self.fingerprint)
-        return Source(self.name, f"weights/{self.name}", (file,), folders)
+        file = PublishedFile(self.file, self.checksum)
+        return PublishedFiles(self.name, f"weights/{self.name}", (file,), folders)
 
     @property
     def values(self) -> dict[str, Any]:
         """For JSON; null is what is not stated."""
-        algorithm, _, digest = (self.fingerprint.digest or "").rpartition(":")
+        algorithm, _, digest = (self.checksum.digest or "").rpartition(":")
         return {
             "name": self.name,
             "architecture": self.architecture,
@@ -66,9 +66,9 @@ class PublishedWeights:
             "addresses": list(self.addresses),
             "sha256": digest if algorithm == "sha256" else None,
             "md5": digest if algorithm == "md5" else None,
-            "bytes": self.fingerprint.size,
-            "bytes_rounded": bool(self.fingerprint.slack),
-            "licence": self.licence,
+            "bytes": self.checksum.size,
+            "bytes_rounded": bool(self.checksum.slack),
+            "license": self.license,
             "preprocess": self.preprocess.to_dict(),
             "top1": self.top1,
             "top5": self.top5,
@@ -89,25 +89,25 @@ def _rows(table: dict[str, Any]) -> Iterator[PublishedWeights]:
     kinds = {name: Preprocess.from_dict(values) for name, values in table["preprocess"].items()}
     for publisher, common in table["publishers"].items():
         for row in common["weights"]:
-            values = {key: common[key] for key in ("preprocess", "licence") if key in common} | row
+            values = {key: common[key] for key in ("preprocess", "license") if key in common} | row
             fingerprint = _fingerprint(values)
             values["preprocess"] = kinds[values["preprocess"]]
             yield PublishedWeights(
                 publisher=publisher,
                 addresses=tuple(_address(folder, values) for folder in common["addresses"]),
-                fingerprint=fingerprint,
+                checksum=fingerprint,
                 is_default=row["name"] in table["default"],
                 **values,
             )
 
 
-def _fingerprint(values: dict[str, Any]) -> Fingerprint:
+def _fingerprint(values: dict[str, Any]) -> Checksum:
     """Takes the hash and the length out of ``values``."""
     digests = [f"{kind}:{values.pop(kind)}" for kind in ("sha256", "md5") if kind in values]
     size, mib = values.pop("bytes", None), values.pop("mib", None)
     if mib is not None:
-        return Fingerprint(digests[0], round(mib * 2**20), _ROUNDED)
-    return Fingerprint(digests[0] if digests else None, size)
+        return Checksum(digests[0], round(mib * 2**20), _ROUNDED)
+    return Checksum(digests[0] if digests else None, size)
 
 
 def _address(folder: str, values: dict[str, Any]) -> str:
@@ -146,7 +146,7 @@ def find_published(name: str) -> PublishedWeights:
 def _architecture(name: str) -> str | None:
     try:
         return resolve(name).name
-    except SpecError:
+    except ArchitectureError:
         return None
 
 

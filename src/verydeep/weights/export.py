@@ -8,15 +8,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from verydeep.data.files import replacing
+from verydeep.architecture import zoo
+from verydeep.architecture.preprocess import CAFFE, IMAGENET, Preprocess
+from verydeep.atomic_write import atomic_write
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build_empty
+from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.spec import zoo
-from verydeep.spec.preprocess import CAFFE, IMAGENET, Preprocess
-from verydeep.weights.checkpoint import Checkpoint
-from verydeep.weights.hdf5 import write_hdf5
-from verydeep.weights.keymaps import LAYOUTS, Entry, fully_connected
+from verydeep.weights.key_maps import LAYOUTS, KeyMapRow, fully_connected
+from verydeep.weights.read_keras import write_keras
 
 Project = Literal["torchvision", "timm", "keras"]
 
@@ -66,7 +66,7 @@ def export_weights(network: Checkpoint, project: Project, path: Path | str) -> E
     if project != "keras":
         network = in_rgb(network)
     tensors = _their_tensors(network, project)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         _write(path.suffix, temporary, tensors)
     how = _how(project, name, network, path)
     return Exported(path, project, name, len(tensors), network.preprocess, how)
@@ -87,8 +87,8 @@ def _name_there(network: Checkpoint, project: Project) -> str:
         same_head = not network.classes or head == ours.head
         if project == "keras" and network.classes:  # and has no pool that would fit the map to the head
             same_head = same_head and ours.map_shape[1] == ours.head.grid
-        colours = ours.input[0] == 3 or project != "torchvision"
-        if same_body and same_head and colours:
+        colors = ours.input[0] == 3 or project != "torchvision"
+        if same_body and same_head and colors:
             return name
     raise CheckpointError(
         f"{project} has no network {ours.line!r} with norm {ours.norm} for images of {ours.input[0]} "
@@ -129,13 +129,13 @@ def _their_tensors(network: Checkpoint, project: Project) -> dict[str, Tensor]:
     }
 
 
-def _is_head(model: Classifier, entry: Entry) -> bool:
+def _is_head(model: Classifier, entry: KeyMapRow) -> bool:
     return entry.ours.rpartition(".")[0] in fully_connected(model)
 
 
 def _write(suffix: str, path: Path, tensors: dict[str, Tensor]) -> None:
     if suffix == ".h5":
-        write_hdf5(path, tensors)
+        write_keras(path, tensors)
     elif suffix == ".safetensors":
         save_file(tensors, path, {"format": "pt"})
     else:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verydeep.data.fetch import offline
+from verydeep.download.download import offline
 from verydeep.errors import CheckpointError, HubError
 from verydeep.weights.catalog import hub_endpoint
-from verydeep.weights.checkpoint import load
+from verydeep.weights.checkpoint_file import load
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -36,7 +36,7 @@ def push(
 
     Args:
         checkpoint: a run folder, or a file; it is read first, so that nothing broken is published.
-        card: the model card as Markdown, such as `verydeep.report.card.model_card` writes.
+        card: the model card as Markdown, such as `verydeep.report.model_card.model_card` writes.
         repo: "user/name".
         private: whether only its owner may see it; a repository that all may see is then refused.
         bars: whether huggingface_hub draws its bars on stderr.

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import torch
 
-from verydeep.errors import CheckpointError, SpecError
+from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layers import Head
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.errors import ArchitectureError, CheckpointError
 from verydeep.models.build import build as build_new
+from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.init import Init
-from verydeep.spec import zoo
-from verydeep.spec.arch import Architecture
-from verydeep.spec.layers import Head
-from verydeep.spec.preprocess import Preprocess
-from verydeep.weights.checkpoint import Checkpoint
-from verydeep.weights.convert import Fitted, Source, check_features, fit_weights
-from verydeep.weights.keymaps import fully_connected
-from verydeep.weights.open import locate, open_source
-from verydeep.weights.published import numbered_classes
+from verydeep.models.initialization import Init
+from verydeep.weights.fit import Fitted, TrainedWeights, check_features, fit_weights
+from verydeep.weights.key_maps import fully_connected
+from verydeep.weights.open_weights import locate, open_source
+from verydeep.weights.preprocessing import numbered_classes
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def load(
     features are what it is for.
 
     Args:
-        path: the run folder or the file; its kind, layout and network are recognised.
+        path: the run folder or the file; its kind, layout and network are recognized.
         preprocess: what the network sees, where it is not what the layout has by convention.
         features_only: leave the head and whatever else is in the file.
 
@@ -85,11 +85,11 @@ def build(
         weights: a file, a run folder, or "imagenet" for the published ones. The network is in evaluation mode
             then.
         classes: their number or their names; the network's own by default.
-        channels: 1 for grey images, 3 for colour.
+        channels: 1 for gray images, 3 for color.
         size: side of the images in px.
 
     Raises:
-        SpecError: where there is no such network.
+        ArchitectureError: where there is no such network.
         CheckpointError: where the weights do not fit it.
     """
     if weights is not None:
@@ -113,9 +113,9 @@ def pretrained(
     preprocess: Preprocess | None = None,
     features_only: bool = False,
 ) -> Pretrained:
-    """The trained network of ``weights`` for other classes, colours and sizes, complete with preprocessing.
+    """The trained network of ``weights`` for other classes, colors and sizes, complete with preprocessing.
 
-    With another number of classes the last layer is drawn anew; from colour to grey the first convolution is
+    With another number of classes the last layer is drawn anew; from color to gray the first convolution is
     summed; at another size the head keeps its grid and its weights, as the pool before it averages or
     repeats the last map's values to that grid.
 
@@ -124,7 +124,7 @@ def pretrained(
             its features alone where it has no head: ``classes`` is empty then, and the one logit zero.
         weights: a file, a run folder, or "imagenet".
         classes: their number, or their names in the order of the logits.
-        channels: 1 for grey images, 3 for colour.
+        channels: 1 for gray images, 3 for color.
         size: side of the images in px.
         preprocess: what the network sees, where it is not what the file's layout has by convention.
         features_only: leave the file's head.
@@ -155,7 +155,7 @@ def pretrained(
 
 
 def _target(
-    source: Source, asked: Architecture | None, classes: int, channels: int, size: int
+    source: TrainedWeights, asked: Architecture | None, classes: int, channels: int, size: int
 ) -> Architecture:
     """The architecture to build: the file's head where a network is asked for by name, else the one typed."""
     target = replace(asked or source.architecture, classes=classes)
@@ -171,7 +171,7 @@ def _zoo_head(architecture: Architecture) -> Head | None:
     return zoo.resolve(architecture.name).head if architecture.name in zoo.names() else None
 
 
-def _names(source: Source, classes: int | Sequence[str] | None) -> tuple[str, ...]:
+def _names(source: TrainedWeights, classes: int | Sequence[str] | None) -> tuple[str, ...]:
     """The names of the classes of the new network.
 
     Raises:
@@ -188,12 +188,12 @@ def _names(source: Source, classes: int | Sequence[str] | None) -> tuple[str, ..
     if not isinstance(classes, int):
         return tuple(classes)
     if classes < 1:
-        raise SpecError(f"a classifier needs at least one class, {classes} given")
+        raise ArchitectureError(f"a classifier needs at least one class, {classes} given")
     kept = source.has_head and classes == len(source.classes)
     return source.classes if kept else numbered_classes(classes)
 
 
-def _headless(source: Source, channels: int, size: int) -> Fitted:
+def _headless(source: TrainedWeights, channels: int, size: int) -> Fitted:
     """The features with a head of one logit that is zero, as there is none to load."""
     ours = source.architecture
     name = f"{ours.name.removesuffix(' features')} features"

@@ -1,0 +1,140 @@
+"""``verydeep weights list``, ``get``, ``push`` and ``pull``: what others publish, and our own on the hub."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from verydeep.atomic_write import atomic_write
+from verydeep.download.sources import cache_root
+from verydeep.tables.published_weights_table import published_lines, published_table
+from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.progress import ByteProgress
+from verydeep.weights.catalog import catalog, find_published
+from verydeep.weights.download_weights import obtain_weights
+
+
+def list_weights(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """List the weights that others publish: where they are, how long, how good, under which license.
+
+    Parameters
+    ----------
+    json
+        Print one JSON list, with addresses, hashes and preprocessing.
+    """
+    if json:
+        print_json([row.values for row in catalog()])
+    else:
+        out().print(published_table(catalog()))
+    return 0
+
+
+def get(
+    name: str,
+    /,
+    *,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Fetch published weights, check them, and print where they lie.
+
+    Parameters
+    ----------
+    name
+        A name of `verydeep weights list`, or of an architecture, which means its default.
+    out_
+        A file, or a folder, to copy them to; by default they stay in the cache.
+    json
+        Print one JSON object: the row of the list, and the path.
+    """
+    weights = find_published(name)
+    with ByteProgress(err(), f"Fetching {weights.name}") as progress:
+        path = obtain_weights(weights, cache_root(), progress)
+    if out_ is not None:
+        path = _copy(path, out_)
+    if json:
+        print_json({**weights.values, "path": str(path)})
+        return 0
+    err().print(published_lines(weights), markup=False, soft_wrap=True)
+    out().print(str(path), markup=False, soft_wrap=True)
+    return 0
+
+
+def _copy(path: Path, to: Path) -> Path:
+    """The copy of ``path``: in the folder ``to``, or at the file ``to`` where that has a suffix."""
+    target = to if to.suffix and not to.is_dir() else to / path.name
+    with atomic_write(target) as temporary:
+        shutil.copyfile(path, temporary)
+    return target
+
+
+def push(
+    run: Annotated[Path, Parameter(name="RUN")],
+    repo: Annotated[str, Parameter(name="REPO")],
+    /,
+    *,
+    private: Annotated[bool, Parameter(negative="")] = False,
+    license: Annotated[str | None, Parameter(name=("--license", "--license"))] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Push a checkpoint and its model card to a repository on Hugging Face's hub.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a checkpoint.
+    repo
+        The repository, user/name; it is made where there is none.
+    private
+        Make a new repository private.
+    license
+        What the hub calls the license that you grant: apache-2.0, cc-by-4.0; without it, none is stated.
+    json
+        Print one JSON object: repo, url, commit, private.
+    """
+    from verydeep.report.model_card import model_card
+    from verydeep.weights import hub
+    from verydeep.weights.checkpoint_file import load
+
+    card = model_card(load(run), repo, license)
+    pushed = hub.push(run, card, repo, private=private, bars=err().is_terminal)
+    if json:
+        print_json(asdict(pushed))
+    else:
+        out().print(pushed.url, markup=False, soft_wrap=True)
+    return 0
+
+
+def pull(
+    repo: Annotated[str, Parameter(name="REPO")],
+    /,
+    *,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    revision: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Pull a checkpoint from a repository on Hugging Face's hub, check it, and print where it lies.
+
+    Parameters
+    ----------
+    repo
+        The repository, user/name.
+    out_
+        A run folder or a file to copy it to; by default it stays in Hugging Face's cache.
+    revision
+        A branch, tag or commit; the main branch by default.
+    json
+        Print one JSON object: repo, path.
+    """
+    from verydeep.weights import hub
+
+    path = hub.pull(repo, revision=revision, bars=err().is_terminal)
+    if out_ is not None:
+        path = _copy(path, out_)
+    if json:
+        print_json({"repo": repo, "path": str(path)})
+    else:
+        out().print(str(path), markup=False, soft_wrap=True)
+    return 0

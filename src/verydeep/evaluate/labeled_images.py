@@ -1,0 +1,111 @@
+"""Labeled images to evaluate a network on: a built-in data set, or a folder, list or shards of your own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.check.grouping import read_grouped
+from verydeep.data.builtin import NAMES, is_builtin, load_dataset
+from verydeep.data.decode import decode
+from verydeep.data.images import relabeled
+from verydeep.data.samples import Samples
+from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part, with_kept_split
+from verydeep.download.download import Progress
+from verydeep.errors import DataError
+
+THUMBNAIL_SIDE = 160
+"""In px."""
+
+
+@dataclass(frozen=True)
+class LabeledImages:
+    """Images, in memory or on disk, with labels that index into the network's classes."""
+
+    name: str
+    source: UInt8[Tensor, "count channels height width"] | Samples
+    labels: Int64[Tensor, " count"]
+    groups: tuple[str, ...] | None
+    part: WantedPart
+    description: str
+    """Which images these are, in words."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def name_of(self, index: int) -> str:
+        """The name by which a person knows an image."""
+        return self.source.names[index] if isinstance(self.source, Samples) else f"image {index}"
+
+    def thumbnail(self, index: int) -> UInt8[Tensor, "channels height width"]:
+        """The image, or the center of its file, small."""
+        if isinstance(self.source, Samples):
+            small = Preprocess(size=THUMBNAIL_SIDE, mean=(0, 0, 0), std=(1, 1, 1))
+            return decode(self.source.sources[index], small)
+        return self.source[index]
+
+
+def read_labeled(
+    data: str,
+    classes: tuple[str, ...],
+    run: Path,
+    part: WantedPart | None = None,
+    group_by: str | None = None,
+    progress: Progress | None = None,
+) -> LabeledImages:
+    """The images that ``data`` names, labeled by the ``classes`` of the network of ``run``.
+
+    Args:
+        data: the name of a built-in data set, or a place that ``read_samples`` takes.
+        classes: the network's, in order.
+        run: the run folder or a file in it; it may hold the split that the network was trained with.
+        part: which images; the test images by default, and all where there is no test part.
+        group_by: what groups images, as ``read_grouped`` takes it.
+        progress: called while a built-in data set is downloaded.
+
+    Raises:
+        DataError: where there are no such images, or their classes are not the network's.
+    """
+    if is_builtin(data):
+        return _of_builtin(data, classes, part or "test", group_by, progress)
+    if not Path(data).expanduser().exists() and ":" not in data:
+        raise DataError(f"{data} is neither a folder nor a built-in data set; these are {', '.join(NAMES)}")
+    samples = read_grouped(data, group_by)
+    split = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    total = len(samples)
+    kept = with_kept_split(samples, split) if split.exists() else samples
+    chosen, taken = images_of_part(kept, part)
+    description = (
+        f"{len(chosen):,} of the {total:,} images of {samples.name}: {_reason(kept is samples, taken)}"
+    )
+    if kept is not samples and len(kept) < total:
+        description += f"; {total - len(kept):,} are not in the split of the run and are left out"
+    labels = relabeled(chosen.labels, chosen.classes, classes, samples.name)
+    return LabeledImages(samples.name, chosen, labels, chosen.groups, taken, description)
+
+
+def _reason(by_folder: bool, part: WantedPart) -> str:
+    if part == "all":
+        return (
+            "all of them, as there is no test part; if the network was trained on some of them, the result "
+            "is too good (data leakage)"
+        )
+    return f"the {part} part, by its folder" if by_folder else f"the {part} part, as kept by the run"
+
+
+def _of_builtin(
+    data: str,
+    classes: tuple[str, ...],
+    part: WantedPart,
+    group_by: str | None,
+    progress: Progress | None,
+) -> LabeledImages:
+    if part not in ("train", "test") or group_by:
+        raise DataError(f"{data} has the parts test and train, and no groups")
+    dataset = load_dataset(data, progress=progress)
+    images = dataset.test if part == "test" else dataset.train
+    labels = relabeled(images.labels, images.classes, classes, data)
+    description = f"the {len(images):,} {part} images of {dataset.name}"
+    return LabeledImages(dataset.name, images.pixels, labels, None, part, description)

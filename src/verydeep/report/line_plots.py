@@ -1,0 +1,195 @@
+"""Curves over the epochs as plain geometry: the template turns them into SVG, the style sheet colors them.
+
+Drawn by hand rather than by a plotting library: the text stays text, and light and dark need one figure.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, floor, isfinite, log10
+
+from verydeep.evaluate.metrics import Evaluation
+from verydeep.tables.format import percent
+from verydeep.train.epoch_result import EpochResult, TunedEpoch
+
+WIDTH, HEIGHT, LOW_HEIGHT = 460, 250, 110
+"""Of a figure, and of one that matters less, in the pixels of its own grid."""
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 24
+"""The margins around the plotted area, likewise."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A labeled place on an axis."""
+
+    place: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measured value at its place, and what it says when pointed at."""
+
+    x: float
+    y: float
+    label: str
+    low: float | None = None
+    """Where its whisker ends, downwards; None where it has no whisker."""
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One quantity over what goes across; ``last`` is its final value in words, or the one that counts."""
+
+    name: str
+    points: tuple[Point, ...]
+    last: str
+
+    @property
+    def path(self) -> str:
+        """The points as the ``points`` attribute of a polyline."""
+        return " ".join(f"{point.x:.1f},{point.y:.1f}" for point in self.points)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A figure of curves that share their axes."""
+
+    title: str
+    height: int
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    curves: tuple[Curve, ...]
+    mark: Tick | None = None
+    """A place across that was chosen, and why it is marked."""
+    caption: str = ""
+    """What goes up and across, where it is not the epochs."""
+    last: str = "ends at"
+    """What ``last`` of a curve is."""
+
+    @property
+    def description(self) -> str:
+        """What a reader who does not see the figure is told."""
+        over = self.caption or f"{self.title} over the epochs"
+        ends = "; ".join(f"{curve.name} {self.last} {curve.last}" for curve in self.curves)
+        return f"{over}: {ends}" + (f"; {self.mark.label}" if self.mark else "")
+
+
+def loss_chart(
+    epochs: Sequence[EpochResult], test: Evaluation | None = None, kept: int | None = None
+) -> Chart:
+    """Loss in training, in validation, and of the test set once, from 0 up; ``kept`` is the epoch marked."""
+    series = (
+        _series("training", ((epoch.epoch, epoch.train_loss) for epoch in epochs)),
+        _series("validation", ((epoch.epoch, epoch.val_loss) for epoch in epochs)),
+        _series("test", [(epochs[-1].epoch, None if test is None else test.loss)]),
+    )
+    return _chart("Loss", series, _Scale(0.0, _highest(series), "{:g}".format, "{:.3f}".format), kept=kept)
+
+
+def accuracy_chart(
+    epochs: Sequence[EpochResult], test: Evaluation | None = None, kept: int | None = None
+) -> Chart:
+    """Accuracy in training, in validation, and of the test set once, up to 100 %; ``kept`` is marked."""
+    series = (
+        _series("training", ((epoch.epoch, epoch.train_top1) for epoch in epochs)),
+        _series("validation", ((epoch.epoch, epoch.val_top1) for epoch in epochs)),
+        _series("test", [(epochs[-1].epoch, None if test is None else test.top1)]),
+    )
+    lowest = min(value for one in series for _, value in one.values)
+    scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
+    return _chart("Accuracy", series, scale, kept=kept)
+
+
+def balanced_chart(epochs: Sequence[TunedEpoch], kept: int | None = None) -> Chart:
+    """Balanced accuracy in validation, up to 100 %; ``kept`` is marked."""
+    series = (_series("validation", ((epoch.epoch, epoch.val_balanced) for epoch in epochs)),)
+    lowest = min(epoch.val_balanced for epoch in epochs)
+    scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
+    return _chart("Balanced accuracy in validation", series, scale, kept=kept)
+
+
+def rate_chart(epochs: Sequence[EpochResult]) -> Chart:
+    """The learning rate at the end of each epoch, from 0 up."""
+    series = (_series("learning rate", ((epoch.epoch, epoch.lr) for epoch in epochs)),)
+    scale = _Scale(0.0, _highest(series), "{:g}".format, "{:.3g}".format, parts=2)
+    return _chart("Learning rate", series, scale, height=LOW_HEIGHT)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """What is to be drawn: values by epoch, not placed yet."""
+
+    name: str
+    values: tuple[tuple[int, float], ...]
+
+
+def _series(name: str, values: Iterable[tuple[int, float | None]]) -> _Series:
+    # A loss in half precision may overflow: such a point is left out, and the page is still written.
+    return _Series(name, tuple((at, value) for at, value in values if value is not None and isfinite(value)))
+
+
+def _highest(series: Sequence[_Series]) -> float:
+    return max((value for one in series for _, value in one.values), default=0.0) or 1.0
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The vertical axis: its least range, and how a tick and a value on it are said."""
+
+    low: float
+    high: float
+    tick: Callable[[float], str]
+    value: Callable[[float], str]
+    parts: int = 4
+    """How many steps between ticks, about."""
+
+    def ticks(self) -> tuple[float, ...]:
+        """Round values that enclose the range: the axis runs from the first to the last."""
+        step = round_step((self.high - self.low) / self.parts)
+        first, last = floor(self.low / step + 1e-9), ceil(self.high / step - 1e-9)
+        return tuple(round(number * step, 12) for number in range(first, last + 1))
+
+
+def round_step(least: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is not below ``least``."""
+    power = 10.0 ** floor(log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+
+
+def _chart(
+    title: str, series: Sequence[_Series], scale: _Scale, height: int = HEIGHT, kept: int | None = None
+) -> Chart:
+    last = max((at for one in series for at, _ in one.values), default=1)
+    ticks = scale.ticks()
+
+    def x(epoch: int) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * epoch / last
+
+    def y(value: float) -> float:
+        return height - BOTTOM - (height - TOP - BOTTOM) * (value - ticks[0]) / (ticks[-1] - ticks[0])
+
+    return Chart(
+        title=title,
+        height=height,
+        across=tuple(Tick(x(epoch), str(epoch)) for epoch in _epoch_ticks(last)),
+        up=tuple(Tick(y(value), scale.tick(value)) for value in ticks),
+        curves=tuple(
+            Curve(
+                one.name,
+                tuple(
+                    Point(x(at), y(value), f"epoch {at}, {one.name}: {scale.value(value)}")
+                    for at, value in one.values
+                ),
+                scale.value(one.values[-1][1]),
+            )
+            for one in series
+            if one.values
+        ),
+        mark=None if kept is None else Tick(x(kept), f"epoch {kept} was kept"),
+    )
+
+
+def _epoch_ticks(last: int) -> range:
+    return range(0, last + 1, max(1, round(round_step(last / 6))))

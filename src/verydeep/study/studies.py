@@ -1,0 +1,26 @@
+"""The studies by name."""
+
+import difflib
+
+from verydeep.errors import RecipeError
+from verydeep.study import depth, gradients, kernel, residual, split
+from verydeep.study import initialization as init
+from verydeep.study.trial import Study
+
+STUDIES = {
+    study.name: study
+    for study in (depth.STUDY, init.STUDY, gradients.STUDY, residual.STUDY, kernel.STUDY, split.STUDY)
+}
+
+
+def find(name: str) -> Study:
+    """The study called ``name``.
+
+    Raises:
+        RecipeError: with the nearest name and the list.
+    """
+    if name in STUDIES:
+        return STUDIES[name]
+    near = difflib.get_close_matches(name, STUDIES, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise RecipeError(f"there is no study {name!r}. {hint}There are {', '.join(STUDIES)}")

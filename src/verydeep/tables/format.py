@@ -1,0 +1,44 @@
+"""Numbers as a person reads them."""
+
+from verydeep.evaluate.confidence_intervals import wilson_interval as wilson_interval
+
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit, so that no line breaks there."""
+TIMES = "\N{MULTIPLICATION SIGN}"
+NONE = "\N{EN DASH}"
+"""In the place of a number that there is not."""
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """``0.9487`` as ``94.87 %``."""
+    return f"{100 * share:.{decimals}f}{SPACE}%"
+
+
+def thousands(count: int) -> str:
+    """``138357544`` as ``138,357,544``."""
+    return f"{count:,}"
+
+
+def rounded(count: int) -> str:
+    """``138357544`` as ``138 M``: three digits and a unit, for a headline."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= 0.9995 * size:
+            return f"{_three_digits(count / size)}{SPACE}{unit}"
+    return str(count)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """``3725`` as ``1 h 02 min``: two units at most, the smaller one dropped under a minute."""
+    if seconds < 10:
+        return f"{seconds:.1f}{SPACE}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{SPACE}s"
+    if whole < 3600:
+        return f"{whole // 60}{SPACE}min{SPACE}{whole % 60:02}{SPACE}s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}{SPACE}h{SPACE}{minutes % 60:02}{SPACE}min"

@@ -1,0 +1,61 @@
+"""The table of published weights for the terminal. It needs no torch."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.table import Table
+from rich.text import Text
+
+from verydeep.tables.data_table import bare_table
+from verydeep.tables.format import NONE, SPACE, percent
+from verydeep.tables.preprocess_text import seen_in_words
+from verydeep.weights.catalog import PublishedWeights
+
+DEFINITIONS = (
+    "Top-1 and top-5 on ImageNet's validation images, one crop, as the publisher measured them. "
+    "Default: what the architecture's name alone means. "
+    f"{NONE} is not stated by the publisher. More: verydeep weights list --json"
+)
+
+
+def published_table(rows: Sequence[PublishedWeights]) -> Table:
+    """``rows`` under their publishers."""
+    table = bare_table(Text("Published weights\n", "bold"), DEFINITIONS, footer=False)
+    table.add_column("weights", no_wrap=True)
+    for column in ("MB", "top-1", "top-5"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("license", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    for publisher, members in groupby(rows, key=lambda row: row.publisher):
+        table.add_section()
+        table.add_row(Text(publisher, "dim"))
+        for row in members:
+            table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: PublishedWeights) -> tuple[str | Text, ...]:
+    size = row.checksum.size
+    return (
+        Text(row.name, "bold" if row.is_default else ""),
+        f"{size / 1e6:.1f}" if size else NONE,
+        NONE if row.top1 is None else percent(row.top1),
+        NONE if row.top5 is None else percent(row.top5),
+        row.license or NONE,
+        "default" if row.is_default else "features only" if row.features_only else "",
+    )
+
+
+def published_lines(row: PublishedWeights) -> str:
+    """What is to be known of weights before they are used, in a few lines."""
+    accuracy = "not stated"
+    if row.top1 is not None and row.top5 is not None:
+        accuracy = f"top-1 {percent(row.top1)}, top-5 {percent(row.top5)}"
+    lines = [
+        f"{row.name}, from {row.publisher}{': features only' if row.features_only else ''}",
+        f"hash: {(row.checksum.digest or 'not stated').replace(':', SPACE)}",
+        f"license: {row.license or 'not stated'}",
+        f"accuracy: {accuracy}",
+        f"preprocessing: {seen_in_words(row.preprocess)}",
+    ]
+    return "\n".join([*lines, f"note: {row.note}"] if row.note else lines)

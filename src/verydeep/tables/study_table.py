@@ -1,0 +1,99 @@
+"""What the runs of a study came to, and the tables that show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from verydeep.study.statistics import Estimate, estimate
+from verydeep.study.trial import Outcome, PublishedTable, Study, by_group, by_variant
+from verydeep.tables.data_table import Column, DataTable
+from verydeep.tables.format import NONE, percent, rounded
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRow:
+    """One variant in a table, in words."""
+
+    group: str
+    variant: str
+    line: str
+    parameters: str
+    runs: str
+    accuracy: str
+    interval: str
+    loss: str
+
+
+def summary(outcomes: Sequence[Outcome]) -> tuple[StudyRow, ...]:
+    """A row a variant: what it is, and what its runs came to."""
+    return tuple(_row(same) for runs in by_group(outcomes).values() for same in by_variant(runs).values())
+
+
+def _row(runs: Sequence[Outcome]) -> StudyRow:
+    first = runs[0]
+    top1 = [run.test_top1 for run in runs if run.test_top1 is not None]
+    failed = sum(run.failed is not None for run in runs)
+    mean = estimate(top1) if top1 else None
+    losses = [run.epochs[-1].train_loss for run in runs if run.epochs]
+    return StudyRow(
+        group=first.group,
+        variant=first.variant,
+        line=first.line,
+        parameters=rounded(first.parameters),
+        runs=f"{len(runs)}" + (f", {failed} stopped" if failed else ""),
+        accuracy=percent(mean.mean) if mean else NONE,
+        interval=_interval(mean) if mean and mean.count > 1 else NONE,
+        loss=f"{sum(losses) / len(losses):.3f}" if losses else NONE,
+    )
+
+
+def _interval(mean: Estimate) -> str:
+    """As far as there are accuracies: Student's interval knows of no bounds."""
+    return f"{percent(max(mean.low, 0.0))} to {percent(min(mean.high, 1.0))}"
+
+
+COLUMNS = (
+    Column("group", "group", is_text=True),
+    Column("variant", "variant", is_text=True),
+    Column("parameters", "parameters"),
+    Column("runs", "runs"),
+    Column("accuracy", "test accuracy"),
+    Column("interval", "95 % interval"),
+    Column("loss", "training loss"),
+)
+
+
+def runs_sheet(outcomes: Sequence[Outcome]) -> DataTable:
+    """What the runs of a study came to, a row a variant, without the columns in which nothing stands."""
+    rows = summary(outcomes)
+    columns = [
+        column for column in COLUMNS if any(getattr(row, column.name) not in ("", NONE) for row in rows)
+    ]
+    return DataTable(
+        title=Text(),
+        columns=tuple(columns),
+        rows=tuple(tuple(getattr(row, column.name) for column in columns) for row in rows),
+    )
+
+
+def published_sheet(published: PublishedTable) -> DataTable:
+    """The paper's own numbers."""
+    return DataTable(
+        title=Text(),
+        columns=tuple(Column(name, name, is_text=True) for name in published.header),
+        rows=published.rows,
+    )
+
+
+def studies_sheet(studies: Sequence[Study]) -> DataTable:
+    """Each study with how many runs it takes and what it asks."""
+    return DataTable(
+        title=Text(),
+        columns=(
+            Column("study", "study", is_text=True),
+            Column("runs", "runs"),
+            Column("question", "what it asks", is_text=True),
+        ),
+        rows=tuple((study.name, len(study.trials(False)), study.question) for study in studies),
+    )

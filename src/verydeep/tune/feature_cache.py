@@ -1,0 +1,217 @@
+"""What a frozen network says of images, kept on disk: computed once for each content of a file.
+
+A folder belongs to one network as it sees its images: its weights up to the last layer, its preprocessing.
+Where any of these changes, another folder is used. In it lie chunks, a safetensors file each with
+
+keys       (images, 16) uint8: a hash of all that is in the image's file
+features   (images, values) fp32
+
+so that a file that is renamed is known, one that was rewritten is not, and what was computed before an
+interruption is there after it. A chunk that cannot be read is computed again.
+"""
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import torch
+from jaxtyping import Float, Float32, Int64, UInt8
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.atomic_write import atomic_write
+from verydeep.data.normalize import normalize
+from verydeep.data.samples import ImageSource
+from verydeep.data.stream import Broken, stream
+from verydeep.download.sources import cache_root
+from verydeep.errors import DataError
+from verydeep.models.classifier import Classifier
+
+KEY_BYTES = 16
+BATCH_PIXELS = 300_000
+"""Of a batch, about: 32 images of 96 px. Larger ones leave a processor's caches."""
+SECONDS_BETWEEN_SAVES = 20.0
+"""What an interruption costs, at most."""
+
+Extract = Callable[[Classifier, Tensor], Tensor]
+"""From a network and normalized images to features, a row an image."""
+Watch = Callable[[int, int], None]
+"""Called with the images that were computed, and those to compute in all."""
+
+
+def head_inputs(
+    model: Classifier, images: Float[Tensor, "batch channels height width"]
+) -> Float[Tensor, "batch values"]:
+    """What the last layer is given: the pooled maps, or fc7 where there are hidden layers."""
+    values: Tensor = model.pool(model.features(images)).flatten(1)
+    for module in list(model.head_modules())[:-1]:
+        values = module(values)
+    return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a network says of the images that can be read."""
+
+    values: Float32[Tensor, "read values"]
+    indices: Int64[Tensor, " read"]
+    """The place of each in what was asked for, ascending."""
+    broken: tuple[tuple[int, Broken], ...]
+    """The others, with their places."""
+    computed: int
+    """How many images went through the network."""
+    remembered: int
+    """How many did not have to."""
+    seconds: float
+
+
+class FeatureCache:
+    """The features of one network, computed where they are not on disk yet.
+
+    Args:
+        model: on the device that computes; it is put into eval.
+        preprocess: what is done to its images.
+        root: where features are kept; a folder of the user's cache by default.
+        extract: what is taken from the network; it is known by its name.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        preprocess: Preprocess,
+        root: Path | None = None,
+        extract: Extract = head_inputs,
+    ) -> None:
+        self.model = model.eval()
+        self.preprocess, self.extract = preprocess, extract
+        name = _network_key(model, preprocess, extract)
+        self.folder = (root or cache_root() / "features") / name
+
+    def __call__(self, sources: Sequence[ImageSource], watch: Watch = lambda done, total: None) -> Features:
+        """The features of every image of ``sources`` that can be read.
+
+        What is computed is saved as it goes, also where this ends by an interruption.
+
+        Raises:
+            DataError: where none can be read.
+        """
+        began = time.perf_counter()
+        keys = _content_keys(sources)
+        rows = self._read(set(keys))
+        remembered = sum(key in rows for key in keys)
+        missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
+        broken: dict[bytes, Broken] = {}
+        with closing(self._compute(missing, watch)) as batches:
+            for new, refused in batches:
+                rows |= new
+                broken |= refused
+        read = [place for place, key in enumerate(keys) if key in rows]
+        if not read:
+            raise DataError(f"none of {len(sources)} images can be read: {next(iter(broken.values())).why}")
+        return Features(
+            values=torch.stack([rows[keys[place]] for place in read]),
+            indices=torch.tensor(read),
+            broken=tuple(
+                (place, _named(broken[key], sources[place]))
+                for place, key in enumerate(keys)
+                if key in broken
+            ),
+            computed=len(missing) - len(broken),
+            remembered=remembered,
+            seconds=time.perf_counter() - began,
+        )
+
+    def _compute(
+        self, missing: dict[bytes, ImageSource], watch: Watch
+    ) -> Generator[tuple[dict[bytes, Tensor], dict[bytes, Broken]], None, None]:
+        """The rows of ``missing``, and what of it is broken, a batch at a time."""
+        keys, pending = list(missing), dict[bytes, Tensor]()
+        batch_size = max(1, BATCH_PIXELS // self.preprocess.size**2)
+        saved, done = time.perf_counter(), 0
+        try:
+            for batch in stream(list(missing.values()), self.preprocess, batch_size):
+                asked = keys[done : done + batch_size]
+                done += len(asked)
+                read = [keys[place] for place in batch.indices.tolist()]
+                new = dict(zip(read, self._extracted(batch.pixels), strict=True)) if read else {}
+                pending |= new
+                yield new, dict(zip((key for key in asked if key not in new), batch.broken, strict=True))
+                watch(done, len(keys))
+                if time.perf_counter() - saved > SECONDS_BETWEEN_SAVES:
+                    self._save(pending)
+                    pending, saved = {}, time.perf_counter()
+        finally:
+            self._save(pending)
+
+    @torch.inference_mode()
+    def _extracted(
+        self, pixels: UInt8[Tensor, "batch channels size size"]
+    ) -> Float32[Tensor, "batch values"]:
+        parameter = next(self.model.parameters())
+        images = normalize(pixels.to(parameter.device), self.preprocess)
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.extract(self.model, images).float().cpu()
+
+    def _save(self, rows: dict[bytes, Tensor]) -> None:
+        if not rows:
+            return
+        keys = torch.frombuffer(bytearray(b"".join(rows)), dtype=torch.uint8).view(-1, KEY_BYTES)
+        with atomic_write(self.folder / f"{uuid4().hex}.safetensors") as temporary:
+            save_file({"keys": keys, "features": torch.stack(list(rows.values()))}, temporary)
+
+    def _read(self, wanted: set[bytes]) -> dict[bytes, Tensor]:
+        """The rows of ``wanted`` that are on disk."""
+        found: dict[bytes, Tensor] = {}
+        for chunk in sorted(self.folder.glob("*.safetensors")):
+            try:
+                tensors = load_file(chunk)
+                keys = [row.tobytes() for row in tensors["keys"].numpy()]
+                found |= {
+                    key: row for key, row in zip(keys, tensors["features"], strict=True) if key in wanted
+                }
+            except (SafetensorError, OSError, KeyError, ValueError):
+                chunk.unlink(missing_ok=True)
+        return found
+
+
+def _named(broken: Broken, source: ImageSource) -> Broken:
+    """The same of ``source``, which holds the same."""
+    return Broken(source, broken.why.replace(str(broken.source), str(source)))
+
+
+def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:
+    """A name that another network, other weights or another preprocessing do not have."""
+    architecture = model.architecture
+    described = [architecture.line, architecture.norm, preprocess.to_dict(), extract.__name__]
+    hasher = hashlib.blake2b(json.dumps(described).encode(), digest_size=KEY_BYTES)
+    last = {id(parameter) for parameter in list(model.head_modules())[-1].parameters()}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in last:
+            hasher.update(name.encode())
+            hasher.update(tensor.detach().cpu().contiguous().numpy())
+    word = re.sub(r"[^\w-]", "", architecture.name.split()[0])  # for people who look into the folder
+    return f"{word}-{preprocess.size}-{hasher.hexdigest()}"
+
+
+def _content_keys(sources: Sequence[ImageSource]) -> list[bytes]:
+    """A hash of what each source holds; one of its own for what cannot be read, which decoding will name."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(_content_key, sources))
+
+
+def _content_key(source: ImageSource) -> bytes:
+    try:
+        content = source.read_bytes() if isinstance(source, Path) else source.read()
+    except (OSError, DataError):
+        content = f"unreadable {source}".encode()
+    return hashlib.blake2b(content, digest_size=KEY_BYTES).digest()

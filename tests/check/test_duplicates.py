@@ -1,0 +1,51 @@
+"""Which images are the same one, and that they make clusters."""
+
+import numpy as np
+from PIL import Image
+
+from verydeep.check.duplicates import find_duplicates
+from verydeep.check.perceptual_hash import thumbnail
+
+from ..data.pictures import picture
+
+
+def looks(*images):
+    return np.stack([thumbnail(image) for image in images])
+
+
+def digests(*names):
+    return tuple(name.encode() for name in names)
+
+
+def test_copies_and_look_alikes_make_one_cluster():
+    one, other = picture(1), picture(2)
+    found = find_duplicates(digests("a", "b", "c", "a"), looks(one, other, one.resize((60, 45)), one))
+    assert found.clusters == ((0, 2, 3),)
+    assert {(pair.first, pair.second, pair.how) for pair in found.pairs} == {
+        (0, 3, "same bytes"), (0, 2, "looks the same")
+    }  # fmt: skip
+
+
+def test_mirrored_and_turned_ones_are_found_and_named():
+    one = picture(3)
+    ways = [one, one.transpose(Image.Transpose.FLIP_LEFT_RIGHT), one.transpose(Image.Transpose.ROTATE_90)]
+    found = find_duplicates(digests("a", "b", "c"), looks(*ways))
+    assert found.clusters == ((0, 1, 2),)
+    assert "mirrored" in {pair.how for pair in found.pairs}
+    assert any("90°" in pair.how or "270°" in pair.how for pair in found.pairs)
+
+
+def test_blank_images_are_the_same_by_their_bytes_only():
+    white = Image.new("RGB", (20, 20), "white")
+    found = find_duplicates(digests("a", "b", "a"), looks(white, white, white))
+    assert found.clusters == ((0, 2),)
+
+
+def test_a_thousand_copies_make_a_thousand_pairs_less_one():
+    same = looks(picture(4)).repeat(1000, axis=0)
+    found = find_duplicates(tuple(str(number).encode() for number in range(1000)), same)
+    assert len(found.pairs) == 999 and len(found.clusters[0]) == 1000
+
+
+def test_no_images_have_no_duplicates():
+    assert find_duplicates((), np.zeros((0, 16, 16, 3), np.uint8)).clusters == ()

@@ -1,0 +1,71 @@
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from verydeep.analyze.trace import trace
+from verydeep.architecture import zoo
+from verydeep.tables.format import NONE, TIMES
+from verydeep.tables.network_table import layer_table, zoo_table
+
+
+def shown(table, width=80):
+    console = Console(width=width, file=StringIO(), color_system=None)
+    console.print(table)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_80_columns_hold_every_network_of_the_zoo(name):
+    text = shown(layer_table(trace(zoo.resolve(name))))
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_wider_terminal_shows_the_same_table():
+    table = layer_table(trace(zoo.resolve("vgg16")))
+    assert shown(table, 80) == shown(table, 100) == shown(table, 160)
+
+
+def test_totals_stand_under_the_layers():
+    text = shown(layer_table(trace(zoo.resolve("vgg16"))))
+    total = next(line for line in text.splitlines() if line.startswith("total"))
+    assert total.split()[1:3] == ["138,357,544", "15,470,264,320"]
+
+
+def test_a_pool_shows_dashes_for_what_it_has_not():
+    text = shown(layer_table(trace(zoo.resolve("vgg16"))))
+    pool = next(line for line in text.splitlines() if line.startswith("pool5"))
+    assert pool.split() == ["pool5", "512", TIMES, "7", TIMES, "7", "212", NONE, NONE, "25,088"]
+
+
+def test_a_typed_line_is_not_said_twice():
+    text = shown(layer_table(trace(zoo.resolve("64x2 M 128x2 M | gap"))))
+    assert text.count("64x2 M 128x2 M | gap") == 1
+    assert text.startswith(f"input 3 {TIMES} 224 {TIMES} 224")
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_zoo_shows_every_network_with_its_paper(width):
+    text = shown(zoo_table(zoo.ROWS), width)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert all(any(line.startswith(f"{name} ") for line in text.splitlines()) for name in zoo.names())
+    for row in zoo.ROWS:
+        assert row.paper in text
+    assert "138\N{NO-BREAK SPACE}M" in text
+
+
+def test_markup_in_a_line_is_text():
+    row = zoo.ZooRow("[red]", "8 M | gap", "[bold]paper[/bold]", "[/]")
+    assert "[bold]paper[/bold]" in shown(zoo_table((row,)))
+    assert "[/]" in shown(zoo_table((row,)))
+
+
+def test_tables_need_no_torch():
+    code = (
+        "import sys, verydeep.tables.network_table; "
+        "sys.exit(bool({'torch', 'numpy', 'jinja2'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

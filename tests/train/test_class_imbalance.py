@@ -1,0 +1,115 @@
+"""Classes of unlike sizes are learned alike: each remedy by its definition, and by what it does."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from verydeep.data.batches import order
+from verydeep.errors import DataError
+from verydeep.train.class_imbalance import (
+    balanced_criterion,
+    balanced_order,
+    class_shares,
+    class_weights,
+    resolve_balance,
+)
+
+SIZES = torch.tensor([900, 90, 10])
+REMEDIES = ("none", "logit-adjust", "weights", "sampler")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "remedy"),
+    [((30, 10), "none"), ((31, 10), "logit-adjust"), ((1, 1), "none"), ((5, 0), "logit-adjust")],
+)
+def test_auto_adjusts_logits_above_three_to_one(sizes, remedy):
+    assert resolve_balance(torch.tensor(sizes)) == remedy
+
+
+@pytest.mark.parametrize("wanted", REMEDIES)
+def test_what_is_asked_for_is_taken(wanted):
+    assert resolve_balance(SIZES, wanted) == wanted
+
+
+def test_no_images_at_all_are_refused():
+    with pytest.raises(DataError, match="none of the 2 classes has an image"):
+        resolve_balance(torch.tensor([0, 0]))
+
+
+def test_logits_are_adjusted_as_in_the_paper():  # Menon et al. 2021, eq. 10, written out in full
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 2])
+    priors = torch.tensor([0.9, 0.09, 0.01])
+    by_hand = [
+        torch.log(1 + sum(priors[c] / priors[y] * (z[c] - z[y]).exp() for c in range(3) if c != y))
+        for z, y in zip(logits, labels, strict=True)
+    ]
+    loss = balanced_criterion(SIZES, "logit-adjust")(logits, labels)
+    assert float(loss) == pytest.approx(float(torch.stack(by_hand).mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_equal_classes_need_no_remedy(remedy, smoothing):
+    logits, labels = torch.randn(8, 3), torch.arange(8) % 3
+    plain = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    loss = balanced_criterion(torch.tensor([7, 7, 7]), remedy, smoothing)(logits, labels)
+    assert float(loss) == pytest.approx(float(plain), rel=1e-5)
+
+
+def test_weights_make_classes_weigh_alike():
+    weights = class_weights(SIZES)
+    assert (SIZES * weights).tolist() == pytest.approx([1000 / 3] * 3)
+    assert float((class_shares(SIZES) * weights).sum()) == pytest.approx(1)
+
+
+def test_weights_count_an_image_as_often_as_repeating_it():
+    logits, labels = torch.randn(4, 2), torch.tensor([0, 0, 0, 1])
+    weighted = balanced_criterion(torch.tensor([3, 1]), "weights", 0.1)(logits, labels)
+    repeated = torch.tensor([0, 1, 2, 3, 3, 3])
+    plain = functional.cross_entropy(logits[repeated], labels[repeated], label_smoothing=0.1)
+    assert float(weighted) == pytest.approx(float(plain), rel=1e-5)
+
+
+@pytest.mark.parametrize("remedy", ["logit-adjust", "weights"])
+def test_smoothed_labels_name_no_rare_class_for_a_common_image(remedy):
+    """The best logits for three looks, one a class, found by descent."""
+    criterion = balanced_criterion(SIZES, remedy, label_smoothing=0.2)
+    logits = torch.zeros(3, 3, requires_grad=True)
+    descent = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
+    labels = torch.arange(3)
+
+    def loss():
+        descent.zero_grad()
+        total = criterion(logits, labels)
+        total.backward()
+        return total
+
+    descent.step(loss)
+    assert logits.argmax(1).tolist() == [0, 1, 2]
+    _, middling, rare = logits[0].tolist()
+    assert middling == pytest.approx(rare, abs=1e-3)  # for a common image no class is nearer for being rare
+
+
+def test_a_class_without_images_gives_a_finite_loss():
+    for remedy in REMEDIES:
+        loss = balanced_criterion(torch.tensor([5, 5, 0]), remedy, 0.1)(
+            torch.zeros(2, 3), torch.tensor([0, 1])
+        )
+        assert loss.isfinite()
+
+
+def test_the_sampler_shows_every_class_equally_often():
+    labels = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
+    shown = balanced_order(labels, epoch=0, seed=1)
+    assert len(shown) == 100
+    assert int(labels[shown].bincount().min()) >= 32  # of 34 each, two are left over
+    counts = shown.bincount(minlength=100)
+    assert int(counts[:90].max()) == 1  # none of the large class twice
+    assert int(counts[90:98].max() - counts[90:98].min()) <= 2  # all of a small one about equally often
+
+
+def test_the_samplers_order_is_a_function_of_seed_and_epoch():
+    labels = torch.arange(50) % 5
+    assert torch.equal(balanced_order(labels, 3, 7), balanced_order(labels, 3, 7))
+    assert not torch.equal(balanced_order(labels, 3, 7), balanced_order(labels, 4, 7))
+    assert not torch.equal(balanced_order(labels, 3, 7), order(50, 3, 7))
