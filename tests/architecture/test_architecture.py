@@ -11,7 +11,7 @@ from verydeep.errors import ArchitectureError, ShapeError
 def test_with_classes_changes_nothing_else():
     vgg16 = zoo.resolve("vgg16")
     ten = vgg16.with_classes(10)
-    assert (ten.classes, ten.line, ten.input) == (10, vgg16.line, vgg16.input)
+    assert (ten.classes, ten.string, ten.input) == (10, vgg16.string, vgg16.input)
 
 
 def test_with_batch_norm_names_the_network_as_torchvision_does():

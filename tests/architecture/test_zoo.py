@@ -8,7 +8,7 @@ from verydeep.errors import ArchitectureError
 
 @pytest.mark.parametrize("row", zoo.ROWS, ids=lambda row: row.name)
 def test_each_line_is_written_as_it_would_be_printed(row):
-    assert row.architecture.line == row.line
+    assert row.architecture.string == row.architecture_string
     assert row.architecture.name == row.name
     assert row.paper and row.table
 
@@ -40,7 +40,7 @@ def test_the_papers_letters(letter, name):  # Simonyan and Zisserman 2014, Table
 @pytest.mark.parametrize("name", ["vgg16_bn", "VGG16_BN", "vgg16-bn", "D_bn"])
 def test_batch_norm_after_any_name(name):
     assert zoo.resolve(name).norm == "batch"
-    assert zoo.resolve(name).line == zoo.resolve("vgg16").line
+    assert zoo.resolve(name).string == zoo.resolve("vgg16").string
 
 
 @pytest.mark.parametrize("n", [3, 5, 7, 9, 18])
@@ -59,7 +59,7 @@ def test_a_plain_network_is_its_residual_twin_without_brackets(depth):
 
 
 def test_a_line_is_accepted_wherever_a_name_is():
-    assert zoo.resolve("64x2 M 128x2 M | gap").line == "64x2 M 128x2 M | gap"
+    assert zoo.resolve("64x2 M 128x2 M | gap").string == "64x2 M 128x2 M | gap"
 
 
 def test_an_unknown_name_gets_the_nearest():

@@ -15,7 +15,7 @@ def test_show_prints_the_papers_total(verydeep):
 
 def test_show_json_has_the_promised_form(verydeep):
     values = json.loads(verydeep("show", "D", "--json").stdout)
-    assert list(values) == ["name", "line", "input", "layers", "totals"]
+    assert list(values) == ["name", "architecture_string", "input", "layers", "totals"]
     assert (values["name"], values["input"]) == ("vgg16", [3, 224, 224])
     assert values["layers"][0] == {
         "name": "conv1_1", "kind": "conv", "output": [64, 224, 224], "weights": 1728, "biases": 64,
@@ -39,7 +39,7 @@ def test_show_takes_a_line_and_other_images(verydeep):
 def test_a_changed_head_is_said_on_stderr(verydeep):
     shown = verydeep("show", "vgg16", "--size", 32, "--json")
     assert "the head is `gap` in place of `pool7 4096 4096`" in shown.stderr
-    assert json.loads(shown.stdout)["line"].endswith("| gap")
+    assert json.loads(shown.stdout)["architecture_string"].endswith("| gap")
 
 
 def test_show_forecasts_training(verydeep):
@@ -50,7 +50,7 @@ def test_show_forecasts_training(verydeep):
 
 def test_show_json_has_memory_only_where_it_is_asked_for(verydeep):
     values = json.loads(verydeep("show", "vgg16", "--training", "--dtype", "bf16", "--json").stdout)
-    assert list(values) == ["name", "line", "input", "layers", "totals", "memory"]
+    assert list(values) == ["name", "architecture_string", "input", "layers", "totals", "memory"]
     memory = values["memory"]
     assert memory["weights"] == 4 * 138_357_544 and memory["batch"] == 32 and memory["dtype"] == "bf16"
     assert sum(layer["kept"] for layer in memory["layers"]) == memory["activations"] + memory["weight_copies"]

@@ -102,7 +102,9 @@ def test_evaluate_keeps_to_the_test_images_of_the_run(here, trained, shapes, tmp
     done = here("evaluate", run, shapes, "--json")
     values = json.loads(done.stdout)
     assert (values["images"], values["groups"], values["part"]) == (parts.count("test"), 2, "test")
-    assert "the test part, as kept by the run; 1 are not in the split of the run and are left out" in done.stderr
+    assert (
+        "the test part, as kept by the run; 1 are not in the split of the run and are left out" in done.stderr
+    )
 
 
 def test_evaluate_by_the_papers_protocols_onto_a_page(here, trained, shapes, tmp_path):

@@ -224,8 +224,8 @@ def test_the_numbers_of_a_network_are_the_programs(row):
     numbers.pop("weights of the convolutions", None)
     assert numbers
     assert numbers == {column: actual[column] for column in numbers}
-    if "line" in row:
-        assert code(row["line"]) == [traced.line]
+    if "architecture string" in row:
+        assert code(row["architecture string"]) == [traced.architecture_string]
 
 
 def test_the_zoo_page_has_every_network():
@@ -275,7 +275,7 @@ def test_lines_in_text_blocks_are_the_zoos():
     (plain, vggs) = [block.text for block in blocks("text") if block.page == "docs/line-of-text.md"]
     for line in (plain + vggs).splitlines():
         network, _, rest = line.partition(" ")
-        assert rest.endswith(zoo.resolve(network).line)
+        assert rest.endswith(zoo.resolve(network).string)
 
 
 def test_every_recipe_has_a_row():
@@ -290,7 +290,7 @@ def test_a_recipe_and_its_row_say_the_same(row):
     (recipe,) = code(row["recipe"])
     text = recipe_text(recipe)
     (network,) = code(row["network"])
-    assert zoo.resolve(network).line == zoo.resolve(read_recipe(recipe).model).line
+    assert zoo.resolve(network).string == zoo.resolve(read_recipe(recipe).model).string
     for command in re.findall(r"^# Command: (.*)$", text, flags=re.MULTILINE):
         assert [command] == code(row["command"])
 
@@ -362,7 +362,7 @@ def test_a_checkpoint_has_the_fields_of_the_page(tmp_path):
     assert said["format"] == written["format"]
     assert said["architecture"].keys() == written["architecture"].keys()
     assert said["preprocess"].keys() == written["preprocess"].keys()
-    zoo.Architecture.from_string(said["architecture"].pop("line"), **said["architecture"])
+    zoo.Architecture.from_string(said["architecture"].pop("string"), **said["architecture"])
     Preprocess.from_dict(said["preprocess"])
 
 

@@ -117,7 +117,7 @@ def test_gradients_are_right(kind, network):
 @pytest.mark.parametrize("half", [False, True])
 def test_gradients_on_vgg16_are_finite(kind, layers, half):
     torch.manual_seed(0)
-    model = build(Architecture.from_string(zoo.resolve("vgg16").line.split("|")[0] + "| gap", classes=1))
+    model = build(Architecture.from_string(zoo.resolve("vgg16").string.split("|")[0] + "| gap", classes=1))
     loss = kind(model, preprocess=IMAGENET)
     assert tuple(loss.layers) == layers
     images = torch.rand(1, 3, 48, 64, requires_grad=True)

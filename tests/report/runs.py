@@ -51,7 +51,7 @@ def report(**changes: object) -> RunReport:
         title="vgg-tiny on fashion-mnist",
         dataset="fashion-mnist",
         model="vgg-tiny",
-        line="32 M 64x2 M | gap",
+        architecture_string="32 M 64x2 M | gap",
         parameters=279_114,
         macs=21_912_345,
         input=(1, 28, 28),

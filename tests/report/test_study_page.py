@@ -21,7 +21,7 @@ def outcome(trial, **changes):
     top1 = 0.8 + trial.recipe.seed / 100 + (trial.split or 0) / 1000
     values = {
         "name": trial.name, "group": trial.group, "variant": trial.variant, "seed": trial.recipe.seed,
-        "split": trial.split, "line": trial.recipe.model, "parameters": 1234, "seconds": 3.0,
+        "split": trial.split, "architecture_string": trial.recipe.model, "parameters": 1234, "seconds": 3.0,
     }  # fmt: skip
     if trial.kind == "probe":
         looks = [(place, step, 10.0 ** (-place)) for step in (0, 50) for place in (1, 2, 3)]
@@ -62,7 +62,7 @@ def test_the_page_says_all_and_asks_for_nothing(name):
     for said in (study.question, study.protocol, *report(name).findings, f"verydeep study {name}"):
         assert " ".join(said.split()) in text
     for row in summary(report(name).outcomes):
-        assert row.variant in text and row.line in text
+        assert row.variant in text and row.architecture_string in text
     assert not re.search('(src|href)="(?!data:)', page)
     assert "a &lt;fast&gt; one" in page
 

@@ -53,7 +53,9 @@ RUNS = {
     "bare": report(validation=None, epochs=(), mistakes=()),
     "one class": report(test=evaluation(("cat",)), validation=None),
     "100 classes": report(test=evaluation(tuple(f"class {number}" for number in range(100)))),
-    "photographs": report(mistakes=(mistake(channels=3, side=120),), line="64k7s2 (64 64)x3 | gap"),
+    "photographs": report(
+        mistakes=(mistake(channels=3, side=120),), architecture_string="64k7s2 (64 64)x3 | gap"
+    ),
     "no validation": report(validation=None, epochs=(epoch(1, val_loss=None, val_top1=None),)),
 }
 
@@ -122,7 +124,7 @@ def test_class_names_and_commands_are_text():
     page = render(
         report(
             title=evil,
-            line=evil,
+            architecture_string=evil,
             test=evaluation((evil, "dog")),
             mistakes=(mistake(evil),),
             command=f'verydeep train "{evil}"',

@@ -36,7 +36,7 @@ def test_a_trial_is_made_once(tmp_path):
     assert first.parameters == sum(
         p.numel()
         for p in build(
-            Architecture.from_string(first.line, norm="batch", input=(1, 16, 16), classes=3)
+            Architecture.from_string(first.architecture_string, norm="batch", input=(1, 16, 16), classes=3)
         ).parameters()
     )
     assert measure(TRIAL, DATA, tmp_path, "cpu") == first  # the seconds too: it was read, not made

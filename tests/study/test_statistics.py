@@ -10,7 +10,14 @@ from verydeep.study.trial import Outcome
 
 def run(seed, top1):
     return Outcome(
-        name=f"{seed}", group="", variant="", seed=seed, split=None, line="", parameters=1, test_top1=top1
+        name=f"{seed}",
+        group="",
+        variant="",
+        seed=seed,
+        split=None,
+        architecture_string="",
+        parameters=1,
+        test_top1=top1,
     )
 
 

@@ -20,7 +20,8 @@ PAPER = {"A": "A", "A-LRN": "A-LRN", "B": "B", "C": "C", "D": "D", "E": "E"}
 def outcome(trial, top1=0.9, **changes):
     values = {
         "name": trial.name, "group": trial.group, "variant": trial.variant, "seed": trial.recipe.seed,
-        "split": trial.split, "line": trial.recipe.model, "parameters": 1000, "test_top1": top1,
+        "split": trial.split, "architecture_string": trial.recipe.model, "parameters": 1000,
+        "test_top1": top1,
     }  # fmt: skip
     return Outcome(**{**values, **changes})
 

@@ -141,7 +141,7 @@ def test_images_are_resized_and_the_checkpoint_knows(tmp_path):
 
 def test_a_network_grows_from_a_run(finished, tmp_path):
     deeper = replace(RECIPE, model="8 M 16 16 M | gap 16", grow_from=str(finished.run), epochs=1)
-    assert start(deeper, DATA, tmp_path / "grown", device="cpu").architecture.line == "8 M 16x2 M | gap 16"
+    assert start(deeper, DATA, tmp_path / "grown", device="cpu").architecture.string == "8 M 16x2 M | gap 16"
 
 
 def test_the_network_fits_classes_and_images():

@@ -43,7 +43,7 @@ def network(line, norm):
     ],
 )
 def test_a_stage_shorter_is_another_line(name, line):
-    assert shallower(replace(zoo.resolve(name), head=Head())).line == line
+    assert shallower(replace(zoo.resolve(name), head=Head())).string == line
 
 
 def test_a_network_of_one_stage_has_one_end():

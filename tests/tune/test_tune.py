@@ -234,11 +234,11 @@ def test_the_whole_head_keeps_its_hidden_layers(run, shapes, tmp_path):
     checkpoint.save(Checkpoint(model, SEEN, tuple("abcde")), tmp_path / "hidden.safetensors")
     asked = TuneSettings(data=str(shapes), weights=str(tmp_path / "hidden.safetensors"), way="frozen")
     whole = run(replace(asked, head="whole"))
-    assert whole.architecture.line == "16 M | pool4 24"
+    assert whole.architecture.string == "16 M | pool4 24"
     assert whole.features.values == 24
     kept = checkpoint.load(whole.run).model.classifier[0].weight
     assert torch.equal(kept, model.classifier[0].weight)
-    assert run(asked, name="gap").architecture.line == "16 M | gap"
+    assert run(asked, name="gap").architecture.string == "16 M | gap"
 
 
 def test_training_on_from_the_head_is_no_worse_on_what_was_held_out(run, settings):

@@ -77,7 +77,7 @@ def forget_the_classes(tensors, description):
 
 
 def break_the_line(tensors, description):
-    description["architecture"]["line"] = "8 Q | gap"
+    description["architecture"]["string"] = "8 Q | gap"
 
 
 def another_norm(tensors, description):

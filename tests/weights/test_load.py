@@ -157,7 +157,7 @@ def test_features_as_they_are_end_in_zero_and_name_nothing(tmp_path):
     tensors = {n: v for n, v in build_new(zoo.resolve("vgg-tiny")).state_dict().items() if "features" in n}
     save_file(tensors, tmp_path / "f.safetensors")
     found = load(tmp_path / "f.safetensors")
-    assert found.classes == () and found.model.architecture.line == "24 M 64 M 128 M | gap"
+    assert found.classes == () and found.model.architecture.string == "24 M 64 M 128 M | gap"
     assert torch.equal(found.model(torch.randn(2, 1, 28, 28)), torch.zeros(2, 1))
     save(found, tmp_path / "whole.safetensors")
     assert load(tmp_path / "whole.safetensors").classes == ()

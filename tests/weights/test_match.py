@@ -73,7 +73,7 @@ def test_colors_classes_and_head_are_the_files_own():
         del tensors["classifier.6.weight"], tensors["classifier.6.bias"]
 
     found = match_network(file_of("vgg13_bn", LAYOUTS[0], change)).architecture
-    assert found.line == "64x2 M 128x2 M 256x2 M 512x2 M 512x2 M | pool2 100"
+    assert found.string == "64x2 M 128x2 M 256x2 M 512x2 M 512x2 M | pool2 100"
     assert (found.classes, found.input, found.norm) == (7, (1, 64, 64), "batch")
 
 

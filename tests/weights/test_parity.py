@@ -109,7 +109,7 @@ def test_without_its_top(keras, tmp_path, record_property):
 @pytest.mark.parametrize("name", ["vgg16", "vgg19"])
 def test_keras_loads_what_we_write(keras, name, tmp_path, record_property):
     torch.manual_seed(0)
-    line = zoo.resolve(name).line.replace("pool7", "pool2")
+    line = zoo.resolve(name).string.replace("pool7", "pool2")
     model = build(zoo.Architecture.from_string(line, classes=10, input=(3, 64, 64))).eval()
     torch.nn.init.normal_(model.classifier[6].weight, std=0.05)
     written = export_weights(Checkpoint(model, CAFFE, numbered_classes(10)), "keras", tmp_path / "ours.h5")

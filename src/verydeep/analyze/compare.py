@@ -14,7 +14,7 @@ class Comparison:
     """One network among others. Counts are for one image."""
 
     name: str
-    line: str
+    architecture_string: str
     input: Shape
     depth: int
     """Layers on the path from the image to the classes."""
@@ -37,7 +37,7 @@ def _row(traced: Trace) -> Comparison:
     totals = traced.totals
     return Comparison(
         name=traced.name,
-        line=traced.line,
+        architecture_string=traced.architecture_string,
         input=traced.input,
         depth=len(path),
         parameters=totals.parameters,

@@ -18,7 +18,7 @@ class Stack:
     """Convolutions in a row, from ``channels`` maps to as many."""
 
     what: str
-    line: str
+    architecture_string: str
     convs: int
     """And as many ReLUs."""
     weights: int
@@ -46,7 +46,7 @@ def _stack(channels: int, kernel: int, convs: int, large: int) -> Stack:
     weights = sum(row.weights for row in rows)
     return Stack(
         what=f"{_NUMBERS[convs]} {kernel}x{kernel}",
-        line=architecture.line,
+        architecture_string=architecture.string,
         convs=convs,
         weights=weights,
         macs=sum(row.macs for row in rows),

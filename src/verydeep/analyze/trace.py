@@ -55,7 +55,7 @@ class Trace:
     """An architecture counted layer by layer."""
 
     name: str
-    line: str
+    architecture_string: str
     input: Shape
     layers: tuple[LayerRow, ...]
 
@@ -80,7 +80,7 @@ def trace(architecture: Architecture) -> Trace:
     """``architecture`` counted for one image of its own input."""
     return Trace(
         name=architecture.name,
-        line=architecture.line,
+        architecture_string=architecture.string,
         input=architecture.input,
         layers=tuple(_rows(architecture)),
     )

@@ -52,17 +52,17 @@ class Architecture:
         self._last_map()
 
     @classmethod
-    def from_string(cls, line: str, name: str | None = None, **settings: Any) -> "Architecture":
+    def from_string(cls, string: str, name: str | None = None, **settings: Any) -> "Architecture":
         """The architecture that ``line`` writes; ``settings`` are the other fields.
 
         Raises:
             ArchitectureError: naming the token that cannot be read.
         """
-        layers, head = parse_architecture(line)
+        layers, head = parse_architecture(string)
         return cls(name=name or format_architecture(layers, head), layers=layers, head=head, **settings)
 
     @property
-    def line(self) -> str:
+    def string(self) -> str:
         """The network as one line of text."""
         return format_architecture(self.layers, self.head)
 
@@ -124,7 +124,7 @@ class Architecture:
         changed = replace(changed, head=head)
         note = (
             f"{height} x {width} images leave a map of {side} x {side}: the head is "
-            f"`{changed.line.split('| ')[1]}` in place of `{self.line.split('| ')[1]}`"
+            f"`{changed.string.split('| ')[1]}` in place of `{self.string.split('| ')[1]}`"
         )
         return replace(changed, notes=(*self.notes, note))
 

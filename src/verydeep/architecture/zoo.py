@@ -21,7 +21,7 @@ class ZooRow:
     """A network of the zoo: its line, where it was published, and what the line leaves open."""
 
     name: str
-    line: str
+    architecture_string: str
     paper: str
     table: str
     """Where in the paper, and what is particular."""
@@ -32,7 +32,7 @@ class ZooRow:
     @property
     def architecture(self) -> Architecture:
         """The architecture of the row, as published."""
-        return Architecture.from_string(self.line, self.name, **self.settings)
+        return Architecture.from_string(self.architecture_string, self.name, **self.settings)
 
 
 _BN = {"norm": "batch"}

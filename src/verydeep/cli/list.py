@@ -27,7 +27,7 @@ def _values(row: ZooRow) -> dict[str, Any]:
     traced = trace(row.architecture)
     return {
         "name": row.name,
-        "line": row.line,
+        "architecture_string": row.architecture_string,
         "aliases": list(row.aliases),
         "paper": row.paper,
         "table": row.table,

@@ -144,7 +144,7 @@ def _values(traced: Trace) -> dict[str, Any]:
     totals = traced.totals
     return {
         "name": traced.name,
-        "line": traced.line,
+        "architecture_string": traced.architecture_string,
         "input": list(traced.input),
         "layers": [_row_values(row) for row in traced.layers],
         "totals": {

@@ -149,7 +149,7 @@ def _report(result: RunResult, dataset: Dataset, recipe_name: str, wall_seconds:
         title=f"{architecture.name} on {dataset.name}",
         dataset=dataset.name,
         model=architecture.name,
-        line=architecture.line,
+        architecture_string=architecture.string,
         parameters=totals.parameters,
         macs=totals.macs,
         input=architecture.input,

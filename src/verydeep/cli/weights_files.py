@@ -124,7 +124,7 @@ def _made_values(made: Pretrained, path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
         "network": network.model.architecture.name,
-        "line": network.model.architecture.line,
+        "architecture_string": network.model.architecture.string,
         "classes": list(network.classes),
         "preprocess": network.preprocess.to_dict(),
         "changes": list(made.changes),

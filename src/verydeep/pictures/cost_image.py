@@ -55,7 +55,11 @@ def save_layer_picture(network: Trace, path: Path, memory: Forecast | None = Non
     for place, bar in enumerate(bars):  # between the sides, whose gap is 0.42 of their width
         right.text(-0.21, place, bar.name, transform=right.get_yaxis_transform(), color=INK, fontsize=9,
                    ha="center", va="center")  # fmt: skip
-    _title(figure, network.name, network.line if network.name != network.line else "")
+    _title(
+        figure,
+        network.name,
+        network.architecture_string if network.name != network.architecture_string else "",
+    )
     _save(figure, path)
 
 

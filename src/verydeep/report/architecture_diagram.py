@@ -32,7 +32,7 @@ class ArchitectureDiagram:
     """Everything to be drawn, in px; the vertical middle of all boxes is at ``middle``."""
 
     title: str
-    line: tuple[str, ...]
+    architecture_string: tuple[str, ...]
     """The line of text, broken to the width of the picture."""
     summary: str
     width: float
@@ -71,7 +71,9 @@ def diagram(architecture: Architecture) -> ArchitectureDiagram:
     width = max(stages[-1].end, boxes[-1].x + boxes[-1].width + boxes[-1].depth) + MARGIN
     summary, keys = _summary(architecture, traced), tuple(_keys(boxes, arcs))
     width = max(width, 6.4 * len(summary) + 2 * MARGIN, keys[-1].x + 6.4 * len(keys[-1].words) + MARGIN)
-    line = tuple(textwrap.wrap(traced.line, int((width - 2 * MARGIN) / 7.3), break_on_hyphens=False))
+    line = tuple(
+        textwrap.wrap(traced.architecture_string, int((width - 2 * MARGIN) / 7.3), break_on_hyphens=False)
+    )
     above = max((-arc.top for arc in arcs), default=0.0)
     above = max(above, *(box.height / 2 + box.depth + (20 if box.times > 1 else 0) for box in boxes))
     middle = 62 + 17 * len(line) + 24 + above
@@ -79,7 +81,7 @@ def diagram(architecture: Architecture) -> ArchitectureDiagram:
     longest = max(6.2 * len(f"{box.name}  {box.detail}") for box in boxes)
     return ArchitectureDiagram(
         title=_title(traced),
-        line=line,
+        architecture_string=line,
         summary=summary,
         width=width,
         height=floor + longest + 88,
@@ -114,7 +116,7 @@ def _keys(boxes: Sequence[Box], arcs: Sequence[Arc]) -> Iterator[Key]:
 
 
 def _title(traced: Trace) -> str:
-    return "A network" if traced.name == traced.line else traced.name
+    return "A network" if traced.name == traced.architecture_string else traced.name
 
 
 def _summary(architecture: Architecture, traced: Trace) -> str:

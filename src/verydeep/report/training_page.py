@@ -31,7 +31,7 @@ class RunReport:
     title: str
     dataset: str
     model: str
-    line: str
+    architecture_string: str
     """The network as one line of text."""
     parameters: int
     macs: int
@@ -79,7 +79,7 @@ def render(report: RunReport) -> str:
             pictures=tuple(
                 picture(mistake, image, f"Test image {mistake.index}") for mistake, image in report.mistakes
             ),
-            tokens=re.findall(r"\([^)]*\)\S*|\S+", report.line),  # a bracket is one token
+            tokens=re.findall(r"\([^)]*\)\S*|\S+", report.architecture_string),  # a bracket is one token
             plots=plots,
         )
     )

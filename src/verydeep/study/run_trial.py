@@ -157,6 +157,6 @@ def _outcome(trial: Trial, architecture: Architecture) -> Outcome:
         variant=trial.variant,
         seed=trial.recipe.seed,
         split=trial.split,
-        line=architecture.line,
+        architecture_string=architecture.string,
         parameters=trace(architecture).totals.parameters,
     )

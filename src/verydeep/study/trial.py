@@ -60,7 +60,7 @@ class Outcome:
     variant: str
     seed: int
     split: int | None
-    line: str
+    architecture_string: str
     parameters: int
     test_top1: float | None = None
     """On images that were not trained on, in [0, 1]; None for a probe, and where training was stopped."""

@@ -90,7 +90,7 @@ def kernel_sheet(stacks: Sequence[Stack], channels: int) -> DataTable:
         title=Text(f"Why 3x3 · {channels} channels in and out\n", "bold"),
         columns=(
             Column("kernels", "kernels", is_text=True),
-            Column("line", "line", is_text=True),
+            Column("architecture_string", "architecture string", is_text=True),
             Column("field", "field", "Field is the receptive field, in px a side."),
             Column("weights", "weights", "Weights are counted without biases."),
             Column("macs", "MACs", f"A MAC is one multiply-add, here on maps of {SIDE} {TIMES} {SIDE}."),
@@ -100,7 +100,7 @@ def kernel_sheet(stacks: Sequence[Stack], channels: int) -> DataTable:
         rows=tuple(
             (
                 s.what,
-                s.line,
+                s.architecture_string,
                 s.receptive_field,
                 s.weights,
                 s.macs,

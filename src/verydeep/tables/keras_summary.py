@@ -91,7 +91,7 @@ def keras_summary(network: Trace) -> Group:
         shape = f"(None, {', '.join(map(str, row.output))})"
         table.add_row(Text.assemble(row.name, f" ({row.kind})"), shape, f"{row.parameters:,}")
     total, untrained = sum(row.parameters for row in rows), sum(row.untrained for row in rows)
-    name = "sequential" if network.name == network.line else network.name
+    name = "sequential" if network.name == network.architecture_string else network.name
     return Group(
         Text.assemble("Model: ", (f'"{name}"', "bold")),
         table,

@@ -108,8 +108,10 @@ def zoo_table(rows: Sequence[ZooRow]) -> Table:
 
 def _layer_title(network: Trace) -> Text:
     """Name, input and line; a network that was typed has its line for a name."""
-    name = "" if network.name == network.line else f"{network.name} · "
-    return Text.assemble((f"{name}input {_shape(network.input)}\n", "bold"), (f"{network.line}\n", "cyan"))
+    name = "" if network.name == network.architecture_string else f"{network.name} · "
+    return Text.assemble(
+        (f"{name}input {_shape(network.input)}\n", "bold"), (f"{network.architecture_string}\n", "cyan")
+    )
 
 
 def _row_cells(row: LayerRow) -> dict[str, Cell]:
@@ -128,7 +130,7 @@ def _row_cells(row: LayerRow) -> dict[str, Cell]:
 
 def _zoo_cells(row: ZooRow) -> tuple[str | Text, ...]:
     totals = trace(row.architecture).totals
-    line = Text.assemble((row.line, "cyan"), " · ", (row.table, "dim"))
+    line = Text.assemble((row.architecture_string, "cyan"), " · ", (row.table, "dim"))
     return row.name, rounded(totals.parameters), rounded(totals.macs), line
 
 

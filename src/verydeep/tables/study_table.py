@@ -17,7 +17,7 @@ class StudyRow:
 
     group: str
     variant: str
-    line: str
+    architecture_string: str
     parameters: str
     runs: str
     accuracy: str
@@ -39,7 +39,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
     return StudyRow(
         group=first.group,
         variant=first.variant,
-        line=first.line,
+        architecture_string=first.architecture_string,
         parameters=rounded(first.parameters),
         runs=f"{len(runs)}" + (f", {failed} stopped" if failed else ""),
         accuracy=percent(mean.mean) if mean else NONE,

@@ -26,7 +26,7 @@ def _facts(contents: Contents) -> dict[str, str]:
         "file": str(contents.file),
         "kind": _kind(contents),
         "network": contents.network or "none that is known",
-        "line": contents.line or "",
+        "architecture_string": contents.architecture_string or "",
         "layout": contents.layout or "",
         "head": _head(contents),
         "sees": seen_in_words(contents.preprocess) if contents.preprocess else "",

@@ -61,7 +61,7 @@ class TrainingProgress(Watcher):
         for note in architecture.notes:
             self._say(f"Note: {note}")
         totals = trace(architecture).totals
-        self._say(f"{architecture.name}: {architecture.line}")
+        self._say(f"{architecture.name}: {architecture.string}")
         held_back = f", {len(course.val):,} held back to choose by" if course.val else ""
         self._say(
             f"{totals.parameters:,} parameters, {totals.macs:,} MACs an image; "

@@ -192,7 +192,7 @@ def _named(broken: Broken, source: ImageSource) -> Broken:
 def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:
     """A name that another network, other weights or another preprocessing do not have."""
     architecture = model.architecture
-    described = [architecture.line, architecture.norm, preprocess.to_dict(), extract.__name__]
+    described = [architecture.string, architecture.norm, preprocess.to_dict(), extract.__name__]
     hasher = hashlib.blake2b(json.dumps(described).encode(), digest_size=KEY_BYTES)
     last = {id(parameter) for parameter in list(model.head_modules())[-1].parameters()}
     for name, tensor in model.state_dict(keep_vars=True).items():

@@ -32,7 +32,7 @@ class _Architecture(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str
-    line: str
+    string: str
     norm: Norm
     conv_bias: bool
     dropout: Annotated[float, Ge(0), Lt(1)]
@@ -132,9 +132,9 @@ def _parse(file: Path, text: str) -> _Description:
 
 def _architecture(description: _Description) -> Architecture:
     text = description.architecture
-    settings = text.model_dump(exclude={"line", "name"})
+    settings = text.model_dump(exclude={"string", "name"})
     return Architecture.from_string(
-        text.line, text.name, classes=max(1, len(description.classes)), **settings
+        text.string, text.name, classes=max(1, len(description.classes)), **settings
     )
 
 
@@ -147,4 +147,4 @@ def _check_fit(file: Path, model: Classifier, tensors: dict[str, Tensor]) -> Non
     bad = sorted(not_finite(tensors))
     problems = {"missing": missing, "left over": extra, "of another shape": wrong, "not finite": bad}
     if said := "; ".join(f"{what}: {some(names)}" for what, names in problems.items() if names):
-        raise CheckpointError(f"{file} does not fit its own network {model.architecture.line!r}. {said}")
+        raise CheckpointError(f"{file} does not fit its own network {model.architecture.string!r}. {said}")

@@ -91,7 +91,7 @@ def _name_there(network: Checkpoint, project: Project) -> str:
         if same_body and same_head and colors:
             return name
     raise CheckpointError(
-        f"{project} has no network {ours.line!r} with norm {ours.norm} for images of {ours.input[0]} "
+        f"{project} has no network {ours.string!r} with norm {ours.norm} for images of {ours.input[0]} "
         f"channels and {ours.input[1]} px; it has {', '.join(NETWORKS[project])} as they were published"
     )
 

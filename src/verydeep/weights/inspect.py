@@ -27,7 +27,7 @@ class Contents:
     layout: str | None = None
     """Whose names and forms: a row of the table in ``keymaps.py``, or ``verydeep``."""
     network: str | None = None
-    line: str | None = None
+    architecture_string: str | None = None
     has_head: bool = False
     """False where only the features are there."""
     classes: int | None = None
@@ -95,7 +95,7 @@ def _of_match(file: WeightFile, match: Match) -> dict[str, Any]:
     return {
         "layout": match.layout.name,
         "network": match.architecture.name,
-        "line": match.architecture.line,
+        "architecture_string": match.architecture.string,
         "has_head": match.has_head,
         "classes": match.architecture.classes if match.has_head else None,
         "channels": match.architecture.input[0],
@@ -126,7 +126,7 @@ def _of_checkpoint(path: Path, file: WeightFile) -> Contents:
         **_common(path, file) | {"kind": "verydeep"},
         layout="verydeep",
         network=architecture.name,
-        line=architecture.line,
+        architecture_string=architecture.string,
         has_head=bool(whole.classes),
         classes=len(whole.classes) or None,
         channels=architecture.input[0],

@@ -225,7 +225,7 @@ def _with_head(
     # A file tells the side of the last map and not that of the images: the least that gives it.
     colors, size, _ = architecture.input
     size = size if head.grid == architecture.head.grid else head.grid * (size // side)
-    return replace(changed, name=changed.line, input=(colors, size, size))
+    return replace(changed, name=changed.string, input=(colors, size, size))
 
 
 def _expected(model: Classifier, entries: tuple[KeyMapRow, ...]) -> Shapes:
