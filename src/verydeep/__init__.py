@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from verydeep.embed.perceptual_loss import perceptual_loss as perceptual_loss
     from verydeep.embed.perceptual_loss import style_loss as style_loss
     from verydeep.errors import VeryDeepError as VeryDeepError
+    from verydeep.evaluate.evaluation import evaluate_logits as evaluate_logits
     from verydeep.evaluate.logits import predict_logits as predict_logits
-    from verydeep.evaluate.metrics import evaluation as evaluation
     from verydeep.evaluate.predict import predict as predict
     from verydeep.explain.heat_maps import heat_maps as heat_maps
     from verydeep.explain.patches import first_filters as first_filters
@@ -52,7 +52,7 @@ _HOMES = {
     "build": "weights.load",
     "compare": "analyze.compare",
     "download_weights": "weights.download_weights",
-    "evaluation": "evaluate.metrics",
+    "evaluate_logits": "evaluate.evaluation",
     "export_weights": "weights.export",
     "first_filters": "explain.patches",
     "fit": "train.loop",

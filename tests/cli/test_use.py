@@ -21,7 +21,7 @@ from verydeep.data import synthetic
 from verydeep.data.folder import read_folder
 from verydeep.data.samples import grouped
 from verydeep.data.split_file import write_split
-from verydeep.evaluate.calibration import reliability
+from verydeep.evaluate.calibration import measure_calibration
 from verydeep.evaluate.logits import predict_logits
 from verydeep.weights.checkpoint_file import load, save
 
@@ -114,7 +114,7 @@ def test_evaluate_by_the_papers_protocols_onto_a_page(here, trained, shapes, tmp
         assert done.returncode == 0, done.stderr
         assert f"Page: {page}" in done.stdout
         written = page.read_text(encoding="utf-8")
-        assert f"protocol {name}" in written and "As sure as it is right?" in written
+        assert f"protocol {name}" in written and "Reliability diagram" in written
 
 
 def test_a_temperature_that_training_found_is_used(here, trained, tmp_path):
@@ -122,7 +122,7 @@ def test_a_temperature_that_training_found_is_used(here, trained, tmp_path):
     save(replace(known, origin={**known.origin, "temperature": 0.5}), tmp_path / "cool.safetensors")
     values = json.loads(here("evaluate", tmp_path / "cool.safetensors", "synthetic", "--json").stdout)
     logits = predict_logits(known.model, synthetic.dataset().test.pixels, known.preprocess)
-    expected = reliability(logits / 0.5, synthetic.dataset().test.labels).error
+    expected = measure_calibration(logits / 0.5, synthetic.dataset().test.labels).error
     assert values["temperature"] == 0.5
     assert values["scaled_calibration_error"] == pytest.approx(expected, abs=1e-4)
     crops = here("evaluate", tmp_path / "cool.safetensors", "synthetic", "--protocol", "ten-crop", "--json")
@@ -156,7 +156,7 @@ def test_data_of_other_classes_is_refused(here, trained, folder, tmp_path):
 def test_evaluate_prints_a_table(verydeep, trained):
     shown = verydeep("evaluate", trained, "synthetic")
     assert shown.returncode == 0, shown.stderr
-    assert "Accuracy" in shown.stdout and "most often taken for" in shown.stdout
+    assert "Accuracy" in shown.stdout and "most often confused with" in shown.stdout
 
 
 def test_predict_goes_on_past_broken_files_and_exits_with_1(verydeep, trained, folder):

@@ -6,7 +6,7 @@ from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from verydeep.errors import DataError
-from verydeep.evaluate.calibration import HOTTEST, fit_temperature, reliability
+from verydeep.evaluate.calibration import HOTTEST, fit_temperature, measure_calibration
 
 
 def drawn(count=4000, classes=5, seed=0, temperature=1.0):
@@ -21,12 +21,12 @@ def drawn(count=4000, classes=5, seed=0, temperature=1.0):
 def test_the_error_of_the_bins_is_torchmetrics(bins):
     logits, labels = drawn(temperature=2.0)
     expected = multiclass_calibration_error(logits.softmax(1), labels, num_classes=5, n_bins=bins)
-    assert reliability(logits, labels, bins).error == pytest.approx(float(expected), abs=1e-6)
+    assert measure_calibration(logits, labels, bins).error == pytest.approx(float(expected), abs=1e-6)
 
 
 def test_bins_by_hand():
     probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.95, 0.05], [0.4, 0.6]])
-    (low, high) = reliability(probabilities.log(), torch.tensor([0, 1, 0, 1]), bins=4).bins
+    (low, high) = measure_calibration(probabilities.log(), torch.tensor([0, 1, 0, 1]), bins=4).bins
     assert (low.low, low.high, low.images, low.accuracy) == (0.5, 0.75, 1, 1.0)
     assert (high.images, high.accuracy) == (3, pytest.approx(2 / 3))
     assert high.confidence == pytest.approx((0.9 + 0.8 + 0.95) / 3)
@@ -57,7 +57,10 @@ def test_scaling_mends_a_network_that_is_too_sure():
     logits, labels = drawn(temperature=2.5, seed=1)
     temperature = fit_temperature(logits, labels)
     fresh, truth = drawn(temperature=2.5, seed=2)  # other images than it was fitted on
-    before, after = reliability(fresh, truth).error, reliability(fresh / temperature, truth).error
+    before, after = (
+        measure_calibration(fresh, truth).error,
+        measure_calibration(fresh / temperature, truth).error,
+    )
     assert before > 0.1 and after < 0.02
 
 
@@ -73,5 +76,5 @@ def test_where_all_are_told_wrong_it_is_the_end_of_the_range():
 
 
 def test_no_images_are_refused():
-    with pytest.raises(DataError, match="hold some back"):
+    with pytest.raises(DataError, match="hold some out of training"):
         fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))

@@ -10,7 +10,8 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-from verydeep.evaluate.metrics import accuracy, balanced_accuracy, brier_score, evaluation, worst_mistakes
+from verydeep.evaluate.evaluation import evaluate_logits
+from verydeep.evaluate.metrics import accuracy, balanced_accuracy, brier_score, most_confident_mistakes
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5], [0.0, 5.0, 1.0]])
 LABELS = torch.tensor([0, 1, 2, 0])
@@ -24,7 +25,7 @@ def test_accuracy_counts_the_best_k():
 
 
 def test_evaluation_by_hand():
-    result = evaluation(LOGITS, LABELS, CLASSES)
+    result = evaluate_logits(LOGITS, LABELS, CLASSES)
     assert result.confusion == ((1, 1, 0), (0, 1, 0), (1, 0, 0))
     assert result.per_class == {"a": 0.5, "b": 1.0, "c": 0.0}
     assert (result.images, result.top1, result.top5) == (4, 0.5, 1.0)
@@ -36,12 +37,12 @@ def test_evaluation_by_hand():
 
 
 def test_a_class_without_images_has_recall_zero():
-    assert evaluation(LOGITS, torch.tensor([0, 1, 1, 0]), CLASSES).per_class["c"] == 0.0
+    assert evaluate_logits(LOGITS, torch.tensor([0, 1, 1, 0]), CLASSES).per_class["c"] == 0.0
 
 
 def test_precision_recall_and_f1_by_hand():
-    scores = evaluation(LOGITS, LABELS, CLASSES).scores
-    assert [(score.images, score.taken, score.right) for score in scores.values()] == [
+    scores = evaluate_logits(LOGITS, LABELS, CLASSES).scores
+    assert [(score.images, score.predicted, score.correct) for score in scores.values()] == [
         (2, 2, 1), (1, 2, 1), (1, 0, 0),
     ]  # fmt: skip
     assert [score.precision for score in scores.values()] == [0.5, 0.5, None]
@@ -51,7 +52,7 @@ def test_precision_recall_and_f1_by_hand():
 def test_the_means_over_classes_are_torchmetrics():
     torch.manual_seed(0)
     logits, labels = torch.randn(200, 5), torch.randint(5, (200,))
-    result, kind = evaluation(logits, labels, tuple("abcde")), {"num_classes": 5}
+    result, kind = evaluate_logits(logits, labels, tuple("abcde")), {"num_classes": 5}
     assert result.balanced_accuracy == pytest.approx(float(multiclass_recall(logits, labels, **kind)))
     assert result.macro_f1 == pytest.approx(float(multiclass_f1_score(logits, labels, **kind)))
     precision = multiclass_precision(logits, labels, **kind, average="none")
@@ -61,14 +62,14 @@ def test_the_means_over_classes_are_torchmetrics():
 def test_always_the_largest_class_has_the_balanced_accuracy_of_chance():
     labels = torch.tensor([0] * 90 + [1] * 10)
     logits = torch.tensor([[1.0, 0.0]]).expand(100, 2)
-    result = evaluation(logits, labels, ("many", "few"))
+    result = evaluate_logits(logits, labels, ("many", "few"))
     assert (result.top1, result.balanced_accuracy) == (0.9, 0.5)
     assert result.macro_f1 == pytest.approx((2 * 90 / 190 + 0) / 2)
 
 
 def test_a_class_without_images_is_left_out_of_the_means():
-    result = evaluation(LOGITS[:2], LABELS[:2], CLASSES)
-    assert result.unseen == ("c",)
+    result = evaluate_logits(LOGITS[:2], LABELS[:2], CLASSES)
+    assert result.without_images == ("c",)
     assert (result.balanced_accuracy, result.macro_f1) == (1.0, 1.0)
 
 
@@ -81,16 +82,16 @@ def test_the_brier_score_goes_from_0_to_2():  # Brier 1950, eq. 2
 
 def test_calibration_error_of_a_sure_and_wrong_network_is_one():
     sure = 50.0 * torch.eye(3)
-    result = evaluation(sure, torch.tensor([1, 2, 0]), CLASSES)
-    assert result.calibration_error == pytest.approx(1.0, abs=1e-4)
+    result = evaluate_logits(sure, torch.tensor([1, 2, 0]), CLASSES)
+    assert result.calibration.error == pytest.approx(1.0, abs=1e-4)
 
 
 def test_the_surest_mistake_comes_first():
-    first, second = worst_mistakes(LOGITS, LABELS, CLASSES)
+    first, second = most_confident_mistakes(LOGITS, LABELS, CLASSES)
     assert (first.index, first.label, first.predicted) == (3, "a", "b")
     assert (second.index, second.label, second.predicted) == (2, "c", "a")
     assert first.confidence == pytest.approx(math.exp(5) / (math.exp(5) + math.exp(1) + 1))
-    assert len(worst_mistakes(LOGITS, LABELS, CLASSES, limit=1)) == 1
+    assert len(most_confident_mistakes(LOGITS, LABELS, CLASSES, limit=1)) == 1
 
 
 def test_balanced_accuracy_counts_every_class_alike():

@@ -5,7 +5,10 @@ from datetime import datetime
 
 import numpy as np
 
-from verydeep.evaluate.metrics import Evaluation, Mistake
+from verydeep.evaluate.calibration import Calibration, CalibrationBin
+from verydeep.evaluate.confidence_intervals import Interval
+from verydeep.evaluate.evaluation import Evaluation
+from verydeep.evaluate.metrics import Mistake
 from verydeep.report.training_page import RunReport
 from verydeep.train.epoch_result import EpochResult
 
@@ -30,12 +33,21 @@ def evaluation(classes: tuple[str, ...] = ("cat", "dog", "owl")) -> Evaluation:
     if len(classes) > 1:
         counts[0, :2] = 80, 20
     recalls = (counts.diagonal() / 100).tolist()
+    top1 = sum(recalls) / len(classes)
     return Evaluation(
         images=100 * len(classes),
-        top1=sum(recalls) / len(classes),
-        top5=1.0,
-        loss=0.321,
-        calibration_error=0.0123,
+        groups=None,
+        intervals={
+            "top1": Interval(top1, top1 - 0.02, top1 + 0.01),
+            "top5": Interval(1.0, 0.98, 1.0),
+            "loss": Interval(0.321, 0.3, 0.34),
+            "balanced_accuracy": Interval(top1, top1 - 0.03, top1 + 0.01),
+            "macro_f1": Interval(top1, top1 - 0.03, top1 + 0.01),
+        },
+        brier=0.1,
+        calibration=Calibration(
+            (CalibrationBin(low=0.9, high=1.0, images=300, confidence=0.9623, accuracy=0.95),)
+        ),
         per_class=dict(zip(classes, recalls, strict=True)),
         confusion=tuple(tuple(row) for row in counts.tolist()),
     )

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from verydeep.evaluate.calibration import Bin, Reliability
-from verydeep.evaluate.evaluation import assess
+from verydeep.evaluate.calibration import Calibration, CalibrationBin
+from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.report.evaluation_page import EvaluationReport, render_evaluation, write_evaluation
-from verydeep.report.reliability_diagram import BOTTOM, LEFT, RIGHT, TOP, diagram
+from verydeep.report.reliability_diagram import BOTTOM, LEFT, RIGHT, TOP, reliability_diagram
 from verydeep.report.training_page import picture
 
 from .runs import mistake
@@ -21,14 +21,14 @@ def assessment(temperature=None, groups=None, classes=CLASSES, count=200):
     labels = torch.randint(len(classes) - 1, (count,), generator=generator)
     logits = torch.randn(count, len(classes), generator=generator)
     logits[torch.arange(count), labels] += 2
-    return assess(logits, labels, classes, groups=groups, temperature=temperature)
+    return evaluate_logits(logits, labels, classes, groups=groups, temperature=temperature)
 
 
 def report(measured, **changes):
     wrong, image = mistake()
     settings = {
         "title": "vgg-tiny on birds", "images": "200 images", "protocol": "protocol dense at 256 px",
-        "assessment": measured, "pictures": (picture(wrong, image, "owl/1.png"),), "notes": ("A note.",),
+        "evaluation": measured, "pictures": (picture(wrong, image, "owl/1.png"),), "notes": ("A note.",),
         "command": "verydeep evaluate runs/a birds",
     }  # fmt: skip
     return EvaluationReport(**settings | changes)
@@ -57,21 +57,21 @@ def test_the_numbers_stand_beside_their_intervals():
     measured = assessment()
     text = words(render_evaluation(report(measured)))
     for name, value in (
-        ("Accuracy", measured.evaluation.top1),
-        ("Balanced accuracy", measured.evaluation.balanced_accuracy),
-        ("Macro-F1", measured.evaluation.macro_f1),
+        ("Accuracy", measured.top1),
+        ("Balanced accuracy", measured.balanced_accuracy),
+        ("Macro-F1", measured.macro_f1),
     ):
         assert f"{name} {100 * value:.2f} % 95 % interval" in text
     for fact in ("No images of crow", "200 images", "protocol dense at 256 px", "A note.", "Brier score"):
         assert fact in text
-    assert "No temperature is applied" in text and "Calibration error, scaled" not in text
+    assert "No temperature scaling" in text and "Calibration error, scaled" not in text
 
 
 def test_a_temperature_is_shown_with_what_it_mends():
     measured = assessment(temperature=1.5)
     text = words(render_evaluation(report(measured)))
-    assert f"Calibration error, scaled {100 * measured.scaled.reliability.error:.2f} %" in text
-    assert "a temperature of 1.500, which was fitted on validation images: the network was too sure" in text
+    assert f"Calibration error, scaled {100 * measured.scaled.calibration.error:.2f} %" in text
+    assert "a temperature of 1.500, which was fitted on validation images: the network was overconfident" in text
 
 
 def test_groups_are_said():
@@ -94,9 +94,9 @@ def test_a_page_is_written(tmp_path):
 
 
 def test_a_dot_lies_where_it_is_sure_and_right():
-    sure = Bin(low=0.9, high=1.0, images=75, confidence=1.0, accuracy=0.0)
-    unsure = Bin(low=0.0, high=0.1, images=25, confidence=0.0, accuracy=1.0)
-    (curve,) = diagram(Reliability((unsure, sure))).curves
+    sure = CalibrationBin(low=0.9, high=1.0, images=75, confidence=1.0, accuracy=0.0)
+    unsure = CalibrationBin(low=0.0, high=0.1, images=25, confidence=0.0, accuracy=1.0)
+    (curve,) = reliability_diagram(Calibration((unsure, sure))).curves
     assert [(dot.x, dot.y) for dot in curve.dots] == [(LEFT, TOP), (RIGHT, BOTTOM)]
     first, second = (dot.radius for dot in curve.dots)
     assert second**2 == pytest.approx(3 * first**2)  # areas are shares
@@ -105,6 +105,6 @@ def test_a_dot_lies_where_it_is_sure_and_right():
 
 def test_before_and_after_share_a_figure():
     measured = assessment(temperature=2.0)
-    figure = diagram(measured.reliability, measured.scaled)
+    figure = reliability_diagram(measured.calibration, measured.scaled)
     assert [curve.kind for curve in figure.curves] == ["raw", "scaled"]
     assert all(curve.error in figure.description for curve in figure.curves)

@@ -156,7 +156,7 @@ def test_a_class_without_images_has_no_accuracy():
     text = words(render(report(test=test)))
     assert f"owl {NONE} {NONE} {NONE} 0 {NONE}" in text  # recall, precision, F1; rival
     assert "Balanced accuracy 90.00 %" in text
-    assert "No images of owl, which the means over classes leave out." in text
+    assert "No images of owl; means over classes leave them out." in text
 
 
 def test_few_classes_show_counts_and_many_a_map():
@@ -175,7 +175,7 @@ def test_mistakes_are_pictures_inside_the_page(channels, side, kind):
     assert ("class" in shown) == (kind == "PNG")  # crisp pixels for small images alone
     if kind == "PNG":
         assert np.array_equal(np.atleast_3d(decoded), image.transpose(1, 2, 0))
-    assert "true: cat taken for: dog 97.3 %" in words(page)
+    assert "true: cat predicted: dog 97.3 %" in words(page)
 
 
 def test_a_page_is_written_whole_and_over_an_older_one(tmp_path):

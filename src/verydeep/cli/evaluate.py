@@ -14,9 +14,9 @@ from verydeep.data.split_file import WantedPart
 from verydeep.data.stream import Broken
 from verydeep.errors import DataError, ShapeError
 from verydeep.evaluate.confidence_intervals import Interval
-from verydeep.evaluate.evaluation import Assessment, assess
+from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
-from verydeep.evaluate.metrics import worst_mistakes
+from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.evaluate.protocols import Protocol, ProtocolName, look, protocol
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.evaluation_page import EvaluationReport, write_evaluation
@@ -82,7 +82,7 @@ def evaluate(
     if json:
         print_json(_values(measured, way, images))
     else:
-        out().print(evaluation_table(measured.assessment))
+        out().print(evaluation_table(measured.evaluation))
         if out_ is not None:
             out().print(f"Page: {out_}", markup=False, soft_wrap=True)
     return 1 if measured.broken else 0
@@ -106,7 +106,7 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True)
 class _Measured:
-    assessment: Assessment
+    evaluation: Evaluation
     logits: Tensor
     labels: Tensor
     places: Tensor
@@ -123,14 +123,14 @@ def _measure(network: Checkpoint, images: LabeledImages, way: Protocol, device: 
     if not len(places):
         raise DataError(f"none of the {len(images)} images can be read: {broken[0].why}")
     labels = images.labels[places]
-    assessment = assess(
+    evaluation = evaluate_logits(
         logits,
         labels,
         network.classes,
         groups=images.groups and tuple(images.groups[i] for i in places.tolist()),
         temperature=_temperature(network, way),
     )
-    return _Measured(assessment, logits, labels, places, broken)
+    return _Measured(evaluation, logits, labels, places, broken)
 
 
 def _temperature(network: Checkpoint, way: Protocol) -> float | None:
@@ -140,8 +140,8 @@ def _temperature(network: Checkpoint, way: Protocol) -> float | None:
 
 
 def _values(measured: _Measured, way: Protocol, images: LabeledImages) -> dict[str, Any]:
-    assessment, result = measured.assessment, measured.assessment.evaluation
-    scaled = assessment.scaled
+    result = measured.evaluation
+    scaled = result.scaled
     return {
         "top1": result.top1,
         "top5": result.top5,
@@ -149,18 +149,18 @@ def _values(measured: _Measured, way: Protocol, images: LabeledImages) -> dict[s
         "per_class": result.per_class,
         "balanced_accuracy": result.balanced_accuracy,
         "macro_f1": result.macro_f1,
-        "brier": assessment.brier,
-        "calibration_error": assessment.reliability.error,
+        "brier": result.brier,
+        "calibration_error": result.calibration.error,
         "temperature": scaled and scaled.temperature,
         "scaled_loss": scaled and scaled.loss,
-        "scaled_calibration_error": scaled and scaled.reliability.error,
-        "intervals": {name: _ends(interval) for name, interval in assessment.intervals.items()},
+        "scaled_calibration_error": scaled and scaled.calibration.error,
+        "intervals": {name: _ends(interval) for name, interval in result.intervals.items()},
         "precision": {name: score.precision for name, score in result.scores.items()},
         "f1": {name: score.f1 for name, score in result.scores.items()},
         "confusion": result.confusion,
-        "without_images": result.unseen,
+        "without_images": result.without_images,
         "images": result.images,
-        "groups": assessment.groups,
+        "groups": result.groups,
         "part": images.part,
         "protocol": {"name": way.name, "scales": way.scales, "flip": way.flip},
         "broken": [{"file": str(broken.source), "error": broken.why} for broken in measured.broken],
@@ -183,7 +183,7 @@ def _report(
         title=f"{network.model.architecture.name} on {images.name}",
         images=images.description,
         protocol=way.words,
-        assessment=measured.assessment,
+        evaluation=measured.evaluation,
         pictures=tuple(_pictures(images, measured, network.classes)),
         notes=tuple(notes),
         command=shlex.join(["verydeep", *sys.argv[1:]]),
@@ -192,7 +192,7 @@ def _report(
 
 def _pictures(images: LabeledImages, measured: _Measured, classes: tuple[str, ...]) -> list[Picture]:
     found = []
-    for mistake in worst_mistakes(measured.logits, measured.labels, classes):
+    for mistake in most_confident_mistakes(measured.logits, measured.labels, classes):
         place = int(measured.places[mistake.index])
         found.append(picture(mistake, images.thumbnail(place).numpy(), images.name_of(place)))
     return found

@@ -1,7 +1,8 @@
-"""Whether a network is as sure as it is right: reliability, and the temperature that mends it.
+"""Calibration: does confidence equal accuracy? And temperature scaling, which corrects it.
 
-Guo et al. 2017 (On Calibration of Modern Neural Networks): the diagram and the error in section 2, the
-temperature in section 4.2. The temperature is fitted on validation images, never on those of the test.
+Guo et al. 2017 (On Calibration of Modern Neural Networks): reliability diagram and calibration error in
+section 2, temperature scaling in section 4.2. The temperature is fitted on validation images, never on test
+images.
 """
 
 from dataclasses import dataclass
@@ -9,63 +10,64 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import functional
 
 from verydeep.errors import DataError
 
 BINS = 15
 COLDEST, HOTTEST = 0.05, 20.0
-"""Where the search for a temperature ends: images that are all told wrong have no best one."""
+"""The range of the search: where all predictions are wrong, no temperature is best."""
 _HALVINGS = 50  # of the range of its logarithm: to 1e-14
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bin:
-    """The images of which the network was about equally sure. All but the count are in [0, 1]."""
+class CalibrationBin:
+    """Images that were predicted with about the same confidence. All but the count are in [0, 1]."""
 
     low: float
     high: float
-    """Of the confidence, the probability of the class that is named: above ``low``, up to ``high``."""
+    """The range of the confidence, the probability of the predicted class: above ``low``, up to ``high``."""
     images: int
     confidence: float
-    """The mean of theirs."""
+    """Their mean confidence."""
     accuracy: float
-    """The part that was right."""
+    """The share of correct predictions."""
 
 
 @dataclass(frozen=True)
-class Reliability:
-    """How right a network is where it is how sure: the values of a reliability diagram."""
+class Calibration:
+    """Confidence against accuracy: the values of a reliability diagram."""
 
-    bins: tuple[Bin, ...]
-    """Those that have images, the least sure first."""
+    bins: tuple[CalibrationBin, ...]
+    """Those that have images, the lowest confidence first."""
 
     @property
     def error(self) -> float:
-        """Expected calibration error: how far accuracy is from confidence, over all images (eq. 3)."""
+        """Expected calibration error: the mean distance of accuracy from confidence (eq. 3)."""
         images = sum(each.images for each in self.bins)
         return sum(each.images * abs(each.accuracy - each.confidence) for each in self.bins) / images
 
 
-def reliability(
+def measure_calibration(
     logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], bins: int = BINS
-) -> Reliability:
+) -> Calibration:
     """Confidence and accuracy in ``bins`` of equal width."""
     confidence, predicted = logits.double().softmax(1).max(1)
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    places = torch.bucketize(confidence, edges[1:-1])
-    right = (predicted == labels).double()
-    count, sure, hit = (
-        torch.zeros(bins, dtype=torch.float64).index_add_(0, places, values)
-        for values in (torch.ones_like(right), confidence, right)
+    indices = torch.bucketize(confidence, edges[1:-1])
+    correct = (predicted == labels).double()
+    count, confidences, corrects = (
+        torch.zeros(bins, dtype=torch.float64).index_add_(0, indices, values)
+        for values in (torch.ones_like(correct), confidence, correct)
     )
-    return Reliability(
+    return Calibration(
         tuple(
-            Bin(
+            CalibrationBin(
                 low=float(edges[i]),
                 high=float(edges[i + 1]),
                 images=int(count[i]),
-                confidence=float(sure[i] / count[i]),
-                accuracy=float(hit[i] / count[i]),
+                confidence=float(confidences[i] / count[i]),
+                accuracy=float(corrects[i] / count[i]),
             )
             for i in range(bins)
             if count[i]
@@ -74,13 +76,14 @@ def reliability(
 
 
 def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
-    """The T for which ``logits / T`` have the least negative log likelihood, from 0.05 to 20.
+    """The temperature T for which ``logits / T`` have the lowest negative log-likelihood, from 0.05 to 20.
 
-    Above 1 the network is too sure. The likelihood is concave in 1 / T, so that its slope changes sign once,
-    and halving finds where. What is top_classes, and so the accuracy, stays.
+    Above 1 the network was overconfident. The likelihood is concave in 1 / T, so its slope changes sign once
+    and bisection finds where. Predictions, and so the accuracy, stay the same.
 
-    Labels count as if one more image had any of them (as in Platt 1999, section 2.2): else a network that
-    tells all of few images right would be made as sure as can be, and pay for its first mistake elsewhere.
+    Labels are smoothed as if one more image had each of them (as in Platt 1999, section 2.2): otherwise a
+    network with no mistake on few images would be given full confidence, and pay for its first mistake
+    elsewhere.
 
     Args:
         logits: of validation images.
@@ -90,7 +93,9 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
         DataError: where there are no images.
     """
     if not len(labels):
-        raise DataError("a temperature is fitted on validation images, and there are none; hold some back")
+        raise DataError(
+            "a temperature is fitted on validation images, and there are none; hold some out of training"
+        )
     logits = logits.double()
     doubt = 1 / (len(labels) + 1)
     true = (1 - doubt) * logits.gather(1, labels[:, None]).squeeze(1) + doubt * logits.mean(1)
@@ -98,7 +103,29 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         expected = ((logits / middle.exp()).softmax(1) * logits).sum(1)
-        # The slope in 1 / T of the mean loss: above 0, it is better to be less sure.
+        # The slope of the mean loss in 1 / T: above 0, less confidence is better.
         is_too_cold = bool((expected - true).mean() > 0)
         low, high = (middle, high) if is_too_cold else (low, middle)
     return float(((low + high) / 2).exp())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemperatureScaling:
+    """The same predictions after their logits were divided by a temperature fitted on other images."""
+
+    temperature: float
+    calibration: Calibration
+    loss: float
+    """In nats per image."""
+
+
+def scale_temperature(
+    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], temperature: float
+) -> TemperatureScaling:
+    """Calibration and loss of ``logits`` divided by ``temperature``."""
+    scaled = logits / temperature
+    return TemperatureScaling(
+        temperature=temperature,
+        calibration=measure_calibration(scaled, labels),
+        loss=float(functional.cross_entropy(scaled, labels)),
+    )

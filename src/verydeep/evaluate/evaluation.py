@@ -1,77 +1,140 @@
-"""All that is said of a trained network on labeled images: one value, for tables, pages and programs."""
+"""Everything that is measured of a network on labeled images, as one value for all tables and pages."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
 
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from verydeep.evaluate.bootstrap import bootstrap
-from verydeep.evaluate.calibration import Reliability, reliability
+from verydeep.evaluate.bootstrap import bootstrap_intervals
+from verydeep.evaluate.calibration import (
+    Calibration,
+    TemperatureScaling,
+    measure_calibration,
+    scale_temperature,
+)
 from verydeep.evaluate.confidence_intervals import Interval
-from verydeep.evaluate.metrics import Evaluation, brier_score, evaluation
+from verydeep.evaluate.metrics import brier_score
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scaled:
-    """The same network, its logits divided by a temperature that was fitted on other images."""
+class ClassScore:
+    """One class in counts of images, with recall, precision and F1 in [0, 1]."""
 
-    temperature: float
-    reliability: Reliability
-    loss: float
-    """In nats an image."""
+    images: int
+    """Images of the class."""
+    predicted: int
+    """Images that were predicted as the class, correctly or not."""
+    correct: int
+    """Images of the class that were predicted as the class."""
+
+    @property
+    def recall(self) -> float:
+        """Correct predictions per image of the class; 0 for a class without images."""
+        return self.correct / max(self.images, 1)
+
+    @property
+    def precision(self) -> float | None:
+        """Correct predictions per prediction of the class; None where it was never predicted."""
+        return self.correct / self.predicted if self.predicted else None
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of both, 2 correct / (images + predicted); 0 where nothing is correct."""
+        return 2 * self.correct / max(self.images + self.predicted, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assessment:
-    """An evaluation, how far it can be trusted, and whether the network is as sure as it is right."""
+class Evaluation:
+    """A network measured on labeled images. Accuracies are in [0, 1], the loss in nats per image."""
 
-    evaluation: Evaluation
-    intervals: dict[str, Interval]
-    """Of top1, top5, loss, balanced_accuracy and macro_f1: 95 %."""
+    images: int
     groups: int | None
-    """How many groups were resampled; None where images were."""
+    """How many groups were resampled for the intervals; None where single images were."""
+    confusion: tuple[tuple[int, ...], ...]
+    """The confusion matrix: rows are true classes, columns predicted classes; counts of images."""
+    per_class: dict[str, float]
+    """The recall of each class."""
+    intervals: dict[str, Interval]
+    """Of top1, top5, loss, balanced_accuracy and macro_f1: the values with their 95 % intervals."""
     brier: float
-    """From 0 (best) to 2."""
-    reliability: Reliability
-    scaled: Scaled | None
-    """None where no temperature is known."""
+    """Brier score, from 0 (best) to 2."""
+    calibration: Calibration
+    """Confidence against accuracy, and the expected calibration error."""
+    scaled: TemperatureScaling | None = None
+    """The same after temperature scaling; None where no temperature was fitted."""
+
+    @property
+    def top1(self) -> float:
+        """Accuracy."""
+        return self.intervals["top1"].value
+
+    @property
+    def top5(self) -> float:
+        """Top-5 accuracy; of ``min(5, classes)``."""
+        return self.intervals["top5"].value
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        return self.intervals["loss"].value
+
+    @cached_property
+    def scores(self) -> dict[str, ClassScore]:
+        """Recall, precision and F1 of each class."""
+        predicted = [sum(column) for column in zip(*self.confusion, strict=True)]
+        return {
+            name: ClassScore(images=sum(row), predicted=predicted[index], correct=row[index])
+            for index, (name, row) in enumerate(zip(self.per_class, self.confusion, strict=True))
+        }
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes: each counts the same, however few images it has.
+
+        A class without images is left out, here and in ``macro_f1``.
+        """
+        return fmean(score.recall for score in self.scores.values() if score.images)
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes."""
+        return fmean(score.f1 for score in self.scores.values() if score.images)
+
+    @property
+    def without_images(self) -> tuple[str, ...]:
+        """The classes without images, of which nothing was measured."""
+        return tuple(name for name, score in self.scores.items() if not score.images)
 
 
-def assess(
+def evaluate_logits(
     logits: Float[Tensor, "count classes"],
     labels: Int64[Tensor, " count"],
     classes: tuple[str, ...],
     *,
     groups: tuple[str, ...] | None = None,
     temperature: float | None = None,
-) -> Assessment:
-    """Everything that is said of one set of predictions.
+) -> Evaluation:
+    """Everything that is measured of one set of predictions.
 
     Args:
         logits: of each image.
         labels: indices into ``classes``.
         classes: their names.
-        groups: one an image; intervals are then over groups.
-        temperature: as ``fit_temperature`` found it on other images than these.
+        groups: one per image; the intervals then resample whole groups.
+        temperature: from ``fit_temperature`` on other images than these.
     """
-    return Assessment(
-        evaluation=evaluation(logits, labels, classes),
-        intervals=bootstrap(logits, labels, groups),
+    confusion = multiclass_confusion_matrix(logits, labels, num_classes=len(classes))
+    recalls = confusion.diagonal() / confusion.sum(1).clamp_min(1)
+    return Evaluation(
+        images=len(labels),
         groups=None if groups is None else len(set(groups)),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        per_class=dict(zip(classes, recalls.tolist(), strict=True)),
+        intervals=bootstrap_intervals(logits, labels, groups),
         brier=brier_score(logits, labels),
-        reliability=reliability(logits, labels),
-        scaled=None if temperature is None else scaled(logits, labels, temperature),
-    )
-
-
-def scaled(
-    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], temperature: float
-) -> Scaled:
-    """What is said of the network once its ``logits`` are divided by ``temperature``."""
-    calm = logits / temperature
-    return Scaled(
-        temperature=temperature,
-        reliability=reliability(calm, labels),
-        loss=float(functional.cross_entropy(calm, labels)),
+        calibration=measure_calibration(logits, labels),
+        scaled=None if temperature is None else scale_temperature(logits, labels, temperature),
     )

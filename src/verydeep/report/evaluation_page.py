@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verydeep.atomic_write import atomic_write
-from verydeep.evaluate.evaluation import Assessment
-from verydeep.report.reliability_diagram import diagram
+from verydeep.evaluate.evaluation import Evaluation
+from verydeep.report.reliability_diagram import reliability_diagram
 from verydeep.report.training_page import Picture
-from verydeep.tables.confusion_matrix import class_lines, matrix
+from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 
 
@@ -20,7 +20,7 @@ class EvaluationReport:
     """Which images were measured on, in words."""
     protocol: str
     """How they were shown, in words."""
-    assessment: Assessment
+    evaluation: Evaluation
     pictures: tuple[Picture, ...]
     """The mistakes of which the network was surest."""
     notes: tuple[str, ...]
@@ -37,16 +37,16 @@ def write_evaluation(report: EvaluationReport, path: Path) -> None:
 
 def render_evaluation(report: EvaluationReport) -> str:
     """The page as HTML, all text escaped."""
-    assessment = report.assessment
+    evaluation = report.evaluation
     return (
         environment()
         .get_template("evaluation.html.j2")
         .render(
             report=report,
-            intervals=assessment.intervals,
-            matrix=matrix(assessment.evaluation),
-            class_lines=class_lines(assessment.evaluation),
-            figure=diagram(assessment.reliability, assessment.scaled),
+            intervals=evaluation.intervals,
+            matrix=confusion_matrix(evaluation),
+            class_lines=class_lines(evaluation),
+            figure=reliability_diagram(evaluation.calibration, evaluation.scaled),
             pictures=report.pictures,
         )
     )

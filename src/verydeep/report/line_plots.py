@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil, floor, isfinite, log10
 
-from verydeep.evaluate.metrics import Evaluation
+from verydeep.evaluate.evaluation import Evaluation
 from verydeep.tables.format import percent
 from verydeep.train.epoch_result import EpochResult, TunedEpoch
 

@@ -1,4 +1,4 @@
-"""The reliability diagram as plain geometry: how often a network is right against how sure it is.
+"""The reliability diagram as plain geometry: accuracy against confidence.
 
 Guo et al. 2017, figure 1; a dot in place of each bar, so that before and after fit in one figure, and its
 area is the share of the images, which bars do not show.
@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 
-from verydeep.evaluate.calibration import Bin, Reliability
-from verydeep.evaluate.evaluation import Scaled
+from verydeep.evaluate.calibration import Calibration, CalibrationBin, TemperatureScaling
 from verydeep.report.line_plots import Tick
 from verydeep.tables.format import percent, thousands
 
@@ -67,11 +66,11 @@ class ReliabilityDiagram:
         return f"Reliability diagram. {said}"
 
 
-def diagram(plain: Reliability, scaled: Scaled | None = None) -> ReliabilityDiagram:
+def reliability_diagram(plain: Calibration, scaled: TemperatureScaling | None = None) -> ReliabilityDiagram:
     """A network as it is, and beside it scaled by its temperature."""
-    curves = [_curve("as it is", "raw" if scaled else "only", plain)]
+    curves = [_curve("unscaled", "raw" if scaled else "only", plain)]
     if scaled:
-        curves.append(_curve("scaled", "scaled", scaled.reliability))
+        curves.append(_curve("scaled", "scaled", scaled.calibration))
     shares = [part / 5 for part in range(6)]
     return ReliabilityDiagram(
         curves=tuple(curves),
@@ -81,18 +80,18 @@ def diagram(plain: Reliability, scaled: Scaled | None = None) -> ReliabilityDiag
     )
 
 
-def _curve(name: str, kind: str, measured: Reliability) -> ReliabilityCurve:
+def _curve(name: str, kind: str, measured: Calibration) -> ReliabilityCurve:
     return ReliabilityCurve(name, kind, tuple(_dots(measured.bins)), percent(measured.error))
 
 
-def _dots(bins: tuple[Bin, ...]) -> Iterator[Dot]:
+def _dots(bins: tuple[CalibrationBin, ...]) -> Iterator[Dot]:
     images = sum(each.images for each in bins)
     for each in bins:
         yield Dot(
             _x(each.confidence),
             _y(each.accuracy),
             max(SMALLEST, LARGEST * sqrt(each.images / images)),
-            f"{percent(each.confidence, 1)} sure, {percent(each.accuracy, 1)} right: "
+            f"confidence {percent(each.confidence, 1)}, accuracy {percent(each.accuracy, 1)}: "
             f"{thousands(each.images)} images",
         )
 

@@ -13,9 +13,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from verydeep.atomic_write import atomic_write
-from verydeep.evaluate.metrics import Evaluation, Mistake
+from verydeep.evaluate.evaluation import Evaluation
+from verydeep.evaluate.metrics import Mistake
 from verydeep.report import line_plots as plots
-from verydeep.tables.confusion_matrix import class_lines, matrix
+from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.tables.format import wilson_interval
 from verydeep.templates.environment import environment
 from verydeep.train.epoch_result import EpochResult
@@ -74,7 +75,7 @@ def render(report: RunReport) -> str:
             report=report,
             interval=wilson_interval(right, report.test.images),
             charts=_charts(report),
-            matrix=matrix(report.test),
+            matrix=confusion_matrix(report.test),
             class_lines=class_lines(report.test),
             pictures=tuple(
                 picture(mistake, image, f"Test image {mistake.index}") for mistake, image in report.mistakes

@@ -1,81 +1,82 @@
-"""Which classes are taken for which: the cells of the confusion matrix, and one line a class."""
+"""The confusion matrix, ready to be drawn, and one line per class with its most frequent confusion."""
 
 from dataclasses import dataclass
 
-from verydeep.evaluate.metrics import ClassScore, Evaluation
+from verydeep.evaluate.evaluation import ClassScore, Evaluation
 from verydeep.tables.format import percent, thousands
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Images of one class taken for one class; ``heat`` in [0, 1] is how strongly it is colored."""
+    """Images of one class that were predicted as one class; ``heat`` in [0, 1] is the color's strength."""
 
     column: int
-    """Place of the class it was taken for."""
+    """Index of the predicted class."""
     count: int
     heat: float
-    right: bool
+    correct: bool
     label: str
-    """What the cell says when pointed at."""
+    """The tooltip of the cell."""
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """The confusion matrix, ready to be drawn: rows are the true classes, columns the predicted ones."""
+class ConfusionMatrix:
+    """Cells of the confusion matrix: rows are the true classes, columns the predicted ones."""
 
     classes: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     worst: float
-    """The largest part of a class that was taken for one other class: where the color is full."""
+    """The largest share of a class that was predicted as one other class: full color."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassLine(ClassScore):
-    """One class: how much of it was recognized, and what it was most often taken for."""
+    """One class: its score, and the class that it is most often confused with."""
 
     name: str
-    rival: str
-    """The class it was most often taken for; empty where every image was recognized."""
-    lost: int
-    """Images taken for the rival."""
+    confused_with: str
+    """The wrong class that was predicted most often; empty where there is no mistake."""
+    confused: int
+    """Images that were predicted as ``confused_with``."""
 
 
-def matrix(evaluation: Evaluation) -> Matrix:
+def confusion_matrix(evaluation: Evaluation) -> ConfusionMatrix:
     """The counts with their colors.
 
-    A mistake is colored by the square root of its share of the true class, relative to the worst: a
-    confusion of 1 % still shows beside one of 15 %, and beside the diagonal, which has its own color.
+    A mistake is colored by the square root of its share of the true class, relative to the worst: a confusion
+    of 1 % is still visible beside one of 15 %, and beside the diagonal, which has its own color.
     """
     classes = tuple(evaluation.per_class)
     shares = [[count / max(sum(row), 1) for count in row] for row in evaluation.confusion]
     worst = max((share for i, row in enumerate(shares) for j, share in enumerate(row) if i != j), default=0.0)
 
-    def cell(true: int, taken: int) -> Cell:
-        count, share = evaluation.confusion[true][taken], shares[true][taken]
+    def cell(true: int, predicted: int) -> Cell:
+        count, share = evaluation.confusion[true][predicted], shares[true][predicted]
         return Cell(
-            column=taken,
+            column=predicted,
             count=count,
-            heat=share if true == taken else (share / (worst or 1.0)) ** 0.5,
-            right=true == taken,
-            label=f"{thousands(count)} of {classes[true]} taken for {classes[taken]} ({percent(share, 1)})",
+            heat=share if true == predicted else (share / (worst or 1.0)) ** 0.5,
+            correct=true == predicted,
+            label=f"{thousands(count)} of {classes[true]} predicted as {classes[predicted]} "
+            f"({percent(share, 1)})",
         )
 
-    places = range(len(classes))
-    return Matrix(classes, tuple(tuple(cell(i, j) for j in places) for i in places), worst)
+    indices = range(len(classes))
+    return ConfusionMatrix(classes, tuple(tuple(cell(i, j) for j in indices) for i in indices), worst)
 
 
 def class_lines(evaluation: Evaluation) -> tuple[ClassLine, ...]:
-    """Each class, the least recognized first."""
-    lines = (_class_line(evaluation, place) for place in range(len(evaluation.per_class)))
+    """Each class, the lowest recall first."""
+    lines = (_class_line(evaluation, index) for index in range(len(evaluation.per_class)))
     return tuple(sorted(lines, key=lambda line: line.recall))
 
 
-def _class_line(evaluation: Evaluation, place: int) -> ClassLine:
-    name, score = list(evaluation.scores.items())[place]
-    lost, rival = max(
+def _class_line(evaluation: Evaluation, index: int) -> ClassLine:
+    name, score = list(evaluation.scores.items())[index]
+    confused, confused_with = max(
         (
             (count, other)
-            for count, other in zip(evaluation.confusion[place], evaluation.scores, strict=True)
+            for count, other in zip(evaluation.confusion[index], evaluation.scores, strict=True)
             if other != name
         ),
         key=lambda pair: pair[0],
@@ -84,8 +85,8 @@ def _class_line(evaluation: Evaluation, place: int) -> ClassLine:
     return ClassLine(
         name=name,
         images=score.images,
-        taken=score.taken,
-        right=score.right,
-        rival=rival if lost else "",
-        lost=lost,
+        predicted=score.predicted,
+        correct=score.correct,
+        confused_with=confused_with if confused else "",
+        confused=confused,
     )

@@ -11,8 +11,9 @@ from lightning_fabric import Fabric
 from verydeep.architecture.architecture import Architecture
 from verydeep.data.images import Dataset
 from verydeep.errors import CheckpointError, Interrupted
+from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
-from verydeep.evaluate.metrics import Evaluation, Mistake, evaluation, worst_mistakes
+from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.initialization import grow
@@ -113,7 +114,7 @@ def resume(
     epochs = _train(run, state, fabric, watcher or Watcher())
     kept = checkpoint.load(folder.model).model.to(chosen) if recipe.keep == "best" else state.trained
     logits = predict_logits(kept, sized(dataset.test, recipe).pixels, plan.preprocess)
-    test = evaluation(logits, dataset.test.labels, dataset.classes)
+    test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
     _save_model(run, kept, {"epochs": state.epoch, "test_top1": test.top1})
     result = RunResult(
         run=folder.path,
@@ -122,7 +123,7 @@ def resume(
         epochs=tuple(epochs),
         validation=_validation(kept, plan),
         test=test,
-        mistakes=worst_mistakes(logits, dataset.test.labels, dataset.classes),
+        mistakes=most_confident_mistakes(logits, dataset.test.labels, dataset.classes),
         machine=describe(chosen, precision),
         started=datetime.fromisoformat(begun["started"]),
         seconds=state.seconds,
@@ -181,6 +182,6 @@ def _save_model(run: _Run, model: Classifier, measured: dict[str, Any]) -> None:
 def _validation(model: Classifier, plan: Course) -> Evaluation | None:
     if plan.val is None:
         return None
-    return evaluation(
+    return evaluate_logits(
         predict_logits(model, plan.val.pixels, plan.preprocess), plan.val.labels, plan.val.classes
     )

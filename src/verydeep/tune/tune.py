@@ -11,10 +11,6 @@ from torch import Tensor
 
 from verydeep.data.samples import Samples
 from verydeep.data.split_file import indices_of, write_split
-from verydeep.evaluate.calibration import reliability
-from verydeep.evaluate.evaluation import scaled
-from verydeep.evaluate.metrics import evaluation, worst_mistakes
-from verydeep.evaluate.score import score
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, describe
 from verydeep.train.run_folder import RunFolder, new_tuning, write_settings
