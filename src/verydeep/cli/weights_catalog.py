@@ -76,7 +76,7 @@ def push(
     /,
     *,
     private: Annotated[bool, Parameter(negative="")] = False,
-    license: Annotated[str | None, Parameter(name=("--license", "--license"))] = None,
+    license: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Push a checkpoint and its model card to a repository on the Hugging Face Hub.

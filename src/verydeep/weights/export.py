@@ -86,10 +86,10 @@ def _name_in_project(network: Checkpoint, project: Project) -> str:
             exported.norm,
             exported.conv_bias,
         )
-        # Keras flattens the last map at any size: the grid of its head follows from the image size,
+        # Keras flattens the last map without a pool: the grid of its head must be the size of the map.
         head = replace(published.head, grid=exported.head.grid) if project == "keras" else published.head
         same_head = not network.classes or head == exported.head
-        if project == "keras" and network.classes:  # as it has no pool that resizes the map for the head.
+        if project == "keras" and network.classes:
             same_head = same_head and exported.map_shape[1] == exported.head.grid
         channels_fit = exported.input[0] == 3 or project != "torchvision"
         if same_features and same_head and channels_fit:

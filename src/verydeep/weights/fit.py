@@ -72,9 +72,9 @@ def fitted_class_names(weights: TrainedWeights, classes: int | Sequence[str] | N
 def fitted_architecture(
     weights: TrainedWeights, network: Architecture | None, classes: int, channels: int, size: int
 ) -> Architecture:
-    """``network``, or the one of the weights, for these classes, channels and sizes.
+    """``network``, or by default the network of the weights, for these classes, channels and sizes.
 
-    A network of the zoo takes the head of the weights; one with another head keeps its own.
+    The head is that of the weights, unless ``network`` has another head than the zoo's network of its name.
     """
     fitted = replace(network or weights.architecture, classes=classes)
     if not weights.has_head:
@@ -159,7 +159,7 @@ def _assign(model: Classifier, tensors: Mapping[str, Tensor], new_layers: tuple[
     for layer in new_layers:
         model.get_submodule(layer).to_empty(device="cpu")
     initialized = tuple(f"{layer}." for layer in new_layers)
-    # Only the count of batches may be missing; matching made sure of all other tensors.
+    # Only the count of batches may be missing; match.py checked all other tensors.
     state = {
         key: value if key.startswith(initialized) else tensors.get(key, torch.tensor(0))
         for key, value in model.state_dict().items()
