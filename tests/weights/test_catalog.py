@@ -1,4 +1,4 @@
-"""The catalog against what torchvision, Keras and timm state in their own sources."""
+"""The catalog has the values that torchvision, Keras and timm state in their sources."""
 
 import subprocess
 import sys
@@ -50,7 +50,7 @@ def of(publisher):
 
 
 @pytest.mark.parametrize("line", TORCHVISION.strip().splitlines())
-def test_torchvisions_rows(line):
+def test_rows_of_torchvision(line):
     name, file, mib, top1, top5 = line.split()
     row = ROWS[name]
     assert row.addresses == (f"https://download.pytorch.org/models/{file}",)
@@ -61,29 +61,29 @@ def test_torchvisions_rows(line):
         assert (row.top1, row.top5) == (pytest.approx(float(top1) / 100), pytest.approx(float(top5) / 100))
 
 
-def test_torchvisions_rows_are_all():
+def test_all_rows_of_torchvision_are_checked():
     assert [line.split()[0] for line in TORCHVISION.strip().splitlines()] == [
         row.name for row in of("torchvision")
     ]
 
 
-def test_a_torchvision_hash_begins_with_the_digits_of_its_file():  # torch.hub's HASH_REGEX, -([a-f0-9]*)\.
+def test_a_torchvision_hash_starts_with_the_digits_of_its_file():  # torch.hub's HASH_REGEX, -([a-f0-9]*)\.
     for row in of("torchvision"):
         digits = row.file.rsplit("-", 1)[1].removesuffix(".pth")
         assert row.checksum.digest.startswith(f"sha256:{digits}")
         assert len(row.checksum.digest) in (len("sha256:") + 8, len("sha256:") + 64)
 
 
-def test_a_file_is_as_long_as_its_parameters_and_a_little_more():
+def test_a_file_is_slightly_larger_than_its_parameters():
     for row in ROWS.values():
         if row.checksum.size:
             layers = trace(zoo.resolve(row.architecture)).layers
-            held = [layer for layer in layers if layer.kind != "fc" or "notop" not in row.file]
-            parameters = 4 * sum(layer.parameters for layer in held)
+            in_file = [layer for layer in layers if layer.kind != "fc" or "notop" not in row.file]
+            parameters = 4 * sum(layer.parameters for layer in in_file)
             assert parameters < row.checksum.size < 1.01 * parameters + 200_000, row.name
 
 
-def test_keras_rows():
+def test_rows_of_keras():
     assert {row.file: row.checksum.digest for row in of("keras")} == {
         file: f"md5:{digest}" for file, digest in KERAS.items()
     }
@@ -101,7 +101,7 @@ def test_keras_rows():
     assert ROWS["vgg19.keras"].top5 == pytest.approx(1 - 0.10012)
 
 
-def test_timms_rows():  # timm 1.0.31, models/vgg.py and models/resnet.py: the tags, hub id and license
+def test_rows_of_timm():  # timm 1.0.31, models/vgg.py and models/resnet.py: the tags, hub id and license
     vggs = {f"vgg{depth}{norm}.tv_in1k" for depth in (11, 13, 16, 19) for norm in ("", "_bn")}
     resnets = {f"resnet{depth}.tv_in1k" for depth in (18, 34, 50, 101, 152)}
     newer = {f"resnet{depth}.tv2_in1k" for depth in (50, 101, 152)}
@@ -112,13 +112,13 @@ def test_timms_rows():  # timm 1.0.31, models/vgg.py and models/resnet.py: the t
         assert row.preprocess.resize == (232 if row.name in newer else 256)  # crop_pct 0.965 and 0.875
 
 
-def test_timm_measured_what_torchvision_states():  # within 0.05 points: another resize, another machine
+def test_timm_measured_nearly_the_accuracy_of_torchvision():  # within 0.05 points: other resize and machine
     for row in of("timm"):
         if row.top1:
             assert abs(row.top1 - ROWS[f"{row.architecture}.imagenet1k_v1"].top1) < 0.0005
 
 
-def test_the_preprocessings():
+def test_the_preprocessing_of_rows():
     assert ROWS["vgg16.imagenet1k_v1"].preprocess == IMAGENET
     assert ROWS["resnet50.imagenet1k_v2"].preprocess == Preprocess(
         size=224, resize=232, mean=IMAGENET.mean, std=IMAGENET.std
@@ -126,10 +126,10 @@ def test_the_preprocessings():
     features = ROWS["vgg16.imagenet1k_features"]
     assert features.preprocess.mean == (0.48235, 0.45882, 0.40784)
     assert features.preprocess.std == (1 / 255,) * 3
-    assert features.features_only and "mean nothing" in features.note
+    assert features.features_only and "meaningless values" in features.note
 
 
-def test_every_row_is_of_the_zoo_and_has_a_place_of_its_own():
+def test_every_row_is_in_the_zoo_and_has_its_own_folder():
     assert len(ROWS) == len(catalog()) == 18 + 4 + 16
     for row in ROWS.values():
         assert zoo.resolve(row.architecture).name == row.architecture
@@ -140,7 +140,7 @@ def test_every_row_is_of_the_zoo_and_has_a_place_of_its_own():
         assert row.source.addresses == tuple(address[: -len(row.file)] for address in row.addresses)
 
 
-def test_an_architecture_means_what_torchvision_calls_default():
+def test_an_architecture_selects_the_default_of_torchvision():
     defaults = {row.architecture: row.name for row in ROWS.values() if row.is_default}
     assert list(defaults) == [row.architecture for row in of("torchvision") if row.name.endswith("_v1")]
     for architecture, name in defaults.items():
@@ -150,7 +150,7 @@ def test_an_architecture_means_what_torchvision_calls_default():
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("spelling", "expected"),
     [
         ("vgg16", "vgg16.imagenet1k_v1"), ("D", "vgg16.imagenet1k_v1"),
         ("VGG16_bn", "vgg16_bn.imagenet1k_v1"),
@@ -162,25 +162,25 @@ def test_an_architecture_means_what_torchvision_calls_default():
         ("vgg19-dcbb9e9d.pth", "vgg19.imagenet1k_v1"),
     ],
 )  # fmt: skip
-def test_the_ways_to_say_a_name(said, meant):
-    assert find_published(said).name == meant
+def test_spellings_of_a_name(spelling, expected):
+    assert find_published(spelling).name == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "answer"),
+    ("name", "message"),
     [
         ("vgg16.kears", "Did you mean vgg16.keras or"), ("vgg15", "Did you mean vgg1"),
-        ("zebra", r"'zebra'\. `verydeep weights list` shows them all"),
-        ("vgg16-1x1", "vgg16-1x1 is in the zoo, but nobody is known to publish weights for it"),
-        ("model.safetensors", r"no published weights are called 'model.safetensors'"),
+        ("zebra", r"'zebra'\. `verydeep weights list` shows all"),
+        ("vgg16-1x1", "vgg16-1x1 is in the zoo, but no published weights are known for it"),
+        ("model.safetensors", r"no published weights with the name 'model.safetensors'"),
     ],
 )  # fmt: skip
-def test_an_unknown_name_is_told_the_nearest(said, answer):
-    with pytest.raises(CheckpointError, match=answer):
-        find_published(said)
+def test_an_unknown_name_is_an_error_with_the_closest_names(name, message):
+    with pytest.raises(CheckpointError, match=message):
+        find_published(name)
 
 
-def test_values_are_json_with_null_for_what_is_not_stated():
+def test_values_are_json_with_null_where_not_stated():
     values = ROWS["vgg11.imagenet1k_v1"].values
     assert (values["sha256"], values["md5"], values["license"]) == ("8a719046", None, None)
     assert values["bytes_rounded"] and values["default"] and not values["features_only"]

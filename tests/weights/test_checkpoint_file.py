@@ -1,4 +1,4 @@
-"""A checkpoint is a whole network, or a clear message."""
+"""A checkpoint is loaded as a complete network, or refused with a clear message."""
 
 import json
 import pickle
@@ -28,7 +28,7 @@ def saved(tmp_path):
     return tmp_path / "model.safetensors"
 
 
-def test_what_was_saved_comes_back(saved):
+def test_load_gives_what_was_saved(saved):
     torch.manual_seed(0)
     expected = build(NET).eval()
     loaded = load(saved)
@@ -43,7 +43,7 @@ def test_what_was_saved_comes_back(saved):
     assert torch.equal(loaded.model(images), expected(images))
 
 
-def test_a_run_folder_stands_for_its_model(saved):
+def test_a_run_folder_is_loaded_by_its_checkpoint(saved):
     assert load(saved.parent).classes == ("cat", "dog")
 
 
@@ -72,19 +72,19 @@ def change_a_class(tensors, description):
     description["classes"].append("bird")
 
 
-def forget_the_classes(tensors, description):
+def drop_the_classes(tensors, description):
     del description["classes"]
 
 
-def break_the_line(tensors, description):
+def break_the_architecture_string(tensors, description):
     description["architecture"]["string"] = "8 Q | gap"
 
 
-def another_norm(tensors, description):
+def use_an_unknown_norm(tensors, description):
     description["architecture"]["norm"] = "layer"
 
 
-def a_newer_format(tensors, description):
+def use_a_newer_format(tensors, description):
     description["format"] = 2
 
 
@@ -93,35 +93,35 @@ def break_the_preprocessing(tensors, description):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (drop_a_tensor, r"missing: classifier\.3\.weight"),
-        (add_a_tensor, "left over: extra"),
+        (add_a_tensor, "unexpected: extra"),
         (make_nan, r"not finite: features\.0\.weight"),
-        (change_a_class, r"of another shape: classifier\.3\.bias, classifier\.3\.weight"),
-        (forget_the_classes, "classes: Field required"),
-        (break_the_line, "token 2 of '8 Q | gap'"),
-        (another_norm, r"architecture\.norm: Input should be 'none', 'batch' or"),
-        (a_newer_format, "format: Input should be 1"),
+        (change_a_class, r"wrong shape: classifier\.3\.bias, classifier\.3\.weight"),
+        (drop_the_classes, "classes: Field required"),
+        (break_the_architecture_string, "token 2 of '8 Q | gap'"),
+        (use_an_unknown_norm, r"architecture\.norm: Input should be 'none', 'batch' or"),
+        (use_a_newer_format, "format: Input should be 1"),
         (break_the_preprocessing, "std"),
     ],
 )
-def test_what_does_not_fit_is_named(saved, change, said):
+def test_a_misfit_is_named(saved, change, message):
     rewrite(saved, change)
-    with pytest.raises(CheckpointError, match=said):
+    with pytest.raises(CheckpointError, match=message):
         load(saved)
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, -1])
-def test_a_truncated_file_is_broken(saved, length):
+def test_a_truncated_file_is_refused(saved, length):
     saved.write_bytes(saved.read_bytes()[:length])
-    with pytest.raises(CheckpointError, match=r"is broken or no safetensors file.*Copy or train it again"):
+    with pytest.raises(CheckpointError, match=r"is broken or not a safetensors file.*Copy or train it again"):
         load(saved)
 
 
-def test_tensors_of_others_are_recognized_as_such(tmp_path):
+def test_weights_of_another_project_are_not_a_checkpoint(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors")
-    with pytest.raises(CheckpointError, match="verydeep did not write it"):
+    with pytest.raises(CheckpointError, match="is not a verydeep checkpoint"):
         load(tmp_path / "foreign.safetensors")
 
 
@@ -143,7 +143,7 @@ def test_code_in_a_pickle_does_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / "trapped").exists()
 
 
-def test_a_failed_save_leaves_the_old_file_and_no_rubbish(saved, monkeypatch):
+def test_a_failed_save_keeps_the_old_file_and_leaves_no_other(saved, monkeypatch):
     before = saved.read_bytes()
 
     def full_disk(tensors, path, metadata):

@@ -1,4 +1,4 @@
-"""Published weights from a real server on this machine, and from the caches of other programs."""
+"""Published weights are downloaded from a local server, or taken from the caches of other programs."""
 
 import hashlib
 import logging
@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """A home of its own, with nothing in it."""
+    """An empty home folder."""
     for variable in ("TORCH_HOME", "KERAS_HOME", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "HF_ENDPOINT"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -28,7 +28,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def vgg16(site):
-    """torchvision's VGG16 with another content, at two addresses here; its length is stated rounded."""
+    """torchvision's VGG16 with other content, at two addresses of the local server; its size is rounded."""
     return replace(
         find_published("vgg16"),
         addresses=(f"{site.address}first/vgg16.pth", f"{site.address}second/vgg16.pth"),
@@ -37,39 +37,39 @@ def vgg16(site):
     )
 
 
-def lay(path, content=CONTENT):
+def write(path, content=CONTENT):
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     return path
 
 
-def test_weights_are_fetched_once_and_resumed(site, vgg16, tmp_path):
+def test_a_download_is_resumed_and_not_repeated(site, vgg16, tmp_path):
     site.serve("/first/vgg16.pth", CONTENT, breaks_off=[100_000])
-    told = []
-    path = download_weights(vgg16, progress=lambda *numbers: told.append(numbers))
+    progress = []
+    path = download_weights(vgg16, progress=lambda *numbers: progress.append(numbers))
     assert path == tmp_path / "cache" / "weights" / "vgg16.imagenet1k_v1" / "vgg16.pth"
-    assert path.read_bytes() == CONTENT and told[-1] == (len(CONTENT), len(CONTENT))
+    assert path.read_bytes() == CONTENT and progress[-1] == (len(CONTENT), len(CONTENT))
     assert download_weights(vgg16) == path
     assert [asked for _, asked in site.requests] == [None, "bytes=100000-"]
 
 
-def test_where_the_first_address_fails_the_second_is_asked(site, vgg16):
+def test_the_second_address_is_used_where_the_first_fails(site, vgg16):
     site.serve("/second/vgg16.pth", CONTENT)
     assert download_weights(vgg16).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (CONTENT[:1000], r"expected about 440,400 bytes, 1,000 are offered"),
         (b"x" * len(CONTENT), f"expected sha256 {SHA256[:8]}, got "),
     ],
 )
-def test_another_file_is_refused_with_the_place_for_one_fetched_by_hand(
-    site, vgg16, content, words, tmp_path
+def test_a_wrong_file_is_refused_with_the_folder_for_a_manual_download(
+    site, vgg16, content, message, tmp_path
 ):
     site.serve("/first/vgg16.pth", content)
-    with pytest.raises(DownloadError, match=words) as caught:
+    with pytest.raises(DownloadError, match=message) as caught:
         download_weights(vgg16)
     lines = str(caught.value).splitlines()
     assert lines[0] == "vgg16.imagenet1k_v1 could not be had: vgg16.pth"
@@ -88,13 +88,13 @@ def test_a_truncated_file_in_the_cache_is_replaced(site, vgg16, caplog):
     assert "vgg16.pth is broken: expected about 440,400 bytes, got 439,000" in caplog.text
 
 
-def test_a_file_that_has_not_changed_is_read_again_only_when_asked(site, vgg16, tmp_path, caplog):
+def test_an_unchanged_file_is_verified_again_only_on_request(site, vgg16, tmp_path, caplog):
     site.serve("/first/vgg16.pth", CONTENT)
     path = download_weights(vgg16)
     when = path.stat().st_mtime_ns
     path.write_bytes(b"x" * len(CONTENT))
     os.utime(path, ns=(when, when))
-    assert download_weights(vgg16).read_bytes() == b"x" * len(CONTENT)  # as if nothing had been written
+    assert download_weights(vgg16).read_bytes() == b"x" * len(CONTENT)  # same size and time: not read again
     os.utime(path, ns=(when, when + 1))
     assert download_weights(vgg16).read_bytes() == CONTENT
     assert "vgg16.pth is broken: expected sha256" in caplog.text
@@ -102,15 +102,15 @@ def test_a_file_that_has_not_changed_is_read_again_only_when_asked(site, vgg16, 
     assert obtain_weights(vgg16, tmp_path / "cache").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("receipt", ["", "[]", "{}", '{"path": "/nothing"}', '{"path": 5}'])
-def test_a_broken_receipt_is_none(site, vgg16, receipt):
+@pytest.mark.parametrize("record", ["", "[]", "{}", '{"path": "/nothing"}', '{"path": 5}'])
+def test_a_broken_record_of_verification_is_ignored(site, vgg16, record):
     site.serve("/first/vgg16.pth", CONTENT)
     path = download_weights(vgg16)
-    path.with_name("vgg16.pth.checked").write_text(receipt)
+    path.with_name("vgg16.pth.checked").write_text(record)
     assert download_weights(vgg16) == path
 
 
-def test_a_receipt_is_of_one_hash(site, vgg16):
+def test_a_record_of_verification_is_valid_for_one_hash(site, vgg16):
     site.serve("/first/vgg16.pth", CONTENT)
     download_weights(vgg16)
     with pytest.raises(DownloadError, match="expected sha256 00000000, got"):
@@ -118,40 +118,40 @@ def test_a_receipt_is_of_one_hash(site, vgg16):
 
 
 @pytest.mark.parametrize(
-    ("variable", "place"),
+    ("variable", "folder"),
     [
         ("TORCH_HOME", "hub/checkpoints"),
         ("XDG_CACHE_HOME", "torch/hub/checkpoints"),
         ("HOME", ".cache/torch/hub/checkpoints"),
     ],
 )
-def test_what_torch_hub_has_is_used_where_it_lies(site, vgg16, tmp_path, monkeypatch, variable, place):
+def test_a_file_in_the_cache_of_torch_hub_is_used(site, vgg16, tmp_path, monkeypatch, variable, folder):
     monkeypatch.setenv(variable, str(tmp_path / "other"))
-    path = lay(tmp_path / "other" / place / "vgg16.pth")
+    path = write(tmp_path / "other" / folder / "vgg16.pth")
     assert download_weights(vgg16) == path
     assert not site.requests and not list(tmp_path.glob("cache/**/vgg16.pth"))
 
 
-@pytest.mark.parametrize(("variable", "place"), [("KERAS_HOME", "models"), ("HOME", ".keras/models")])
-def test_what_keras_has_is_used_where_it_lies(tmp_path, monkeypatch, variable, place):
+@pytest.mark.parametrize(("variable", "folder"), [("KERAS_HOME", "models"), ("HOME", ".keras/models")])
+def test_a_file_in_the_cache_of_keras_is_used(tmp_path, monkeypatch, variable, folder):
     monkeypatch.setenv(variable, str(tmp_path / "other"))
     keras = replace(find_published("vgg16.keras"), checksum=Checksum(SHA256))
-    path = lay(tmp_path / "other" / place / keras.file)
+    path = write(tmp_path / "other" / folder / keras.file)
     assert download_weights(keras) == path
 
 
-def test_another_file_in_torch_hub_is_left_aside_and_left_there(site, vgg16, home, caplog):
-    path = lay(home / ".cache" / "torch" / "hub" / "checkpoints" / "vgg16.pth", b"truncated")
+def test_a_wrong_file_in_the_cache_of_torch_hub_is_ignored_and_kept(site, vgg16, home, caplog):
+    path = write(home / ".cache" / "torch" / "hub" / "checkpoints" / "vgg16.pth", b"truncated")
     site.serve("/first/vgg16.pth", CONTENT)
     assert download_weights(vgg16) != path
-    assert path.read_bytes() == b"truncated" and "is left aside: expected about" in caplog.text
+    assert path.read_bytes() == b"truncated" and f"ignoring {path}: expected about" in caplog.text
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_CACHE", "HF_HOME"])
-def test_what_hugging_faces_cache_has_is_checked_by_the_name_of_its_blob(tmp_path, monkeypatch, variable):
+def test_a_file_in_the_cache_of_hugging_face_is_verified_by_its_blob_name(tmp_path, monkeypatch, variable):
     monkeypatch.setenv(variable, str(tmp_path / "hf"))
     root = tmp_path / "hf" / ("" if variable == "HF_HUB_CACHE" else "hub") / "models--timm--vgg11.tv_in1k"
-    blob = lay(root / "blobs" / SHA256)
+    blob = write(root / "blobs" / SHA256)
     link = root / "snapshots" / "b8d8aa2d" / "model.safetensors"
     link.parent.mkdir(parents=True)
     link.symlink_to(blob)
@@ -162,7 +162,7 @@ def test_what_hugging_faces_cache_has_is_checked_by_the_name_of_its_blob(tmp_pat
         download_weights("vgg11.tv_in1k")
 
 
-def test_timms_files_come_from_the_hub_of_the_environment_by_the_hash_it_states(site, monkeypatch, caplog):
+def test_files_of_timm_are_verified_by_the_hash_that_the_hub_states(site, monkeypatch, caplog):
     monkeypatch.setenv("HF_ENDPOINT", site.address)
     path = "/timm/vgg11.tv_in1k/resolve/main/model.safetensors"
     site.serve(path, status=302, location="/elsewhere", headers={"X-Linked-Etag": f'"{SHA256}"'})
@@ -173,14 +173,14 @@ def test_timms_files_come_from_the_hub_of_the_environment_by_the_hash_it_states(
     assert download_weights("timm/vgg11.tv_in1k").read_bytes() == CONTENT
 
 
-def test_a_mirror_serves_what_another_has_cached(site, vgg16, monkeypatch):
+def test_a_mirror_is_a_copy_of_a_cache(site, vgg16, monkeypatch):
     monkeypatch.setenv("VERYDEEP_MIRROR", f"{site.address}class")
     site.serve("/class/weights/vgg16.imagenet1k_v1/vgg16.pth", CONTENT)
     assert download_weights(vgg16).read_bytes() == CONTENT
     assert len(site.requests) == 1
 
 
-def test_offline_names_the_place_for_a_file(monkeypatch, caplog, tmp_path):
+def test_offline_mode_names_the_folder_for_a_manual_download(monkeypatch, caplog, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with caplog.at_level(logging.INFO), pytest.raises(DownloadError) as caught:
         download_weights("vgg16")
@@ -192,19 +192,19 @@ def test_offline_names_the_place_for_a_file(monkeypatch, caplog, tmp_path):
     ]
 
 
-def test_an_unknown_name_asks_nobody():
+def test_an_unknown_name_is_refused():
     with pytest.raises(CheckpointError, match="Did you mean"):
         download_weights("vgg61")
 
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_the_published_resnet18_comes():
+def test_the_published_resnet18_is_downloaded():
     """The smallest file of the catalog."""
     try:
         path = download_weights("resnet18")
     except DownloadError as error:
-        if "no answer" not in str(error):  # an answer that is wrong is a failure
+        if "no answer" not in str(error):  # a wrong answer is a failure
             raise
         pytest.skip("download.pytorch.org cannot be reached from here")
     assert path.stat().st_size == 46_830_571

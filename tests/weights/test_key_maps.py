@@ -1,4 +1,4 @@
-"""The key maps against the published lists of names and shapes, and each map back and forth."""
+"""The key maps have the published keys and shapes, and each conversion can be reversed."""
 
 import pytest
 import torch
@@ -20,36 +20,36 @@ WIDTHS = (64, 128, 256, 512, 512)
 
 
 def shapes(layout, name):
-    """The names and shapes of a network of the zoo in a layout."""
+    """The keys and shapes of a network of the zoo in a layout."""
     model = build_empty(zoo.resolve(name))
-    ours = model.state_dict()
+    tensors = model.state_dict()
     return {
-        entry.theirs: tuple(entry.form.there(ours[entry.ours]).shape)
-        for entry in LAYOUT[layout].entries(model)
+        row.file_key: tuple(row.tensor_layout.to_file(tensors[row.key]).shape)
+        for row in LAYOUT[layout].key_map(model)
     }
 
 
-def norm_shapes(at, width):
-    keys = {f"{at}.{key}": (width,) for key in ("weight", "bias", "running_mean", "running_var")}
-    return {**keys, f"{at}.num_batches_tracked": ()}
+def norm_shapes(module, width):
+    keys = {f"{module}.{key}": (width,) for key in ("weight", "bias", "running_mean", "running_var")}
+    return {**keys, f"{module}.num_batches_tracked": ()}
 
 
 def convolutions(name):
-    """Stage, place in it, inputs, outputs of each convolution: Table 1 of the paper."""
+    """Stage, number in it, inputs and outputs of each convolution: Table 1 of the paper."""
     channels = 3
     for stage, (count, width) in enumerate(
         zip(STAGES[name.removesuffix("_bn")], WIDTHS, strict=True), start=1
     ):
-        for place in range(1, count + 1):
-            yield stage, place, channels, width
+        for number in range(1, count + 1):
+            yield stage, number, channels, width
             channels = width
 
 
 @pytest.mark.parametrize("name", VGGS)
-def test_timm_names_and_shapes(name):  # timm/models/vgg.py: ConvMlp as pre_logits, head.fc
+def test_keys_and_shapes_of_timm(name):  # timm/models/vgg.py: ConvMlp as pre_logits, head.fc
     expected, index = {}, 0
-    for stage, place, inputs, outputs in convolutions(name):
-        index += stage > 1 and place == 1  # the pool
+    for stage, number, inputs, outputs in convolutions(name):
+        index += stage > 1 and number == 1  # the pool
         expected[f"features.{index}.weight"] = (outputs, inputs, 3, 3)
         expected[f"features.{index}.bias"] = (outputs,)
         if name.endswith("_bn"):
@@ -65,10 +65,10 @@ def test_timm_names_and_shapes(name):  # timm/models/vgg.py: ConvMlp as pre_logi
 
 
 @pytest.mark.parametrize("name", VGGS)
-def test_mmpretrain_names_and_shapes(name):  # tools/model_converters/vgg_to_mmpretrain.py
+def test_keys_and_shapes_of_mmpretrain(name):  # tools/model_converters/vgg_to_mmpretrain.py
     expected, index = {}, 0
-    for stage, place, inputs, outputs in convolutions(name):
-        index += stage > 1 and place == 1
+    for stage, number, inputs, outputs in convolutions(name):
+        index += stage > 1 and number == 1
         expected[f"features.{index}.conv.weight"] = (outputs, inputs, 3, 3)
         expected[f"features.{index}.conv.bias"] = (outputs,)
         if name.endswith("_bn"):
@@ -79,17 +79,17 @@ def test_mmpretrain_names_and_shapes(name):  # tools/model_converters/vgg_to_mmp
     assert shapes("mmpretrain", name) == expected
 
 
-def test_mmpretrain_counts_vgg16s_modules_as_published():
+def test_module_numbers_of_vgg16_in_mmpretrain():
     names = [name for name in shapes("mmpretrain", "vgg16") if name.endswith("conv.weight")]
     assert [int(name.split(".")[1]) for name in names] == [0, 1, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16]
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg19"])
-def test_keras_names_and_shapes(name):  # keras/src/applications/vgg16.py, vgg19.py
+def test_keys_and_shapes_of_keras(name):  # keras/src/applications/vgg16.py, vgg19.py
     expected = {}
-    for stage, place, inputs, outputs in convolutions(name):
-        expected[f"block{stage}_conv{place}/kernel"] = (3, 3, inputs, outputs)
-        expected[f"block{stage}_conv{place}/bias"] = (outputs,)
+    for stage, number, inputs, outputs in convolutions(name):
+        expected[f"block{stage}_conv{number}/kernel"] = (3, 3, inputs, outputs)
+        expected[f"block{stage}_conv{number}/bias"] = (outputs,)
     expected |= {
         "fc1/kernel": (25088, 4096), "fc1/bias": (4096,), "fc2/kernel": (4096, 4096), "fc2/bias": (4096,),
         "predictions/kernel": (4096, 1000), "predictions/bias": (1000,),
@@ -97,7 +97,7 @@ def test_keras_names_and_shapes(name):  # keras/src/applications/vgg16.py, vgg19
     assert shapes("keras", name) == expected
 
 
-def test_the_npz_and_caffe_names_are_the_papers():
+def test_npz_and_caffe_use_the_layer_names_of_the_paper():
     assert [name for name in shapes("npz", "vgg16") if name.endswith("_W")][-4:] == [
         "conv5_3_W", "fc6_W", "fc7_W", "fc8_W",
     ]  # fmt: skip
@@ -105,10 +105,12 @@ def test_the_npz_and_caffe_names_are_the_papers():
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
-def test_of_a_resnet_only_mmpretrain_renames_the_classes(depth):
-    ours, theirs = shapes("torchvision", f"resnet{depth}"), shapes("mmpretrain", f"resnet{depth}")
-    assert theirs == {name.replace("fc.", "head.fc.") if name.startswith("fc.") else name: shape
-                      for name, shape in ours.items()}  # fmt: skip
+def test_mmpretrain_renames_only_the_last_layer_of_a_resnet(depth):
+    torchvision = shapes("torchvision", f"resnet{depth}")
+    assert shapes("mmpretrain", f"resnet{depth}") == {
+        name.replace("fc.", "head.fc.") if name.startswith("fc.") else name: shape
+        for name, shape in torchvision.items()
+    }
 
 
 NETWORKS = {
@@ -122,24 +124,24 @@ NETWORKS = {
 
 @pytest.mark.parametrize("layout", LAYOUT)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_there_and_back_is_the_same(layout, network):
+def test_the_conversion_to_a_file_and_back_changes_nothing(layout, network):
     model = build(NETWORKS[network])
-    ours = model.state_dict()
-    entries = LAYOUT[layout].entries(model)
-    if not entries:
+    tensors = model.state_dict()
+    rows = LAYOUT[layout].key_map(model)
+    if not rows:
         assert network != "plain"  # every layout can hold a plain VGG
         return
-    assert sorted(entry.ours for entry in entries) == sorted(ours)
-    assert len({entry.theirs for entry in entries}) == len(ours)
-    for entry in entries:
-        back = entry.form.here(entry.form.there(ours[entry.ours]))
-        assert torch.equal(back, ours[entry.ours])
+    assert sorted(row.key for row in rows) == sorted(tensors)
+    assert len({row.file_key for row in rows}) == len(tensors)
+    for row in rows:
+        converted = row.tensor_layout.from_file(row.tensor_layout.to_file(tensors[row.key]))
+        assert torch.equal(converted, tensors[row.key])
 
 
-def test_the_first_fully_connected_layer_of_keras_reads_height_width_channels():
+def test_fc1_of_keras_has_inputs_in_the_order_height_width_channels():
     model = build(NETWORKS["plain"]).eval()
-    (row,) = [entry for entry in LAYOUT["keras"].entries(model) if entry.theirs == "fc1/kernel"]
-    kernel = row.form.there(model.classifier[0].weight)
+    (row,) = [row for row in LAYOUT["keras"].key_map(model) if row.file_key == "fc1/kernel"]
+    kernel = row.tensor_layout.to_file(model.classifier[0].weight)
     maps = torch.randn(2, 6, 2, 2)
     channels_last = maps.permute(0, 2, 3, 1).flatten(1)  # as Keras flattens
     expected = model.classifier[0](maps.flatten(1)) - model.classifier[0].bias

@@ -1,4 +1,4 @@
-"""Every kind of file gives its tensors; what wraps them is taken off; nothing in a file runs."""
+"""Files of every format are read as tensors without containers and prefixes; no code in a file is run."""
 
 import io
 import os
@@ -22,17 +22,23 @@ from verydeep.weights.read import read_weights
 TENSORS = {"features.0.weight": torch.randn(4, 3, 3, 3), "features.0.bias": torch.randn(4)}
 
 
-def same(found, expected):
-    return found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in found)
+def same(tensors, expected):
+    return tensors.keys() == expected.keys() and all(
+        torch.equal(tensors[name], expected[name]) for name in tensors
+    )
 
 
-# The kinds
+# Formats
 
 
-def save_onnx(tensors, path, *, beside=False):
+def save_onnx(tensors, path, *, external_data=False):
     initializers = [onnx.numpy_helper.from_array(value.numpy(), name) for name, value in tensors.items()]
     graph = helper.make_graph([], "g", [], [], initializers)
-    extra = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0} if beside else {}
+    extra = (
+        {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
+        if external_data
+        else {}
+    )
     onnx.save(helper.make_model(graph), path, **extra)
 
 
@@ -40,62 +46,62 @@ def save_legacy(tensors, path):
     torch.save(tensors, path, _use_new_zipfile_serialization=False)
 
 
-KINDS = {
+FORMATS = {
     "torch": ("w.pth", torch.save),
     "torch, before 1.6": ("w.pth", save_legacy),
     "safetensors": ("w.safetensors", save_file),
     "npz": ("w.npz", lambda tensors, path: np.savez(path, **{k: v.numpy() for k, v in tensors.items()})),
     "onnx": ("w.onnx", save_onnx),
-    "onnx, beside": ("w.onnx", lambda tensors, path: save_onnx(tensors, path, beside=True)),
+    "onnx, external data": ("w.onnx", lambda tensors, path: save_onnx(tensors, path, external_data=True)),
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_file_is_read(kind, tmp_path):
-    name, save = KINDS[kind]
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_each_format_is_read(file_format, tmp_path):
+    name, save = FORMATS[file_format]
     save(TENSORS, tmp_path / name)
-    found = read_weights(tmp_path / name)
-    assert found.kind == kind.split(",")[0]
-    assert same(found.tensors, TENSORS)
+    file = read_weights(tmp_path / name)
+    assert file.format == file_format.split(",")[0]
+    assert same(file.tensors, TENSORS)
 
 
-def test_the_kind_is_told_by_the_bytes_and_not_by_the_name(tmp_path):
+def test_the_format_is_recognized_by_the_bytes_and_not_by_the_name(tmp_path):
     save_file(TENSORS, tmp_path / "w.pth")
     torch.save(TENSORS, tmp_path / "w.safetensors")
-    assert read_weights(tmp_path / "w.pth").kind == "safetensors"
-    assert read_weights(tmp_path / "w.safetensors").kind == "torch"
+    assert read_weights(tmp_path / "w.pth").format == "safetensors"
+    assert read_weights(tmp_path / "w.safetensors").format == "torch"
 
 
 KERNEL, BIAS = np.random.default_rng(0).normal(size=(3, 3, 3, 4)), np.arange(4.0)
-NAMINGS = {
+KERAS_NAMES = {
     "published": ("block1_conv1", "block1_conv1_W_1:0", "block1_conv1_b_1:0"),
     "Keras 2": ("block1_conv1", "block1_conv1/kernel:0", "block1_conv1/bias:0"),
     "Keras 3": ("block1_conv1", "block1_conv1/kernel", "block1_conv1/bias"),
     "a saved model": ("model_weights/block1_conv1", "block1_conv1/kernel:0", "block1_conv1/bias:0"),
-    "a network in a network": ("model_weights/vgg16", "block1_conv1/kernel:0", "block1_conv1/bias:0"),
+    "a model in a model": ("model_weights/vgg16", "block1_conv1/kernel:0", "block1_conv1/bias:0"),
     ".weights.h5": ("layers/block1_conv1/vars", "0", "1"),
     ".weights.h5 from 3.8": ("layers/conv2d/vars", "0", "1"),
 }
 
 
-@pytest.mark.parametrize("naming", NAMINGS)
-def test_keras_files_of_each_age_are_read(naming, tmp_path):
-    folder, kernel, bias = NAMINGS[naming]
+@pytest.mark.parametrize("version", KERAS_NAMES)
+def test_keras_files_of_each_version_are_read(version, tmp_path):
+    group_name, kernel, bias = KERAS_NAMES[version]
     with h5py.File(tmp_path / "w.h5", "w") as file:
-        group = file.create_group(folder)
+        group = file.create_group(group_name)
         group[kernel], group[bias] = KERNEL, BIAS
-        if naming == ".weights.h5 from 3.8":
+        if version == ".weights.h5 from 3.8":
             group.attrs["name"] = "block1_conv1"
-        if "model" in naming:
+        if "model" in version:
             file["model_weights"].attrs["layer_names"] = [b"block1_conv1"]
             file["optimizer_weights/momentum"] = BIAS
-    found = read_weights(tmp_path / "w.h5").tensors
-    assert found.keys() == {"block1_conv1/kernel", "block1_conv1/bias"}
-    np.testing.assert_array_equal(found["block1_conv1/kernel"], KERNEL)
-    np.testing.assert_array_equal(found["block1_conv1/bias"], BIAS)
+    tensors = read_weights(tmp_path / "w.h5").tensors
+    assert tensors.keys() == {"block1_conv1/kernel", "block1_conv1/bias"}
+    np.testing.assert_array_equal(tensors["block1_conv1/kernel"], KERNEL)
+    np.testing.assert_array_equal(tensors["block1_conv1/bias"], BIAS)
 
 
-# What wraps them
+# Containers and prefixes
 
 
 @pytest.mark.parametrize(
@@ -108,52 +114,54 @@ def test_keras_files_of_each_age_are_read(naming, tmp_path):
         ({"state_dict": {}, "model": TENSORS}, "model"),
     ],
 )
-def test_the_state_dict_is_found_inside(wrapped, container, tmp_path):
+def test_a_state_dict_in_a_container_is_read(wrapped, container, tmp_path):
     torch.save(wrapped, tmp_path / "w.pt")
-    found = read_weights(tmp_path / "w.pt")
-    assert same(found.tensors, TENSORS) and found.container == container
+    file = read_weights(tmp_path / "w.pt")
+    assert same(file.tensors, TENSORS) and file.container == container
 
 
-def test_the_copy_that_was_not_taken_is_named(tmp_path):
+def test_an_ignored_copy_is_named(tmp_path):
     torch.save({"model": TENSORS, "model_ema": TENSORS}, tmp_path / "w.pt")
-    assert read_weights(tmp_path / "w.pt").passed_over == ("model",)
+    assert read_weights(tmp_path / "w.pt").ignored_copies == ("model",)
 
 
 @pytest.mark.parametrize(
     "prefix",
     ["module.", "model.", "backbone.", "_orig_mod.", "module._orig_mod.", "ema_model.module.", "model_ema."],
 )
-def test_prefixes_are_taken_off(prefix, tmp_path):
+def test_prefixes_are_removed(prefix, tmp_path):
     torch.save({prefix + name: value for name, value in TENSORS.items()}, tmp_path / "w.pt")
-    found = read_weights(tmp_path / "w.pt")
-    assert same(found.tensors, TENSORS) and len(found.prefixes) == 1
+    file = read_weights(tmp_path / "w.pt")
+    assert same(file.tensors, TENSORS) and len(file.prefixes) == 1
 
 
-def test_data_parallel_around_the_features_alone_is_taken_off(tmp_path):  # the ImageNet example of 2017
+def test_the_prefix_of_data_parallel_around_the_features_alone_is_removed(
+    tmp_path,
+):  # the ImageNet example of 2017
     torch.save({n.replace("features.", "features.module."): v for n, v in TENSORS.items()}, tmp_path / "w.pt")
     assert same(read_weights(tmp_path / "w.pt").tensors, TENSORS)
 
 
-def test_torchs_own_average_is_read(tmp_path):
+def test_an_averaged_model_of_torch_is_read(tmp_path):
     averaged = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(2, 3))
     torch.save(averaged.state_dict(), tmp_path / "w.pt")
     assert same(read_weights(tmp_path / "w.pt").tensors, averaged.module.state_dict())
 
 
-def test_of_two_copies_under_prefixes_the_average_is_taken(tmp_path):
+def test_of_two_copies_under_prefixes_the_ema_is_read(tmp_path):
     both = {f"model.{name}": value + 1 for name, value in TENSORS.items()}
     both |= {f"ema_model.{name}": value for name, value in TENSORS.items()}
     torch.save(both, tmp_path / "w.pt")
-    found = read_weights(tmp_path / "w.pt")
-    assert same(found.tensors, TENSORS)
-    assert (found.prefixes, found.passed_over) == (("ema_model.",), ("model.",))
+    file = read_weights(tmp_path / "w.pt")
+    assert same(file.tensors, TENSORS)
+    assert (file.prefixes, file.ignored_copies) == (("ema_model.",), ("model.",))
 
 
-# What is refused
+# Refused files
 
 
 class Trap:
-    """A pickle of it makes a folder when it is loaded."""
+    """Its pickle creates a folder when it is loaded."""
 
     def __reduce__(self):
         return (os.mkdir, ("trapped",))
@@ -164,11 +172,11 @@ class Trap:
 def test_code_in_a_pickle_is_refused_and_does_not_run(payload, legacy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(payload, "evil.pth", _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(CheckpointError, match="a pickle that asks for code to be run"):
+    with pytest.raises(CheckpointError, match="its pickle asks to run code"):
         read_weights("evil.pth")
     trapped = tmp_path / "trapped"
     assert not trapped.exists()
-    torch.load("evil.pth", weights_only=False)  # the trap is a real one
+    torch.load("evil.pth", weights_only=False)  # the pickle does run code where torch lets it
     assert trapped.exists()
 
 
@@ -180,9 +188,9 @@ def test_a_bare_pickle_with_code_does_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / "trapped").exists()
 
 
-def test_a_whole_model_is_refused_with_the_way_out(tmp_path):
+def test_a_pickled_model_is_refused_with_the_next_step(tmp_path):
     torch.save(torch.nn.Linear(2, 3), tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match=r"asks for code.*Linear.*save model\.state_dict\(\)"):
+    with pytest.raises(CheckpointError, match=r"asks to run code.*Linear.*save model\.state_dict\(\)"):
         read_weights(tmp_path / "model.pt")
 
 
@@ -205,30 +213,30 @@ def zeros_zip(path, name, size):
 @pytest.mark.parametrize("name", ["w/data.pkl", "model.weights.h5", "a.npy"])
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(name, tmp_path, monkeypatch):
     zeros_zip(tmp_path / "bomb", name, 96 << 20)
-    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("it was opened"))
-    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was loaded"))
-    with pytest.raises(CheckpointError, match=r"unpacks to 100,663,296: weights do not compress so well"):
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("the zip entry was opened"))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("the file was loaded"))
+    with pytest.raises(CheckpointError, match=r"unpacks to 100,663,296: weights do not compress that well"):
         read_weights(tmp_path / "bomb")
 
 
-def test_an_array_that_lies_about_its_shape_is_refused(tmp_path):
+def test_an_array_with_a_wrong_declared_shape_is_refused(tmp_path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 20, 1 << 20)}
     )
-    with zipfile.ZipFile(tmp_path / "liar.npz", "w") as file:
+    with zipfile.ZipFile(tmp_path / "wrong.npz", "w") as file:
         file.writestr("a.npy", header.getvalue() + bytes(64))
-    with pytest.raises(CheckpointError, match=r"a\.npy says it has the shape"):
-        read_weights(tmp_path / "liar.npz")
+    with pytest.raises(CheckpointError, match=r"a\.npy declares the shape"):
+        read_weights(tmp_path / "wrong.npz")
 
 
-def test_a_tensor_of_one_number_that_fills_a_matrix_is_refused(tmp_path):
+def test_a_huge_expanded_tensor_is_refused(tmp_path):
     torch.save({"a": torch.zeros(1).expand(1 << 14, 1 << 14), "b": torch.zeros(1)}, tmp_path / "w.pt")
     with pytest.raises(CheckpointError, match="holds 1,073,741,828"):
         read_weights(tmp_path / "w.pt")
 
 
-def test_an_hdf5_file_of_nothing_that_declares_much_is_refused(tmp_path):
+def test_an_empty_hdf5_file_that_declares_a_huge_dataset_is_refused(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file.create_dataset(
             "fc1/kernel", shape=(1 << 16, 1 << 16), dtype="f4", chunks=True, compression="gzip"
@@ -237,35 +245,35 @@ def test_an_hdf5_file_of_nothing_that_declares_much_is_refused(tmp_path):
         read_weights(tmp_path / "w.h5")
 
 
-@pytest.mark.parametrize("how", ["link", "external data", "soft link"])
-def test_an_hdf5_file_that_reaches_outside_is_refused(how, tmp_path):
+@pytest.mark.parametrize("kind", ["link", "external data", "soft link"])
+def test_an_hdf5_file_with_links_or_external_data_is_refused(kind, tmp_path):
     (tmp_path / "secret").write_bytes(bytes(64))
     with h5py.File(tmp_path / "w.h5", "w") as file:
-        if how == "link":
+        if kind == "link":
             file["fc1"] = h5py.ExternalLink(str(tmp_path / "secret"), "/")
-        elif how == "soft link":
+        elif kind == "soft link":
             file["fc1"] = h5py.SoftLink("/fc1")
         else:
             external = [(str(tmp_path / "secret"), 0, 64)]
             file.create_dataset("fc1/kernel", shape=(16,), dtype="f4", external=external)
-    with pytest.raises(CheckpointError, match="it is refused"):
+    with pytest.raises(CheckpointError, match="which is refused"):
         read_weights(tmp_path / "w.h5")
 
 
-@pytest.mark.parametrize("place", ["../secret", "/etc/hostname", "absent.bin"])
-def test_onnx_data_outside_its_folder_or_absent_is_refused(place, tmp_path):
+@pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "absent.bin"])
+def test_onnx_data_outside_the_folder_or_missing_is_refused(location, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     (tmp_path / "secret").write_bytes(bytes(16))
     tensor = TensorProto(name="a", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
-    tensor.external_data.add(key="location", value=place)
+    tensor.external_data.add(key="location", value=location)
     model = helper.make_model(helper.make_graph([], "g", [], [], [tensor]))
     (folder / "w.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(CheckpointError, match=r"outside its folder|not beside it"):
+    with pytest.raises(CheckpointError, match=r"outside its folder|not in the same folder"):
         read_weights(folder / "w.onnx")
 
 
-def test_a_torchscript_program_is_named(tmp_path):
+def test_a_torchscript_program_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.pt", "w") as file:
         file.writestr("m/code/__torch__.py", "")
         file.writestr("m/constants.pkl", b"")
@@ -273,23 +281,25 @@ def test_a_torchscript_program_is_named(tmp_path):
         read_weights(tmp_path / "m.pt")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "onnx, beside"])
+@pytest.mark.parametrize("file_format", [name for name in FORMATS if name != "onnx, external data"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.95])
-def test_a_truncated_file_is_one_message(kind, share, tmp_path):
-    name, save = KINDS[kind]
+def test_a_truncated_file_is_refused(file_format, share, tmp_path):
+    name, save = FORMATS[file_format]
     save(TENSORS, tmp_path / name)
-    whole = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(CheckpointError, match=r"broken or cut off|cut off at its beginning|holds no tensors"):
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(share * len(content))])
+    with pytest.raises(
+        CheckpointError, match=r"broken or truncated|its beginning is missing|holds no tensors"
+    ):
         read_weights(tmp_path / name)
 
 
-def test_a_truncated_hdf5_file_is_one_message(tmp_path):
+def test_a_truncated_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["fc1/kernel"] = np.zeros((64, 64))
-    whole = (tmp_path / "w.h5").read_bytes()
-    (tmp_path / "w.h5").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match="an HDF5 file that is broken or cut off"):
+    content = (tmp_path / "w.h5").read_bytes()
+    (tmp_path / "w.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match="an HDF5 file that is broken or truncated"):
         read_weights(tmp_path / "w.h5")
 
 
@@ -307,7 +317,7 @@ def test_a_safetensors_header_longer_than_the_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("package", "name"), [("h5py", "w.h5"), ("onnx", "w.onnx")])
-def test_a_package_that_is_not_there_is_one_message_with_the_command(package, name, tmp_path, monkeypatch):
+def test_a_missing_package_is_an_error_with_the_install_command(package, name, tmp_path, monkeypatch):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["fc1/kernel"] = KERNEL
     save_onnx(TENSORS, tmp_path / "w.onnx")

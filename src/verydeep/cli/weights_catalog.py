@@ -1,4 +1,4 @@
-"""``verydeep weights list``, ``get``, ``push`` and ``pull``: what others publish, and our own on the hub."""
+"""``verydeep weights list``, ``get``, ``push`` and ``pull``: published weights, and checkpoints on a hub."""
 
 import shutil
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from verydeep.atomic_write import atomic_write
 from verydeep.download.sources import cache_root
-from verydeep.tables.published_weights_table import published_lines, published_table
+from verydeep.tables.published_weights_table import published_table, published_text
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.progress import ByteProgress
 from verydeep.weights.catalog import catalog, find_published
@@ -17,7 +17,7 @@ from verydeep.weights.download_weights import obtain_weights
 
 
 def list_weights(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """List the weights that others publish: where they are, how long, how good, under which license.
+    """List published pretrained weights: file size, accuracy and license.
 
     Parameters
     ----------
@@ -38,32 +38,32 @@ def get(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Fetch published weights, check them, and print where they lie.
+    """Download published weights, verify their checksum, and print the path.
 
     Parameters
     ----------
     name
-        A name of `verydeep weights list`, or of an architecture, which means its default.
+        A name from `verydeep weights list`, or an architecture, for its default weights.
     out_
-        A file, or a folder, to copy them to; by default they stay in the cache.
+        A file or a folder to copy them to; by default they stay in the cache.
     json
-        Print one JSON object: the row of the list, and the path.
+        Print one JSON object: the row of the list and the path.
     """
     weights = find_published(name)
-    with ByteProgress(err(), f"Fetching {weights.name}") as progress:
+    with ByteProgress(err(), f"Downloading {weights.name}") as progress:
         path = obtain_weights(weights, cache_root(), progress)
     if out_ is not None:
         path = _copy(path, out_)
     if json:
         print_json({**weights.values, "path": str(path)})
         return 0
-    err().print(published_lines(weights), markup=False, soft_wrap=True)
+    err().print(published_text(weights), markup=False, soft_wrap=True)
     out().print(str(path), markup=False, soft_wrap=True)
     return 0
 
 
 def _copy(path: Path, to: Path) -> Path:
-    """The copy of ``path``: in the folder ``to``, or at the file ``to`` where that has a suffix."""
+    """The copy of ``path``: the file ``to`` if that has a suffix, otherwise a file in the folder ``to``."""
     target = to if to.suffix and not to.is_dir() else to / path.name
     with atomic_write(target) as temporary:
         shutil.copyfile(path, temporary)
@@ -76,21 +76,21 @@ def push(
     /,
     *,
     private: Annotated[bool, Parameter(negative="")] = False,
-    license: Annotated[str | None, Parameter(name=("--license", "--license"))] = None,
+    license: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Push a checkpoint and its model card to a repository on Hugging Face's hub.
+    """Push a checkpoint and its model card to a repository on the Hugging Face Hub.
 
     Parameters
     ----------
     run
-        A run folder, or a checkpoint.
+        A run folder or a checkpoint.
     repo
-        The repository, user/name; it is made where there is none.
+        The repository, user/name; it is created if it does not exist.
     private
-        Make a new repository private.
+        Create the repository as private; one that is already public is refused.
     license
-        What the hub calls the license that you grant: apache-2.0, cc-by-4.0; without it, none is stated.
+        The license of the weights, as the hub writes it: apache-2.0, cc-by-4.0; by default none is stated.
     json
         Print one JSON object: repo, url, commit, private.
     """
@@ -99,7 +99,7 @@ def push(
     from verydeep.weights.checkpoint_file import load
 
     card = model_card(load(run), repo, license)
-    pushed = hub.push(run, card, repo, private=private, bars=err().is_terminal)
+    pushed = hub.push(run, card, repo, private=private, progress_bars=err().is_terminal)
     if json:
         print_json(asdict(pushed))
     else:
@@ -115,14 +115,14 @@ def pull(
     revision: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Pull a checkpoint from a repository on Hugging Face's hub, check it, and print where it lies.
+    """Pull a checkpoint from a repository on the Hugging Face Hub, check it, and print the path.
 
     Parameters
     ----------
     repo
         The repository, user/name.
     out_
-        A run folder or a file to copy it to; by default it stays in Hugging Face's cache.
+        A run folder or a file to copy it to; by default it stays in the cache of Hugging Face.
     revision
         A branch, tag or commit; the main branch by default.
     json
@@ -130,7 +130,7 @@ def pull(
     """
     from verydeep.weights import hub
 
-    path = hub.pull(repo, revision=revision, bars=err().is_terminal)
+    path = hub.pull(repo, revision=revision, progress_bars=err().is_terminal)
     if out_ is not None:
         path = _copy(path, out_)
     if json:

@@ -21,8 +21,7 @@ from verydeep.models.classifier import Classifier
 from verydeep.tune.logistic_regression import LinearHead
 from verydeep.tune.result import TuneSettings
 from verydeep.weights.download_weights import download_weights
-from verydeep.weights.load import pretrained
-from verydeep.weights.open_weights import IMAGENET
+from verydeep.weights.load import IMAGENET_WEIGHTS, pretrained
 
 LEAST_SIZE, GREATEST_SIZE, SIZE_STEP = 96, 224, 32
 """Of images in px: published networks halve them five times, and were trained on 224."""
@@ -68,10 +67,10 @@ def load_backbone(settings: TuneSettings, weights: str, classes: tuple[str, ...]
     file = _file(weights, settings.model)
     if settings.head == "whole":
         loaded = pretrained(settings.model, file, classes=classes)
-        if len(loaded.new) > 1:
+        if len(loaded.new_layers) > 1:
             raise CheckpointError(
-                f"{file} lacks {', '.join(loaded.new[:-1])}, which would stay as they were drawn. Take "
-                "--head gap, or weights that have them"
+                f"{file} lacks {', '.join(loaded.new_layers[:-1])}, which would stay as they were drawn. "
+                "Take --head gap, or weights that have them"
             )
         return loaded.checkpoint
     if settings.model is None:
@@ -89,7 +88,7 @@ def _file(weights: str, model: str | None) -> Path:
     file = Path(weights).expanduser()
     if file.exists() or file.suffix or len(file.parts) > 1:
         return file
-    if weights != IMAGENET:
+    if weights != IMAGENET_WEIGHTS:
         return download_weights(weights)
     if model is None:
         raise RecipeError("--weights imagenet needs --model beside it, such as vgg16")

@@ -1,4 +1,4 @@
-"""The weights that others publish, read from ``catalog.toml`` into frozen values; without torch or net."""
+"""Published pretrained weights: the rows of ``catalog.toml``. Needs no torch and no network connection."""
 
 import os
 import tomllib
@@ -16,31 +16,31 @@ from verydeep.download.sources import PublishedFile, PublishedFiles
 from verydeep.errors import ArchitectureError, CheckpointError
 
 HUB = "https://huggingface.co"
-_ROUNDED = 525  # bytes: a length in MiB with three decimals is off by half a thousandth of 2**20
+_ROUNDING_ERROR = 525  # bytes: a size in MiB with three decimals is off by up to half a thousandth of 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedWeights:
-    """One file of weights, as its publisher describes it. None is what the publisher does not state."""
+    """One weight file, as its publisher describes it. None means that the publisher does not state it."""
 
     name: str
-    """The architecture, a full stop, the publisher's tag: "vgg16.imagenet1k_v1"."""
+    """The architecture, a period, the tag of the publisher: "vgg16.imagenet1k_v1"."""
     publisher: str
-    """"torchvision", "keras" or "timm": whose names and layouts the tensors have."""
+    """"torchvision", "keras" or "timm", whose keys and layout the tensors have."""
     file: str
     addresses: tuple[str, ...]
-    """Of the file, the first to be tried first."""
+    """The URLs of the file, in the order in which they are tried."""
     checksum: Checksum
     preprocess: Preprocess
     license: str | None = None
     top1: float | None = None
-    """On ImageNet's validation images, one crop, as the publisher measured it, in [0, 1]."""
+    """On the ImageNet validation set, one crop, as the publisher measured it, in [0, 1]."""
     top5: float | None = None
     features_only: bool = False
-    """Whether there is no head, or none that means anything."""
+    """Whether the file has no head, or a head with meaningless values."""
     note: str | None = None
     is_default: bool = False
-    """Whether the architecture's name alone means these."""
+    """Whether the name of the architecture alone selects these weights."""
 
     @property
     def architecture(self) -> str:
@@ -49,14 +49,14 @@ class PublishedWeights:
 
     @property
     def source(self) -> PublishedFiles:
-        """Where the file is to be had, and where it lies in the cache."""
+        """The download sources of the file, and its folder in the cache."""
         folders = tuple(address.removesuffix(self.file) for address in self.addresses)
         file = PublishedFile(self.file, self.checksum)
         return PublishedFiles(self.name, f"weights/{self.name}", (file,), folders)
 
     @property
     def values(self) -> dict[str, Any]:
-        """For JSON; null is what is not stated."""
+        """For JSON; null means that the publisher does not state it."""
         algorithm, _, digest = (self.checksum.digest or "").rpartition(":")
         return {
             "name": self.name,
@@ -80,33 +80,35 @@ class PublishedWeights:
 
 @cache
 def catalog() -> tuple[PublishedWeights, ...]:
-    """Every row of ``catalog.toml``, in its order."""
+    """All rows of ``catalog.toml``, in its order."""
     text = files("verydeep.weights").joinpath("catalog.toml").read_text(encoding="utf-8")
     return tuple(_rows(tomllib.loads(text)))
 
 
 def _rows(table: dict[str, Any]) -> Iterator[PublishedWeights]:
-    kinds = {name: Preprocess.from_dict(values) for name, values in table["preprocess"].items()}
+    preprocesses = {name: Preprocess.from_dict(values) for name, values in table["preprocess"].items()}
     for publisher, common in table["publishers"].items():
         for row in common["weights"]:
             values = {key: common[key] for key in ("preprocess", "license") if key in common} | row
-            fingerprint = _fingerprint(values)
-            values["preprocess"] = kinds[values["preprocess"]]
+            checksum = _pop_checksum(values)
+            values["preprocess"] = preprocesses[values["preprocess"]]
             yield PublishedWeights(
                 publisher=publisher,
                 addresses=tuple(_address(folder, values) for folder in common["addresses"]),
-                checksum=fingerprint,
+                checksum=checksum,
                 is_default=row["name"] in table["default"],
                 **values,
             )
 
 
-def _fingerprint(values: dict[str, Any]) -> Checksum:
-    """Takes the hash and the length out of ``values``."""
-    digests = [f"{kind}:{values.pop(kind)}" for kind in ("sha256", "md5") if kind in values]
+def _pop_checksum(values: dict[str, Any]) -> Checksum:
+    """The hash and the size, removed from ``values``."""
+    digests = [
+        f"{algorithm}:{values.pop(algorithm)}" for algorithm in ("sha256", "md5") if algorithm in values
+    ]
     size, mib = values.pop("bytes", None), values.pop("mib", None)
     if mib is not None:
-        return Checksum(digests[0], round(mib * 2**20), _ROUNDED)
+        return Checksum(digests[0], round(mib * 2**20), _ROUNDING_ERROR)
     return Checksum(digests[0] if digests else None, size)
 
 
@@ -116,13 +118,13 @@ def _address(folder: str, values: dict[str, Any]) -> str:
 
 
 def find_published(name: str) -> PublishedWeights:
-    """The weights that ``name`` means.
+    """The published weights with this name.
 
-    Known are the names of the catalog; an architecture's name or letter, which means its default; timm's and
-    torchvision's own ways to write them ("timm/vgg16.tv_in1k", "VGG16_Weights.IMAGENET1K_V1"); file names.
+    Accepted are the names of the catalog; the name or letter of an architecture, for its default weights; the
+    spellings of timm and torchvision ("timm/vgg16.tv_in1k", "VGG16_Weights.IMAGENET1K_V1"); file names.
 
     Raises:
-        CheckpointError: with the nearest names.
+        CheckpointError: where there are none, with the closest names.
     """
     rows = {row.name: row for row in catalog()}
     wanted = name.strip().lower().removeprefix("hf-hub:").removeprefix("timm/").replace("_weights.", ".")
@@ -130,16 +132,18 @@ def find_published(name: str) -> PublishedWeights:
         return row
     architecture = _architecture(wanted)
     for row in rows.values():
-        is_file = row.publisher != "timm" and row.file.lower() == wanted  # all of timm's have one name
+        is_file = (
+            row.publisher != "timm" and row.file.lower() == wanted
+        )  # all files of timm have the same name
         if is_file or (row.is_default and row.architecture == architecture):
             return row
     known = [*rows, *(row.architecture for row in rows.values() if row.is_default)]
-    near = get_close_matches(wanted, known, n=3)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    closest = get_close_matches(wanted, known, n=3)
+    hint = f"Did you mean {' or '.join(closest)}? " if closest else ""
     if architecture:
-        hint = f"{architecture} is in the zoo, but nobody is known to publish weights for it. "
+        hint = f"{architecture} is in the zoo, but no published weights are known for it. "
     raise CheckpointError(
-        f"no published weights are called {name!r}. {hint}`verydeep weights list` shows them all"
+        f"there are no published weights with the name {name!r}. {hint}`verydeep weights list` shows all"
     )
 
 
@@ -151,5 +155,5 @@ def _architecture(name: str) -> str | None:
 
 
 def hub_endpoint() -> str:
-    """The address of Hugging Face's hub: ``$HF_ENDPOINT``, else huggingface.co."""
+    """The URL of the Hugging Face Hub: ``$HF_ENDPOINT``, otherwise huggingface.co."""
     return (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")

@@ -1,7 +1,7 @@
-"""One file that is a whole network: tensors, layer string, preprocessing, class names, where it came from.
+"""The checkpoint: tensors, architecture string, preprocessing, class names and origin in one file.
 
-The file is safetensors, which holds tensors and text and can carry no code. The text is JSON under the
-key ``verydeep``; it is read with pydantic, so that a wrong or missing field is named.
+The file is safetensors, which holds tensors and text and cannot hold code. The text is JSON under the
+metadata key ``verydeep``; pydantic reads it, so that an error names the wrong or missing field.
 """
 
 import json
@@ -21,13 +21,13 @@ from verydeep.errors import CheckpointError, VeryDeepError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.weights.checks import not_finite, some
+from verydeep.weights.checks import abbreviated, non_finite
 
 FORMAT = 1
 
 
 class _Architecture(BaseModel):
-    """An architecture as text; what a line leaves open stands beside it."""
+    """An architecture string, and the settings that it does not contain."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ class _Description(BaseModel):
 
 
 def save(checkpoint: Checkpoint, path: Path | str) -> None:
-    """Write ``checkpoint`` to ``path`` whole or not at all."""
+    """Write ``checkpoint`` to ``path``; on an error, ``path`` stays as it was."""
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()
     }
@@ -73,10 +73,11 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def load(path: Path | str) -> Checkpoint:
-    """The network saved in ``path``, or in the run folder ``path``, ready to predict.
+    """The network in the checkpoint or run folder ``path``, in evaluation mode.
 
     Raises:
-        CheckpointError: where there is no such file, or it is broken, foreign or does not fit itself.
+        CheckpointError: where the file does not exist, is broken, was not written by ``save``, or holds
+            tensors that do not fit its architecture.
     """
     path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
@@ -93,7 +94,7 @@ def load(path: Path | str) -> Checkpoint:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether the file at ``path`` is one that ``save`` wrote, by its text; weights of others are none."""
+    """Whether ``save`` wrote the file at ``path``, by its metadata."""
     try:
         with safe_open(path, framework="pt") as opened:
             return "verydeep" in (opened.metadata() or {})
@@ -103,19 +104,22 @@ def is_checkpoint(path: Path) -> bool:
 
 def _read(file: Path) -> tuple[dict[str, Tensor], _Description]:
     if not file.is_file():
-        raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder, or a .safetensors file")
+        raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder or a .safetensors file")
     try:
         with safe_open(file, framework="pt") as opened:
             text = (opened.metadata() or {}).get("verydeep")
-            names = opened.keys()  # a file is no mapping: it cannot be iterated itself
+            names = opened.keys()  # the opened file is not a mapping and cannot be iterated itself
             tensors = {name: opened.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{file} ({file.stat().st_size:,} bytes) is broken or no safetensors file: {error}. "
+            f"{file} ({file.stat().st_size:,} bytes) is broken or not a safetensors file: {error}. "
             "Copy or train it again"
         ) from None
     if text is None:
-        raise CheckpointError(f"{file} holds tensors but not their network: verydeep did not write it")
+        raise CheckpointError(
+            f"{file} is not a verydeep checkpoint: it holds tensors without an architecture. Load it with "
+            "verydeep.load, or convert it with `verydeep weights import`"
+        )
     return tensors, _parse(file, text)
 
 
@@ -124,27 +128,36 @@ def _parse(file: Path, text: str) -> _Description:
         return _Description.model_validate_json(text)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'the text'}: {problem['msg']}"
+            f"{'.'.join(map(str, problem['loc'])) or 'the metadata'}: {problem['msg']}"
             for problem in error.errors()
         )
-        raise CheckpointError(f"{file} describes no network that this version can read: {problems}") from None
+        raise CheckpointError(
+            f"{file} holds metadata that this version of verydeep cannot read: {problems}"
+        ) from None
 
 
 def _architecture(description: _Description) -> Architecture:
-    text = description.architecture
-    settings = text.model_dump(exclude={"string", "name"})
+    saved = description.architecture
+    settings = saved.model_dump(exclude={"string", "name"})
     return Architecture.from_string(
-        text.string, text.name, classes=max(1, len(description.classes)), **settings
+        saved.string, saved.name, classes=max(1, len(description.classes)), **settings
     )
 
 
 def _check_fit(file: Path, model: Classifier, tensors: dict[str, Tensor]) -> None:
     expected = model.state_dict()
-    missing, extra = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-    wrong = sorted(
+    wrong_shape = [
         name for name in expected.keys() & tensors.keys() if expected[name].shape != tensors[name].shape
-    )
-    bad = sorted(not_finite(tensors))
-    problems = {"missing": missing, "left over": extra, "of another shape": wrong, "not finite": bad}
-    if said := "; ".join(f"{what}: {some(names)}" for what, names in problems.items() if names):
-        raise CheckpointError(f"{file} does not fit its own network {model.architecture.string!r}. {said}")
+    ]
+    problems = {
+        "missing": sorted(expected.keys() - tensors.keys()),
+        "unexpected": sorted(tensors.keys() - expected.keys()),
+        "wrong shape": sorted(wrong_shape),
+        "not finite": sorted(non_finite(tensors)),
+    }
+    text = "; ".join(f"{what}: {abbreviated(names)}" for what, names in problems.items() if names)
+    if text:
+        raise CheckpointError(
+            f"{file} holds tensors that do not fit its architecture {model.architecture.string!r}. {text}. "
+            "Copy or train it again"
+        )

@@ -1,4 +1,4 @@
-"""What a file must pass before its tensors are used: how much it may unpack to, and that all is finite."""
+"""Checks on a weight file before its tensors are used: its unpacked size, and that all values are finite."""
 
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -8,37 +8,37 @@ from torch import Tensor
 
 from verydeep.errors import CheckpointError
 
-MOST_EXPANSION = 20
-"""Times its bytes on disk. Trained weights compress to 0.9; where 95 % were pruned away, to about 0.08."""
+MAX_EXPANSION = 20
+"""Unpacked over stored bytes. Trained weights compress to 0.9 of their size; 95 % pruned, to about 0.08."""
 
-ALWAYS_ALLOWED = 64 << 20
-"""Bytes that any file may unpack to, so that small ones, such as all zeros, are no matter."""
+ALWAYS_ALLOWED_BYTES = 64 << 20
+"""Every file may unpack to this size: a small file of zeros compresses well and is harmless."""
 
 
-def check_expansion(path: Path, declared: int, what: str = "unpacks to") -> None:
-    """Refuse a file that says it holds far more than its bytes can.
+def check_expansion(path: Path, declared: int, verb: str = "unpacks to") -> None:
+    """Refuse a file that declares far more bytes than it has on disk.
 
     Raises:
         CheckpointError: with both numbers.
     """
     stored = path.stat().st_size
-    if declared > max(ALWAYS_ALLOWED, MOST_EXPANSION * stored):
+    if declared > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * stored):
         raise CheckpointError(
-            f"{path} has {stored:,} bytes and {what} {declared:,}: weights do not compress so well, "
-            "so this is a trap or an accident. Save it again uncompressed if it is yours"
+            f"{path} has {stored:,} bytes and {verb} {declared:,}: weights do not compress that well, so the "
+            "file is malicious or damaged. If it is yours, save it again uncompressed"
         )
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """The zip at ``path``, refused where it is broken or unpacks to far too much.
+    """The zip file at ``path``.
 
     Raises:
-        CheckpointError: where it is one of these.
+        CheckpointError: where it is broken or unpacks to far too many bytes.
     """
     try:
         opened = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise broken(path, "a zip", error) from None
+        raise broken_file_error(path, "a zip", error) from None
     declared = sum(entry.file_size for entry in opened.infolist())
     try:
         check_expansion(path, declared)
@@ -48,19 +48,20 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     return opened
 
 
-def broken(path: Path, kind: str, error: Exception) -> CheckpointError:
-    """The error for a file that begins as ``kind`` and cannot be read to its end."""
+def broken_file_error(path: Path, file_format: str, error: Exception) -> CheckpointError:
+    """The error for a file that starts like ``file_format`` but cannot be read to its end."""
     first_line = (str(error).splitlines() or [type(error).__name__])[0]
     return CheckpointError(
-        f"{path} ({path.stat().st_size:,} bytes) is {kind} file that is broken or cut off: {first_line}. "
-        "Copy or download it again"
+        f"{path} ({path.stat().st_size:,} bytes) is {file_format} file that is broken or truncated: "
+        f"{first_line}. Copy or download it again"
     )
 
 
-def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """The names of the tensors with a NaN or an infinity.
+def non_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names of the tensors that contain NaN or infinity.
 
-    One sum a tensor, which either makes not finite: a third of the time of looking at each value.
+    The sum of a tensor is checked first, as NaN and infinity both spread to it: this takes a third of the
+    time of a check of each value.
     """
     return [
         name
@@ -69,7 +70,7 @@ def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
     ]
 
 
-def some(names: Sequence[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def abbreviated(names: Sequence[str], shown: int = 3) -> str:
+    """The first ``shown`` names, and the number of the others."""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

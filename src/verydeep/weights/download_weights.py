@@ -1,4 +1,4 @@
-"""From a name in the catalog to a file on this machine: one that is there already, or one that is fetched."""
+"""Download published weights by name, unless this machine already has the file, and verify the checksum."""
 
 import json
 import logging
@@ -22,45 +22,46 @@ _log = logging.getLogger(__name__)
 def download_weights(
     name: str | PublishedWeights, cache: Path | None = None, progress: Progress | None = None
 ) -> Path:
-    """The local file of the weights called ``name``, fetched if it is nowhere, and known to be whole.
+    """The local file of the weights ``name``, downloaded if no cache has it, with a verified checksum.
 
-    It is looked for in our cache, and in those of torch.hub, Keras and Hugging Face, where it is left. A
-    file that was checked and has since kept its length and time is not read again for that: the SHA-256 of
-    VGG16 took 2.1 s, its MD5 4.5 s, and torch.load of as many numbers 1.4 s (one busy core).
+    The caches of this package, torch.hub, Keras and Hugging Face are searched, and a file is used where it
+    is. A file whose checksum was verified before is not read again while its size and modification time stay
+    the same: the SHA-256 of VGG16 took 2.1 s, its MD5 4.5 s, and torch.load of as many numbers 1.4 s (one
+    busy core).
 
     Args:
-        name: as `find_published` takes it ("vgg16", "vgg16.keras_notop"), or a row of the catalog.
-        cache: where files are kept; `cache_root()` by default.
-        progress: called while a file is fetched, with its bytes done and its bytes in all.
+        name: a name for `find_published` ("vgg16", "vgg16.keras_notop"), or a row of the catalog.
+        cache: the cache folder; `cache_root()` by default.
+        progress: called during a download, with the bytes received and the bytes in total.
 
     Raises:
-        CheckpointError: where there are no such weights, with the nearest names.
-        DownloadError: names each address with what went wrong there, and where the file may be put by hand.
+        CheckpointError: where there are no such weights, with the closest names.
+        DownloadError: with the problem at each address, and the folder for a file that is downloaded by hand.
     """
     weights = find_published(name) if isinstance(name, str) else name
     root = cache or cache_root()
-    return _checked_before(weights, root) or obtain_weights(weights, root, progress)
+    return _verified_before(weights, root) or obtain_weights(weights, root, progress)
 
 
 def obtain_weights(weights: PublishedWeights, root: Path, progress: Progress | None = None) -> Path:
-    """The local file of ``weights``, as `download_weights` gives it, and checked now."""
-    path = _found_elsewhere(weights, root)
+    """As `download_weights`, but the checksum is always computed again."""
+    path = _from_other_cache(weights, root)
     if path is None:
         source = weights.source
         if hub_endpoint() != HUB:
-            moved = tuple(address.replace(HUB, hub_endpoint(), 1) for address in source.addresses)
-            source = replace(source, addresses=moved)
+            addresses = tuple(address.replace(HUB, hub_endpoint(), 1) for address in source.addresses)
+            source = replace(source, addresses=addresses)
         path = obtain(source, root, progress) / weights.file
-    _write_receipt(weights, root, path)
+    _record_verified(weights, root, path)
     return path
 
 
-def _receipt(weights: PublishedWeights, root: Path) -> Path:
+def _record_path(weights: PublishedWeights, root: Path) -> Path:
     return root / weights.source.folder / f"{weights.file}.checked"
 
 
 def _state(weights: PublishedWeights, path: Path) -> dict[str, Any]:
-    """What a receipt says of a file that was checked."""
+    """What is recorded of a verified file, to notice a later change."""
     stat = path.stat()
     return {
         "path": str(path),
@@ -70,40 +71,43 @@ def _state(weights: PublishedWeights, path: Path) -> dict[str, Any]:
     }
 
 
-def _checked_before(weights: PublishedWeights, root: Path) -> Path | None:
+def _verified_before(weights: PublishedWeights, root: Path) -> Path | None:
     try:
-        noted = json.loads(_receipt(weights, root).read_text(encoding="utf-8"))
-        path = Path(noted["path"])
-        return path if noted == _state(weights, path) else None
-    except (OSError, ValueError, KeyError, TypeError):  # no receipt, or none that can be read
+        recorded = json.loads(_record_path(weights, root).read_text(encoding="utf-8"))
+        path = Path(recorded["path"])
+        return path if recorded == _state(weights, path) else None
+    except (OSError, ValueError, KeyError, TypeError):  # no record, or one that cannot be read
         return None
 
 
-def _write_receipt(weights: PublishedWeights, root: Path, path: Path) -> None:
+def _record_verified(weights: PublishedWeights, root: Path, path: Path) -> None:
     text = json.dumps(_state(weights, path))
-    with suppress(OSError), atomic_write(_receipt(weights, root)) as temporary:  # a cache may be read-only
+    with (
+        suppress(OSError),
+        atomic_write(_record_path(weights, root)) as temporary,
+    ):  # a cache may be read-only
         temporary.write_text(text, encoding="utf-8")
 
 
-def _found_elsewhere(weights: PublishedWeights, root: Path) -> Path | None:
-    """The file in another program's cache, if it is as stated there and not in ours."""
+def _from_other_cache(weights: PublishedWeights, root: Path) -> Path | None:
+    """The file in the cache of another program, if its checksum is right and our cache does not have it."""
     if (root / weights.source.folder / weights.file).is_file():
         return None
-    for path, known in _elsewhere(weights):
-        if fault := known.fault(path):
-            _log.warning("%s is left aside: %s", path, fault)
+    for path, checksum in _other_caches(weights):
+        if fault := checksum.fault(path):
+            _log.warning("ignoring %s: %s", path, fault)
         else:
-            _log.info("%s is taken from %s", weights.name, path)
+            _log.info("using %s for %s", path, weights.name)
             return path
     return None
 
 
-def _elsewhere(weights: PublishedWeights) -> Iterator[tuple[Path, Checksum]]:
-    """The file in the caches of other programs, with what is known of it there."""
-    places = {"torchvision": _torch_hub, "keras": _keras, "timm": _hugging_face}
-    for path in places[weights.publisher](weights):
-        if path.is_file() and (known := _known(weights.checksum, path)):
-            yield path, known
+def _other_caches(weights: PublishedWeights) -> Iterator[tuple[Path, Checksum]]:
+    """The file in the caches of other programs, where its checksum is known."""
+    caches = {"torchvision": _torch_hub, "keras": _keras, "timm": _hugging_face}
+    for path in caches[weights.publisher](weights):
+        if path.is_file() and (checksum := _known_checksum(weights.checksum, path)):
+            yield path, checksum
 
 
 def _torch_hub(weights: PublishedWeights) -> list[Path]:
@@ -125,8 +129,8 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 
 
-def _known(stated: Checksum, path: Path) -> Checksum | None:
-    """What is stated of the file, or the hash that is its name in Hugging Face's cache; None if neither."""
+def _known_checksum(stated: Checksum, path: Path) -> Checksum | None:
+    """The stated checksum, or the hash in the name of the blob in Hugging Face's cache; None if neither."""
     if stated.digest:
         return stated
     blob = path.resolve().name

@@ -1,164 +1,174 @@
-"""From the tensors of a file to a network of ours: renamed, laid out, checked, and fitted to other images."""
+"""Step 5 of loading: fit trained weights to other classes, input channels and image sizes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
-from verydeep.architecture.preprocess import Preprocess
+from verydeep.architecture.layers import Head
 from verydeep.errors import ArchitectureError, CheckpointError
 from verydeep.models.build import build_empty
 from verydeep.models.classifier import Classifier
 from verydeep.models.initialization import initialize_layers
-from verydeep.weights.checks import not_finite, some
+from verydeep.weights.class_names import numbered_classes
 from verydeep.weights.key_maps import fully_connected
-from verydeep.weights.match import Match
-from verydeep.weights.read import WeightFile
-
-FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+from verydeep.weights.trained_weights import TrainedWeights
 
 
-@dataclass(frozen=True)
-class TrainedWeights:
-    """A trained network on its way to another: the tensors under our names, and what belongs to them."""
-
-    path: Path
-    architecture: Architecture
-    tensors: Mapping[str, Tensor]
-    has_head: bool
-    preprocess: Preprocess
-    classes: tuple[str, ...]
-    """Empty where there is no head."""
-    origin: Mapping[str, Any] = field(default_factory=dict)
-    """What a checkpoint of ours says of itself."""
-
-
-def our_tensors(file: WeightFile, match: Match) -> dict[str, Tensor]:
-    """The tensors of the match under our names, in our form, in fp32.
-
-    Raises:
-        CheckpointError: where one is of no floating type, or holds a value that is not finite.
-    """
-    found: dict[str, Tensor] = {}
-    for entry in match.entries:
-        tensor = file.tensors[entry.theirs]
-        if entry.is_optional:
-            found[entry.ours] = tensor.to(torch.int64)
-            continue
-        if tensor.dtype not in FLOATS:
-            raise CheckpointError(
-                f"{file.path}: {entry.theirs} is {_word(tensor.dtype)}; expected "
-                f"{', '.join(map(_word, FLOATS))}. Save the weights as they were before they were quantized"
-            )
-        found[entry.ours] = entry.form.here(tensor).float().contiguous()
-    if bad := not_finite(found):
-        theirs = [entry.theirs for entry in match.entries if entry.ours in bad]
-        raise CheckpointError(
-            f"{file.path} holds values that are not finite in {some(theirs)}: the training diverged, or the "
-            "file was damaged. Take an earlier one"
-        )
-    return found
-
-
-class Fitted(NamedTuple):
-    """A network with the weights of a source, and what of it is not the source's, in words."""
+class FittedModel(NamedTuple):
+    """A model with trained weights, and what in it differs from them."""
 
     model: Classifier
     changes: tuple[str, ...]
-    new: tuple[str, ...]
-    """The layers that were drawn at random, to be trained."""
+    """In words."""
+    new_layers: tuple[str, ...]
+    """The layers with random initialization, still to be trained."""
 
 
-def fit_weights(source: TrainedWeights, architecture: Architecture) -> Fitted:
-    """The network of ``architecture`` with everything of ``source`` that fits it.
-
-    The features must be the same but for the colors: a network for gray images has the first convolution's
-    weights summed over its three. Of the head is kept what comes before the first layer of another shape;
-    from there on it is drawn anew from torch's global generator (``models/init.py``, ``he``).
-
-    Raises:
-        CheckpointError: where the features are of another network.
-    """
-    check_features(source, architecture)
-    model, changes = build_empty(architecture), list[str]()
-    tensors = dict(source.tensors)
-    stem = next(iter(model.state_dict()))
-    colors = architecture.input[0]
-    if tensors[stem].shape[1] != colors:
-        tensors[stem] = _summed(source, tensors[stem], colors)
-        changes.append("the first convolution's weights are summed over the three colors, for gray images")
-    new = _new_layers(model, tensors)
-    if new:
-        changes.append(f"{', '.join(new)} for {architecture.classes} classes: new, drawn at random")
-    _assign(model, tensors, new)
-    return Fitted(model.eval(), (*_of_size(source.architecture, architecture), *changes), new)
-
-
-def _of_size(before: Architecture, architecture: Architecture) -> tuple[str, ...]:
-    """A note where, at another size, the pool before the head no longer passes the last map as it is."""
-    side, grid, size = architecture.map_shape[1], architecture.head.grid, architecture.input[1]
-    if grid in (1, side) or size == before.input[1]:
-        return ()
-    return (f"{size} px leave a map of {side} x {side}; the pool before the head makes it {grid} x {grid}",)
-
-
-def check_features(source: TrainedWeights, asked: Architecture) -> None:
-    """Refuse a source whose layers before the head are not those of ``asked``.
+def check_same_features(weights: TrainedWeights, architecture: Architecture) -> None:
+    """Refuse weights whose layers before the head are not those of ``architecture``.
 
     Raises:
         CheckpointError: naming both networks.
     """
-    ours = source.architecture
-    if (ours.layers, ours.norm, ours.conv_bias) != (asked.layers, asked.norm, asked.conv_bias):
+    trained = weights.architecture
+    if (trained.layers, trained.norm, trained.conv_bias) != (
+        architecture.layers,
+        architecture.norm,
+        architecture.conv_bias,
+    ):
         raise CheckpointError(
-            f"{source.path} holds the weights of {ours.name}, and {asked.name} was asked for. Build "
-            f"{ours.name!r}, or give weights of {asked.name}"
+            f"{weights.path} holds weights of {trained.name}, but {architecture.name} was requested. Build "
+            f"{trained.name!r}, or give weights of {architecture.name}"
         )
 
 
-def _summed(source: TrainedWeights, weight: Tensor, colors: int) -> Tensor:
-    if colors != 1 or weight.shape[1] != 3:
+def fitted_class_names(weights: TrainedWeights, classes: int | Sequence[str] | None) -> tuple[str, ...]:
+    """The class names of the fitted network: those given, or those of the weights where none are.
+
+    Raises:
+        CheckpointError: where none are given and the weights have no head.
+    """
+    if classes is None:
+        if not weights.has_head:
+            raise CheckpointError(
+                f"{weights.path} holds the features of {weights.architecture.name} without a head. Give the "
+                "number of classes for a new head, to be trained: classes=10, --classes 10; or load the "
+                "features alone: verydeep.load"
+            )
+        return weights.classes
+    if not isinstance(classes, int):
+        return tuple(classes)
+    if classes < 1:
+        raise ArchitectureError(f"a classifier needs at least one class, {classes} given")
+    is_unchanged = weights.has_head and classes == len(weights.classes)
+    return weights.classes if is_unchanged else numbered_classes(classes)
+
+
+def fitted_architecture(
+    weights: TrainedWeights, network: Architecture | None, classes: int, channels: int, size: int
+) -> Architecture:
+    """``network``, or by default the network of the weights, for these classes, channels and sizes.
+
+    The head is that of the weights, unless ``network`` has another head than the zoo's network of its name.
+    """
+    fitted = replace(network or weights.architecture, classes=classes)
+    if not weights.has_head:
+        return fitted.with_input(channels, size)
+    if network is not None and network.head == _zoo_head(network):
+        fitted = replace(fitted, head=weights.architecture.head, name=weights.architecture.name)
+    return replace(fitted, input=(channels, size, size))
+
+
+def _zoo_head(architecture: Architecture) -> Head | None:
+    """The head of the zoo's network of that name; None for an architecture string, which states its head."""
+    return zoo.resolve(architecture.name).head if architecture.name in zoo.names() else None
+
+
+def fit_weights(weights: TrainedWeights, architecture: Architecture) -> FittedModel:
+    """The model of ``architecture``, which has the same features, with every weight that fits it.
+
+    For gray images the weights of the first convolution are summed over the three colors. The head keeps the
+    layers before the first one of another shape; this one and those after it get a random initialization
+    from torch's global generator (``he`` in ``models/initialization.py``).
+    """
+    model, changes = build_empty(architecture), list[str]()
+    tensors = dict(weights.tensors)
+    stem = next(iter(model.state_dict()))
+    channels = architecture.input[0]
+    if tensors[stem].shape[1] != channels:
+        tensors[stem] = _summed_over_colors(weights, tensors[stem], channels)
+        changes.append("the first convolution's weights are summed over the three colors, for gray images")
+    new_layers = _layers_to_initialize(model, tensors)
+    if new_layers:
+        changes.append(f"{', '.join(new_layers)} for {architecture.classes} classes: random initialization")
+    _assign(model, tensors, new_layers)
+    return FittedModel(
+        model.eval(), (*_resized_map(weights.architecture, architecture), *changes), new_layers
+    )
+
+
+def fit_features(weights: TrainedWeights, channels: int, size: int) -> FittedModel:
+    """The features with a head of one logit that is always zero, as there is no head to load."""
+    trained = weights.architecture
+    name = f"{trained.name.removesuffix(' features')} features"
+    headless = replace(trained, name=name, head=Head(), classes=1, input=(channels, size, size), notes=())
+    model, changes, _ = fit_weights(weights, headless)
+    for parameter in model.get_submodule(fully_connected(model)[0]).parameters():
+        nn.init.zeros_(parameter)
+    return FittedModel(model, (*changes[:-1], "no head: one logit, always zero"), ())
+
+
+def _resized_map(before: Architecture, architecture: Architecture) -> tuple[str, ...]:
+    """A note where, at another image size, the pool before the head changes the size of the last map."""
+    side, grid, size = architecture.map_shape[1], architecture.head.grid, architecture.input[1]
+    if grid in (1, side) or size == before.input[1]:
+        return ()
+    return (
+        f"images of {size} px give a last map of {side} x {side}; the pool before the head resizes it to "
+        f"{grid} x {grid}",
+    )
+
+
+def _summed_over_colors(weights: TrainedWeights, stem: Tensor, channels: int) -> Tensor:
+    if channels != 1 or stem.shape[1] != 3:
         raise ArchitectureError(
-            f"{source.path} was trained on images of {weight.shape[1]} channels; it can be taken for "
-            f"as many, or from 3 to 1, not for {colors}"
+            f"{weights.path} was trained on images with {stem.shape[1]} channels and does not fit images "
+            f"with {channels}. Use the same number of channels, or 1 in place of 3"
         )
-    return weight.sum(1, keepdim=True)
+    return stem.sum(1, keepdim=True)
 
 
-def _new_layers(model: Classifier, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """The layers of the head from the first on that the source lacks or has in another shape."""
-    ours = model.state_dict()
+def _layers_to_initialize(model: Classifier, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """The layers of the head from the first one that is missing or has another shape."""
+    expected = model.state_dict()
     layers = fully_connected(model)
-    for place, layer in enumerate(layers):
+    for index, layer in enumerate(layers):
         weight = tensors.get(f"{layer}.weight")
-        if weight is None or weight.shape != ours[f"{layer}.weight"].shape:
-            return layers[place:]
+        if weight is None or weight.shape != expected[f"{layer}.weight"].shape:
+            return layers[index:]
     return ()
 
 
-def _assign(model: Classifier, tensors: Mapping[str, Tensor], new: tuple[str, ...]) -> None:
-    """Put the tensors into a network without memory; only what is new is drawn."""
-    for layer in new:
+def _assign(model: Classifier, tensors: Mapping[str, Tensor], new_layers: tuple[str, ...]) -> None:
+    """Assign ``tensors`` to a model without memory, and initialize ``new_layers``."""
+    for layer in new_layers:
         model.get_submodule(layer).to_empty(device="cpu")
-    drawn = tuple(f"{layer}." for layer in new)
-    # The count of batches may be absent; all else is there, as recognition made sure.
+    initialized = tuple(f"{layer}." for layer in new_layers)
+    # Only the count of batches may be missing; match.py checked all other tensors.
     state = {
-        name: value if drawn and name.startswith(drawn) else tensors.get(name, torch.tensor(0))
-        for name, value in model.state_dict().items()
+        key: value if key.startswith(initialized) else tensors.get(key, torch.tensor(0))
+        for key, value in model.state_dict().items()
     }
     model.load_state_dict(state, assign=True)
-    initialize_layers(model, [_linear(model, layer) for layer in new])
+    initialize_layers(model, [_linear(model, layer) for layer in new_layers])
 
 
 def _linear(model: Classifier, name: str) -> nn.Linear:
     layer = model.get_submodule(name)
     assert isinstance(layer, nn.Linear)
     return layer
-
-
-def _word(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

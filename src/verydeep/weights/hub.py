@@ -1,4 +1,4 @@
-"""Checkpoints to and from Hugging Face's hub, or the server of that kind that ``HF_ENDPOINT`` names."""
+"""Push and pull checkpoints to and from the Hugging Face Hub, or the compatible server in ``HF_ENDPOINT``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,46 +15,48 @@ if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
 FILE = "model.safetensors"
-"""What a checkpoint is called in a repository, as in a run folder."""
+"""The file name of a checkpoint in a repository, as in a run folder."""
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What was put where."""
+    """The result of a push."""
 
     repo: str
     url: str
-    """The repository's page."""
+    """The page of the repository."""
     commit: str
     private: bool
 
 
 def push(
-    checkpoint: Path | str, card: str, repo: str, *, private: bool = False, bars: bool = False
+    checkpoint: Path | str, card: str, repo: str, *, private: bool = False, progress_bars: bool = False
 ) -> Pushed:
-    """Put a checkpoint and its model card into the repository ``repo``, which is made where there is none.
+    """Push a checkpoint and its model card to the repository ``repo``, which is created if it does not exist.
 
     Args:
-        checkpoint: a run folder, or a file; it is read first, so that nothing broken is published.
-        card: the model card as Markdown, such as `verydeep.report.model_card.model_card` writes.
+        checkpoint: a run folder or a file; it is read first, so that no broken file is published.
+        card: the model card as Markdown, as `verydeep.report.model_card.model_card` writes it.
         repo: "user/name".
-        private: whether only its owner may see it; a repository that all may see is then refused.
-        bars: whether huggingface_hub draws its bars on stderr.
+        private: whether only the owner may see it; a repository that is already public is then refused.
+        progress_bars: whether huggingface_hub shows its progress bars on stderr.
 
     Raises:
-        CheckpointError: where there is no whole checkpoint.
-        HubError: where the hub refuses or is not to be reached, with the next step.
+        CheckpointError: where the checkpoint does not exist or is broken.
+        HubError: where the hub refuses or cannot be reached, with the next step.
     """
     path = Path(checkpoint)
     file = path / FILE if path.is_dir() else path
     load(file)
     if variable := offline():
-        raise HubError(f"{hub_endpoint()} is not asked to take {repo}, because {variable} is set")
-    with _hub(repo, bars) as api:
+        raise HubError(
+            f"{repo} is not pushed to {hub_endpoint()}, because {variable} is set. Unset it to push"
+        )
+    with _hub(repo, progress_bars) as api:
         page = api.create_repo(repo, private=private, exist_ok=True)
         is_private = bool(api.model_info(repo).private)
         if private and not is_private:
-            raise HubError(f"{page} is public already. Make it private there first, or give another name")
+            raise HubError(f"{page} is already public. Make it private there first, or give another name")
         commit = api.create_commit(repo, _additions(file, card), commit_message="Push a verydeep checkpoint")
     return Pushed(repo, str(page), commit.oid, is_private)
 
@@ -65,33 +67,33 @@ def _additions(file: Path, card: str) -> list["CommitOperationAdd"]:
     return [CommitOperationAdd(FILE, file), CommitOperationAdd("README.md", card.encode())]
 
 
-def pull(repo: str, *, revision: str | None = None, bars: bool = False) -> Path:
-    """The checkpoint in the repository ``repo``, in Hugging Face's cache on this machine, and known whole.
+def pull(repo: str, *, revision: str | None = None, progress_bars: bool = False) -> Path:
+    """The checkpoint in the repository ``repo``, downloaded to Hugging Face's cache and read as a check.
 
-    Where the environment says offline, it is what the cache has.
+    In offline mode the file in the cache is used.
 
     Args:
         repo: "user/name".
         revision: a branch, tag or commit; the main branch by default.
-        bars: whether huggingface_hub draws its bars on stderr.
+        progress_bars: whether huggingface_hub shows its progress bars on stderr.
 
     Raises:
-        HubError: where there is no such repository or file, or the hub is not to be reached.
-        CheckpointError: where the file is no checkpoint of this package.
+        HubError: where there is no such repository or file, or the hub cannot be reached.
+        CheckpointError: where the file is not a checkpoint of this package.
     """
     cached = offline() is not None
-    with _hub(repo, bars) as api:
+    with _hub(repo, progress_bars) as api:
         path = Path(api.hf_hub_download(repo, FILE, revision=revision, local_files_only=cached))
     try:
         load(path)
     except CheckpointError as error:
-        raise CheckpointError(f"{repo} holds no verydeep checkpoint: {error}") from error
+        raise CheckpointError(f"{repo} does not hold a verydeep checkpoint: {error}") from error
     return path
 
 
 @contextmanager
-def _hub(repo: str, bars: bool) -> Iterator["HfApi"]:
-    """The hub's client; what it raises becomes words."""
+def _hub(repo: str, progress_bars: bool) -> Iterator["HfApi"]:
+    """The client of the hub; its errors become a HubError with the next step."""
     try:
         from httpx2 import HTTPError
         from huggingface_hub import HfApi
@@ -99,46 +101,47 @@ def _hub(repo: str, bars: bool) -> Iterator["HfApi"]:
         from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
     except ImportError as error:
         raise HubError("the hub needs huggingface_hub: pip install 'verydeep[hub]'") from error
-    (enable_progress_bars if bars else disable_progress_bars)()
+    (enable_progress_bars if progress_bars else disable_progress_bars)()
     try:
         yield HfApi(endpoint=hub_endpoint(), library_name="verydeep")
-    # An upload that breaks off is a RuntimeError, or hf_xet's ConnectionError; a name or card, a ValueError.
+    # A failed upload is a RuntimeError, or a ConnectionError of hf_xet; a bad name or card is a ValueError.
     except (HTTPError, EntryNotFoundError, ConnectionError, RuntimeError, ValueError) as error:
-        raise HubError(_in_words(error, repo)) from error
+        raise HubError(_error_text(error, repo)) from error
 
 
-def _in_words(error: Exception, repo: str) -> str:
+def _error_text(error: Exception, repo: str) -> str:
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
     endpoint = hub_endpoint()
     for known in (error, error.__cause__):
         if isinstance(known, HfHubHTTPError):
-            return _refusal(known.response.status_code, repo, endpoint)
+            return _response_text(known.response.status_code, repo, endpoint)
     if isinstance(error, HFValidationError):
-        return f"{repo!r} is no repository; expected user/name. {error}"
+        return f"{repo!r} is not a repository name; expected user/name. {error}"
     if isinstance(error, EntryNotFoundError):
         why = f"{variable} is set, and it is not cached" if (variable := offline()) else _first_line(error)
-        return f"{repo} could not be had from {endpoint}: {why}"
+        return f"Could not download {repo} from {endpoint}: {why}"
     if isinstance(error, ConnectionError):
         return (
-            f"{endpoint} broke off: {_first_line(error)}. A server that does not know Xet is pushed to with "
-            "HF_HUB_DISABLE_XET=1 in the environment"
+            f"the connection to {endpoint} was lost: {_first_line(error)}. If the server does not "
+            "support Xet, set HF_HUB_DISABLE_XET=1 in the environment"
         )
     if isinstance(error, RuntimeError | ValueError):
         return f"{repo}: {_first_line(error.__cause__ or error)}"
-    return f"{endpoint} gave no answer: {_first_line(error)}"
+    return f"{endpoint} did not answer: {_first_line(error)}"
 
 
-def _refusal(status: int, repo: str, endpoint: str) -> str:
-    """What an answer of the hub means for ``repo``, and what to do."""
+def _response_text(status: int, repo: str, endpoint: str) -> str:
+    """What the HTTP status means for ``repo``, and the next step."""
     if status == 401:
         return (
-            f"{endpoint} does not know you, or there is no {repo}. Log in by `hf auth login`, or set HF_TOKEN"
+            f"you are not logged in to {endpoint}, or {repo} does not exist. Log in with `hf auth login`, "
+            "or set HF_TOKEN"
         )
     if status == 403:
-        return f"{endpoint} knows you, but you may not use {repo}. Give a repository of your own: user/name"
+        return f"your account on {endpoint} may not use {repo}. Give a repository of your own: user/name"
     if status == 404:
-        return f"{endpoint} has no {repo} with a {FILE}. A private one is seen only by those logged in"
+        return f"{endpoint} has no {repo} with a {FILE}. If it is private, log in with `hf auth login`"
     return f"{endpoint} answered {status} for {repo}. Try again later"
 
 

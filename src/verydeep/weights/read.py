@@ -1,17 +1,18 @@
-"""From a weight file of any kind to its tensors, by name; no code in a file ever runs.
+"""Step 1 of loading (load.py lists all steps): read a file of any format as tensors by name, running no code.
 
-kind          what is read                                          by
-torch         a state dict in .pth, .pt, .bin, .ckpt, at any depth  torch, weights-only
-safetensors   all tensors                                           safetensors
-keras         .h5 (weights or model), .weights.h5, .keras           h5py (weights/hdf5.py)
-onnx          the initializers, also those in a file beside it      onnx (weights/initializers.py)
-npz           arrays                                                numpy, without pickle
+format        what is read                                          module
+torch         a state dict in .pth, .pt, .bin, .ckpt, at any depth  read_tensors.py (torch, weights_only=True)
+safetensors   all tensors                                           read_tensors.py (safetensors)
+npz           all arrays                                            read_tensors.py (numpy, without pickle)
+keras         .h5 (weights or model), .weights.h5, .keras           read_keras.py (h5py)
+onnx          the initializers, also those in a separate file       read_onnx.py (onnx)
 
-The kind is told by the first bytes of the file, not by its name.
+The first bytes of a file decide its format, not its name; ONNX has no fixed first bytes and needs its suffix.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,84 +20,86 @@ from torch import Tensor
 
 from verydeep.errors import CheckpointError
 from verydeep.weights.checks import check_expansion, open_zip
-from verydeep.weights.read_keras import HDF5_BEGINS, read_keras, read_keras_archive
+from verydeep.weights.read_keras import HDF5_SIGNATURE, read_keras, read_keras_archive
 from verydeep.weights.read_onnx import read_onnx
-from verydeep.weights.read_tensors import read_npz, read_safetensors, read_torch, text_of
+from verydeep.weights.read_tensors import read_npz, read_safetensors, read_torch, safetensors_metadata
 from verydeep.weights.unwrap import strip_prefixes, unwrap
+
+Shapes = dict[str, tuple[int, ...]]
+"""The shapes of tensors by name."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The tensors of a file under the names it gives them, without what only wraps them."""
+    """The tensors of a file by name, without the containers and prefixes around them."""
 
     path: Path
-    kind: str
+    format: str
     """``torch``, ``safetensors``, ``keras``, ``onnx`` or ``npz``."""
     tensors: dict[str, Tensor]
     container: str = ""
-    """Where in a nested file the tensors stood, such as ``state_dict``."""
+    """The key of the state dict in a nested file, such as ``state_dict``."""
     prefixes: tuple[str, ...] = ()
-    """What was taken off the names, such as ``module.``."""
-    passed_over: tuple[str, ...] = ()
+    """The prefixes that were removed from the names, such as ``module.``."""
+    ignored_copies: tuple[str, ...] = ()
     """Second copies of the network that were not read, such as the one without EMA."""
-    text: Mapping[str, str] = field(default_factory=dict)
-    """What a safetensors file says beside its tensors."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The text in the header of a safetensors file."""
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """The shapes of the tensors."""
+        return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
 
 def read_weights(path: Path | str) -> WeightFile:
     """The tensors in the file at ``path``.
 
     Raises:
-        CheckpointError: where there is no file, its kind is not known, it is broken, would unpack to far too
-            much, holds more than tensors, or needs a package that is not installed.
+        CheckpointError: where the file does not exist, has an unknown format, is broken, unpacks to far too
+            many bytes, holds more than tensors, or needs a package that is not installed.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(
-            f"there is no checkpoint at {path}, and no weight file. Give a run folder, or a file"
+            f"there is no checkpoint at {path}. Give a run folder, a checkpoint or a weight file"
         )
-    kind, read = _reader(path)
-    found = read(path)
-    tensors, container, copies = unwrap(path, found)
+    file_format, read = _format_and_reader(path)
+    tensors, container, containers_ignored = unwrap(path, read(path))
     if not tensors:
-        raise CheckpointError(f"{path} holds no tensors")
-    if kind == "torch":  # a view may say that one number fills a matrix; in other kinds it cannot
+        raise CheckpointError(f"{path} holds no tensors. Give a file with a state dict")
+    if file_format == "torch":  # only here can an expanded view show one stored number as a whole matrix
         check_expansion(
             path, sum(value.numel() * value.element_size() for value in tensors.values()), "holds"
         )
-    names, prefixes, spare = strip_prefixes(tensors)
-    return WeightFile(
-        path,
-        kind,
-        names,
-        container,
-        prefixes,
-        (*copies, *spare),
-        text_of(path) if kind == "safetensors" else {},
-    )
+    tensors, prefixes, prefixes_ignored = strip_prefixes(tensors)
+    metadata = safetensors_metadata(path) if file_format == "safetensors" else {}
+    ignored_copies = (*containers_ignored, *prefixes_ignored)
+    return WeightFile(path, file_format, tensors, container, prefixes, ignored_copies, metadata)
 
 
-def _reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
-    """The kind of the file, by its first bytes, and what reads it."""
+def _format_and_reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
+    """The format of the file, by its first bytes, and the function that reads it."""
     with path.open("rb") as file:
         first = file.read(9)
     if first.startswith(b"PK\x03\x04"):
-        return _zip_reader(path)
-    if first.startswith(HDF5_BEGINS):
+        return _zip_format_and_reader(path)
+    if first.startswith(HDF5_SIGNATURE):
         return "keras", read_keras
     if len(first) == 9 and first[8:] == b"{":  # eight bytes of length, then JSON
         return "safetensors", read_safetensors
     if path.suffix == ".onnx":
         return "onnx", read_onnx
-    if first.startswith(b"\x80"):  # a pickle of protocol 2 and above, as torch wrote before 1.6
+    if first.startswith(b"\x80"):  # a pickle of protocol 2 or later, which torch wrote before version 1.6
         return "torch", read_torch
     raise CheckpointError(
-        f"{path} ({path.stat().st_size:,} bytes) is no weight file of a known kind, or is cut off at its "
-        "beginning; read are .pth, .pt, .safetensors, Keras's .h5, .weights.h5 and .keras, .onnx and .npz"
+        f"{path} ({path.stat().st_size:,} bytes) is not a weight file of a known format, or its beginning is "
+        "missing. Give a .pth, .pt, .safetensors, .onnx or .npz file, or a .h5, .weights.h5 or .keras file "
+        "of Keras"
     )
 
 
-def _zip_reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
+def _zip_format_and_reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
     with open_zip(path) as opened:
         names = opened.namelist()
     if "model.weights.h5" in names:
@@ -105,7 +108,7 @@ def _zip_reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
         return "npz", read_npz
     if any("/code/" in name for name in names):
         raise CheckpointError(
-            f"{path} is a TorchScript program, not weights: it is not run here. Open it where it was made, "
-            "and save the state_dict() of it"
+            f"{path} is a TorchScript program, not weights, and is not run here. Load it where it was made "
+            "and save its state_dict()"
         )
     return "torch", read_torch

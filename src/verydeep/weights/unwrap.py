@@ -1,4 +1,4 @@
-"""What training scripts wrap around a state dict: dictionaries around it, prefixes before its names."""
+"""Step 2 of loading: remove what training scripts put around a state dict, dictionaries and name prefixes."""
 
 import re
 from collections.abc import Mapping
@@ -13,57 +13,58 @@ CONTAINERS = (
     "model_ema", "state_dict_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model_state",
     "model", "net", "network", "weights", "params", "module", "backbone",
 )  # fmt: skip
-"""Keys under which a state dict is kept, the exponential moving average (EMA) first: it is the better one."""
+"""Keys that hold a state dict. The exponential moving average (EMA) comes first: it is the better copy."""
 
 _PREFIX = re.compile(
     r"^(?:(?:module|model|net|network|backbone|encoder|student|teacher|(?:model_)?ema(?:_model)?|ema_model)\.)+"
 )
-_ANYWHERE = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod)\.")
-"""DataParallel around the features alone, and ``torch.compile`` around any part."""
+_WRAPPER_MODULE = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod)\.")
+"""Inside a name too: DataParallel around the features alone, ``torch.compile`` around any module."""
 
 
-def unwrap(path: Path, found: Any) -> tuple[dict[str, Tensor], str, tuple[str, ...]]:
-    """The innermost dictionary of tensors in what a file held, its place, and the copies not taken.
+def unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], str, tuple[str, ...]]:
+    """The innermost dictionary of tensors, the keys that lead to it, and the keys of ignored copies.
 
     Raises:
         CheckpointError: where there is none.
     """
-    place: list[str] = []
-    copies: list[str] = []
+    container: list[str] = []
+    ignored_copies: list[str] = []
     while True:
-        if not isinstance(found, Mapping):
+        if not isinstance(content, Mapping):
             raise CheckpointError(
-                f"{path} holds a {type(found).__name__}, not tensors by name. Save model.state_dict() instead"
+                f"{path} holds a {type(content).__name__}, not tensors by name. "
+                "Save model.state_dict() instead"
             )
-        tensors = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
-        inner = [key for key in CONTAINERS if isinstance(found.get(key), Mapping) and found[key]]
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+        inner = [key for key in CONTAINERS if isinstance(content.get(key), Mapping) and content[key]]
         if len(tensors) > 1 or not inner:
-            return tensors, ".".join(place), tuple(copies)
-        place.append(inner[0])
-        copies += [".".join([*place[:-1], key]) for key in inner[1:]]
-        found = found[inner[0]]
+            return tensors, ".".join(container), tuple(ignored_copies)
+        container.append(inner[0])
+        ignored_copies += [".".join([*container[:-1], key]) for key in inner[1:]]
+        content = content[inner[0]]
 
 
 def strip_prefixes(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
-    """The tensors under their bare names, the prefixes taken off, and the prefixes of copies not taken.
+    """The tensors without prefixes, the removed prefixes, and the prefixes of ignored copies.
 
-    Where two prefixes have the same names behind them, they are two copies of a network: the EMA is taken,
-    else the larger.
+    Two prefixes with the same names after them are two copies of a network: the EMA copy is used, otherwise
+    the larger one.
     """
     groups: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        bare = _ANYWHERE.sub("", name)
-        prefix = match.group() if (match := _PREFIX.match(bare)) else ""
-        taken_off = prefix or name[: len(name) - len(bare)]
-        groups.setdefault(taken_off, {})[bare.removeprefix(prefix)] = value
-    if groups.get("", {}).keys() == {"n_averaged"}:  # torch's AveragedModel counts its updates
+        unwrapped = _WRAPPER_MODULE.sub("", name)
+        prefix = found.group() if (found := _PREFIX.match(unwrapped)) else ""
+        removed_prefix = prefix or name[: len(name) - len(unwrapped)]
+        groups.setdefault(removed_prefix, {})[unwrapped.removeprefix(prefix)] = value
+    if groups.get("", {}).keys() == {"n_averaged"}:  # the update count of torch's AveragedModel
         del groups[""]
     merged: dict[str, Tensor] = {}
-    taken, spare = [], []
+    removed, ignored = [], []
     for prefix in sorted(groups, key=lambda prefix: ("ema" not in prefix, -len(groups[prefix]))):
         if groups[prefix].keys() & merged.keys():
-            spare.append(prefix)
+            ignored.append(prefix)
         else:
             merged |= groups[prefix]
-            taken.append(prefix)
-    return merged, tuple(filter(None, taken)), tuple(spare)
+            removed.append(prefix)
+    return merged, tuple(filter(None, removed)), tuple(ignored)

@@ -1,23 +1,23 @@
-"""VGG and ResNet as plain torch modules, with torchvision's names and orders written out by hand."""
+"""VGG and ResNet as plain torch modules, with torchvision's names and layer order written by hand."""
 
 import torch
 from torch import nn
 
 
 class PlainVgg(nn.Module):
-    """``features``, ``avgpool``, ``classifier``, from widths and ``M``."""
+    """``features``, ``avgpool``, ``classifier``, from a list of widths and ``M``."""
 
-    def __init__(self, plan, *, norm=False, grid=2, hidden=6, classes=3, channels=3):
+    def __init__(self, widths, *, norm=False, grid=2, hidden=6, classes=3, channels=3):
         super().__init__()
         layers = []
-        for step in plan:
-            if step == "M":
+        for width in widths:
+            if width == "M":
                 layers.append(nn.MaxPool2d(2, 2))
                 continue
-            layers.append(nn.Conv2d(channels, step, 3, padding=1))
-            layers += [nn.BatchNorm2d(step)] if norm else []
+            layers.append(nn.Conv2d(channels, width, 3, padding=1))
+            layers += [nn.BatchNorm2d(width)] if norm else []
             layers.append(nn.ReLU(inplace=True))
-            channels = step
+            channels = width
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(grid)
         self.classifier = nn.Sequential(
@@ -31,7 +31,7 @@ class PlainVgg(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """A basic block, or a bottleneck with the stride on the 3x3."""
+    """A basic block, or a bottleneck block with the stride on the 3x3 convolution."""
 
     def __init__(self, channels, width, stride, bottleneck):
         super().__init__()
@@ -41,8 +41,10 @@ class PlainBlock(nn.Module):
         strides = (1, stride, 1) if bottleneck else (stride, 1)
         self.count = len(kernels)
         before = channels
-        for number, (after, kernel, step) in enumerate(zip(widths, kernels, strides, strict=True), start=1):
-            conv = nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False)
+        for number, (after, kernel, conv_stride) in enumerate(
+            zip(widths, kernels, strides, strict=True), start=1
+        ):
+            conv = nn.Conv2d(before, after, kernel, conv_stride, kernel // 2, bias=False)
             self.add_module(f"conv{number}", conv)
             self.add_module(f"bn{number}", nn.BatchNorm2d(after))
             before = after
@@ -71,12 +73,12 @@ class PlainResNet(nn.Module):
         self.stages = len(blocks)
         channels = width
         for stage, count in enumerate(blocks):
-            rows = []
-            for place in range(count):
-                stride = 2 if stage and not place else 1
-                rows.append(PlainBlock(channels, width * 2**stage, stride, bottleneck))
+            stage_blocks = []
+            for index in range(count):
+                stride = 2 if stage and not index else 1
+                stage_blocks.append(PlainBlock(channels, width * 2**stage, stride, bottleneck))
                 channels = width * 2**stage * (4 if bottleneck else 1)
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*rows))
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*stage_blocks))
         self.fc = nn.Linear(channels, classes)
 
     def forward(self, images):
@@ -86,8 +88,8 @@ class PlainResNet(nn.Module):
         return self.fc(maps.mean((2, 3)))
 
 
-def drawn(model, seed=0):
-    """``model`` in evaluation mode, every weight and statistic drawn so that no layer is the identity."""
+def randomized(model, seed=0):
+    """``model`` in evaluation mode, with random weights and statistics so that no layer is the identity."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in model.state_dict().items():
         if name.endswith("running_var") or (value.dim() == 1 and name.endswith("weight")):
