@@ -90,8 +90,8 @@ def _found_elsewhere(weights: PublishedWeights, root: Path) -> Path | None:
     if (root / weights.source.folder / weights.file).is_file():
         return None
     for path, known in _elsewhere(weights):
-        if fault := known.fault(path):
-            _log.warning("%s is left aside: %s", path, fault)
+        if mismatch := known.mismatch(path):
+            _log.warning("%s is left aside: %s", path, mismatch)
         else:
             _log.info("%s is taken from %s", weights.name, path)
             return path
