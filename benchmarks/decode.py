@@ -1,4 +1,4 @@
-"""JPEGs decoded whole, and no larger than is needed: milliseconds an image, and how far their pixels differ.
+"""JPEGs decoded at full and at reduced size: milliseconds per image, and the difference of their pixels.
 
 python benchmarks/decode.py photo.jpg
 """
@@ -15,20 +15,22 @@ import torch
 from PIL import Image
 
 from verydeep.architecture.preprocess import IMAGENET
-from verydeep.data.decode import SPARE, decode, read_image
+from verydeep.data.decode import MIN_DECODE_SCALE, decode, read_image
 
 SIZES = ((640, 480), (1600, 1200), (4000, 3000))
-"""Of the photographs, in px."""
+"""Sizes of the photo, in px."""
 
 
 def main() -> None:
-    """Bring the photograph to each size, decode it both ways, print a row each."""
-    parser = argparse.ArgumentParser(description="JPEGs decoded whole and small.")
-    parser.add_argument("photo", type=Path, help="a photograph, of 12 megapixels at best")
-    parser.add_argument("--runs", type=int, default=9, help="(9)")
+    """Resize the photo to each size, decode it at full and at reduced size, and print one row per size."""
+    parser = argparse.ArgumentParser(description="JPEGs decoded at full and at reduced size.")
+    parser.add_argument("photo", type=Path, help="a photo of 12 megapixels or more")
+    parser.add_argument(
+        "--runs", type=int, default=9, help="runs of each measurement; the median is printed (9)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print("| photograph, px | whole, ms | as needed, ms | mean difference, of 255 | most |")
+    print("| photo, px | full size, ms | reduced size, ms | mean difference, of 255 | maximum |")
     print("|---|---:|---:|---:|---:|")
     photo = read_image(arguments.photo).convert("RGB")
     for size in SIZES:
@@ -41,20 +43,21 @@ def row(photo: Image.Image, size: tuple[int, int], runs: int) -> str:
     photo.resize(size).save(jpeg, "JPEG", quality=90)
     with Image.open(jpeg) as opened:
         opened.save(bmp, "BMP")
-    needed, whole = decode(jpeg.getvalue(), IMAGENET), decode(bmp.getvalue(), IMAGENET)
-    difference = (needed.int() - whole.int()).abs().double()
-    seconds = (median(partial(seen, jpeg.getvalue(), least), runs) for least in (None, SPARE * 256))
+    reduced, full = decode(jpeg.getvalue(), IMAGENET), decode(bmp.getvalue(), IMAGENET)
+    difference = (reduced.int() - full.int()).abs().double()
+    sides = (None, MIN_DECODE_SCALE * 256)
+    seconds = (median(partial(read_resized, jpeg.getvalue(), side), runs) for side in sides)
     milliseconds = " | ".join(f"{1e3 * each:.1f}" for each in seconds)
     return f"| {size[0]} x {size[1]} | {milliseconds} | {difference.mean():.2f} | {difference.max():.0f} |"
 
 
-def seen(jpeg: bytes, least: int | None) -> Image.Image:
-    """``jpeg`` read and shrunk."""
-    return read_image(jpeg, short_side=least).resize((256, 256))
+def read_resized(jpeg: bytes, short_side: int | None) -> Image.Image:
+    """``jpeg`` decoded and resized."""
+    return read_image(jpeg, short_side=short_side).resize((256, 256))
 
 
 def median(work: Callable[[], object], runs: int) -> float:
-    """Seconds that ``work`` takes."""
+    """The median of the seconds that ``work`` takes."""
     times = []
     for _ in range(runs):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever meets half of one."""
+"""Atomic writes: a file is written completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; on success it is synced to disk and takes its place.
+    """A temporary path next to ``path`` to write to; on success it is synced to disk and replaces ``path``.
 
-    Where the writing fails, ``path`` is as it was and the temporary file is gone.
+    On an error, ``path`` does not change and the temporary file is deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -20,7 +20,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.filename == str(temporary):  # a name that nobody gave
+        if error.filename == str(temporary):  # the caller does not know the temporary path
             error.filename = str(path)
         raise
     finally:
@@ -29,7 +29,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself last through a power cut, where the system can."""
+    """Make the rename survive a power failure, on systems that support it."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

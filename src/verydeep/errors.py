@@ -1,34 +1,36 @@
-"""The tree of errors: each says what was given, what would do, and the next step.
+"""The exception classes. A message states what was given, what was expected, and the next step.
 
-VeryDeepError                 everything this package raises on purpose; the command exits with 2
-├── ArchitectureError                 a line of text or a name that is no network
-├── ShapeError                images and network do not fit each other
+VeryDeepError                 base class of the errors that this package raises; the command exits with 2
+├── ArchitectureError         an architecture string or a name that does not describe a network
+├── ShapeError                images that do not fit the network
 ├── RecipeError               a recipe with an unknown key, a wrong type or a value out of range
 ├── DataError                 images or labels that cannot be used
-│   ├── UnreadableError       an image that is empty, cut off, none at all, or too large
-│   └── DownloadError            a data set or weights that no door gave whole
-├── CheckpointError           weights that nobody publishes, or that are broken, foreign, or do not fit
-├── HubError                  a model hub that refuses, or is not to be reached
+│   ├── UnreadableError       an image that is empty, truncated, corrupt, too large, or not an image
+│   └── DownloadError         a data set or weights that could not be downloaded
+├── CheckpointError           weights that are unknown or corrupt, or do not fit the network
+├── HubError                  a model hub that refuses a request or cannot be reached
 ├── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
-└── Interrupted               training that was stopped and saved, with the way to go on
+└── Interrupted               training that was stopped and saved; states how to resume it
 """
 
 from typing import Literal
 
-Damage = Literal["empty", "not there", "no image", "cut off", "broken", "too large", "32 bits"]
-"""What can ail an image."""
+UnreadableKind = Literal[
+    "empty", "missing", "not an image", "truncated", "corrupt", "too large", "too narrow", "32-bit"
+]
+"""Why an image cannot be read, in a word or two."""
 
 
 class VeryDeepError(Exception):
-    """Whatever this package raises on purpose, with a message written for the person who meets it."""
+    """The base class of the errors that this package raises, with messages for its users."""
 
 
 class ArchitectureError(VeryDeepError, ValueError):
-    """A line of text or a name that is no network."""
+    """An architecture string or a name that does not describe a network."""
 
 
 class ShapeError(VeryDeepError, ValueError):
-    """Images and network that do not fit each other."""
+    """Images that do not fit the network."""
 
 
 class RecipeError(VeryDeepError, ValueError):
@@ -42,26 +44,26 @@ class DataError(VeryDeepError, ValueError):
 class UnreadableError(DataError):
     """An image that cannot be decoded."""
 
-    def __init__(self, words: str, kind: Damage) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, kind: UnreadableKind) -> None:
+        super().__init__(message)
         self.kind = kind
 
 
 class DownloadError(DataError):
-    """A file that no door gave whole: each door is named with what went wrong there."""
+    """A file that could not be downloaded; lists every download source with its error."""
 
 
 class CheckpointError(VeryDeepError, ValueError):
-    """Weights that nobody publishes, or a checkpoint that is broken, foreign, or does not fit the network."""
+    """Weights that are unknown, or a checkpoint that is corrupt, unknown, or does not fit the network."""
 
 
 class HubError(VeryDeepError):
-    """A model hub that refuses, or is not to be reached; says who to be, or what to install."""
+    """A model hub that refuses a request or cannot be reached; states how to log in, or what to install."""
 
 
 class LearningError(VeryDeepError, RuntimeError):
-    """Training that does not learn, with the likely cause and the remedy for this very network."""
+    """Training that does not learn; states the likely cause, and what to change for this network."""
 
 
 class Interrupted(VeryDeepError):
-    """Training that was asked to stop, and was saved first."""
+    """Training that was stopped by the user, after it was saved."""

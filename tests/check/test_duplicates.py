@@ -1,4 +1,4 @@
-"""Which images are the same one, and that they make clusters."""
+"""Duplicates and near duplicates, and their clusters."""
 
 import numpy as np
 from PIL import Image
@@ -9,7 +9,7 @@ from verydeep.check.perceptual_hash import thumbnail
 from ..data.pictures import picture
 
 
-def looks(*images):
+def thumbnails(*images):
     return np.stack([thumbnail(image) for image in images])
 
 
@@ -17,32 +17,32 @@ def digests(*names):
     return tuple(name.encode() for name in names)
 
 
-def test_copies_and_look_alikes_make_one_cluster():
+def test_copies_and_near_duplicates_are_one_cluster():
     one, other = picture(1), picture(2)
-    found = find_duplicates(digests("a", "b", "c", "a"), looks(one, other, one.resize((60, 45)), one))
+    found = find_duplicates(digests("a", "b", "c", "a"), thumbnails(one, other, one.resize((60, 45)), one))
     assert found.clusters == ((0, 2, 3),)
     assert {(pair.first, pair.second, pair.how) for pair in found.pairs} == {
-        (0, 3, "same bytes"), (0, 2, "looks the same")
+        (0, 3, "same bytes"), (0, 2, "near duplicate")
     }  # fmt: skip
 
 
-def test_mirrored_and_turned_ones_are_found_and_named():
+def test_mirrored_and_rotated_images_are_found_and_described():
     one = picture(3)
-    ways = [one, one.transpose(Image.Transpose.FLIP_LEFT_RIGHT), one.transpose(Image.Transpose.ROTATE_90)]
-    found = find_duplicates(digests("a", "b", "c"), looks(*ways))
+    versions = [one, one.transpose(Image.Transpose.FLIP_LEFT_RIGHT), one.transpose(Image.Transpose.ROTATE_90)]
+    found = find_duplicates(digests("a", "b", "c"), thumbnails(*versions))
     assert found.clusters == ((0, 1, 2),)
     assert "mirrored" in {pair.how for pair in found.pairs}
     assert any("90°" in pair.how or "270°" in pair.how for pair in found.pairs)
 
 
-def test_blank_images_are_the_same_by_their_bytes_only():
+def test_blank_images_are_compared_only_by_their_bytes():
     white = Image.new("RGB", (20, 20), "white")
-    found = find_duplicates(digests("a", "b", "a"), looks(white, white, white))
+    found = find_duplicates(digests("a", "b", "a"), thumbnails(white, white, white))
     assert found.clusters == ((0, 2),)
 
 
-def test_a_thousand_copies_make_a_thousand_pairs_less_one():
-    same = looks(picture(4)).repeat(1000, axis=0)
+def test_1000_near_duplicates_are_999_pairs():
+    same = thumbnails(picture(4)).repeat(1000, axis=0)
     found = find_duplicates(tuple(str(number).encode() for number in range(1000)), same)
     assert len(found.pairs) == 999 and len(found.clusters[0]) == 1000
 

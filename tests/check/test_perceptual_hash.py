@@ -1,4 +1,4 @@
-"""The perceptual hash and the search: what is the same picture, and that no near hash is missed."""
+"""The perceptual hash and the search for similar hashes, which misses none."""
 
 import io
 
@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from verydeep.check.duplicates import LEAST_SIMILARITY
-from verydeep.check.perceptual_hash import NEAR, blank, near, perceptual_hashes, similarity, thumbnail, turned
+from verydeep.check.duplicates import MIN_SIMILARITY
+from verydeep.check.perceptual_hash import (
+    MAX_DISTANCE,
+    is_blank,
+    near_pairs,
+    orientations,
+    perceptual_hashes,
+    similarity,
+    thumbnail,
+)
 
 from ..data.pictures import picture
 
@@ -30,61 +38,61 @@ SAME = {
 
 
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
-def test_a_picture_saved_otherwise_is_near_and_alike(change):
+def test_a_changed_copy_has_a_near_hash_and_a_similar_thumbnail(change):
     pictures = [picture(seed) for seed in range(40)]
     before = np.stack([thumbnail(image) for image in pictures])
     after = np.stack([thumbnail(change(image)) for image in pictures])
     bits = np.bitwise_count(perceptual_hashes(before) ^ perceptual_hashes(after))
-    assert (bits <= NEAR).mean() > 0.97
-    assert similarity(before, after).min() > LEAST_SIMILARITY
+    assert (bits <= MAX_DISTANCE).mean() > 0.97
+    assert similarity(before, after).min() > MIN_SIMILARITY
 
 
-def test_other_pictures_are_far_and_unlike():
-    looks = np.stack([thumbnail(picture(seed)) for seed in range(200)])
-    hashes = perceptual_hashes(looks)
+def test_different_images_have_distant_hashes_and_different_thumbnails():
+    thumbnails = np.stack([thumbnail(picture(seed)) for seed in range(200)])
+    hashes = perceptual_hashes(thumbnails)
     bits = np.bitwise_count(hashes[:, None] ^ hashes)[np.triu_indices(200, 1)]
-    assert 28 < bits.mean() < 36  # of 64: as coins fall
-    assert bits.min() > NEAR
-    assert similarity(looks[:-1], looks[1:]).max() < 0.8
+    assert 28 < bits.mean() < 36  # of 64 random bits
+    assert bits.min() > MAX_DISTANCE
+    assert similarity(thumbnails[:-1], thumbnails[1:]).max() < 0.8
 
 
 @pytest.mark.parametrize("bits", [0, 3, 7, 11])
-def test_the_search_finds_what_comparing_all_finds(bits):
+def test_the_search_finds_the_same_pairs_as_comparing_all(bits):
     random = np.random.default_rng(bits)
     hashes = random.integers(0, 2**63, 600, dtype=np.uint64)
     flips = np.uint64(1) << random.integers(0, 63, (300, 8), dtype=np.uint64)
     hashes[300:] = hashes[:300] ^ np.bitwise_xor.reduce(flips, axis=1)
-    found = {(int(i), int(j)) for first, second in near(hashes, hashes, bits)
+    found = {(int(i), int(j)) for first, second in near_pairs(hashes, hashes, bits)
              for i, j in zip(first, second, strict=True)}  # fmt: skip
     close = np.bitwise_count(hashes[:, None] ^ hashes) <= bits
     assert found == {(i, j) for i, j in np.argwhere(close).tolist() if i < j}
 
 
-def test_the_search_is_the_same_in_small_portions(monkeypatch):
+def test_the_search_does_not_depend_on_the_chunk_size(monkeypatch):
     hashes = np.random.default_rng(0).integers(0, 50, 500, dtype=np.uint64)  # crowded buckets
-    whole = {tuple(pair) for portion in near(hashes, hashes, 3) for pair in np.stack(portion, 1).tolist()}
-    monkeypatch.setattr("verydeep.check.perceptual_hash._AT_ONCE", 7)
-    parts = list(near(hashes, hashes, 3))
-    assert {tuple(pair) for portion in parts for pair in np.stack(portion, 1).tolist()} == whole
+    whole = {tuple(pair) for chunk in near_pairs(hashes, hashes, 3) for pair in np.stack(chunk, 1).tolist()}
+    monkeypatch.setattr("verydeep.check.perceptual_hash._CHUNK", 7)
+    chunks = list(near_pairs(hashes, hashes, 3))
+    assert {tuple(pair) for chunk in chunks for pair in np.stack(chunk, 1).tolist()} == whole
 
 
-def test_the_eight_ways_to_turn_are_named_and_all_different():
-    looks = np.stack([thumbnail(picture(1))])
-    ways = dict(turned(looks))
-    assert next(iter(ways)) == "" and "mirrored" in ways and "turned by 180°" in ways
-    assert len({facing.tobytes() for facing in ways.values()}) == 8
+def test_the_eight_orientations_have_names_and_are_all_different():
+    thumbnails = np.stack([thumbnail(picture(1))])
+    versions = dict(orientations(thumbnails))
+    assert next(iter(versions)) == "" and "mirrored" in versions and "rotated by 180°" in versions
+    assert len({each.tobytes() for each in versions.values()}) == 8
     mirrored = thumbnail(picture(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT))[None]
-    assert similarity(ways["mirrored"], mirrored)[0] > 0.97
+    assert similarity(versions["mirrored"], mirrored)[0] > 0.97
 
 
-def test_colors_count_where_both_have_them():
+def test_colors_are_compared_if_both_images_have_them():
     red, blue = (Image.new("RGB", (64, 64), "white") for _ in range(2))
     red.paste("red", (16, 16, 48, 48))
     blue.paste("blue", (16, 16, 48, 48))
     assert similarity(thumbnail(red)[None], thumbnail(blue)[None])[0] < 0.6
 
 
-def test_images_of_one_shade_are_blank():
-    looks = np.stack([thumbnail(Image.new("RGB", (5, 5), "red")), thumbnail(picture(0))])
-    assert blank(looks).tolist() == [True, False]
-    assert similarity(looks[:1], looks[:1])[0] == 0
+def test_images_of_a_single_color_are_blank():
+    thumbnails = np.stack([thumbnail(Image.new("RGB", (5, 5), "red")), thumbnail(picture(0))])
+    assert is_blank(thumbnails).tolist() == [True, False]
+    assert similarity(thumbnails[:1], thumbnails[:1])[0] == 0

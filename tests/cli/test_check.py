@@ -1,4 +1,4 @@
-"""``verydeep data check`` as a user calls it."""
+"""The command ``verydeep data check``."""
 
 import json
 
@@ -11,7 +11,7 @@ from verydeep.cli.main import main
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes of twenty pictures."""
+    """Two classes of twenty images."""
     for number in range(40):
         coarse = np.random.default_rng(number).integers(0, 256, (6, 6, 3), dtype=np.uint8)
         path = tmp_path / "set" / f"class {number % 2}" / f"{number}.png"
@@ -20,14 +20,14 @@ def folder(tmp_path):
     return tmp_path / "set"
 
 
-def test_a_sound_folder_exits_with_0_and_a_page_is_written(verydeep, folder, tmp_path):
+def test_a_clean_folder_exits_with_0_and_a_page_is_written(verydeep, folder, tmp_path):
     done = verydeep("data", "check", folder, "--out", tmp_path / "check.html")
     assert done.returncode == 0, done.stderr
-    assert "Nothing is wrong" in done.stdout and "check.html" in done.stderr
+    assert "No data quality issues" in done.stdout and "check.html" in done.stderr
     assert "<!DOCTYPE html>" in (tmp_path / "check.html").read_text(encoding="utf-8")
 
 
-def test_damage_exits_with_1_and_json_has_it(verydeep, folder):
+def test_an_unreadable_file_exits_with_1_and_is_in_the_json(verydeep, folder):
     (folder / "class 0" / "0.png").write_bytes(b"")
     done = verydeep("data", "check", folder, "--json")
     assert done.returncode == 1, done.stderr
@@ -37,15 +37,15 @@ def test_damage_exits_with_1_and_json_has_it(verydeep, folder):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("nowhere",), "nowhere is no folder"),
-        (("FOLDER", "--out", "page.pdf"), "page.pdf is no .html"),
-        (("FOLDER", "--group-by", "photo_("), "no regular expression"),
+        (("nowhere",), "nowhere is not a folder"),
+        (("FOLDER", "--out", "page.pdf"), "page.pdf is not an .html file"),
+        (("FOLDER", "--group-by", "photo_("), "not a regular expression"),
         (("FOLDER", "--similarity", "2"), "expected 0.5 to 1"),
     ],
 )
-def test_mistakes_are_named(folder, capsys, arguments, said):
+def test_wrong_arguments_exit_with_2(folder, capsys, arguments, message):
     given = [text.replace("FOLDER", str(folder)) for text in arguments]
     assert main(["data", "check", *given]) == 2
-    assert said in " ".join(capsys.readouterr().err.split())
+    assert message in " ".join(capsys.readouterr().err.split())

@@ -73,7 +73,7 @@ def test_similar_finds_the_same_kind_from_a_folder_and_from_vectors(verydeep, fe
         (("embed", "RUN", "FOLDER", "--layer", "relu9_9"), "has no layer 'relu9_9'. Did you mean"),
         (("embed", "RUN", "FOLDER", "--out", "v.csv"), "v.csv is neither .npz nor .parquet"),
         (("embed", "nowhere", "FOLDER"), "there is no checkpoint at nowhere"),
-        (("similar", "RUN", "FOLDER", "no.png"), "no.png is not there"),
+        (("similar", "RUN", "FOLDER", "no.png"), "no.png does not exist"),
         (("similar", "RUN", "FOLDER", "FOLDER/broken.jpg"), "broken.jpg"),
         (("similar", "RUN", "FOLDER", "no.png", "--out", "sheet.pdf"), "neither .png nor .html"),
         (("similar", "RUN", "FOLDER", "no.png", "--count", "0"), "--count is 0"),

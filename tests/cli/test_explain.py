@@ -72,7 +72,7 @@ def test_patches_and_filters(verydeep, trained, photos, tmp_path):
         (("RUN", "PHOTOS/a", "--layer", "relu1_1", "--method", "smoothgrad"), "looks at the image and at no"),
         (("RUN", "PHOTOS/a", "--patches", "--class", "zebra"), "--class is for heat maps"),
         (("nowhere", "PHOTOS"), "there is no checkpoint at nowhere"),
-        (("RUN", "no.png"), "no.png is not there"),
+        (("RUN", "no.png"), "no.png does not exist"),
     ],
 )
 def test_mistakes_are_named_and_nothing_is_written(

@@ -50,7 +50,7 @@ def test_flags_come_before_the_recipe(verydeep, recipe, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("train", "mnist"), "known are fashion-mnist"),
+        (("train", "mnist"), "expected one of fashion-mnist"),
         (("train", "synthetic", "--recipe", "fats"), "Did you mean fast?"),
         (("train", "synthetic", "--epochs", "0"), "epochs is 0: input should be greater than 0"),
         (("train", "synthetic", "--model", "vgg17"), "Did you mean vgg1"),

@@ -88,7 +88,7 @@ def test_evaluate_goes_on_past_a_broken_file(here, trained, shapes, tmp_path):
     shutil.copytree(shapes, tmp_path / "shapes")
     (tmp_path / "shapes" / "ring" / "broken.png").write_bytes(b"no image")
     done = here("evaluate", trained, tmp_path / "shapes")
-    assert done.returncode == 1 and "broken.png is no image of a known kind" in done.stderr
+    assert done.returncode == 1 and "broken.png is not an image of a known format" in done.stderr
     assert "on 90 images" in done.stdout
 
 
@@ -150,7 +150,10 @@ def test_data_of_other_classes_is_refused(here, trained, folder, tmp_path):
     (tmp_path / "cat").mkdir()
     shutil.copy(folder / "color.png", tmp_path / "cat")
     failed = here("evaluate", trained, tmp_path)
-    assert failed.returncode == 2 and "has images of cat; the network knows circle, square" in failed.stderr
+    assert (
+        failed.returncode == 2
+        and "has images of cat; the network's classes are circle, square" in failed.stderr
+    )
 
 
 def test_evaluate_prints_a_table(verydeep, trained):
@@ -189,7 +192,7 @@ def test_transparent_images_are_said_to_lie_on_white_once(verydeep, trained, tmp
     Image.new("RGBA", (8, 8), (200, 100, 50, 255)).save(tmp_path / "opaque.png")
     done = verydeep("predict", trained, tmp_path)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 4
-    assert done.stderr.count("white is laid below") == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.count("composited on white") == 1 and len(done.stderr.splitlines()) == 1
     assert not verydeep("predict", trained, tmp_path / "opaque.png").stderr
 
 

@@ -56,7 +56,7 @@ def test_get_copies_to_a_file_or_folder(verydeep, site, local_site, tmp_path, ou
     [
         ("vgg61", None, {}, "no published weights with the name 'vgg61'. Did you mean vgg1"),
         ("vgg16.keras_notop", b"\0" * 58_889_256, {}, "expected md5 6d6bbae143d832006294945121d1f1fc, got"),
-        ("vgg16.keras_notop", b"truncated", {}, "expected 58,889,256 bytes, 9 are offered"),
+        ("vgg16.keras_notop", b"truncated", {}, "expected 58,889,256 bytes, the server has 9"),
         ("vgg16.keras_notop", None, {}, "the server answered 404 Not Found"),
         ("vgg16.keras_notop", None, {"VERYDEEP_OFFLINE": "1"}, "because VERYDEEP_OFFLINE is set"),
     ],
@@ -72,10 +72,8 @@ def test_a_failed_download_is_one_message_and_exits_with_2(
     assert failed.returncode == 2 and not failed.stdout
     assert message in failed.stderr and "Traceback" not in failed.stderr
     if name != "vgg61":
-        assert (
-            f"may be put into {local_site['VERYDEEP_CACHE']}/weights/{name}; they are checked."
-            in failed.stderr
-        )
+        folder = f"{local_site['VERYDEEP_CACHE']}/weights/{name}"
+        assert f"into {folder} yourself; their checksums are verified." in failed.stderr
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Augmentation on tensors: exact facts about flips, shifts and cutouts; and the one normalization."""
+"""Data augmentation of tensors (flip, shift, cutout), and normalization."""
 
 import pytest
 import torch
@@ -6,10 +6,17 @@ from PIL import Image
 from torch.nn import functional
 
 from verydeep.architecture.preprocess import CAFFE, IMAGENET, Preprocess
-from verydeep.data.augment import AugmentConfig, alternating_flip, augment, cutout, random_flip, shift
+from verydeep.data.augment import (
+    AugmentConfig,
+    alternating_flip,
+    augment,
+    cutout,
+    random_horizontal_flip,
+    shift,
+)
 from verydeep.data.batches import generator
 from verydeep.data.decode import decode
-from verydeep.data.normalize import crop_to, normalize, standardize
+from verydeep.data.normalize import normalize, resize_and_crop, standardize
 from verydeep.errors import ShapeError
 
 COUNT = 400
@@ -17,19 +24,19 @@ IMAGES = torch.randint(1, 256, (COUNT, 3, 6, 8), generator=generator(0)).to(torc
 INDICES = torch.arange(COUNT)
 
 
-def is_mirrored(after: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-    mirrored = (after == before.flip(-1)).flatten(1).all(1)
-    assert (mirrored | (after == before).flatten(1).all(1)).all()  # either one or the other
-    return mirrored
+def is_flipped(after: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+    flipped = (after == before.flip(-1)).flatten(1).all(1)
+    assert (flipped | (after == before).flatten(1).all(1)).all()  # either one or the other
+    return flipped
 
 
-def test_alternating_flip_shows_each_image_both_ways_in_any_two_epochs():
-    seen = [is_mirrored(alternating_flip(IMAGES, INDICES, epoch), IMAGES) for epoch in range(4)]
-    assert seen[0].equal(~seen[1]) and seen[0].equal(seen[2]) and seen[1].equal(seen[3])
+def test_alternating_flip_flips_each_image_in_one_of_two_consecutive_epochs():
+    masks = [is_flipped(alternating_flip(IMAGES, INDICES, epoch), IMAGES) for epoch in range(4)]
+    assert masks[0].equal(~masks[1]) and masks[0].equal(masks[2]) and masks[1].equal(masks[3])
 
 
-def test_alternating_flip_starts_with_about_half_and_no_pattern():
-    bits = is_mirrored(alternating_flip(IMAGES, INDICES, 0), IMAGES).double()
+def test_alternating_flip_starts_with_about_half_of_the_images_and_no_pattern():
+    bits = is_flipped(alternating_flip(IMAGES, INDICES, 0), IMAGES).double()
     assert abs(bits.mean() - 0.5) < 4 * 0.5 / COUNT**0.5
     for lag in (1, 2, 4, 8):  # neighbors agree as often as not
         assert abs((bits[lag:] == bits[:-lag]).double().mean() - 0.5) < 0.1
@@ -40,13 +47,13 @@ def test_alternating_flip_depends_on_the_index_not_on_the_batch():
     assert alternating_flip(IMAGES[chosen], chosen, 5).equal(alternating_flip(IMAGES, INDICES, 5)[chosen])
 
 
-def test_random_flip_mirrors_about_half():
-    mirrored = is_mirrored(random_flip(IMAGES, generator(1)), IMAGES)
-    assert abs(mirrored.double().mean() - 0.5) < 0.1
+def test_random_horizontal_flip_flips_about_half():
+    flipped = is_flipped(random_horizontal_flip(IMAGES, generator(1)), IMAGES)
+    assert abs(flipped.double().mean() - 0.5) < 0.1
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 4])
-def test_shift_is_a_slice_of_the_image_padded_by_reflection(pixels):
+def test_shift_is_a_crop_of_the_reflection_padded_image(pixels):
     shifted = shift(IMAGES, pixels, generator(2))
     padded = functional.pad(IMAGES.float(), (pixels,) * 4, mode="reflect").to(torch.uint8)
     slices = padded.unfold(2, 6, 1).unfold(3, 8, 1)  # (count, 3, 2 * pixels + 1, 2 * pixels + 1, 6, 8)
@@ -60,31 +67,31 @@ def test_a_shift_of_zero_changes_nothing():
     assert shift(IMAGES, 0, generator(0)).equal(IMAGES)
 
 
-def test_cutout_blackens_one_square_an_image():
+def test_cutout_sets_one_square_of_each_image_to_zero():
     kept = cutout(IMAGES, 3, generator(3)) == IMAGES
     assert (~kept).flatten(2).sum(2).eq(9).all()
     rows, columns = (~kept).any(3).sum(2), (~kept).any(2).sum(2)
     assert rows.eq(3).all() and columns.eq(3).all()
-    assert len((~kept)[:, 0].flatten(1).unique(dim=0)) == (6 - 3 + 1) * (8 - 3 + 1)  # every place it fits in
+    assert len((~kept)[:, 0].flatten(1).unique(dim=0)) == (6 - 3 + 1) * (8 - 3 + 1)  # every position
 
 
 @pytest.mark.parametrize("transform", [shift, cutout])
-def test_what_does_not_fit_the_images_is_refused(transform):
-    with pytest.raises(ShapeError, match="9 px was asked for 6 x 8 images"):
+def test_a_size_that_does_not_fit_the_images_is_an_error(transform):
+    with pytest.raises(ShapeError, match="px for 6 x 8 images, got 9"):
         transform(IMAGES, 9, generator(0))
 
 
 CONFIG = AugmentConfig(flip="random", shift=2, cutout=3)
 
 
-def test_the_generator_is_the_only_source_of_chance():
+def test_the_generator_is_the_only_source_of_randomness():
     first = augment(IMAGES, INDICES, 0, CONFIG, generator(4))
     torch.rand(1)
     assert augment(IMAGES, INDICES, 0, CONFIG, generator(4)).equal(first)
     assert not augment(IMAGES, INDICES, 0, CONFIG, generator(5)).equal(first)
 
 
-def test_augment_applies_what_the_config_asks_for_in_order():
+def test_augment_applies_the_fields_of_the_config_in_order():
     assert augment(IMAGES, INDICES, 0, AugmentConfig(), generator(0)).equal(IMAGES)
     config = AugmentConfig(flip="alternating", shift=1, cutout=2)
     stream = generator(6)
@@ -93,7 +100,7 @@ def test_augment_applies_what_the_config_asks_for_in_order():
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.bfloat16])
-def test_augmentation_keeps_type_and_shape(dtype):
+def test_augmentation_keeps_dtype_and_shape(dtype):
     images = IMAGES.to(dtype)
     changed = augment(images, INDICES, 0, CONFIG, generator(7))
     assert (changed.dtype, changed.shape) == (dtype, images.shape)
@@ -107,7 +114,7 @@ def test_a_cpu_generator_gives_the_same_images_on_every_device():
     assert changed.cpu().equal(augment(IMAGES, INDICES, 1, CONFIG, generator(8)))
 
 
-def test_normalized_pixels_have_mean_zero_and_deviation_one():
+def test_normalized_images_have_mean_0_and_standard_deviation_1():
     gray = IMAGES[:, :1]
     values = gray.double() / 255
     preprocess = Preprocess(
@@ -117,24 +124,24 @@ def test_normalized_pixels_have_mean_zero_and_deviation_one():
     assert abs(images.mean()) < 1e-6 and abs(images.std(correction=0) - 1) < 1e-6
 
 
-def test_normalize_does_as_torchvision():
+def test_normalize_matches_torchvision():
     black, white = (torch.full((1, 3, 1, 1), value, dtype=torch.uint8) for value in (0, 255))
     assert normalize(black, IMAGENET).flatten().tolist() == pytest.approx([-2.117904, -2.035714, -1.804444])
     assert normalize(white, IMAGENET).flatten().tolist() == pytest.approx([2.248908, 2.428571, 2.64])
 
 
-def test_normalize_does_as_caffe():
+def test_normalize_matches_caffe():
     red = torch.tensor([255, 0, 0], dtype=torch.uint8)[None, :, None, None]
     assert normalize(red, CAFFE).flatten().tolist() == pytest.approx([-103.939, -116.779, 255 - 123.68])
 
 
-def test_normalize_refuses_other_channels():
-    with pytest.raises(ShapeError, match="images have 1 channels; this preprocessing is for 3"):
+def test_another_number_of_channels_is_an_error():
+    with pytest.raises(ShapeError, match="images have 1 channels; this preprocessing needs 3"):
         normalize(IMAGES[:, :1], IMAGENET)
 
 
 @pytest.mark.parametrize("preprocess", [IMAGENET, CAFFE])
-def test_images_from_0_to_1_are_normalized_as_pixels_are(preprocess):
+def test_standardize_matches_normalize(preprocess):
     pixels = torch.randint(256, (2, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     expected = normalize(pixels, preprocess)
     torch.testing.assert_close(standardize(pixels / 255, preprocess), expected, rtol=1e-5, atol=1e-4)
@@ -143,15 +150,17 @@ def test_images_from_0_to_1_are_normalized_as_pixels_are(preprocess):
 
 
 @pytest.mark.parametrize(("height", "width"), [(30, 20), (20, 31), (11, 11), (9, 12)])
-def test_tensors_are_cropped_as_files_are_decoded(height, width, tmp_path):
+def test_tensors_are_resized_and_cropped_as_files_are(height, width, tmp_path):
     preprocess = Preprocess(size=10, resize=12, mean=(0.0,) * 3, std=(1.0,) * 3)
     pixels = torch.randint(256, (3, height, width), generator=generator(0)).to(torch.uint8)
     Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / "image.png")
     expected = decode(tmp_path / "image.png", preprocess)
-    (cropped,) = crop_to(pixels[None], preprocess)
-    assert (cropped.int() - expected.int()).abs().max() <= 1  # Pillow and torch round a level apart
+    (cropped,) = resize_and_crop(pixels[None], preprocess)
+    assert (
+        cropped.int() - expected.int()
+    ).abs().max() <= 1  # Pillow and torch round differently by one level
 
 
-def test_images_of_the_networks_own_size_pass_as_they_are():
+def test_images_of_the_input_size_are_returned_unchanged():
     images = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
-    assert crop_to(images, IMAGENET) is images
+    assert resize_and_crop(images, IMAGENET) is images

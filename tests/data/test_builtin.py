@@ -1,4 +1,4 @@
-"""The data sets that have a name."""
+"""The built-in data sets."""
 
 import gzip
 import hashlib
@@ -17,8 +17,10 @@ from verydeep.errors import DataError
     ("name", "hint"),
     [("fashion-mnits", "Did you mean fashion-mnist"), ("cifar1o", "Did you mean cifar10"), ("zebra", r"$")],
 )
-def test_an_unknown_name_is_told_the_known_ones(name, hint):
-    with pytest.raises(DataError, match=f"known are fashion-mnist, cifar10, cifar100, synthetic.*{hint}"):
+def test_an_unknown_name_is_an_error_that_lists_the_known_names(name, hint):
+    with pytest.raises(
+        DataError, match=f"expected one of fashion-mnist, cifar10, cifar100, synthetic.*{hint}"
+    ):
         load_dataset(name)
 
 
@@ -37,8 +39,8 @@ def test_synthetic_needs_no_cache(tmp_path, monkeypatch):
     assert not (tmp_path / "nothing").exists()
 
 
-def test_a_source_is_a_value_of_ones_own(site, tmp_path):
-    """A small Fashion-MNIST, served here under fingerprints of its own."""
+def test_your_own_published_data_set_can_be_loaded(site, tmp_path):
+    """A small Fashion-MNIST, served here with its own checksums."""
     contents = {
         "train-images-idx3-ubyte.gz": b"\0\0\x08\3" + bytes([0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 50, 60]),
         "train-labels-idx1-ubyte.gz": b"\0\0\x08\1" + bytes([0, 0, 0, 2, 9, 1]),
@@ -52,15 +54,15 @@ def test_a_source_is_a_value_of_ones_own(site, tmp_path):
         PublishedFile(name, Checksum(f"md5:{hashlib.md5(content).hexdigest()}"))
         for name, content in packed.items()
     )
-    told = []
+    calls = []
     source = replace(FASHION_MNIST, files=files, addresses=(site.address,), package=None)
-    data = load(source, tmp_path, progress=lambda *numbers: told.append(numbers))
+    data = load(source, tmp_path, progress=lambda *numbers: calls.append(numbers))
     assert data.train.pixels.flatten().tolist() == [50, 60]
     assert data.train.labels.tolist() == [9, 1] and data.test.labels.tolist() == [5]
-    assert {total for _, total in told} == {len(content) for content in packed.values()}
+    assert {total for _, total in calls} == {len(content) for content in packed.values()}
 
 
-def test_the_table_names_what_the_readers_read():
+def test_the_table_has_the_files_that_the_readers_read():
     assert [file.name for file in CIFAR100.files] == ["cifar-100-binary.tar.gz"]
     for source in SOURCES.values():
         for file in source.files:
@@ -71,7 +73,7 @@ def test_the_table_names_what_the_readers_read():
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_fashion_mnist_is_as_its_authors_say():  # Xiao, Rasul and Vollgraf 2017, section 2
+def test_fashion_mnist_has_the_published_sizes():  # Xiao, Rasul and Vollgraf 2017, section 2
     data = load_dataset("fashion-mnist")
     assert data.train.pixels.shape == (60_000, 1, 28, 28) and data.test.pixels.shape == (10_000, 1, 28, 28)
     assert data.train.labels.bincount().tolist() == [6000] * 10

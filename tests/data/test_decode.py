@@ -1,4 +1,4 @@
-"""Image files of every common kind: the right pixels, or an error that names the file and the reason."""
+"""Image files of the common formats: the right pixels, or an error with the file and the reason."""
 
 import io
 import struct
@@ -36,7 +36,7 @@ def almost(pixels: torch.Tensor, expected: torch.Tensor, tolerance: int) -> bool
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
-def test_lossless_files_give_their_exact_pixels(kind):
+def test_lossless_files_have_their_exact_pixels(kind):
     pixels = decode(file(Image.fromarray(PIXELS), kind), COLOR)
     assert pixels.permute(1, 2, 0).tolist() == PIXELS.tolist()
 
@@ -44,29 +44,29 @@ def test_lossless_files_give_their_exact_pixels(kind):
 @pytest.mark.parametrize(
     ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGB"), ("GIF", "RGB")]
 )
-def test_other_files_give_almost_their_pixels(kind, mode):
+def test_other_files_have_almost_their_pixels(kind, mode):
     assert almost(decode(file(FLAT.convert(mode), kind), COLOR), flat(200, 100, 50), tolerance=6)
 
 
-def test_a_path_and_its_bytes_give_the_same(tmp_path):
+def test_a_path_and_its_bytes_have_the_same_pixels(tmp_path):
     path = tmp_path / "image.png"
     path.write_bytes(file(Image.fromarray(PIXELS)))
     assert decode(path, COLOR).equal(decode(str(path), COLOR))
     assert decode(path, COLOR).equal(decode(path.read_bytes(), COLOR))
 
 
-def test_color_becomes_gray_by_luminance_and_gray_three_equal_channels():
+def test_color_is_converted_to_luminance_and_gray_to_three_equal_channels():
     assert decode(file(FLAT), GRAY).equal(flat(124))  # ITU-R 601: 0.299 * 200 + 0.587 * 100 + 0.114 * 50
     assert decode(file(Image.new("L", (8, 8), 77)), COLOR).equal(flat(77, 77, 77))
 
 
-def test_black_and_white_keeps_both():
+def test_black_and_white_stay_black_and_white():
     assert decode(file(Image.new("1", (8, 8), 1)), GRAY).equal(flat(255))
     assert decode(file(Image.new("1", (8, 8), 0)), GRAY).equal(flat(0))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
-def test_16_bit_gray_is_scaled_and_not_cut(kind):
+def test_16_bit_gray_is_scaled_and_not_clipped(kind):
     values = np.array([0, 128, 129, 257, 25_700, 65_407, 65_535, 30_000] * 8, dtype=np.uint16).reshape(8, 8)
     expected = [0, 0, 1, 1, 100, 255, 255, 117]
     assert decode(file(Image.fromarray(values), kind), GRAY)[0, 0].tolist() == expected
@@ -74,20 +74,20 @@ def test_16_bit_gray_is_scaled_and_not_cut(kind):
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_pixels_without_a_known_white_are_refused(mode):
-    with pytest.raises(DataError, match=r"image of \d+ bytes has .* whose white is not known"):
+def test_32_bit_pixels_are_an_error(mode):
+    with pytest.raises(DataError, match=r"image of \d+ bytes has .* with an unknown value range"):
         decode(file(Image.new(mode, (8, 8)), "TIFF"), GRAY)
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [(0, (255, 255, 255)), (255, (200, 100, 50))])
-def test_transparent_is_white(alpha, expected):
+def test_transparent_pixels_are_white(alpha, expected):
     image = FLAT.copy()
     image.putalpha(alpha)
     assert decode(file(image), COLOR).equal(flat(*expected))
 
 
 def png_of_16_bits(values: np.ndarray, color_type: int) -> bytes:
-    """As PNG's specification has it (W3C, third edition, sections 5 and 11.2), as Pillow writes only gray."""
+    """A PNG by its specification (W3C, third edition, sections 5 and 11.2): Pillow writes only gray ones."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = zlib.crc32(kind + content).to_bytes(4, "big")
@@ -106,7 +106,7 @@ def test_16_bit_color_keeps_its_upper_8_bits():
     assert pixels.permute(1, 2, 0).tolist() == (values >> 8).tolist()
 
 
-def test_16_bit_alpha_is_laid_on_white():
+def test_16_bit_alpha_is_composited_on_white():
     values = np.zeros((8, 8, 4), dtype=np.uint16)
     values[:4, :, 3] = 65_535
     pixels = decode(png_of_16_bits(values, color_type=6), GRAY)
@@ -114,31 +114,31 @@ def test_16_bit_alpha_is_laid_on_white():
     assert decode(png_of_16_bits(values[..., 2:], color_type=4), GRAY).equal(pixels)
 
 
-def test_inverted_cmyk_of_adobe_is_turned_back():
-    """Adobe's JPEGs say 255 for no ink, with a mark of theirs; other programs leave the mark away."""
+def test_inverted_cmyk_of_adobe_is_inverted_back():
+    """Adobe's JPEGs use 255 for no ink, and have an Adobe marker; other programs write no marker."""
     content = file(FLAT.convert("CMYK"), "JPEG", quality=95)
-    mark = content.index(b"Adobe") - 4
-    plain = content[:mark] + content[mark + 16 :]
+    marker = content.index(b"Adobe") - 4
+    plain = content[:marker] + content[marker + 16 :]
     assert b"Adobe" not in plain
     for each in (content, plain):
         assert almost(decode(each, COLOR), flat(200, 100, 50), tolerance=3)
 
 
-def test_ink_of_a_tiff_becomes_color():
+def test_a_cmyk_tiff_is_converted_to_color():
     assert almost(decode(file(FLAT.convert("CMYK"), "TIFF"), COLOR), flat(200, 100, 50), tolerance=1)
 
 
-def test_a_photograph_is_turned_upright_and_not_stretched():
+def test_a_photo_is_rotated_upright_and_keeps_its_aspect_ratio():
     image = Image.new("RGB", (64, 32), (10, 20, 30))
     image.paste((250, 250, 250), (0, 0, 32, 32))
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter: what is stored on the left is the top
+    exif[0x0112] = 6  # rotated by 90°: the stored left side is the top
     pixels = decode(file(image, "JPEG", exif=exif, quality=95), COLOR)
     assert almost(pixels[:, :3], torch.tensor(250), 8) and almost(pixels[2, 5:], torch.tensor(30), 8)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_of_many_frames_the_first_is_taken(kind):
+def test_the_first_of_several_frames_is_used(kind):
     frames = [Image.new("RGB", (8, 8), (shade, shade, shade)) for shade in (10, 200)]
     content = file(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
     with Image.open(io.BytesIO(content)) as opened:
@@ -153,7 +153,7 @@ def test_one_pixel_fills_the_image(kind):
 
 
 @pytest.mark.slow
-def test_an_image_of_the_limit_is_decoded():
+def test_an_image_at_the_pixel_limit_is_decoded():
     assert decode(file(Image.new("L", (10_000, 10_000), 9), "TIFF"), GRAY).equal(flat(9))
 
 
@@ -161,8 +161,8 @@ def test_an_image_of_the_limit_is_decoded():
     ("size", "decoded"),
     [((1600, 1200), (800, 600)), ((1201, 1603), (1201, 1603)), ((4104, 4104), (513, 513))],
 )
-def test_a_large_jpeg_is_decoded_small_with_almost_the_same_pixels(size, decoded):
-    """The whole decoding is that of the same pixels in a file that can only be decoded whole."""
+def test_a_large_jpeg_is_decoded_at_a_smaller_size_with_almost_the_same_pixels(size, decoded):
+    """Full decoding is that of the same pixels in a format without reduced sizes."""
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]] / 40
     shades = 127 + 60 * np.sin(rows) + 60 * np.cos(columns) + RANDOM.normal(0, 10, rows.shape)
     image = Image.fromarray(shades.clip(0, 255).astype(np.uint8)).convert("RGB")
@@ -175,12 +175,12 @@ def test_a_large_jpeg_is_decoded_small_with_almost_the_same_pixels(size, decoded
     assert read_image(content).size == size
 
 
-def test_half_transparent_is_half_white():
+def test_half_transparent_black_is_gray():
     image = Image.merge("LA", [Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 128)])
     assert decode(file(image), GRAY).equal(flat(127))
 
 
-def test_a_transparent_color_of_a_palette_is_white():
+def test_a_transparent_palette_color_is_white():
     image = Image.new("P", (8, 8), 1)
     image.putpalette([10, 20, 30, 40, 50, 60])
     assert decode(file(image), COLOR).equal(flat(40, 50, 60))
@@ -189,7 +189,7 @@ def test_a_transparent_color_of_a_palette_is_white():
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_orientation_gives_the_same_upright_image(orientation):
+def test_every_exif_orientation_is_rotated_upright(orientation):
     stored = {
         1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
         4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90,
@@ -204,18 +204,18 @@ def test_every_exif_orientation_gives_the_same_upright_image(orientation):
 
 @pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 40), (4, 4), (5, 9), (300, 8), (8, 8)])
 @pytest.mark.parametrize("resize", [None, 10])
-def test_any_size_becomes_the_network_s(width, height, resize):
+def test_any_size_is_resized_to_the_input_size(width, height, resize):
     preprocess = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,), resize=resize)
     assert decode(file(Image.new("L", (width, height), 9)), preprocess).equal(flat(9))
 
 
-def test_the_center_is_kept():
+def test_the_center_is_cropped():
     image = Image.new("L", (24, 8), 0)
     image.paste(255, (8, 0, 16, 8))
     assert decode(file(image), GRAY).equal(flat(255))
 
 
-def test_shrinking_is_antialiased():
+def test_downscaling_is_antialiased():
     stripes = Image.fromarray(np.tile(np.array([[0, 255]], dtype=np.uint8), (64, 32)))
     middle = decode(file(stripes), GRAY)[0, :, 1:-1]
     assert almost(middle, torch.tensor(127), tolerance=2)
@@ -225,7 +225,7 @@ PHOTO = Image.fromarray(RANDOM.integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
-def test_a_truncated_file_is_an_error_that_names_it(tmp_path, kind):
+def test_a_truncated_file_is_an_error_with_its_name(tmp_path, kind):
     content = file(PHOTO, kind)
     path = tmp_path / f"cut.{kind.lower()}"
     for kept in (len(content) // 2, len(content) - len(content) // 5, 20):
@@ -237,33 +237,33 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path, kind):
 @pytest.mark.parametrize(
     "content", [b"", b"not an image", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 50]
 )
-def test_what_is_no_image_is_an_error_that_says_so(content):
+def test_a_file_that_is_not_an_image_is_an_error(content):
     with pytest.raises(DataError, match=f"image of {len(content)} bytes"):
         decode(content, COLOR)
 
 
-def test_a_missing_file_and_a_folder_are_errors_that_say_so(tmp_path):
-    with pytest.raises(DataError, match=r"a.png is not there"):
+def test_a_missing_file_and_a_folder_are_errors(tmp_path):
+    with pytest.raises(DataError, match=r"a.png does not exist"):
         decode(tmp_path / "a.png", COLOR)
     with pytest.raises(DataError, match="cannot be decoded"):
         decode(tmp_path, COLOR)
 
 
-def test_too_many_pixels_are_refused_before_they_are_decoded():
+def test_too_many_pixels_are_an_error_before_decoding():
     with pytest.raises(DataError, match=r"is 64 x 64 px, over the limit of 4,000"):
-        decode(file(PHOTO)[:200], COLOR, pixel_limit=4000)  # so short that decoding it would fail otherwise
+        decode(file(PHOTO)[:200], COLOR, pixel_limit=4000)  # truncated, so decoding it would fail
     assert decode(file(PHOTO), COLOR, pixel_limit=4096).shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize(("width", "height"), [(12_000, 9_000), (30_000, 30_000)])
-def test_a_bomb_is_refused(width, height):
+def test_a_decompression_bomb_is_an_error(width, height):
     header = b"P5 %d %d 255\n" % (width, height)
     with pytest.raises(DataError, match=r"over the limit|exceeds limit"):
         decode(header + b"\0" * 100, GRAY)
 
 
-def test_an_image_too_narrow_to_resize_is_refused():
-    with pytest.raises(DataError, match=r"is 3000 x 1 px, so narrow that it would be 24000 x 8 px"):
+def test_an_image_too_narrow_to_resize_is_an_error():
+    with pytest.raises(DataError, match=r"is 3000 x 1 px, too narrow: .* it would be 24000 x 8 px"):
         decode(file(Image.new("L", (3000, 1))), GRAY, pixel_limit=100_000)
 
 
@@ -281,41 +281,49 @@ def names(folder, files):
     return [file.relative_to(folder).as_posix() for file in files]
 
 
-def test_a_folder_gives_all_images_below_it(photos):
+def test_a_folder_is_searched_with_its_subfolders(photos):
     assert names(photos, image_files([str(photos)])) == ["[x].png", "a/1.jpg", "b/2.PNG", "c.webp"]
 
 
-def test_globs_and_files_are_taken_in_order_and_once(photos):
-    asked = [
+def test_globs_and_files_are_in_order_and_unique(photos):
+    paths = [
         f"{photos}/c.*",
         f"{photos}/**/*.jpg",
         f"{photos}/c.webp",
         f"{photos}/notes.txt",
         f"{photos}/[x].png",
     ]
-    assert names(photos, image_files(asked)) == ["c.webp", "a/1.jpg", "notes.txt", "[x].png"]
+    assert names(photos, image_files(paths)) == ["c.webp", "a/1.jpg", "notes.txt", "[x].png"]
 
 
 @pytest.mark.parametrize(
-    ("path", "words"),
-    [("absent.jpg", "absent.jpg is not there"), ("*.gif", "has no images"), ("folder.jpg", "has no images")],
+    ("path", "message"),
+    [
+        ("absent.jpg", "absent.jpg does not exist"),
+        ("*.gif", "has no images"),
+        ("folder.jpg", "has no images"),
+    ],
 )
-def test_what_names_no_image_is_an_error_that_says_so(photos, path, words):
-    with pytest.raises(DataError, match=words):
+def test_a_path_without_images_is_an_error(photos, path, message):
+    with pytest.raises(DataError, match=message):
         image_files([f"{photos}/{path}"])
 
 
 @pytest.mark.parametrize("read", [lambda folder: image_files([folder]), read_folder])
-def test_a_folder_of_other_files_is_told_what_they_are(tmp_path, read):
+def test_a_folder_without_images_is_an_error_that_lists_its_files(tmp_path, read):
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     with pytest.raises(DataError, match=r"There are 1 \.heic\. Save HEIC photos as JPEG first"):
         read(tmp_path)
 
 
-def test_the_short_side_is_read_from_the_header_alone(tmp_path):
+def test_the_short_side_is_read_from_the_header(tmp_path):
     Image.new("RGB", (300, 200)).save(tmp_path / "wide.jpg")
     whole = (tmp_path / "wide.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 2 // 3])
-    (tmp_path / "none.jpg").write_bytes(b"no image")
-    assert [short_side(tmp_path / name) for name in ("wide.jpg", "cut.jpg", "none.jpg")] == [200, 200, None]
+    (tmp_path / "truncated.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "none.jpg").write_bytes(b"not an image")
+    assert [short_side(tmp_path / name) for name in ("wide.jpg", "truncated.jpg", "none.jpg")] == [
+        200,
+        200,
+        None,
+    ]

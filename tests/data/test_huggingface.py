@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face's library, saved or in Parquet shards; our decoder sees the stored bytes."""
+"""Hugging Face data sets: saved, in Parquet shards, or from the Hub; their stored bytes are decoded by us."""
 
 import hashlib
 import io
@@ -53,22 +53,22 @@ def saved(tmp_path):
     return tmp_path / "cells"
 
 
-def test_a_saved_data_set_has_its_splits_classes_and_columns(saved):
+def test_a_saved_data_set_has_splits_classes_and_columns(saved):
     samples = grouped(read_samples(saved), "patient")
-    assert samples.classes == ("well", "ill")  # as its features have them, not as text has
+    assert samples.classes == ("well", "ill")  # in the order of its features, not sorted
     assert samples.labels.tolist() == [0, 1, 1, 1, 0]
     assert samples.parts == ("train",) * 3 + ("val",) * 2
     assert samples.names[3] == "validation/0" and str(samples.sources[3]) == f"{saved}/validation/0"
     assert samples.groups == ("0", "1", "2", "0", "1") and set(samples.columns) == {"patient"}
 
 
-def test_our_decoder_sees_the_stored_bytes_in_any_process(saved):
+def test_the_stored_bytes_are_read_in_any_process(saved):
     source = pickle.loads(pickle.dumps(read_samples(saved).sources[4]))
     assert source.read() == png_of_16_bits(257 * 101)
-    assert read_image(source).getpixel((0, 0)) == 101  # 16 bits, scaled and not cut
+    assert read_image(source).getpixel((0, 0)) == 101  # 16 bits, scaled and not clipped
 
 
-def test_parquet_shards_are_read_from_a_folder_and_one_by_one(tmp_path):
+def test_parquet_shards_are_read_from_a_folder_or_a_file(tmp_path):
     (tmp_path / "data").mkdir()
     table([1, 0]).to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
     table([1], first=50).to_parquet(tmp_path / "data" / "test-00000-of-00001.parquet")
@@ -81,7 +81,7 @@ def test_parquet_shards_are_read_from_a_folder_and_one_by_one(tmp_path):
     assert read_image(one.sources[0]).getpixel((0, 0)) == 50
 
 
-def test_numbers_without_names_are_classes_in_numeric_order(tmp_path):
+def test_integer_labels_are_classes_in_numeric_order(tmp_path):
     table([10, 9], kind=datasets.Value("int64")).save_to_disk(tmp_path / "cells")
     samples = read_samples(tmp_path / "cells")
     assert (samples.classes, samples.labels.tolist()) == (("9", "10"), [1, 0])
@@ -89,31 +89,31 @@ def test_numbers_without_names_are_classes_in_numeric_order(tmp_path):
     assert read_samples(f"{tmp_path / 'cells'}:patient").classes == ("0", "1")
 
 
-def test_faults_are_named(tmp_path, saved):
+def test_errors(tmp_path, saved):
     table([-1]).save_to_disk(tmp_path / "hidden")
     with pytest.raises(DataError, match=r"hidden: 0 has no label"):
         read_samples(tmp_path / "hidden")
     assert len(read_sources([tmp_path / "hidden"])) == 1
     table([0]).remove_columns("image").save_to_disk(tmp_path / "blind")
-    with pytest.raises(DataError, match=r"blind has no column of images; it has label \(ClassLabel\)"):
+    with pytest.raises(DataError, match=r"blind has no image column; it has label \(ClassLabel\)"):
         read_samples(tmp_path / "blind")
-    with pytest.raises(DataError, match=r"has no column of images 'label'"):
+    with pytest.raises(DataError, match=r"has no image column 'label'"):
         read_samples(f"{saved}:label,patient")
-    next((saved / "train").glob("*.arrow")).write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"cells is no whole data set"):
+    next((saved / "train").glob("*.arrow")).write_bytes(b"corrupt")
+    with pytest.raises(DataError, match=r"cells is not a complete data set"):
         read_samples(saved)
 
 
-def test_without_the_library_one_message_says_so(saved, monkeypatch):
+def test_without_the_library_the_error_says_how_to_install_it(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r"pip install 'verydeep\[datasets\]'"):
         read_samples(saved)
 
 
-def test_offline_nothing_is_asked_of_the_hub(monkeypatch):
+def test_offline_mode_makes_no_request_to_the_hub(monkeypatch):
     monkeypatch.setenv("VERYDEEP_OFFLINE", "1")
     with pytest.raises(
-        DownloadError, match="hf:someone/cells is not asked for, because VERYDEEP_OFFLINE is set"
+        DownloadError, match="hf:someone/cells is not downloaded, because VERYDEEP_OFFLINE is set"
     ):
         read_samples("hf:someone/cells")
 
@@ -123,7 +123,7 @@ SHARD = "data/train-00000-of-00001.parquet"
 
 
 class HubHandler(BaseHTTPRequestHandler):
-    """A hub that has someone/cells: the endpoints that datasets 5.2 asks."""
+    """A hub with someone/cells: the endpoints that datasets 5.2 uses."""
 
     def do_GET(self):
         content = self.server.shard
@@ -170,8 +170,8 @@ def hub(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_data_set_of_the_hub_is_fetched_and_read(hub, tmp_path):
-    """In a process of its own, since the library reads the hub's address when it is imported."""
+def test_a_data_set_of_the_hub_is_downloaded_and_read(hub, tmp_path):
+    """In another process, because the library reads the address of the Hub when it is imported."""
     code = (
         "from verydeep.data.open_images import read_samples\n"
         "samples = read_samples('hf:someone/cells')\n"
@@ -185,4 +185,4 @@ def test_a_data_set_of_the_hub_is_fetched_and_read(hub, tmp_path):
     } | {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "hf"), "no_proxy": "127.0.0.1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout == "('well', 'ill') [1, 0] (None, None) hf:someone/cells/0\n", done.stderr
-    assert "DownloadError: hf:someone/others could not be had from the hub" in done.stderr
+    assert "DownloadError: Could not download hf:someone/others from the Hub" in done.stderr

@@ -1,4 +1,4 @@
-"""Published formats, read from small files made here: the values, and what is refused in words."""
+"""The published file formats, read from small files created here: their values, and the errors."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ def write(path, content):
     return path
 
 
-def test_an_idx_file_gives_its_array(tmp_path):
+def test_an_idx_file_is_read_as_its_array(tmp_path):
     array = RANDOM.integers(0, 256, (3, 4, 5))
     assert read_idx(write(tmp_path / "a.gz", idx(array))).tolist() == array.tolist()
 
@@ -32,26 +32,26 @@ def test_an_idx_file_gives_its_array(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "an idx file of bytes starts with 00 00 08"),
+        (b"", "an idx file of bytes, which starts with 00 00 08"),
         (b"\x89PNG and more", "starts with 89 50 4e 47"),
         (b"\0\0\x0d\1\0\0\0\1abcd", "starts with 00 00 0d 01"),
-        (idx(np.zeros((2, 3)))[:-1], "holds 5 values; its header promises 2 x 3 = 6"),
-        (idx(np.zeros((2, 3))) + b"x", "holds 7 values"),
+        (idx(np.zeros((2, 3)))[:-1], "has 5 values; its header states 2 x 3 = 6"),
+        (idx(np.zeros((2, 3))) + b"x", "has 7 values"),
         (b"\0\0\x08\3\0\0\0\1", "ends within its header"),
     ],
 )
-def test_what_is_no_idx_file_is_refused(tmp_path, content, words):
+def test_a_file_that_is_not_an_idx_file_is_an_error(tmp_path, content, words):
     with pytest.raises(DataError, match=words):
         read_idx(write(tmp_path / "a.gz", content))
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda packed: packed[:-20], lambda packed: b"x" + packed, lambda packed: b""]
+    "corrupt", [lambda packed: packed[:-20], lambda packed: b"x" + packed, lambda packed: b""]
 )
-def test_what_is_no_whole_gzip_file_is_refused(tmp_path, spoil):
+def test_an_incomplete_gzip_file_is_an_error(tmp_path, corrupt):
     path = tmp_path / "a.gz"
-    path.write_bytes(spoil(gzip.compress(idx(RANDOM.integers(0, 256, (30, 30))))))
-    with pytest.raises(DataError, match=r"a.gz is no whole gzip file|a.gz starts with"):
+    path.write_bytes(corrupt(gzip.compress(idx(RANDOM.integers(0, 256, (30, 30))))))
+    with pytest.raises(DataError, match=r"a.gz is not a complete gzip file|a.gz starts with"):
         read_idx(path)
 
 
@@ -66,7 +66,7 @@ def test_fashion_mnist_is_four_idx_files(tmp_path):
     assert (data.classes[0], data.classes[9], len(data.classes)) == ("T-shirt/top", "Ankle boot", 10)
 
 
-def test_fashion_mnist_with_images_for_labels_is_refused(tmp_path):
+def test_fashion_mnist_with_images_for_labels_is_an_error(tmp_path):
     for part in ("train", "t10k"):
         for kind in ("images-idx3", "labels-idx1"):
             write(tmp_path / f"{part}-{kind}-ubyte.gz", idx(np.zeros((2, 2, 2))))
@@ -130,27 +130,27 @@ def test_cifar100_has_the_fine_labels(tmp_path):
     ("test_batch", "words"),
     [(b"x" * 3072, "3,072 bytes of records; expected a multiple of 3,073"), (b"", "0 bytes of records")],
 )
-def test_records_of_another_length_are_refused(tmp_path, test_batch, words):
+def test_records_of_another_length_are_an_error(tmp_path, test_batch, words):
     archive(tmp_path / "cifar-10-binary.tar.gz", cifar10(test_batch))
     with pytest.raises(DataError, match=words):
         read_cifar10(tmp_path)
 
 
-def test_a_label_without_a_class_is_refused(tmp_path):
+def test_a_label_without_a_class_is_an_error(tmp_path):
     archive(tmp_path / "cifar-10-binary.tar.gz", cifar10(record(5, pixels=PIXELS[0])))
-    with pytest.raises(DataError, match="5 classes allow 0 to 4"):
+    with pytest.raises(DataError, match="expected 0 to 4 for 5 classes"):
         read_cifar10(tmp_path)
 
 
-def test_an_archive_of_something_else_is_refused(tmp_path):
+def test_an_archive_without_cifar_is_an_error(tmp_path):
     archive(tmp_path / "cifar-10-binary.tar.gz", {"cifar-10-batches-py/batches.meta": b""})
-    with pytest.raises(DataError, match=r"has no batches.meta.txt; it holds nothing of CIFAR"):
+    with pytest.raises(DataError, match=r"has no batches.meta.txt; it has no CIFAR files"):
         read_cifar10(tmp_path)
 
 
-def test_a_cut_archive_is_refused(tmp_path):
+def test_a_truncated_archive_is_an_error(tmp_path):
     path = tmp_path / "cifar-10-binary.tar.gz"
     archive(path, cifar10(record(4, pixels=PIXELS[0])))
     path.write_bytes(path.read_bytes()[:-3000])
-    with pytest.raises(DataError, match=r"is no whole tar.gz archive"):
+    with pytest.raises(DataError, match=r"is not a complete tar.gz archive"):
         read_cifar10(tmp_path)

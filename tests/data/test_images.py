@@ -1,4 +1,4 @@
-"""Labeled images in memory: what fits together, and the statistics of their channels."""
+"""Labeled images in memory: their checks, and the statistics of their channels."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def test_images_on_a_device_are_the_same_images():
 
 
 @pytest.mark.parametrize("label", [-1, 3])
-def test_a_label_names_no_class(label):
-    with pytest.raises(DataError, match="3 classes allow 0 to 2"):
+def test_a_label_without_a_class_is_an_error(label):
+    with pytest.raises(DataError, match="expected 0 to 2 for 3 classes"):
         Images(PIXELS[:1], torch.tensor([label]), IMAGES.classes)
 
 
@@ -36,20 +36,20 @@ def test_training_and_test_have_the_same_classes_in_the_same_order():
         Dataset("letters", IMAGES, other)
 
 
-def test_channel_statistics_are_numpys():
+def test_channel_statistics_match_numpy():
     means, deviations = channel_statistics(PIXELS)
     values = PIXELS.numpy() / 255
     assert means == pytest.approx(values.mean((0, 2, 3)).tolist())
     assert deviations == pytest.approx(values.std((0, 2, 3)).tolist())
 
 
-def test_a_constant_channel_can_still_be_divided_by():
+def test_the_deviation_of_a_constant_channel_is_not_0():
     assert channel_statistics(torch.zeros(2, 1, 3, 3, dtype=torch.uint8)) == ((0.0,), (1e-6,))
 
 
 def test_labels_are_matched_to_a_networks_classes_by_name():
     labels = torch.tensor([0, 2, 2])
-    # "b" has no images, and may be unknown
+    # the network may lack "b", which has no images
     assert relabeled(labels, ("a", "b", "c"), ("c", "x", "a"), "data").tolist() == [2, 0, 0]
-    with pytest.raises(DataError, match="data has images of c; the network knows a, b"):
+    with pytest.raises(DataError, match="data has images of c; the network's classes are a, b"):
         relabeled(labels, ("a", "b", "c"), ("a", "b"), "data")

@@ -1,4 +1,4 @@
-"""Lists of images: columns by the usual words or by name, labels in order, faults by their line."""
+"""Lists of images: usual and chosen columns, the order of labels, and errors with their line."""
 
 import pytest
 from PIL import Image
@@ -10,7 +10,7 @@ from verydeep.errors import DataError
 
 @pytest.fixture
 def cells(tmp_path):
-    """Twelve images in a folder, and a place for the list beside it."""
+    """A folder for lists, with twelve images in a subfolder."""
     (tmp_path / "images").mkdir()
     for number in range(12):
         Image.new("L", (4, 4), number).save(tmp_path / "images" / f"{number}.png")
@@ -22,7 +22,7 @@ def write(folder, text, name="cells.csv", encoding="utf-8"):
     return folder / name
 
 
-def test_usual_words_name_the_columns_and_others_are_kept(cells):
+def test_usual_column_names_are_found_and_other_columns_are_kept(cells):
     path = write(cells, "Filename,patient,Category,split\nimages/0.png,p1,b,train\nimages/1.png,p2,a,Test\n")
     samples = grouped(read_samples(path), "patient")
     assert samples.sources == (cells / "images" / "0.png", cells / "images" / "1.png")
@@ -33,7 +33,7 @@ def test_usual_words_name_the_columns_and_others_are_kept(cells):
     assert samples.name == "cells"
 
 
-def test_columns_of_other_names_stand_behind_the_list(cells):
+def test_other_column_names_are_given_after_the_list(cells):
     path = write(cells, "scan,label,diagnosis\nimages/0.png,x,ill\nimages/1.png,x,well\n")
     assert read_samples(f"{path}:scan,diagnosis").classes == ("ill", "well")
     named = write(cells, "path,label,diagnosis\nimages/0.png,x,ill\nimages/1.png,x,well\n")
@@ -41,7 +41,7 @@ def test_columns_of_other_names_stand_behind_the_list(cells):
     assert read_samples(f"{named}:diagnosis").columns == {"label": ("x", "x")}
 
 
-def test_whole_numbers_are_classes_in_numeric_order(cells):
+def test_integer_labels_are_classes_in_numeric_order(cells):
     rows = "".join(f"images/{number}.png,{number}\n" for number in (10, 9, 2))
     samples = read_samples(write(cells, f"path,label\n{rows}"))
     assert (samples.classes, samples.labels.tolist()) == (("2", "9", "10"), [2, 1, 0])
@@ -51,12 +51,12 @@ def test_whole_numbers_are_classes_in_numeric_order(cells):
     ("name", "delimiter", "encoding"),
     [("a.csv", ";", "utf-8-sig"), ("a.tsv", "\t", "utf-8"), ("a.csv", "\t", "utf-8")],
 )
-def test_what_spreadsheets_write_is_read(cells, name, delimiter, encoding):
+def test_files_of_spreadsheets_are_read(cells, name, delimiter, encoding):
     text = f'path{delimiter}label\r\nimages/0.png{delimiter}"a, ä{delimiter} b"\r\n\r\n'
     assert read_samples(write(cells, text, name, encoding)).classes == (f"a, ä{delimiter} b",)
 
 
-def test_a_parquet_table_says_the_same_as_csv(cells):
+def test_a_parquet_table_is_read_like_csv(cells):
     pyarrow = pytest.importorskip("pyarrow", reason="needs the extra `parquet`")
     parquet = pytest.importorskip("pyarrow.parquet")
     columns = {"path": ["images/1.png", "images/0.png"], "label": [10.0, 9.0], "patient": [7, None]}
@@ -70,47 +70,47 @@ def test_a_parquet_table_says_the_same_as_csv(cells):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("path,label\nimages/0.png,a\nimages/1.png,\n", "line 3 has no label"),
         ('path,label\nimages/0.png,"a\nb"\n,a\n', "line 4 has no path"),
-        ("path,label\nimages/0.png,a,b\n", "line 2 has 3 cells, the first row 2"),
-        ("path,label\nimages/0.png,a\nimages/0.png,b\n", "line 3 is images/0.png, which is line 2 already"),
-        ("path,label,split\nimages/0.png,a,both\n", "line 2 is of the part 'both'; expected one of train"),
+        ("path,label\nimages/0.png,a,b\n", "line 2 has 3 cells; expected 2, as in the first row"),
+        ("path,label\nimages/0.png,a\nimages/0.png,b\n", "line 3 repeats images/0.png from line 2"),
+        ("path,label,split\nimages/0.png,a,both\n", "line 2 has the part 'both'; expected one of train"),
         (
             "images/0.png,a\nimages/1.png,b\n",
-            "has the columns images/0.png, a, and none is known to hold files",
+            "has the columns images/0.png, a, but no known file column",
         ),
         ("path,label\n", "has no rows"),
-        ("path,path\nx,y\n", "expected the columns' names, all different"),
-        ("", "expected the columns' names"),
-        ("path,label\nelsewhere/0.png,a\n", "none of its first 1 files is there"),
-        ("path,kind\nimages/0.png,a\n", "line 2 has no label; every image to learn from needs one"),
+        ("path,path\nx,y\n", "expected unique column names"),
+        ("", "expected unique column names"),
+        ("path,label\nelsewhere/0.png,a\n", "none of its first 1 files exists"),
+        ("path,kind\nimages/0.png,a\n", "line 2 has no label; every training image needs one"),
         ('path,label\n"images/0.png,a\n', "cannot be read as a list"),
     ],
 )
-def test_a_fault_is_named_by_its_line(cells, text, said):
+def test_an_error_states_its_line(cells, text, message):
     with pytest.raises(DataError, match="cells") as caught:
         read_samples(write(cells, text))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_what_is_no_list_is_named(cells):
+def test_a_file_that_is_not_a_list_is_an_error(cells):
     path = write(cells, "path,label\nimages/0.png,a\n")
-    for place, said in (
+    for location, message in (
         (f"{path}:kind", "has no column 'kind'; it has path, label"),
-        (f"{path}:a,b,c", "names no columns"),
-        (cells / "absent.csv", "there is no list at"),
-        (f"{cells}:label", "is no list, no shards and no data set"),
+        (f"{path}:a,b,c", "is not a choice of columns"),
+        (cells / "absent.csv", "absent.csv does not exist"),
+        (f"{cells}:label", "is not a list, shards or a data set"),
     ):
-        with pytest.raises(DataError, match=said):
-            read_samples(place)
+        with pytest.raises(DataError, match=message):
+            read_samples(location)
     (cells / "cells.csv").write_bytes(b"path\xff,label\n")
     with pytest.raises(DataError, match="cannot be read as a list"):
         read_samples(path)
 
 
-def test_a_list_without_labels_names_what_to_predict(cells):
+def test_a_list_without_labels_can_be_classified(cells):
     path = write(cells, "path\nimages/3.png\nimages/0.png\nimages/3.png\n")
-    found = read_sources([path, cells / "images" / "0.png", f"{cells}/images/1*.png"])
-    assert [source.name for source in found] == ["3.png", "0.png", "1.png", "10.png", "11.png"]
+    sources = read_sources([path, cells / "images" / "0.png", f"{cells}/images/1*.png"])
+    assert [source.name for source in sources] == ["3.png", "0.png", "1.png", "10.png", "11.png"]

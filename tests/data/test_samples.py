@@ -1,4 +1,4 @@
-"""A folder as samples, its groups, its parts, and how it streams."""
+"""Samples of a folder: classes, groups, parts, splits, and streaming."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from verydeep.data.split_file import (
     indices_of,
     read_groups,
     read_split,
-    with_kept_split,
+    with_saved_split,
     with_test_part,
     write_split,
 )
@@ -27,7 +27,7 @@ SMALL = Preprocess(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
 
 @pytest.fixture
 def photographs(tmp_path):
-    """Two classes of three cells each from three photographs, with what else lies about in folders."""
+    """Two classes of three cells each from three photographs, with a hidden file and a text file."""
     for label, shade in (("round", 250), ("square", 5)):
         for photo in (1, 2, 3):
             save(tmp_path / "cells" / label / f"photo_{photo}_cell_{shade}.png", shade)
@@ -59,58 +59,58 @@ def test_train_val_and_test_folders_are_the_parts(tmp_path):
     assert indices_of(samples, "train", "val").tolist() == [0, 1, 3]
 
 
-def test_a_folder_that_mixes_parts_and_classes_is_refused(tmp_path):
+def test_a_folder_that_mixes_parts_and_classes_is_an_error(tmp_path):
     save(tmp_path / "train" / "a" / "x.png")
     save(tmp_path / "cats" / "y.png")
-    with pytest.raises(DataError, match="train beside cats"):
+    with pytest.raises(DataError, match="mixes train with cats"):
         read_folder(tmp_path)
 
 
 @pytest.mark.parametrize("loose", [True, False])
-def test_a_folder_without_class_folders_is_refused(tmp_path, loose):
+def test_a_folder_without_class_folders_is_an_error(tmp_path, loose):
     if loose:
         save(tmp_path / "x.png")
     with pytest.raises(DataError, match="<class>/<image>"):
         read_folder(tmp_path)
 
 
-def test_an_empty_class_folder_is_a_class_of_no_images(photographs):
+def test_an_empty_class_folder_is_a_class_without_images(photographs):
     (photographs / "empty").mkdir()
     assert read_folder(photographs).class_sizes == {"empty": 0, "round": 3, "square": 3}
 
 
-def test_a_pattern_groups_by_its_bracket_or_by_all_it_matches(photographs):
+def test_a_pattern_groups_by_its_parentheses_or_its_whole_match(photographs):
     samples = read_folder(photographs)
     assert grouped(samples, r"photo_\d").groups[:3] == ("photo_1", "photo_2", "photo_3")
     assert grouped(samples, r"photo_(\d)").groups[3:] == ("1", "2", "3")
 
 
 @pytest.mark.parametrize(
-    ("by", "match"), [("photo_(", "no regular expression"), ("slide_1", "finds nothing")]
+    ("by", "match"), [("photo_(", "not a regular expression"), ("slide_1", "does not match")]
 )
-def test_a_pattern_that_is_none_or_misses_an_image_is_refused(photographs, by, match):
+def test_an_invalid_pattern_and_one_without_a_match_are_errors(photographs, by, match):
     with pytest.raises(DataError, match=match):
         grouped(read_folder(photographs), by)
 
 
-def test_a_column_that_is_not_there_is_answered_with_those_that_are(photographs):
+def test_a_missing_column_is_an_error_that_lists_the_columns(photographs):
     samples = read_folder(photographs)
     listed = replace(samples, columns={"photo": samples.names, "slide": samples.names})
-    with pytest.raises(DataError, match=r"'patient' finds nothing in .*Columns to group by are photo, slide"):
+    with pytest.raises(DataError, match=r"'patient' does not match .*columns to group by are photo, slide"):
         grouped(listed, "patient")
 
 
-def test_the_test_part_is_cut_by_groups_and_kept(photographs, tmp_path):
+def test_the_test_part_is_split_by_groups_and_saved(photographs, tmp_path):
     samples = grouped(read_folder(photographs), r"photo_\d")
-    cut = with_test_part(samples, 1 / 3, seed=0)
-    testing = {group for group, part in zip(cut.groups, cut.parts, strict=True) if part == "test"}
+    split = with_test_part(samples, 1 / 3, seed=0)
+    testing = {group for group, part in zip(split.groups, split.parts, strict=True) if part == "test"}
     assert len(testing) == 1
-    assert sorted(cut.parts) == ["test"] * 2 + ["train"] * 4
-    write_split(cut, tmp_path / "split.csv")
-    assert read_split(tmp_path / "split.csv") == dict(zip(cut.names, cut.parts, strict=True))
+    assert sorted(split.parts) == ["test"] * 2 + ["train"] * 4
+    write_split(split, tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv") == dict(zip(split.names, split.parts, strict=True))
 
 
-def test_a_test_part_that_is_there_stays(tmp_path):
+def test_an_existing_test_part_does_not_change(tmp_path):
     for part in ("train", "test"):
         for number in range(4):
             save(tmp_path / part / "a" / f"{number}.png")
@@ -118,28 +118,28 @@ def test_a_test_part_that_is_there_stays(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "name,label,group,part\nx,y,,elsewhere\n"])
-def test_a_file_that_is_no_split_is_refused(tmp_path, text):
+def test_a_file_that_is_not_a_split_is_an_error(tmp_path, text):
     (tmp_path / "split.csv").write_text(text)
-    with pytest.raises(DataError, match="is no split"):
+    with pytest.raises(DataError, match="is not a split"):
         read_split(tmp_path / "split.csv")
 
 
-def test_images_stream_in_order_and_broken_ones_are_named(photographs):
-    (photographs / "round" / "photo_2_cell_250.png").write_bytes(b"no image")
+def test_images_stream_in_order_and_unreadable_ones_are_reported(photographs):
+    (photographs / "round" / "photo_2_cell_250.png").write_bytes(b"not an image")
     samples = read_folder(photographs)
     batches = list(stream(samples.sources, SMALL, 4))
     assert [batch.indices.tolist() for batch in batches] == [[0, 2, 3], [4, 5]]
     assert [batch.pixels.shape[0] for batch in batches] == [3, 2]
-    assert [broken.source for broken in batches[0].broken] == [samples.sources[1]]
-    images, broken = decode_all(samples, SMALL)
+    assert [unreadable.source for unreadable in batches[0].broken] == [samples.sources[1]]
+    images, unreadable = decode_all(samples, SMALL)
     assert images.labels.tolist() == [0, 0, 1, 1, 1]
     assert images.pixels[:, 0, 0, 0].tolist() == [250, 250, 5, 5, 5]
-    assert "no image" in broken[0].why
+    assert unreadable[0].kind == "not an image" and "not an image" in unreadable[0].reason
 
 
 @dataclass
 class Counted:
-    """An entry that counts how many were read."""
+    """An image that counts how often it is read."""
 
     content: bytes
     reads: list[int]
@@ -151,7 +151,7 @@ class Counted:
         return self.content
 
 
-def test_decoding_never_runs_far_ahead(photographs):
+def test_at_most_a_few_batches_are_decoded_ahead(photographs):
     content = (photographs / "round" / "photo_1_cell_250.png").read_bytes()
     reads, lock = [], threading.Lock()
     batches = stream([Counted(content, reads, lock)] * 100, SMALL, 5)
@@ -160,14 +160,14 @@ def test_decoding_never_runs_far_ahead(photographs):
     assert len(reads) <= 5 * (BATCHES_AHEAD + 1)
 
 
-def test_where_nothing_can_be_read_there_are_no_images(tmp_path):
+def test_only_unreadable_images_are_an_error(tmp_path):
     save(tmp_path / "a" / "x.png")
-    (tmp_path / "a" / "x.png").write_bytes(b"no image")
+    (tmp_path / "a" / "x.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match="none of the 1 images"):
         decode_all(read_folder(tmp_path), SMALL)
 
 
-def test_a_chosen_few_keep_what_belongs_to_them(photographs):
+def test_a_selection_keeps_names_labels_and_groups(photographs):
     samples = grouped(read_folder(photographs), r"photo_\d")
     chosen = samples.select(torch.tensor([4, 0]))
     assert chosen.names == ("square/photo_2_cell_5.png", "round/photo_1_cell_250.png")
@@ -175,12 +175,12 @@ def test_a_chosen_few_keep_what_belongs_to_them(photographs):
     assert chosen.groups == ("photo_2", "photo_1")
 
 
-def test_a_kept_split_names_parts_and_groups(photographs, tmp_path):
+def test_a_saved_split_has_parts_and_groups(photographs, tmp_path):
     cells = grouped(read_folder(photographs), r"photo_(\d)")
-    kept = with_test_part(cells, 0.3, 0)
-    write_split(kept.select(torch.arange(5)), tmp_path / "split.csv")
-    again = with_kept_split(read_folder(photographs), tmp_path / "split.csv")
-    assert (again.names, again.parts, again.groups) == (kept.names[:5], kept.parts[:5], kept.groups[:5])
+    saved = with_test_part(cells, 0.3, 0)
+    write_split(saved.select(torch.arange(5)), tmp_path / "split.csv")
+    again = with_saved_split(read_folder(photographs), tmp_path / "split.csv")
+    assert (again.names, again.parts, again.groups) == (saved.names[:5], saved.parts[:5], saved.groups[:5])
     assert set(read_groups(tmp_path / "split.csv").values()) == set("123")
 
 
@@ -189,15 +189,15 @@ def test_a_split_of_other_images_changes_nothing(photographs, tmp_path):
     write_split(cells, tmp_path / "split.csv")
     assert read_groups(tmp_path / "split.csv") is None
     others = replace(cells, names=tuple(f"other/{name}" for name in cells.names))
-    assert with_kept_split(others, tmp_path / "split.csv") is others
+    assert with_saved_split(others, tmp_path / "split.csv") is others
 
 
-def test_the_test_part_is_taken_and_else_all(photographs):
+def test_the_default_is_the_test_part_or_else_all_images(photographs):
     cells = read_folder(photographs)
     assert images_of_part(cells, None) == (cells, "all")
-    parted = with_test_part(cells, 0.3, 0)
-    tested, part = images_of_part(parted, None)
+    split = with_test_part(cells, 0.3, 0)
+    tested, part = images_of_part(split, None)
     assert part == "test" and set(tested.parts) == {"test"} and 0 < len(tested) < 6
-    assert images_of_part(parted, "all")[0] is parted
+    assert images_of_part(split, "all")[0] is split
     with pytest.raises(DataError, match="no part 'val'; it has test, train"):
-        images_of_part(parted, "val")
+        images_of_part(split, "val")

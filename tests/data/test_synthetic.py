@@ -1,4 +1,4 @@
-"""Drawn shapes: the same for a seed, balanced, and learned in seconds."""
+"""The synthetic data set: reproducible, balanced, and quick to train on."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def test_a_seed_draws_the_same_images():
 
 
 @pytest.mark.parametrize(("size", "channels", "classes"), [(8, 1, 2), (16, 3, 5), (28, 1, 10)])
-def test_shape_and_balance(size, channels, classes):
+def test_shapes_dtype_and_class_balance(size, channels, classes):
     images = shapes(2 * classes, size=size, channels=channels, classes=classes)
     assert images.pixels.shape == (2 * classes, channels, size, size)
     assert images.pixels.dtype == torch.uint8
@@ -24,12 +24,12 @@ def test_shape_and_balance(size, channels, classes):
     assert images.labels.bincount().tolist() == [2] * classes
 
 
-def test_a_shape_stands_out_from_its_ground():
+def test_a_shape_has_contrast_with_its_background():
     images = shapes(500, size=28, seed=3)
-    assert images.pixels.double().std((1, 2, 3)).min() > 15  # the noise alone has a deviation of 12
+    assert images.pixels.double().std((1, 2, 3)).min() > 15  # the noise alone has a standard deviation of 12
 
 
-def test_the_data_set_trains_and_tests_on_different_images():
+def test_training_and_test_images_are_different():
     data = synthetic.dataset(train=30, test=20, size=12)
     assert (len(data.train), len(data.test), data.name) == (30, 20, "synthetic")
     assert data.train.pixels[0].shape == (1, 12, 12)
@@ -38,27 +38,27 @@ def test_the_data_set_trains_and_tests_on_different_images():
 
 
 @pytest.mark.parametrize(
-    "wish", [{"size": 7}, {"channels": 2}, {"classes": 11}, {"classes": 1}, {"count": -1}]
+    "arguments", [{"size": 7}, {"channels": 2}, {"classes": 11}, {"classes": 1}, {"count": -1}]
 )
-def test_what_cannot_be_drawn_is_refused(wish):
-    with pytest.raises(DataError, match="were asked for; expected"):
-        shapes(**{"count": 4} | wish)
+def test_a_value_out_of_range_is_an_error(arguments):
+    with pytest.raises(DataError, match=r"cannot draw .*; expected"):
+        shapes(**{"count": 4} | arguments)
 
 
-def test_no_images_at_all_can_be_drawn():
+def test_0_images_can_be_drawn():
     assert shapes(0).pixels.shape == (0, 1, 16, 16)
 
 
 @pytest.fixture
 def one_thread():
-    """So small a network is slower on two threads, and far slower where another job runs."""
+    """A network this small is slower on two threads, and much slower while another job runs."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
 
-def test_a_tiny_network_learns_them(one_thread):
+def test_a_tiny_network_learns_the_classes(one_thread):
     torch.manual_seed(0)
     data = synthetic.dataset(train=400, test=200, size=16, classes=3)
     network = nn.Sequential(

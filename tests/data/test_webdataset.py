@@ -1,4 +1,4 @@
-"""Tar shards, read at any place: labels of every kind, parts, and faults in words."""
+"""WebDataset shards: random access, labels, parts, and errors."""
 
 import io
 import json
@@ -42,9 +42,9 @@ def shards(tmp_path):
     return tmp_path
 
 
-def test_a_range_a_glob_and_a_folder_give_all_shards_in_order(shards):
-    places = [shards / "cells-train-{0000..0002}.tar", shards / "cells-*.tar", shards]
-    read = [read_samples(place) for place in places]
+def test_a_range_a_glob_and_a_folder_are_all_shards_in_order(shards):
+    locations = [shards / "cells-train-{0000..0002}.tar", shards / "cells-*.tar", shards]
+    read = [read_samples(location) for location in locations]
     assert len(read[0]) == 12
     assert read[0].sources == read[1].sources == read[2].sources
     assert (read[0].classes, read[0].labels[:4].tolist()) == (("2", "10"), [0, 1, 0, 1])
@@ -52,18 +52,18 @@ def test_a_range_a_glob_and_a_folder_give_all_shards_in_order(shards):
     assert read[0].names[5] == "cells-train-0001.tar/001.png"
 
 
-def test_any_image_is_read_without_the_others_and_in_another_process(shards):
+def test_any_image_is_read_alone_and_in_another_process(shards):
     sources = read_samples(shards).sources
-    for place in (7, 0, 11):
-        image = read_image(pickle.loads(pickle.dumps(sources[place])))
-        assert image.getpixel((0, 0)) == 10 * (place // 4) + place % 4
+    for index in (7, 0, 11):
+        image = read_image(pickle.loads(pickle.dumps(sources[index])))
+        assert image.getpixel((0, 0)) == 10 * (index // 4) + index % 4
     assert str(sources[7]) == f"{shards}/cells-train-0001.tar/003.png"
 
 
-def test_json_and_text_label_too_and_json_gives_columns(tmp_path):
+def test_labels_in_json_and_text_and_columns_in_json(tmp_path):
     about = {"label": "ill", "patient": 7, "boxes": [1, 2]}
     write_shard(tmp_path / "train" / "0.tar", {
-        "a/x.1.PNG": b"of the kind 1.png", "a/y.jpg": png(1), "a/y.json": json.dumps(about).encode(),
+        "a/x.1.PNG": b"with the suffix 1.png", "a/y.jpg": png(1), "a/y.json": json.dumps(about).encode(),
         "z.png": png(2), "z.txt": b"well\n", "z.json": b'{"patient": 8, "grade": "g1"}', "notes.txt": b"none",
     })  # fmt: skip
     write_shard(tmp_path / "val" / "0.tar", {
@@ -78,28 +78,28 @@ def test_json_and_text_label_too_and_json_gives_columns(tmp_path):
     assert graded.classes == ("g2",)
 
 
-def test_shards_without_labels_can_be_predicted_and_not_learned_from(tmp_path):
+def test_shards_without_labels_can_be_classified_but_not_trained_on(tmp_path):
     shard = write_shard(tmp_path / "x.tar", {"a.png": png(0)})
     assert [str(source) for source in read_sources([shard])] == [f"{shard}/a.png"]
     with pytest.raises(DataError, match=r"x.tar/a.png has no label"):
         read_samples(shard)
 
 
-def test_faults_are_named(shards, tmp_path):
+def test_errors(shards, tmp_path):
     whole = (shards / "cells-train-0000.tar").read_bytes()
-    (tmp_path / "cut.tar").write_bytes(whole[:2000])
+    (tmp_path / "truncated.tar").write_bytes(whole[:2000])
     with tarfile.open(tmp_path / "small.tar", "w:gz") as archive:
         archive.add(shards / "cells-train-0000.tar")
     write_shard(tmp_path / "empty" / "0.tar", {"notes.txt": b""})
     write_shard(tmp_path / "json" / "0.tar", {"a.png": png(0), "a.json": b"[1]"})
-    for place, said in (
-        ("cells-train-{0001..0003}.tar", r"there is no shard .*cells-train-0003.tar"),
-        ("other-*.tar", "finds no shards"),
-        ("cut.tar", r"cut.tar is no whole tar"),
+    for location, message in (
+        ("cells-train-{0001..0003}.tar", r"shard .*cells-train-0003.tar does not exist"),
+        ("other-*.tar", "matches no shards"),
+        ("truncated.tar", r"truncated.tar is not a complete tar file"),
         ("small.tar", "must not be compressed"),
-        ("empty/0.tar", "hold no images"),
-        ("json/0.tar", r"JSON beside .*a.png is no object"),
-        ("json", r"JSON beside .*a.png is no object"),
+        ("empty/0.tar", "have no images"),
+        ("json/0.tar", r"JSON of .*a.png is not an object"),
+        ("json", r"JSON of .*a.png is not an object"),
     ):
-        with pytest.raises(DataError, match=said):
-            read_samples(tmp_path / place)
+        with pytest.raises(DataError, match=message):
+            read_samples(tmp_path / location)

@@ -1,4 +1,4 @@
-"""What tells a file from every other: its hash or the beginning of it, its length or nearly so."""
+"""Checksums: a hash or its first digits, an exact or a rounded size."""
 
 import hashlib
 
@@ -22,15 +22,15 @@ def path(tmp_path):
     "known",
     [
         Checksum(), Checksum(SHA256), Checksum(f"sha256:{SHA256}", 7000), Checksum(f"md5:{MD5}"),
-        Checksum(SHA256[:8]), Checksum(SHA256.upper()), Checksum(size=7200, slack=200),
+        Checksum(SHA256[:8]), Checksum(SHA256.upper()), Checksum(size=7200, size_tolerance=200),
     ],
 )  # fmt: skip
-def test_the_file_has_no_fault(path, known):
-    assert known.fault(path) is None
+def test_a_file_matches_its_checksum(path, known):
+    assert known.mismatch(path) is None
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "message"),
     [
         (Checksum(SHA256, 7), "expected 7 bytes, got 7,000"),
         (Checksum(SHA256[:8], 7300, 200), "expected about 7,300 bytes, got 7,000"),
@@ -39,5 +39,5 @@ def test_the_file_has_no_fault(path, known):
         (Checksum(SHA256[1:9]), f"expected sha256 {SHA256[1:9]}, got {SHA256}"),
     ],
 )
-def test_what_is_wrong_is_said(path, known, said):
-    assert known.fault(path) == said
+def test_a_mismatch_is_described(path, known, message):
+    assert known.mismatch(path) == message

@@ -30,7 +30,7 @@ def images_of(files, network):
 def test_a_map_is_averaged_and_a_broken_file_named(network, folder):
     (batch,) = Embedder(network, "conv2_1")(image_files([folder]))
     assert len(batch.files) == 12 and [one.source.name for one in batch.broken] == ["broken.png"]
-    assert "broken.png" in batch.broken[0].why
+    assert "broken.png" in batch.broken[0].reason
     maps = taps(network.model, "conv2_1")(images_of(batch.files, network))["conv2_1"]
     torch.testing.assert_close(batch.vectors, maps.detach().mean((2, 3)))
 

@@ -4,7 +4,7 @@ import torch
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import crop_to, normalize
+from verydeep.data.normalize import normalize, resize_and_crop
 from verydeep.evaluate.logits import predict_logits
 from verydeep.models.build import build
 
@@ -32,7 +32,7 @@ def test_images_of_another_size_are_resized_and_cropped_as_the_network_was_train
     preprocess = Preprocess(size=8, resize=10, channels=1, mean=(0.3,), std=(0.2,))
     model = build(NET).eval()
     pixels = torch.randint(256, (3, 1, 15, 20), dtype=torch.uint8)
-    cropped = crop_to(pixels, preprocess)
+    cropped = resize_and_crop(pixels, preprocess)
     assert cropped.shape == (3, 1, 8, 8)
     torch.testing.assert_close(
         predict_logits(model, pixels, preprocess), model(normalize(cropped, preprocess))

@@ -8,7 +8,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, decode_whole
 from verydeep.data.folder import read_folder
-from verydeep.data.normalize import normalize, shorten
+from verydeep.data.normalize import normalize, resize_short_side
 from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import corners_and_center, grid
 from verydeep.evaluate.logits import predict_dense, predict_logits
@@ -74,7 +74,7 @@ def test_crops_average_probabilities(model, name, places):
     _, logits = seen(model, images, SMALL, protocol(name, SMALL, scales=[12, 16]))
     expected = []
     for scale in (12, 16):
-        whole = shorten(images, scale)
+        whole = resize_short_side(images, scale)
         each = [whole[:, :, top : top + 8, left : left + 8] for top, left in places(*whole.shape[2:], 8)]
         views = [view for crop in each for view in (crop, crop.flip(-1))]
         assert len(views) == (10 if name == "ten-crop" else 50)
@@ -88,7 +88,10 @@ def test_dense_averages_the_map_then_mirror_images_and_scales(model):
     images, dense = drawn(16, 20), DenseClassifier(model)
     _, logits = seen(model, images, SMALL, protocol("multi-scale", SMALL, scales=[12, 16]))
     views = [
-        view for scale in (12, 16) for whole in [shorten(images, scale)] for view in (whole, whole.flip(-1))
+        view
+        for scale in (12, 16)
+        for whole in [resize_short_side(images, scale)]
+        for view in (whole, whole.flip(-1))
     ]
     with torch.inference_mode():
         scores = [dense(normalize(view, SMALL)).mean((2, 3)).softmax(1) for view in views]

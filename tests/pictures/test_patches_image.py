@@ -33,7 +33,7 @@ def test_the_sheet_has_a_row_a_channel(tmp_path):
         counts = {color: count for count, color in opened.getcolors(1 << 20)}
     assert counts[(200, 0, 0)] == counts[(0, 200, 0)] == SIDE**2
     files[1].unlink()
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         write_patches(LayerPatches("relu1_2", 6, 2, rows), files, SEEN, "tiny", tmp_path / "q.png")
 
 

@@ -47,6 +47,6 @@ def test_another_suffix_is_refused(sheet, tmp_path):
 
 def test_an_image_that_has_gone_is_named(sheet, tmp_path):
     sheet.neighbors[1].file.unlink()
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         write_sheet(sheet, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()

@@ -17,11 +17,11 @@ from verydeep.report.tune_plots import intervals, strength_charts
 from verydeep.report.tune_text import sentence
 from verydeep.tables.format import NONE, TIMES
 from verydeep.tune.heat_maps import Look
-from verydeep.tune.result import BrokenImage, MistakenImage, TuneSettings
+from verydeep.tune.result import MistakenImage, TuneSettings
 
 from .runs import epoch
 from .test_training_page import Outline, words
-from .tunings import candidate, cross_validation, evaluation, full, left_out, picture, tuning
+from .tunings import candidate, cross_validation, evaluation, full, left_out, picture, tuning, unreadable
 
 COMMAND = r"verydeep tune pets --weights vgg16 --group-by 'pet_\d+' --seed 3"
 
@@ -301,7 +301,7 @@ def test_names_are_text(tmp_path):
         why=evil,
         machine={evil: evil},
         reading=replace(
-            tuning(tmp_path).reading, name=evil, broken=(BrokenImage(name=evil, why="<script>"),)
+            tuning(tmp_path).reading, name=evil, broken=(unreadable(evil, "<script>", "corrupt"),)
         ),
     )
     assert evil not in text and "<script" not in text

@@ -10,14 +10,15 @@ from PIL import Image
 from verydeep.architecture import zoo
 from verydeep.architecture.layers import Head
 from verydeep.architecture.preprocess import IMAGENET
-from verydeep.check.findings import Finding
+from verydeep.check.finding import Finding
+from verydeep.data.samples import UnreadableImage
+from verydeep.errors import UnreadableKind
 from verydeep.evaluate.calibration import Bin, Reliability
 from verydeep.evaluate.evaluation import Scaled
 from verydeep.evaluate.metrics import Evaluation
 from verydeep.evaluate.score import Score
 from verydeep.train.epoch_result import TunedEpoch
 from verydeep.tune.result import (
-    BrokenImage,
     Candidate,
     CrossValidation,
     FeatureCost,
@@ -38,8 +39,8 @@ FINDINGS = (
     Finding(
         kind="duplicates across splits",
         severity="error",
-        said="2 images are the same as one in another split.",
-        next="Keep them together: --group-by 'duplicates'.",
+        message="2 images are the same as one in another split.",
+        next_step="Keep them together: --group-by 'duplicates'.",
         files=(("cat/<b>.png", "cat/4.png"),),
     ),
 )
@@ -130,6 +131,10 @@ def cross_validation(**changes: object) -> CrossValidation:
     return replace(made, **changes)
 
 
+def unreadable(name: str, reason: str, kind: UnreadableKind) -> UnreadableImage:
+    return UnreadableImage(Path(name), f"{name} {reason}", kind, name)
+
+
 def tuning(folder: Path, **changes: object) -> TuneResult:
     """A head on VGG16, with two mistakes whose files lie in ``folder``."""
     mistakes = tuple(
@@ -152,8 +157,8 @@ def tuning(folder: Path, **changes: object) -> TuneResult:
             images=462,
             class_sizes={"cat": 380, "dog": 80},
             broken=(
-                BrokenImage(name="cat/cut.jpg", why="cat/cut.jpg cannot be decoded: it is truncated"),
-                BrokenImage(name="dog/empty.png", why="dog/empty.png is no image of a known kind"),
+                unreadable("cat/cut.jpg", "cannot be decoded: it is truncated", "truncated"),
+                unreadable("dog/empty.png", "is not an image of a known format", "not an image"),
             ),
             groups=120,
             short_side=88,

@@ -141,13 +141,13 @@ def test_broken_images_are_named_and_passed_over(cache, files, tmp_path):
     seen = cache(files)
     assert seen.indices.tolist() == [0, 1, 3, 4, 6, 7, 8, 9]
     assert [place for place, _ in seen.broken] == [2, 5]
-    assert "2.png is no image" in seen.broken[0][1].why
-    assert "5.png is not there" in seen.broken[1][1].why
+    assert "2.png is not an image" in seen.broken[0][1].reason
+    assert "5.png does not exist" in seen.broken[1][1].reason
     assert again(cache)(files).remembered == 8
 
 
 def test_where_nothing_can_be_read_it_says_why(cache, tmp_path):
-    with pytest.raises(DataError, match=r"none of 1 images can be read: .*gone\.png is not there"):
+    with pytest.raises(DataError, match=r"none of 1 images can be read: .*gone\.png does not exist"):
         cache([tmp_path / "gone.png"])
 
 

@@ -157,7 +157,7 @@ def test_many_broken_files_are_refused(run, weights, tmp_path):
     folder = write_folder(tmp_path / "many", (10, 10, 10))
     for number in (0, 1):
         (folder / "circle" / f"photo_000_00{number}.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"2 of 30 images are damaged, more than 5%: .*photo_000_000\.png"):
+    with pytest.raises(DataError, match=r"2 of 30 images cannot be read, more than 5%: .*photo_000_000\.png"):
         run(TuneSettings(data=str(folder), weights=str(weights), way="frozen"))
 
 

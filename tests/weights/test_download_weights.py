@@ -33,7 +33,7 @@ def vgg16(site):
         find_published("vgg16"),
         addresses=(f"{site.address}first/vgg16.pth", f"{site.address}second/vgg16.pth"),
         file="vgg16.pth",
-        checksum=Checksum(f"sha256:{SHA256[:8]}", len(CONTENT) + 400, slack=525),
+        checksum=Checksum(f"sha256:{SHA256[:8]}", len(CONTENT) + 400, size_tolerance=525),
     )
 
 
@@ -61,7 +61,7 @@ def test_the_second_address_is_used_where_the_first_fails(site, vgg16):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (CONTENT[:1000], r"expected about 440,400 bytes, 1,000 are offered"),
+        (CONTENT[:1000], r"expected about 440,400 bytes, the server has 1,000"),
         (b"x" * len(CONTENT), f"expected sha256 {SHA256[:8]}, got "),
     ],
 )
@@ -72,10 +72,10 @@ def test_a_wrong_file_is_refused_with_the_folder_for_a_manual_download(
     with pytest.raises(DownloadError, match=message) as caught:
         download_weights(vgg16)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "vgg16.imagenet1k_v1 could not be had: vgg16.pth"
+    assert lines[0] == "Could not download vgg16.imagenet1k_v1 (vgg16.pth)"
     assert lines[2].endswith("second/vgg16.pth: the server answered 404 Not Found.")
     folder = tmp_path / "cache" / "weights" / "vgg16.imagenet1k_v1"
-    assert lines[3].endswith(f"may be put into {folder}; they are checked.")
+    assert lines[3].endswith(f"into {folder} yourself; their checksums are verified.")
     (folder / "vgg16.pth").write_bytes(CONTENT)
     assert download_weights(vgg16) == folder / "vgg16.pth"
 
@@ -185,10 +185,11 @@ def test_offline_mode_names_the_folder_for_a_manual_download(monkeypatch, caplog
     with caplog.at_level(logging.INFO), pytest.raises(DownloadError) as caught:
         download_weights("vgg16")
     assert str(caught.value).splitlines() == [
-        "vgg16.imagenet1k_v1 could not be had: vgg16-397923af.pth",
-        "- https://download.pytorch.org/models/vgg16-397923af.pth: not asked, because HF_HUB_OFFLINE is set",
-        "Files fetched by hand from https://download.pytorch.org/models/ may be put into "
-        f"{tmp_path}/cache/weights/vgg16.imagenet1k_v1; they are checked.",
+        "Could not download vgg16.imagenet1k_v1 (vgg16-397923af.pth)",
+        "- https://download.pytorch.org/models/vgg16-397923af.pth: not downloaded, because "
+        "HF_HUB_OFFLINE is set",
+        "You can put files from https://download.pytorch.org/models/ into "
+        f"{tmp_path}/cache/weights/vgg16.imagenet1k_v1 yourself; their checksums are verified.",
     ]
 
 
@@ -204,7 +205,7 @@ def test_the_published_resnet18_is_downloaded():
     try:
         path = download_weights("resnet18")
     except DownloadError as error:
-        if "no answer" not in str(error):  # a wrong answer is a failure
+        if "no response" not in str(error):  # a wrong response is a failure
             raise
         pytest.skip("download.pytorch.org cannot be reached from here")
     assert path.stat().st_size == 46_830_571

@@ -1,4 +1,4 @@
-"""The doctor of data: looks at every image of a set, and says what is wrong with it in plain words."""
+"""Data check: examines every image of a data set and finds its duplicates."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,24 +8,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from verydeep.check.duplicates import LEAST_SIMILARITY, Duplicates, find_duplicates
-from verydeep.check.examine import Damaged, ImageFacts, examine_all
+from verydeep.check.duplicates import MIN_SIMILARITY, Duplicates, find_duplicates
+from verydeep.check.examine import ImageFacts, examine_all
 from verydeep.check.group_names import GroupProposal, propose_groups
 from verydeep.check.perceptual_hash import SIDE
-from verydeep.data.samples import Samples
-from verydeep.data.stream import Broken
+from verydeep.data.samples import Samples, UnreadableImage
 from verydeep.errors import DataError
 
-MOST_DAMAGED = 0.05
-"""The share of damaged images from which training refuses."""
+MAX_UNREADABLE = 0.05
+"""The fraction of unreadable images above which training is an error."""
 
 Progress = Callable[[int, int], None]
-"""Called with the images done and the images in all."""
+"""Called with the number of images done and the number of all images."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of the images that can be read, by area; width and height in px."""
+    """Width and height in px of readable images, compared by area."""
 
     smallest: tuple[int, int]
     median: tuple[int, int]
@@ -33,111 +32,118 @@ class Sizes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkup:
-    """What was seen of a set. All tuples of places count in ``samples``."""
+class CheckResult:
+    """The result of a data check. All indices are those of ``samples``."""
 
     samples: Samples
-    seen: tuple[ImageFacts | Damaged, ...]
-    """Of each image."""
+    images: tuple[ImageFacts | UnreadableImage, ...]
+    """One per sample."""
     duplicates: Duplicates
     proposal: GroupProposal | None
-    """Groups that the names show; None where groups are given, or none show."""
+    """Groups suggested by the file names; None if there are groups already, or the names suggest none."""
 
     @property
     def readable(self) -> dict[int, ImageFacts]:
-        """Images that could be decoded, by their places."""
-        return {place: each for place, each in enumerate(self.seen) if isinstance(each, ImageFacts)}
+        """The images that can be decoded, by index."""
+        return {index: each for index, each in enumerate(self.images) if isinstance(each, ImageFacts)}
 
     @property
-    def damaged(self) -> dict[int, Damaged]:
-        """Images that could not."""
-        return {place: each for place, each in enumerate(self.seen) if isinstance(each, Damaged)}
+    def unreadable(self) -> dict[int, UnreadableImage]:
+        """The images that cannot be decoded, by index."""
+        return {index: each for index, each in enumerate(self.images) if isinstance(each, UnreadableImage)}
 
     @property
     def sizes(self) -> Sizes | None:
-        """None where nothing can be read."""
+        """None if no image can be read."""
         sizes = sorted(((one.width, one.height) for one in self.readable.values()), key=lambda s: s[0] * s[1])
         return Sizes(sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else None
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many images are gray, color, 16-bit, ..., the commonest first; then how many are turned."""
-        seen = self.readable.values()
-        turned, animated = sum(one.is_turned for one in seen), sum(one.is_animated for one in seen)
-        extra = {"turned by EXIF": turned, "animated": animated}
-        kinds = dict(Counter(one.kind for one in seen).most_common())
+        """The number of gray, color, 16-bit, ... images, most common first, then rotated and animated."""
+        readable = self.readable.values()
+        rotated, animated = sum(one.is_rotated for one in readable), sum(one.is_animated for one in readable)
+        extra = {"rotated by EXIF": rotated, "animated": animated}
+        kinds = dict(Counter(one.kind for one in readable).most_common())
         return kinds | {name: count for name, count in extra.items() if count}
 
 
 def check(
     samples: Samples,
     *,
-    least_similarity: float = LEAST_SIMILARITY,
+    min_similarity: float = MIN_SIMILARITY,
     workers: int | None = None,
     progress: Progress = lambda done, total: None,
-) -> Checkup:
-    """Every image of ``samples`` decoded, and compared with every other.
+) -> CheckResult:
+    """Decode every image of ``samples``, and compare it with every other.
 
     Args:
-        samples: images of one's own, as ``read_samples`` gives them.
-        least_similarity: from which two images count as the same, above 0 and up to 1.
-        workers: threads that decode; the number of processors by default.
-        progress: called as images are done.
+        samples: your own images, as ``read_samples`` returns them.
+        min_similarity: the similarity from which two images are near duplicates, above 0 and at most 1.
+        workers: decoding threads; the number of processors by default.
+        progress: called after every image.
 
     Raises:
-        DataError: where ``least_similarity`` is out of range.
+        DataError: if ``min_similarity`` is out of range.
     """
-    if not 0.5 <= least_similarity <= 1:
-        raise DataError(f"the least similarity is {least_similarity}; expected 0.5 to 1, such as 0.92")
-    seen: list[ImageFacts | Damaged] = []
+    if not 0.5 <= min_similarity <= 1:
+        raise DataError(f"the minimum similarity is {min_similarity}; expected 0.5 to 1, such as 0.92")
+    images: list[ImageFacts | UnreadableImage] = []
     for each in examine_all(samples.sources, workers=workers):
-        seen.append(each)
-        progress(len(seen), len(samples))
-    return Checkup(
+        images.append(each)
+        progress(len(images), len(samples))
+    return CheckResult(
         samples=samples,
-        seen=tuple(seen),
-        duplicates=_duplicates(seen, least_similarity),
+        images=tuple(images),
+        duplicates=_duplicates(images, min_similarity),
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
     )
 
 
-def _duplicates(seen: Sequence[ImageFacts | Damaged], least: float) -> Duplicates:
-    """With the places that images have among ``seen``, the damaged among them."""
-    places, readable = [], []
-    for place, each in enumerate(seen):
+def _duplicates(images: Sequence[ImageFacts | UnreadableImage], min_similarity: float) -> Duplicates:
+    """The duplicates among the readable images, with indices into all ``images``."""
+    indices, readable = [], []
+    for index, each in enumerate(images):
         if isinstance(each, ImageFacts):
-            places.append(place)
+            indices.append(index)
             readable.append(each)
-    looks = np.array([one.thumbnail for one in readable], np.uint8).reshape(-1, SIDE, SIDE, 3)
-    found = find_duplicates(tuple(one.digest for one in readable), looks, least=least)
+    thumbnails = np.array([one.thumbnail for one in readable], np.uint8).reshape(-1, SIDE, SIDE, 3)
+    digests = tuple(one.digest for one in readable)
+    duplicates = find_duplicates(digests, thumbnails, min_similarity=min_similarity)
     return Duplicates(
-        tuple(replace(pair, first=places[pair.first], second=places[pair.second]) for pair in found.pairs),
-        tuple(tuple(places[place] for place in cluster) for cluster in found.clusters),
+        tuple(
+            replace(pair, first=indices[pair.first], second=indices[pair.second]) for pair in duplicates.pairs
+        ),
+        tuple(tuple(indices[i] for i in cluster) for cluster in duplicates.clusters),
     )
 
 
-def quick_check(count: int, broken: Sequence[Broken], place: str | Path = "FOLDER") -> str:
-    """What to say of the damaged images that training passed over: one sentence, none where there are none.
+def check_unreadable(
+    count: int, unreadable: Sequence[UnreadableImage], location: str | Path = "FOLDER"
+) -> str:
+    """A message about the unreadable images that training skips; empty if there are none.
 
     Args:
-        count: images that were to be read.
-        broken: those that could not be, as ``stream`` gives them.
-        place: where they come from, for the command that shows all.
+        count: the number of all images.
+        unreadable: the unreadable ones among them.
+        location: where the images are, for the suggested command.
 
     Raises:
-        DataError: where more than 5 % are damaged: then something else is wrong than a file or two.
+        DataError: if more than 5 % are unreadable, which is more than a few corrupt files.
     """
-    if not broken:
+    if not unreadable:
         return ""
-    named = "; ".join(each.why for each in broken[:3]) + ("; ..." if len(broken) > 3 else "")
-    said = f"{len(broken):,} of {count:,} images are damaged"
-    look = f"`verydeep data check {place}` lists all"
-    if len(broken) > MOST_DAMAGED * count:
-        raise DataError(f"{said}, more than {MOST_DAMAGED:.0%}: {named}. Mend or remove them; {look}")
-    return f"{said} and left out: {named}. {look}"
+    reasons = "; ".join(each.reason for each in unreadable[:3]) + ("; ..." if len(unreadable) > 3 else "")
+    message = f"{len(unreadable):,} of {count:,} images cannot be read"
+    next_step = f"`verydeep data check {location}` lists all"
+    if len(unreadable) > MAX_UNREADABLE * count:
+        raise DataError(
+            f"{message}, more than {MAX_UNREADABLE:.0%}: {reasons}. Repair or remove them; {next_step}"
+        )
+    return f"{message} and are left out: {reasons}. {next_step}"
 
 
-def labels_of(samples: Samples, places: Sequence[int]) -> tuple[str, ...]:
-    """The classes of the images at ``places``, each once, in order."""
-    labels = samples.labels[torch.tensor(list(places), dtype=torch.int64)].tolist()
+def labels_of(samples: Samples, indices: Sequence[int]) -> tuple[str, ...]:
+    """The classes of the images at ``indices``, each once, in order."""
+    labels = samples.labels[torch.tensor(list(indices), dtype=torch.int64)].tolist()
     return tuple(samples.classes[label] for label in sorted(set(labels)))

@@ -1,4 +1,4 @@
-"""Which images are the same one, saved again, resized, mirrored or taken twice; and the groups they make."""
+"""Finds duplicates and near duplicates (saved again, resized, mirrored or rotated), and their clusters."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -7,52 +7,52 @@ import numpy as np
 from jaxtyping import Int64
 
 from verydeep.check.perceptual_hash import (
-    NEAR,
-    NEAR_TURNED,
+    MAX_DISTANCE,
+    MAX_DISTANCE_ROTATED,
     Thumbnails,
-    blank,
-    near,
+    is_blank,
+    near_pairs,
+    orientations,
     perceptual_hashes,
     similarity,
-    turned,
 )
 
-LEAST_SIMILARITY = 0.92
-"""Of near-duplicates: crops of 2 % less all round reach 0.94, other blood cells hardly ever 0.92."""
-_VERIFIED_AT_ONCE = 1 << 14  # pairs of thumbnails, 100 MB as floats
+MIN_SIMILARITY = 0.92
+"""Of near duplicates: crops of 2 % on all sides reach 0.94, while different blood cells rarely reach 0.92."""
+_CHUNK = 1 << 14  # pairs of thumbnails that are compared at once, 100 MB as floats
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two images that look the same; ``first`` and ``second`` are their places."""
+class DuplicatePair:
+    """Two duplicate images; ``first`` and ``second`` are their indices."""
 
     first: int
     second: int
     similarity: float
-    """Of their thumbnails, up to 1."""
+    """Of their thumbnails, at most 1."""
     how: str
-    """``same bytes``, ``looks the same``, or how it is turned, as ``mirrored``."""
+    """``same bytes``, ``near duplicate``, or the orientation, such as ``mirrored``."""
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images that look the same, as clusters."""
+    """Duplicates and near duplicates, as pairs and as clusters."""
 
-    pairs: tuple[Pair, ...]
-    """Those that hold the clusters together, one less a cluster than it has images; the most alike first."""
+    pairs: tuple[DuplicatePair, ...]
+    """The pairs that connect the clusters, one fewer per cluster than its images; the most similar first."""
     clusters: tuple[tuple[int, ...], ...]
-    """Places of two images or more, each in order, the largest cluster first."""
+    """Indices of two or more images each, sorted; the largest cluster first."""
 
 
-class _Forest:
-    """Which places hang together. ``root`` has the least place of each one's tree, always up to date."""
+class _UnionFind:
+    """Clusters of indices. ``root`` has the smallest index of each index's cluster, always up to date."""
 
     def __init__(self, count: int) -> None:
         self.root = np.arange(count)
         self.members: dict[int, list[int]] = {}
 
     def join(self, first: int, second: int) -> bool:
-        """Whether the two were apart."""
+        """Join the clusters of two indices; whether they were different clusters before."""
         one, other = sorted((int(self.root[first]), int(self.root[second])))
         if one == other:
             return False
@@ -63,59 +63,62 @@ class _Forest:
 
 
 def find_duplicates(
-    digests: tuple[bytes, ...], thumbnails: Thumbnails, *, least: float = LEAST_SIMILARITY
+    digests: tuple[bytes, ...], thumbnails: Thumbnails, *, min_similarity: float = MIN_SIMILARITY
 ) -> Duplicates:
-    """The images that are the same, by their bytes or by their looks; also mirrored, or turned by 90°.
+    """The duplicates by bytes, and the near duplicates by thumbnails, also mirrored or rotated by 90°.
 
-    Images of one shade are the same by their bytes only, since they all look alike.
+    Images of a single color are compared only by their bytes, because their thumbnails all look alike.
 
     Args:
-        digests: a hash of what is in each file.
-        thumbnails: of each image, as ``hashing.thumbnail`` makes them.
-        least: similarity from which two images count as the same, up to 1.
+        digests: a hash of the content of each file.
+        thumbnails: one per image, as ``perceptual_hash.thumbnail`` returns them.
+        min_similarity: the similarity from which two images are near duplicates, at most 1.
     """
-    forest = _Forest(len(digests))
-    pairs = _same_bytes(digests, forest)
-    unique = np.flatnonzero((forest.root == np.arange(len(digests))) & ~blank(thumbnails))
-    looks = thumbnails[unique]
-    hashes = perceptual_hashes(looks)
-    for name, facing in turned(looks):
-        bits = NEAR_TURNED if name else NEAR
-        for first, second in near(hashes, perceptual_hashes(facing), bits):
-            for start in range(0, len(first), _VERIFIED_AT_ONCE):
-                some = slice(start, start + _VERIFIED_AT_ONCE)
-                pairs += _verified(looks, facing, unique, (first[some], second[some]), least, name, forest)
-    clusters = sorted((tuple(sorted(each)) for each in forest.members.values()), key=lambda c: (-len(c), c))
-    return Duplicates(tuple(sorted(pairs, key=lambda pair: -pair.similarity)), tuple(clusters))
+    clusters = _UnionFind(len(digests))
+    pairs = _same_bytes(digests, clusters)
+    unique = np.flatnonzero((clusters.root == np.arange(len(digests))) & ~is_blank(thumbnails))
+    thumbnails = thumbnails[unique]
+    hashes = perceptual_hashes(thumbnails)
+    for orientation, oriented in orientations(thumbnails):
+        max_distance = MAX_DISTANCE_ROTATED if orientation else MAX_DISTANCE
+        for first, second in near_pairs(hashes, perceptual_hashes(oriented), max_distance):
+            for start in range(0, len(first), _CHUNK):
+                candidates = first[start : start + _CHUNK], second[start : start + _CHUNK]
+                pairs += _near_duplicates(
+                    thumbnails, oriented, unique, candidates, min_similarity, orientation, clusters
+                )
+    members = sorted((tuple(sorted(each)) for each in clusters.members.values()), key=lambda c: (-len(c), c))
+    return Duplicates(tuple(sorted(pairs, key=lambda pair: -pair.similarity)), tuple(members))
 
 
-def _same_bytes(digests: tuple[bytes, ...], forest: _Forest) -> list[Pair]:
-    places: dict[bytes, list[int]] = {}
-    for place, digest in enumerate(digests):
-        places.setdefault(digest, []).append(place)
-    found = [pair for same in places.values() for pair in pairwise(same)]
-    for first, second in found:
-        forest.join(first, second)
-    return [Pair(first, second, 1.0, "same bytes") for first, second in found]
+def _same_bytes(digests: tuple[bytes, ...], clusters: _UnionFind) -> list[DuplicatePair]:
+    indices: dict[bytes, list[int]] = {}
+    for index, digest in enumerate(digests):
+        indices.setdefault(digest, []).append(index)
+    pairs = [pair for same in indices.values() for pair in pairwise(same)]
+    for first, second in pairs:
+        clusters.join(first, second)
+    return [DuplicatePair(first, second, 1.0, "same bytes") for first, second in pairs]
 
 
-def _verified(
-    looks: Thumbnails,
-    facing: Thumbnails,
+def _near_duplicates(
+    thumbnails: Thumbnails,
+    oriented: Thumbnails,
     unique: Int64[np.ndarray, " unique"],
     candidates: tuple[Int64[np.ndarray, " pairs"], Int64[np.ndarray, " pairs"]],
-    least: float,
-    name: str,
-    forest: _Forest,
-) -> list[Pair]:
-    """The candidates that look the same too, of those that are not in one cluster yet."""
+    min_similarity: float,
+    orientation: str,
+    clusters: _UnionFind,
+) -> list[DuplicatePair]:
+    """The candidates with similar thumbnails, except pairs that are already in one cluster."""
     first, second = candidates
-    apart = forest.root[unique[first]] != forest.root[unique[second]]
+    apart = clusters.root[unique[first]] != clusters.root[unique[second]]
     first, second = first[apart], second[apart]
-    alike = similarity(looks[first], facing[second])
-    chosen = [place for place in np.argsort(-alike, kind="stable").tolist() if alike[place] >= least]
+    similarities = similarity(thumbnails[first], oriented[second])
+    most_similar_first = np.argsort(-similarities, kind="stable").tolist()
     return [
-        Pair(one, other, float(alike[place]), name or "looks the same")
-        for place in chosen
-        if forest.join(one := int(unique[first[place]]), other := int(unique[second[place]]))
+        DuplicatePair(one, other, float(similarities[i]), orientation or "near duplicate")
+        for i in most_similar_first
+        if similarities[i] >= min_similarity
+        and clusters.join(one := int(unique[first[i]]), other := int(unique[second[i]]))
     ]

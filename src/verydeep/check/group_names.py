@@ -1,4 +1,4 @@
-"""What names give away: files that look like parts of one thing, and folders that look like one class."""
+"""Finds groups in file names, and class folders with nearly the same name."""
 
 import re
 from collections import Counter, defaultdict
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 _ENDS_IN_NUMBER = r"([^/]*[^/0-9])[0-9]+[^/0-9]*$"
-"""All before the last number of a file's name."""
+"""Everything before the last number of a file name."""
 
 
 @dataclass(frozen=True)
 class GroupProposal:
-    """A pattern for ``--group-by``, and what it would group."""
+    """A pattern for ``--group-by``, and its groups."""
 
     pattern: str
     groups: tuple[str, ...]
-    """Of each image."""
+    """The group of each image."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Images of each group, the smallest first."""
+        """The number of images of each group, the smallest first."""
         return tuple(sorted(Counter(self.groups).values()))
 
     def __str__(self) -> str:
@@ -29,53 +29,53 @@ class GroupProposal:
 
 
 def propose_groups(names: Sequence[str], classes: int) -> GroupProposal | None:
-    """The groups that file names show, if they show any: names that are alike up to their last number.
+    """The groups that the file names suggest: names that are the same up to their last number.
 
-    ``BloodImage_00012_03.jpg`` is of the group ``BloodImage_00012``. None where this would put nearly every
-    image in a group of its own, or hardly part them, as where names are a class and a number.
+    ``BloodImage_00012_03.jpg`` is in the group ``BloodImage_00012``. None if nearly every image would be its
+    own group, or the groups would be few, for example if a name is the class and a number.
 
     Args:
-        names: of the images, paths below the folder.
-        classes: how many there are.
+        names: the names of the images, paths below the folder.
+        classes: the number of classes.
     """
-    found = [re.search(_ENDS_IN_NUMBER, name) for name in names]
-    groups = [match[1] if match else None for match in found]
+    prefixes = [re.search(_ENDS_IN_NUMBER, name) for name in names]
+    groups = [match[1] if match else None for match in prefixes]
     sizes = Counter(groups)
-    if None in sizes or not _tells(sizes, len(names), classes):
+    if None in sizes or not _is_plausible(sizes, len(names), classes):
         return None
-    wanted = _partition(groups)
-    for pattern in (*_readable(names), _ENDS_IN_NUMBER):
+    expected = _partition(groups)
+    for pattern in (*_simple_patterns(names), _ENDS_IN_NUMBER):
         matches = [re.search(pattern, name) for name in names]
-        given = [match[1] if match.re.groups else match[0] for match in matches if match]
-        if len(given) == len(names) and _partition(given) == wanted:
-            return GroupProposal(pattern, tuple(given))
+        proposed = [match[1] if match.re.groups else match[0] for match in matches if match]
+        if len(proposed) == len(names) and _partition(proposed) == expected:
+            return GroupProposal(pattern, tuple(proposed))
     return None
 
 
-def _tells(sizes: Counter[str | None], images: int, classes: int) -> bool:
-    """Whether groups are more than classes, and larger than single images."""
+def _is_plausible(sizes: Counter[str | None], images: int, classes: int) -> bool:
+    """Whether there are clearly more groups than classes, and fewer groups than images."""
     return len(sizes) > 2 * classes and images >= 1.5 * len(sizes) and 3 * max(sizes.values()) <= images
 
 
-def _readable(names: Sequence[str]) -> list[str]:
-    """Patterns a person would write, where all files are named after one scheme."""
+def _simple_patterns(names: Sequence[str]) -> list[str]:
+    """Patterns that are easy to read, if all file names follow one scheme."""
     schemes = {re.sub("[0-9]+", "0", PurePosixPath(name).stem) for name in names}
     if len(schemes) > 1:
         return []
-    words = schemes.pop().split("0")[:-1]  # what stands before each number
+    words = schemes.pop().split("0")[:-1]  # the text before each number
     scheme = "[0-9]+".join(re.escape(word).replace(r"\-", "-") for word in words[:-1]) + "[0-9]+"
     return [scheme, f"(?:^|/)({scheme})[^/]*$"]
 
 
 def _partition(groups: Sequence[str | None]) -> list[int]:
-    """Each image's group as the place where that group first comes."""
-    places: dict[str | None, int] = {}
-    return [places.setdefault(group, place) for place, group in enumerate(groups)]
+    """The group of each image as the index of the first image of that group."""
+    first: dict[str | None, int] = {}
+    return [first.setdefault(group, index) for index, group in enumerate(groups)]
 
 
-def same_name(classes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Classes whose names differ in case, blanks, hyphens or underscores only."""
-    alike: dict[str, list[str]] = defaultdict(list)
+def similar_names(classes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Classes whose names differ only in case, spaces, hyphens or underscores."""
+    similar: dict[str, list[str]] = defaultdict(list)
     for name in classes:
-        alike[re.sub(r"[\s_\-]+", "", name).casefold()].append(name)
-    return tuple(tuple(each) for each in alike.values() if len(each) > 1)
+        similar[re.sub(r"[\s_\-]+", "", name).casefold()].append(name)
+    return tuple(tuple(each) for each in similar.values() if len(each) > 1)

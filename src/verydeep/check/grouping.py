@@ -1,4 +1,4 @@
-"""Groups of images that must stay on one side of a split: by a column, a pattern, or near duplicates."""
+"""Groups of images that a split must not divide (data leakage): by a column, a pattern, or duplicates."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,45 +8,45 @@ from verydeep.data.open_images import read_samples
 from verydeep.data.samples import Samples, grouped
 
 DUPLICATES = "duplicates"
-"""In the place of a pattern: near duplicates are one group."""
+"""The value instead of a pattern that groups near duplicates."""
 
 
-def read_grouped(place: str | Path, group_by: str | None = None) -> Samples:
-    """The labeled images at ``place`` with their groups, still on disk.
+def read_grouped(location: str | Path, group_by: str | None = None) -> Samples:
+    """The labeled images at ``location`` with their groups; their files are not read, except for duplicates.
 
     Args:
-        place: what ``read_samples`` takes.
-        group_by: what keeps images together that must not be split: a column, a pattern for the names,
-            ``duplicates`` for near duplicates, or ``duplicates:`` and one of the others for both.
+        location: as for ``read_samples``.
+        group_by: the images that a split must keep together: a column, a pattern for the names,
+            ``duplicates`` for near duplicates, or ``duplicates:`` and a column or pattern for both.
 
     Raises:
-        DataError: where ``place`` holds no labeled images, or ``group_by`` does not fit all of them.
+        DataError: if there are no labeled images, or ``group_by`` does not fit all of them.
     """
-    samples = read_samples(place)
+    samples = read_samples(location)
     return group(samples, group_by) if group_by else samples
 
 
 def group(samples: Samples, by: str) -> Samples:
-    """``samples`` with the groups that ``by`` asks for, as ``read_grouped`` takes it.
+    """``samples`` with the groups of ``by``, as for ``read_grouped``.
 
     Raises:
-        DataError: where ``by`` does not fit all of them.
+        DataError: if ``by`` does not fit all images.
     """
-    looks, _, rest = by.partition(":")
-    if looks != DUPLICATES or by in samples.columns:
+    prefix, _, rest = by.partition(":")
+    if prefix != DUPLICATES or by in samples.columns:
         return grouped(samples, by)
     return near_duplicate_groups(grouped(samples, rest) if rest else samples)
 
 
 def near_duplicate_groups(samples: Samples) -> Samples:
-    """``samples`` grouped so that images that look the same are together.
+    """``samples`` grouped so that near duplicates are in one group.
 
-    Where groups are there already, those that share an image are joined: cells of one photograph stay
-    together, and so do two photographs of one place. Damaged images are for themselves.
+    Existing groups that share a near duplicate are joined: all cells of one photograph stay together, and so
+    do two photographs of the same place. Each unreadable image keeps its own group.
     """
     before = samples.groups or samples.names
-    keys = {group: place for place, group in reversed(list(enumerate(before)))}
-    root = {group: group for group in keys}
+    first_index = {group: index for index, group in reversed(list(enumerate(before)))}
+    root = {group: group for group in first_index}
 
     def find(group: str) -> str:
         while root[group] != group:
@@ -54,6 +54,6 @@ def near_duplicate_groups(samples: Samples) -> Samples:
         return group
 
     for cluster in check(samples).duplicates.clusters:
-        first, *rest = sorted({find(before[place]) for place in cluster}, key=keys.__getitem__)
+        first, *rest = sorted({find(before[index]) for index in cluster}, key=first_index.__getitem__)
         root |= dict.fromkeys(rest, first)
     return replace(samples, groups=tuple(find(group) for group in before))

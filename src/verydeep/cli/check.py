@@ -1,4 +1,4 @@
-"""``verydeep data check``: what is wrong with a folder of images, on the terminal, as JSON and as a page."""
+"""``verydeep data check``: data quality issues of a folder of images, in the terminal, as JSON or a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,17 +7,19 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.progress import Progress
 
-from verydeep.check.check import Checkup
+from verydeep.check.check import CheckResult
 from verydeep.check.check import check as check_samples
-from verydeep.check.duplicates import LEAST_SIMILARITY
-from verydeep.check.findings import Finding, findings
+from verydeep.check.duplicates import MIN_SIMILARITY
+from verydeep.check.finding import Finding
+from verydeep.check.findings import findings as findings_of
 from verydeep.check.grouping import read_grouped
 from verydeep.errors import DataError
-from verydeep.report.check_page import as_values, findings_table, summary_table, write_page
+from verydeep.report.check_page import write_page
+from verydeep.tables.check_table import as_values, findings_table, summary_table
 from verydeep.terminal.console import err, out, print_json
 
-MOST_NAMED = 10
-"""Damaged files whose reason is told on the terminal; JSON and the page have all."""
+MAX_REASONS = 10
+"""Unreadable files whose reasons are printed in the terminal; JSON and the page have all of them."""
 
 
 def check(
@@ -25,59 +27,59 @@ def check(
     /,
     *,
     group_by: str | None = None,
-    similarity: float = LEAST_SIMILARITY,
+    similarity: float = MIN_SIMILARITY,
     workers: int | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Look at every image in FOLDER, and tell what is wrong.
+    """Check every image in FOLDER for data quality issues.
 
-    The exit code is 1 where something was found that harms: damaged files, one image in two classes, images
-    on both sides of a split, classes without images.
+    The exit code is 1 if there are errors: unreadable files, one image in two classes, duplicates in several
+    splits (data leakage), classes without images.
 
     Parameters
     ----------
     folder
-        A folder of class folders, or of train, val and test folders of them.
+        A folder of class folders, or of train, val and test folders with class folders.
     group_by
-        What keeps images together: a pattern for their names, such as 'photo_[0-9]+'.
+        The images that a split must keep together: a pattern for their names, such as 'photo_[0-9]+'.
     similarity
-        From which two images count as the same, 0.5 to 1; 1 finds next to nothing but copies.
+        The similarity from which two images are near duplicates, 0.5 to 1; 1 finds almost only exact copies.
     workers
-        Threads that decode; as many as there are processors by default.
+        Decoding threads; the number of processors by default.
     out_
-        A page to write, .html: findings, duplicates side by side, samples of each class.
+        Write a page, .html: findings, duplicates side by side, examples of each class.
     json
         Print one JSON object: images, classes, damaged, duplicates, sizes, kinds, groups, findings.
     """
     if out_ and out_.suffix != ".html":
-        raise DataError(f"{out_} is no .html; name such a file for the page")
+        raise DataError(f"{out_} is not an .html file; expected such a name for the page")
     samples = read_grouped(folder, group_by)
     with Progress(console=err(), transient=True) as bar:
-        task = bar.add_task("Looking", total=len(samples))
-        checkup = check_samples(
+        task = bar.add_task("Checking", total=len(samples))
+        result = check_samples(
             samples,
-            least_similarity=similarity,
+            min_similarity=similarity,
             workers=workers,
             progress=lambda done, total: bar.update(task, completed=done),
         )
-    found = findings(checkup)
+    findings = findings_of(result)
     if out_:
-        write_page(checkup, found, out_)
+        write_page(result, findings, out_)
     if json:
-        print_json(as_values(checkup, found))
+        print_json(as_values(result, findings))
     else:
-        _say(checkup, found, out_)
-    return 1 if any(finding.severity == "error" for finding in found) else 0
+        _print(result, findings, out_)
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
-def _say(checkup: Checkup, found: Sequence[Finding], page: Path | None) -> None:
-    for damaged in list(checkup.damaged.values())[:MOST_NAMED]:
-        err().print(damaged.why, markup=False, soft_wrap=True)
-    out().print(summary_table(checkup))
+def _print(result: CheckResult, findings: Sequence[Finding], page: Path | None) -> None:
+    for unreadable in list(result.unreadable.values())[:MAX_REASONS]:
+        err().print(unreadable.reason, markup=False, soft_wrap=True)
+    out().print(summary_table(result))
     out().print()
-    out().print(findings_table(found))
+    out().print(findings_table(findings))
     if page:
         err().print(f"Page: {page}", markup=False, soft_wrap=True)
-    elif checkup.duplicates.clusters or checkup.damaged:
-        err().print("With --out check.html the images can be seen side by side.")
+    elif result.duplicates.clusters or result.unreadable:
+        err().print("Use --out check.html to see the images side by side.")

@@ -1,14 +1,14 @@
-"""``verydeep data``: the verbs on images of one's own, each loaded when it is called."""
+"""``verydeep data``: commands for your own images, each loaded when it is called."""
 
 import cyclopts
 
 app = cyclopts.App(name="data", result_action="return_value", help_format="plaintext")
-_VERBS = {
+_COMMANDS = {
     "check": (
         "check:check",
-        "Look at every image of a folder, and tell what is wrong: damage, duplicates, labels, classes.",
+        "Check every image of a folder: unreadable files, duplicates, labels, classes, data leakage.",
         "verydeep data check photos/ --out check.html",
     ),
 }
-for _name, (_place, _what, _example) in _VERBS.items():
-    app.command(f"verydeep.cli.{_place}", name=_name, help=f"{_what}\n\nExample: {_example}")
+for _name, (_import_path, _description, _example) in _COMMANDS.items():
+    app.command(f"verydeep.cli.{_import_path}", name=_name, help=f"{_description}\n\nExample: {_example}")

@@ -64,12 +64,12 @@ def embed(
                 "vectors": written.vectors,
                 "dimensions": written.dimensions,
                 "layer": embedder.layer,
-                "broken": [{"file": str(one.source), "error": one.why} for one in written.broken],
+                "broken": [image.values for image in written.broken],
             }
         )
     else:
-        for one in written.broken:
-            err().print(one.why, markup=False, soft_wrap=True)
+        for image in written.broken:
+            err().print(image.reason, markup=False, soft_wrap=True)
         said = f"{written.vectors:,} vectors of {written.dimensions:,} values from {embedder.layer}"
         out().print(f"{written.out}: {said}", markup=False, soft_wrap=True)
     return 1 if written.broken else 0

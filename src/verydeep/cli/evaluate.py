@@ -10,8 +10,8 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
+from verydeep.data.samples import UnreadableImage
 from verydeep.data.split_file import WantedPart
-from verydeep.data.stream import Broken
 from verydeep.errors import DataError, ShapeError
 from verydeep.evaluate.confidence_intervals import Interval
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
@@ -75,8 +75,8 @@ def evaluate(
     images = _read(data, network.classes, run, part, group_by)
     err().print(f"Measuring on {images.description}", markup=False, soft_wrap=True)
     measured = _measure(network, images, way, device)
-    for broken in measured.broken:
-        err().print(broken.why, markup=False, soft_wrap=True)
+    for unreadable in measured.broken:
+        err().print(unreadable.reason, markup=False, soft_wrap=True)
     if out_ is not None:
         write_evaluation(_report(network, images, way, measured), out_)
     if json:
@@ -111,7 +111,7 @@ class _Measured:
     labels: Tensor
     places: Tensor
     """Of each row, in what was asked for: broken files have none."""
-    broken: tuple[Broken, ...]
+    broken: tuple[UnreadableImage, ...]
 
 
 def _measure(network: Checkpoint, images: LabeledImages, way: Protocol, device: Device) -> _Measured:
@@ -121,7 +121,7 @@ def _measure(network: Checkpoint, images: LabeledImages, way: Protocol, device: 
     broken = tuple(each for part in seen for each in part.broken)
     places, logits = torch.cat([part.indices for part in seen]), torch.cat([part.logits for part in seen])
     if not len(places):
-        raise DataError(f"none of the {len(images)} images can be read: {broken[0].why}")
+        raise DataError(f"none of the {len(images)} images can be read: {broken[0].reason}")
     labels = images.labels[places]
     evaluation = evaluate_logits(
         logits,
@@ -163,7 +163,7 @@ def _values(measured: _Measured, way: Protocol, images: LabeledImages) -> dict[s
         "groups": result.groups,
         "part": images.part,
         "protocol": {"name": way.name, "scales": way.scales, "flip": way.flip},
-        "broken": [{"file": str(broken.source), "error": broken.why} for broken in measured.broken],
+        "broken": [unreadable.values for unreadable in measured.broken],
     }
 
 

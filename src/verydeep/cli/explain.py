@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.progress import track
 
-from verydeep.cli.explain_layers import Broken, say_broken, show_filters, show_patches
+from verydeep.cli.explain_layers import say_broken, show_filters, show_patches
 from verydeep.data.decode import decode, image_files
-from verydeep.errors import DataError
+from verydeep.data.samples import UnreadableImage
+from verydeep.errors import DataError, UnreadableError
 from verydeep.explain.heat_maps import HeatMap, Method, heat_maps
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.heat_map_image import in_words, method_in_words, write_overlay
@@ -76,7 +77,7 @@ def explain(
     files = image_files(images or [])
     if patches:
         return show_patches(network, files, layer, out_, json)
-    broken: list[Broken] = []
+    broken: list[UnreadableImage] = []
     explained = list(_explained(network, files, (method, layer, class_), out_, broken))
     sheet = _sheet(network, explained, out_) if explained else None
     if json:
@@ -106,7 +107,7 @@ def _explained(
     files: list[Path],
     asked: tuple[Method, str | None, str | None],
     folder: Path,
-    broken: list[Broken],
+    broken: list[UnreadableImage],
 ) -> Iterator[_Explained]:
     """Each file that can be read, its picture written; one at a time, since most methods make it a batch."""
     method, layer, name = asked
@@ -114,8 +115,8 @@ def _explained(
     for file in track(files, "Explaining", console=err(), transient=True):
         try:
             pixels = decode(file, network.preprocess)
-        except DataError as error:
-            broken.append(Broken(file, str(error)))
+        except UnreadableError as error:
+            broken.append(UnreadableImage.from_error(file, error))
             continue
         (found,) = heat_maps(network, pixels[None], name and [name], method, layer=layer)
         picture = _free(folder / f"{file.stem}-{method}.png", taken)
@@ -148,7 +149,7 @@ def _sheet(network: Checkpoint, explained: list[_Explained], folder: Path) -> Pa
     return path
 
 
-def _say(explained: list[_Explained], broken: list[Broken], sheet: Path | None) -> None:
+def _say(explained: list[_Explained], broken: list[UnreadableImage], sheet: Path | None) -> None:
     say_broken(broken)
     for one in explained:
         out().print(f"{one.file}: {one.words}, {one.method}: {one.picture}", markup=False, soft_wrap=True)

@@ -1,7 +1,6 @@
 """What ``verydeep explain`` shows of a network's own layers: strongest patches, and first filters."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from rich.progress import track
 from torch import Tensor
 
 from verydeep.data.decode import decode
-from verydeep.errors import DataError
+from verydeep.data.samples import UnreadableImage
+from verydeep.errors import UnreadableError
 from verydeep.explain.patches import Channel, first_filters, strongest_patches
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.patches_image import write_filters, write_patches
@@ -21,23 +21,10 @@ BATCH_SIZE = 16
 """Images at a time in the search for patches."""
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A file that cannot be read, and why."""
-
-    file: Path
-    why: str
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"file": str(self.file), "error": self.why}
-
-
-def say_broken(broken: list[Broken]) -> None:
+def say_broken(broken: list[UnreadableImage]) -> None:
     """Each on a line of its own, on stderr."""
     for one in broken:
-        err().print(one.why, markup=False, soft_wrap=True)
+        err().print(one.reason, markup=False, soft_wrap=True)
 
 
 def show_filters(network: Checkpoint, folder: Path, json: bool) -> int:
@@ -54,7 +41,7 @@ def show_filters(network: Checkpoint, folder: Path, json: bool) -> int:
 def show_patches(network: Checkpoint, files: list[Path], layer: str | None, folder: Path, json: bool) -> int:
     """Draw the strongest patches of ``files`` into ``folder``; the exit code."""
     read: list[Path] = []
-    broken: list[Broken] = []
+    broken: list[UnreadableImage] = []
     found = strongest_patches(network, _batches(network, files, read, broken), layer)
     path = folder / f"patches-{found.layer}.png"
     write_patches(found, read, network.preprocess, network.model.architecture.name, path)
@@ -70,7 +57,7 @@ def show_patches(network: Checkpoint, files: list[Path], layer: str | None, fold
 
 
 def _batches(
-    network: Checkpoint, files: list[Path], read: list[Path], broken: list[Broken]
+    network: Checkpoint, files: list[Path], read: list[Path], broken: list[UnreadableImage]
 ) -> Iterator[UInt8[Tensor, "count channels size size"]]:
     """The pixels of ``files``, a batch at a time; notes which were read, in order, and which are broken."""
     starts = range(0, len(files), BATCH_SIZE)
@@ -80,8 +67,8 @@ def _batches(
             try:
                 pixels.append(decode(file, network.preprocess))
                 read.append(file)
-            except DataError as error:
-                broken.append(Broken(file, str(error)))
+            except UnreadableError as error:
+                broken.append(UnreadableImage.from_error(file, error))
         if pixels:
             yield torch.stack(pixels)
 

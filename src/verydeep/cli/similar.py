@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.progress import track
 
 from verydeep.data.decode import image_files
-from verydeep.data.stream import Broken
+from verydeep.data.samples import UnreadableImage
 from verydeep.embed.embedder import BATCH_SIZE, Embedder, VectorBatch
 from verydeep.embed.neighbors import Neighbor, nearest
 from verydeep.embed.vector_file import read_vectors
@@ -69,8 +69,8 @@ def similar(
     embedder, batches = (_stored if stored else _computed)(network, folder, layer)
     (asked,) = embedder([image])
     if asked.broken:
-        raise DataError(asked.broken[0].why)
-    broken: list[Broken] = []
+        raise DataError(asked.broken[0].reason)
+    broken: list[UnreadableImage] = []
     found = nearest(asked.vectors[0], _noting(batches, broken), count, leave_out=image)
     if out_:
         method = f"{network.model.architecture.name}, {embedder.layer}, cosine similarity"
@@ -100,24 +100,26 @@ def _stored(network: Checkpoint, file: Path, layer: str | None) -> tuple[Embedde
     return Embedder(network, held.about.layer), iter((VectorBatch(held.files, held.vectors),))
 
 
-def _noting(batches: Iterator[VectorBatch], broken: list[Broken]) -> Iterator[VectorBatch]:
+def _noting(batches: Iterator[VectorBatch], broken: list[UnreadableImage]) -> Iterator[VectorBatch]:
     for batch in batches:
         broken += batch.broken
         yield batch
 
 
-def _values(image: Path, layer: str, found: tuple[Neighbor, ...], broken: list[Broken]) -> dict[str, Any]:
+def _values(
+    image: Path, layer: str, found: tuple[Neighbor, ...], broken: list[UnreadableImage]
+) -> dict[str, Any]:
     return {
         "image": str(image),
         "layer": layer,
         "neighbors": [{"file": str(one.file), "similarity": one.similarity} for one in found],
-        "broken": [{"file": str(one.source), "error": one.why} for one in broken],
+        "broken": [unreadable.values for unreadable in broken],
     }
 
 
-def _say(found: tuple[Neighbor, ...], broken: list[Broken], sheet: Path | None) -> None:
-    for one in broken:
-        err().print(one.why, markup=False, soft_wrap=True)
+def _say(found: tuple[Neighbor, ...], broken: list[UnreadableImage], sheet: Path | None) -> None:
+    for unreadable in broken:
+        err().print(unreadable.reason, markup=False, soft_wrap=True)
     for neighbor in found:
         out().print(f"{neighbor.similarity:.3f}  {neighbor.file}", markup=False, soft_wrap=True)
     if sheet:

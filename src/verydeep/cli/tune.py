@@ -271,7 +271,7 @@ def _values(result: TuneResult) -> dict[str, Any]:
         ],
         "strength": result.validation.strength if result.validation else None,
         "temperature": result.temperature,
-        "broken": [asdict(each) for each in result.reading.broken],
+        "broken": [{"name": each.name, "why": each.reason} for each in result.reading.broken],
         "advice": result.advice,
         "seconds": result.seconds,
     }

@@ -1,4 +1,4 @@
-"""Data augmentation of whole batches: flips, crops, colors, shifts and cutout, on any device."""
+"""Data augmentation of batches on any device: flip, random resized crop, color jitter, shift and cutout."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from annotated_types import Ge, Interval
 from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
-from verydeep.data.color_augment import color, resized_crop
+from verydeep.data.color_augment import color_jitter, random_resized_crop
 from verydeep.errors import ShapeError
 
 Flip = Literal["none", "random", "alternating"]
@@ -16,18 +16,18 @@ Flip = Literal["none", "random", "alternating"]
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """What is done to training images, in this order; nothing by default."""
+    """Data augmentation of training images, in this order; nothing by default."""
 
     flip: Flip = "none"
-    """Mirror images left to right: at random, or every other epoch ("alternating", Jordan 2024)."""
+    """Horizontal flip: at random, or every other epoch ("alternating", Jordan 2024)."""
     crop: Annotated[float, Interval(gt=0, le=1)] = 1.0
-    """Cut out a rectangle of at least this part of each image's area, stretched to its size; 1 is off."""
+    """Random resized crop: the least part of an image's area that a crop keeps; 1 is off."""
     color: Annotated[float, Interval(ge=0, lt=1)] = 0.0
-    """Change brightness, contrast and saturation each by up to this part; 0 is off."""
+    """Color jitter: brightness, contrast and saturation each change by up to this part; 0 is off."""
     shift: Annotated[int, Ge(0)] = 0
-    """Move each image by up to this many px either way, reflecting it at the border."""
+    """Random shift by up to this many px in each direction, with reflection padding; 0 is off."""
     cutout: Annotated[int, Ge(0)] = 0
-    """Side in px of a square that is blackened in each image; 0 leaves images whole."""
+    """Cutout: the side in px of a square in each image that is set to zero; 0 is off."""
 
 
 def augment(
@@ -37,26 +37,26 @@ def augment(
     config: AugmentConfig,
     generator: torch.Generator,
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images`` after the flip, crop, change of color, shift and cutout that ``config`` asks for.
+    """``images`` after the augmentations of ``config``, in the order of its fields.
 
     Args:
-        images: of any number type, on any device.
-        indices: each image's place in the training set, which "alternating" flips by.
+        images: of any dtype, on any device.
+        indices: each image's index in the training set; the "alternating" flip depends on it.
         epoch: counted from 0.
-        config: which augmentations, and how strong.
-        generator: the only source of chance: the same state gives the same images.
+        config: the augmentations and their strengths.
+        generator: the only source of randomness: the same state gives the same images.
 
     Raises:
-        ShapeError: where a shift or a cutout is too large for the images.
+        ShapeError: if a shift or a cutout is too large for the images.
     """
     if config.flip == "random":
-        images = random_flip(images, generator)
+        images = random_horizontal_flip(images, generator)
     elif config.flip == "alternating":
         images = alternating_flip(images, indices, epoch)
     if config.crop < 1:
-        images = resized_crop(images, config.crop, generator)
+        images = random_resized_crop(images, config.crop, generator)
     if config.color:
-        images = color(images, config.color, generator)
+        images = color_jitter(images, config.color, generator)
     if config.shift:
         images = shift(images, config.shift, generator)
     if config.cutout:
@@ -64,34 +64,34 @@ def augment(
     return images
 
 
-def random_flip(
+def random_horizontal_flip(
     images: Shaped[Tensor, "batch channels height width"], generator: torch.Generator
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, each mirrored left to right with probability one half."""
+    """``images``, each flipped left to right with probability 0.5."""
     indices = torch.arange(len(images), device=images.device)
-    return _flip(images, mirrored(indices, 0, "random", generator))
+    return _flip(images, flip_mask(indices, 0, "random", generator))
 
 
 def alternating_flip(
     images: Shaped[Tensor, "batch channels height width"], indices: Int64[Tensor, " batch"], epoch: int
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, about half of them mirrored in epoch 0, and each the other way round every next epoch.
+    """``images``, about half of them flipped left to right in epoch 0; each one alternates from then on.
 
-    Any two epochs in a row show each image both ways. Jordan 2024 (arXiv 2404.00498), section 3.6: a hash
-    of its index decides how an image starts.
+    Two consecutive epochs contain each image once flipped and once not. Jordan 2024 (arXiv 2404.00498),
+    section 3.6: a hash of an image's index decides whether it is flipped in epoch 0.
     """
     return _flip(images, _alternating(indices.to(images.device), epoch))
 
 
-def mirrored(
+def flip_mask(
     indices: Int64[Tensor, " batch"], epoch: int, flip: Flip, generator: torch.Generator
 ) -> Bool[Tensor, " batch"]:
-    """Which images of a batch ``flip`` mirrors, for what was computed from them both ways."""
+    """Which images of a batch ``flip`` flips; also for features that were computed from both versions."""
     match flip:
         case "none":
             return torch.zeros_like(indices, dtype=torch.bool)
         case "random":
-            return _draw(2, len(indices), indices, generator).bool()
+            return _random_integers(2, len(indices), indices, generator).bool()
         case "alternating":
             return _alternating(indices, epoch)
 
@@ -101,66 +101,65 @@ def _alternating(indices: Int64[Tensor, " batch"], epoch: int) -> Bool[Tensor, "
 
 
 def _flip(
-    images: Shaped[Tensor, "batch channels height width"], mirrored: Bool[Tensor, " batch"]
+    images: Shaped[Tensor, "batch channels height width"], mask: Bool[Tensor, " batch"]
 ) -> Shaped[Tensor, "batch channels height width"]:
-    return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    return torch.where(mask[:, None, None, None], images.flip(-1), images)
 
 
 def _hash_bit(indices: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
-    """0 or 1 for each index, as if by a fair coin: the last bit of murmur3's 32-bit finalizer."""
+    """A pseudo-random 0 or 1 for each index: the last bit of murmur3's 32-bit finalizer."""
     bits = indices & 0xFFFFFFFF
-    for multiplier, places in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
-        bits = ((bits ^ (bits >> places)) * multiplier) & 0xFFFFFFFF  # int64 wraps; the low half is exact
+    for multiplier, shift_bits in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
+        bits = ((bits ^ (bits >> shift_bits)) * multiplier) & 0xFFFFFFFF  # int64 wraps; the low half is exact
     return (bits ^ (bits >> 16)) & 1
 
 
 def shift(
     images: Shaped[Tensor, "batch channels height width"], pixels: int, generator: torch.Generator
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, each moved by its own whole number of px, up to ``pixels`` down or up and right or left.
+    """``images``, each moved by a random whole number of px, at most ``pixels`` vertically and horizontally.
 
-    What moves in from outside is the image reflected at its border, the border itself not repeated.
+    The new border is filled by reflection padding, which does not repeat the border row or column.
 
     Raises:
-        ShapeError: where ``pixels`` reaches past the far side, so that nothing is left to reflect.
+        ShapeError: if ``pixels`` is as large as a side of the images or larger.
     """
     _, channels, height, width = images.shape
     if not 0 <= pixels < min(height, width):
         raise ShapeError(
-            f"a shift of {pixels} px was asked for {height} x {width} images; "
-            f"expected 0 to {min(height, width) - 1}"
+            f"expected a shift of 0 to {min(height, width) - 1} px "
+            f"for {height} x {width} images, got {pixels}"
         )
-    offsets = _draw(2 * pixels + 1, (2, len(images)), images, generator) - pixels
+    offsets = _random_integers(2 * pixels + 1, (2, len(images)), images, generator) - pixels
     rows = _reflected(height, offsets[0])  # (batch, height)
     columns = _reflected(width, offsets[1])  # (batch, width)
-    # One gather for all offsets: on two CPU threads 4 to 10 times as fast as a slice and mask an offset.
-    places = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
-    return images.flatten(2).gather(2, places[:, None].expand(-1, channels, -1)).view_as(images)
+    # One gather for all offsets: on two CPU threads 4 to 10 times as fast as one slice and mask per offset.
+    positions = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
+    return images.flatten(2).gather(2, positions[:, None].expand(-1, channels, -1)).view_as(images)
 
 
 def _reflected(size: int, offsets: Int64[Tensor, " batch"]) -> Int64[Tensor, "batch size"]:
-    """Which of ``size`` places each place reads from once the image has moved by ``offsets``."""
+    """The source index of each row or column after the image has moved by ``offsets``, with reflection."""
     last = size - 1
-    places = torch.arange(size, device=offsets.device) - offsets[:, None]
-    return last - (last - places.abs()).abs()
+    indices = torch.arange(size, device=offsets.device) - offsets[:, None]
+    return last - (last - indices.abs()).abs()
 
 
 def cutout(
     images: Shaped[Tensor, "batch channels height width"], size: int, generator: torch.Generator
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, each with a square of ``size`` px a side set to zero, anywhere wholly inside it.
+    """``images``, each with a square of ``size`` x ``size`` px set to zero, at a random position inside it.
 
-    DeVries and Taylor 2017 let the square stick out; here, as in Jordan 2024, its area is the same in
-    every image. Zero is black in pixels, and the mean once they are normalized.
+    In DeVries and Taylor 2017 the square may cross the border; here, as in Jordan 2024, it does not, and its
+    area is the same in every image. Zero is black in pixels, and the mean in normalized images.
 
     Raises:
-        ShapeError: where the square is larger than the images.
+        ShapeError: if the square is larger than the images.
     """
     _, _, height, width = images.shape
     if not 0 <= size <= min(height, width):
         raise ShapeError(
-            f"a cutout of {size} px was asked for {height} x {width} images; "
-            f"expected 0 to {min(height, width)}"
+            f"expected a cutout of 0 to {min(height, width)} px for {height} x {width} images, got {size}"
         )
     rows = _covered(height, size, images, generator)
     columns = _covered(width, size, images, generator)
@@ -173,18 +172,18 @@ def _covered(
     images: Shaped[Tensor, "batch channels height width"],
     generator: torch.Generator,
 ) -> Bool[Tensor, "batch side"]:
-    """Where a run of ``size`` places lies on each image's ``side``."""
-    first = _draw(side - size + 1, len(images), images, generator)[:, None]
-    places = torch.arange(side, device=images.device)
-    return (places >= first) & (places < first + size)
+    """Which rows or columns of each image a square of ``size`` at a random position covers."""
+    first = _random_integers(side - size + 1, len(images), images, generator)[:, None]
+    positions = torch.arange(side, device=images.device)
+    return (positions >= first) & (positions < first + size)
 
 
-def _draw(
+def _random_integers(
     below: int, shape: int | tuple[int, ...], images: Tensor, generator: torch.Generator
 ) -> Int64[Tensor, "..."]:
-    """Whole numbers from 0, less than ``below``, drawn where the generator lives and used where images do.
+    """Random integers from 0 to ``below - 1``, drawn on the generator's device, on that of ``images``.
 
-    A generator on the CPU so gives the same augmentation on every device.
+    A generator on the CPU therefore gives the same augmentation on every device.
     """
     shape = (shape,) if isinstance(shape, int) else shape
     return torch.randint(below, shape, generator=generator, device=generator.device).to(images.device)

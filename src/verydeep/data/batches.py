@@ -1,4 +1,4 @@
-"""The order of an epoch and its batches: pure functions of a seed, so any batch can be taken up again."""
+"""The order of images in an epoch, and its batches: pure functions of a seed, so a run can be resumed."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,40 +13,41 @@ from verydeep.errors import DataError
 
 
 class Batch(NamedTuple):
-    """Images that are seen together, on the device of the set they come from."""
+    """A batch of labeled images, on the device of the data set."""
 
     pixels: UInt8[Tensor, "batch channels height width"]
     labels: Int64[Tensor, " batch"]
     indices: Int64[Tensor, " batch"]
-    """Each image's place in the set."""
+    """The index of each image in the data set."""
 
 
 def generator(seed: int, *position: int) -> torch.Generator:
-    """A CPU generator whose stream depends on ``seed`` and ``position`` alone, such as epoch and step.
+    """A CPU generator whose stream depends only on ``seed`` and ``position``, such as epoch and step.
 
-    A resumed run makes it anew where it goes on, so that no random state has to be saved. Streams of
-    different positions are independent, also where one position is the beginning of another.
+    A resumed run creates it again at its position, so that no random state has to be saved. Streams of
+    different positions are independent, even if one position is a prefix of another.
     """
     digest = hashlib.blake2b(repr((seed, *position)).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
 
 
 def order(count: int, epoch: int, seed: int) -> Int64[Tensor, " count"]:
-    """The places 0 to ``count - 1`` in the order in which ``epoch`` shows them."""
+    """The indices 0 to ``count - 1``, shuffled for ``epoch``."""
     return torch.randperm(count, generator=generator(seed, epoch))
 
 
 def batch_count(count: int, batch_size: int, *, drop_last: bool) -> int:
-    """How many batches ``count`` images make; ``drop_last`` leaves out one that is not full.
+    """The number of batches of ``count`` images; ``drop_last`` drops the last incomplete batch.
 
     Raises:
-        DataError: where they make none at all.
+        DataError: if there is not a single batch.
     """
     whole, rest = divmod(count, batch_size) if batch_size > 0 else (0, 0)
     batches = whole if drop_last or not rest else whole + 1
     if not batches:
         raise DataError(
-            f"{count} images make no batch of {batch_size}; expected a batch size of 1 to {max(count, 1)}"
+            f"{count} images do not fill a batch of {batch_size}; "
+            f"expected a batch size of 1 to {max(count, 1)}"
         )
     return batches
 
@@ -59,21 +60,20 @@ def batches(
     start: int = 0,
     drop_last: bool = False,
 ) -> Iterator[Batch]:
-    """``images`` at ``indices``, in that order, ``batch_size`` at a time.
+    """``images`` at ``indices``, in that order, in batches of ``batch_size``.
 
-    Training takes ``order(len(images), epoch, seed)`` with ``drop_last=True``, evaluation
-    ``torch.arange(len(images))``. The set stays on its device; nothing is copied between devices but the
-    indices, once.
+    Training uses ``order(len(images), epoch, seed)`` with ``drop_last=True``, evaluation
+    ``torch.arange(len(images))``. The data set stays on its device; only the indices are copied, once.
 
     Args:
-        images: the whole set, held on the device that uses it.
-        indices: places in the set.
-        batch_size: images a batch.
-        start: the number of batches that were already seen, from which a resumed epoch goes on.
-        drop_last: whether a last batch that is not full is left out.
+        images: the whole data set, on the device that uses it.
+        indices: indices into the data set.
+        batch_size: images per batch.
+        start: the first batch; a resumed epoch starts at the number of batches it has already used.
+        drop_last: whether the last incomplete batch is dropped.
 
     Raises:
-        DataError: where there is not a single batch.
+        DataError: if there is not a single batch.
     """
     count = batch_count(len(indices), batch_size, drop_last=drop_last)
     indices = indices.to(images.pixels.device)

@@ -1,4 +1,4 @@
-"""The data sets that have a name: one table, and `load_dataset`, which has them in memory in a second."""
+"""The built-in data sets (Fashion-MNIST, CIFAR-10, CIFAR-100, synthetic), and `load_dataset`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class PublishedDataset(PublishedFiles):
     """Reads the data set from the folder that holds the files."""
 
 
-# Debian packs Fashion-MNIST's files again, without the name and time in the gzip header; put back, they
-# give the published bytes, hash for hash.
+# Debian compresses Fashion-MNIST's files again, without name and time in the gzip header. With these two
+# restored, the bytes and hashes are those of the published files.
 FASHION_MNIST = PublishedDataset(
     name="fashion-mnist",
     folder="data/fashion-mnist",
@@ -85,47 +85,47 @@ CIFAR100 = PublishedDataset(
 
 SOURCES = {source.name: source for source in (FASHION_MNIST, CIFAR10, CIFAR100)}
 NAMES = (*SOURCES, "synthetic")
-"""What `load_dataset` knows."""
+"""The names that `load_dataset` accepts."""
 
 _OTHER_SPELLINGS = {"cifar-10": "cifar10", "cifar-100": "cifar100", "fashionmnist": "fashion-mnist"}
 
 
 def is_builtin(name: str) -> bool:
-    """Whether `load_dataset` knows ``name``, in any spelling."""
-    return _known(name) in NAMES
+    """Whether ``name`` is a built-in data set, in any spelling."""
+    return _canonical(name) in NAMES
 
 
-def _known(name: str) -> str:
+def _canonical(name: str) -> str:
     return _OTHER_SPELLINGS.get(name.lower(), name.lower())
 
 
 def load_dataset(name: str, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
-    """The data set of that name, in memory; it is fetched on first use and checked on every use.
+    """A built-in data set in memory. It is downloaded on first use; its checksums are verified on every use.
 
     Args:
-        name: one of `NAMES`; "synthetic" is drawn, and needs no net.
-        cache: where files are kept; `cache_root()` by default.
-        progress: called while a file is fetched, with its bytes done and its bytes in all.
+        name: one of `NAMES`; "synthetic" is drawn, without a download.
+        cache: the folder for downloaded files; `cache_root()` by default.
+        progress: called during a download with the bytes done and the total bytes.
 
     Raises:
-        DataError: where the name is not known.
-        DownloadError: names each door that was tried and what went wrong there.
+        DataError: if the name is not known.
+        DownloadError: if the download fails; lists every download source and its error.
     """
-    known = _known(name)
-    if known == "synthetic":
+    canonical = _canonical(name)
+    if canonical == "synthetic":
         return synthetic.dataset()
-    if known not in SOURCES:
-        close = get_close_matches(known, NAMES, n=1)
+    if canonical not in SOURCES:
+        close = get_close_matches(canonical, NAMES, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
-        raise DataError(f"{name!r} is no built-in data set; known are {', '.join(NAMES)}.{hint}")
-    return load(SOURCES[known], cache, progress)
+        raise DataError(f"{name!r} is not a built-in data set; expected one of {', '.join(NAMES)}.{hint}")
+    return load(SOURCES[canonical], cache, progress)
 
 
 def load(source: PublishedDataset, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
     """The data set that ``source`` describes, in memory.
 
     Raises:
-        DataError: where a file has its known hash and is still not as its format has it.
-        DownloadError: names each door that was tried and what went wrong there.
+        DataError: if a file matches its checksum but not its format.
+        DownloadError: if the download fails; lists every download source and its error.
     """
     return source.read(obtain(source, cache or cache_root(), progress))

@@ -1,4 +1,4 @@
-"""Augmentation that makes new values of pixels: crops stretched to the size, and changes of color."""
+"""Data augmentation that computes new pixel values: random resized crop and color jitter."""
 
 import math
 
@@ -7,39 +7,40 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-TALLEST = 4 / 3
-"""Height to width of a crop before it is stretched: from the inverse of this to this."""
+MAX_ASPECT_RATIO = 4 / 3
+"""The aspect ratio of a crop before it is resized is between the inverse of this and this."""
 LUMA = (0.299, 0.587, 0.114)
-"""How much red, green and blue make gray (ITU-R BT.601)."""
+"""The weights of red, green and blue in gray (ITU-R BT.601)."""
 
 
-def resized_crop(
-    images: Shaped[Tensor, "batch channels height width"], least: float, generator: torch.Generator
+def random_resized_crop(
+    images: Shaped[Tensor, "batch channels height width"], min_area: float, generator: torch.Generator
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, each a rectangle of itself, of ``least`` to all of its area, stretched to the whole size.
+    """A random crop of each image, of ``min_area`` to all of its area, resized to the size of the image.
 
-    Szegedy et al. 2015 (arXiv 1409.4842), section 6, there with ``least`` 0.08. Sides keep to a proportion
-    of 3:4 to 4:3 as far as the image is wide enough. Bilinear: a crop is only ever enlarged.
+    Szegedy et al. 2015 (arXiv 1409.4842), section 6, there with a ``min_area`` of 0.08. The aspect ratio is
+    3:4 to 4:3, except where the crop would be larger than the image. Bilinear: crops are only enlarged.
     """
-    area = least + (1 - least) * _uniform(images, generator)
-    slant = ((2 * _uniform(images, generator) - 1) * math.log(TALLEST)).exp().sqrt()
-    rows, columns = (area.sqrt() * slant).clamp_max(1), (area.sqrt() / slant).clamp_max(1)
+    area = min_area + (1 - min_area) * _uniform(images, generator)
+    stretch = ((2 * _uniform(images, generator) - 1) * math.log(MAX_ASPECT_RATIO)).exp().sqrt()
+    rows, columns = (area.sqrt() * stretch).clamp_max(1), (area.sqrt() / stretch).clamp_max(1)
     down = (2 * _uniform(images, generator) - 1) * (1 - rows)
     right = (2 * _uniform(images, generator) - 1) * (1 - columns)
     zero = torch.zeros_like(rows)
-    places = torch.stack([columns, zero, right, zero, rows, down], 1).view(-1, 2, 3)
-    grid = functional.affine_grid(places, list(images.shape), align_corners=False)
+    transforms = torch.stack([columns, zero, right, zero, rows, down], 1).view(-1, 2, 3)
+    grid = functional.affine_grid(transforms, list(images.shape), align_corners=False)
     cropped = functional.grid_sample(_as_float(images), grid, padding_mode="border", align_corners=False)
     return _as_pixels(cropped, images)
 
 
-def color(
+def color_jitter(
     images: Shaped[Tensor, "batch channels height width"], strength: float, generator: torch.Generator
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images`` with brightness, contrast and saturation each times a factor within ``strength`` of 1.
+    """``images`` with brightness, contrast and saturation each scaled by a random factor near 1.
 
-    Each image has factors of its own. Contrast is about the image's mean, saturation about each pixel's gray;
-    gray images have none. Values stay within 0 and 255, or 0 and 1 where they are no whole numbers.
+    Each image has its own three factors, from ``1 - strength`` to ``1 + strength``. Contrast is relative to
+    the mean of the image, saturation to the gray value of each pixel; gray images have no saturation. Values
+    are clamped to 0 to 255 for integers, and to 0 to 1 for floats.
     """
     brightness, contrast, saturation = (
         (1 + strength * (2 * _uniform(images, generator) - 1))[:, None, None, None] for _ in range(3)
@@ -55,7 +56,7 @@ def color(
 
 
 def _uniform(images: Tensor, generator: torch.Generator) -> Float[Tensor, " batch"]:
-    """A number from 0 to 1 for each image, drawn where the generator lives: the same on every device."""
+    """A random number from 0 to 1 for each image, drawn on the generator's device, so the same everywhere."""
     return torch.rand(len(images), generator=generator, device=generator.device).to(images.device)
 
 
@@ -64,7 +65,7 @@ def _as_float(images: Tensor) -> Tensor:
 
 
 def _as_pixels(changed: Tensor, images: Tensor) -> Tensor:
-    """``changed`` in the type of ``images``, within its range."""
+    """``changed`` clamped to the range of ``images``' dtype, and converted to it."""
     if images.is_floating_point():
         return changed.clamp(0, 1)
     return changed.round().clamp(0, 255).to(images.dtype)

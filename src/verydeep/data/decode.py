@@ -1,4 +1,4 @@
-"""Image files of any common kind as pixels: decoded whole, upright, and in the size the network asks for."""
+"""Decodes image files of the common formats: upright by EXIF, 8 bits, resized and cropped for the network."""
 
 import glob
 import io
@@ -19,23 +19,23 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.samples import ArchivedImage
-from verydeep.errors import Damage, DataError, UnreadableError
+from verydeep.errors import DataError, UnreadableError, UnreadableKind
 
-_APPLE = {".heic", ".heif"}
+_HEIC_SUFFIXES = {".heic", ".heif"}
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""What `image_files` takes for an image in a folder, in capitals too."""
+"""The suffixes of image files in folders, in lower or upper case."""
 
 PIXEL_LIMIT = 100_000_000
-"""Pixels of the largest image that is decoded, unless the caller says otherwise."""
+"""The default maximum number of pixels of an image that is decoded."""
 
-SPARE = 2
-"""A JPEG is decoded at no less than so many times the size asked for: then its pixels differ by 3 of 255 at
-most from those of decoding it whole (benchmarks/decode.py)."""
+MIN_DECODE_SCALE = 2
+"""A JPEG is decoded at this many times the requested size or larger: its pixels then differ by at most 3 of
+255 from those of full decoding (benchmarks/decode.py)."""
 
 
-# Our own limit comes next. Once and for all, since threads must not change the filters at the same time.
+# `PIXEL_LIMIT` replaces Pillow's limit. Set once, because threads must not change the filters concurrently.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
@@ -44,22 +44,23 @@ def decode(
 ) -> UInt8[Tensor, "channels size size"]:
     """The pixels of an image, 0 to 255 in gray or RGB order, ready for `normalize`.
 
-    The first frame is turned upright by its EXIF orientation, laid on white where it is transparent, brought
-    to 8 bits, converted to the channels of ``preprocess``, resized (bilinear, antialiased) and cropped at
-    its center. Nothing is inverted, stretched or equalized.
+    The first frame is rotated by its EXIF orientation, composited on white if it is transparent, converted to
+    8 bits and to the channels of ``preprocess``, resized (bilinear, antialiased) and center-cropped. Colors
+    are not inverted or equalized, and the aspect ratio does not change.
 
     Args:
-        source: a file, what is in one, or an entry of a shard.
+        source: a file, the content of a file, or an entry of a shard.
         preprocess: channels, resize and size.
-        pixel_limit: images with more pixels are refused before they are decoded.
+        pixel_limit: images with more pixels are not decoded.
 
     Raises:
-        DataError: names the file, and why it cannot be used; a truncated file cannot.
+        UnreadableError: states the file and the reason, for example that it is truncated.
     """
     name = _name(source)
-    least = SPARE * preprocess.short_side
-    image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=least)
-    image = _shorten(_in_channels(image, preprocess.channels), preprocess.short_side, name, pixel_limit)
+    min_side = MIN_DECODE_SCALE * preprocess.short_side
+    image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=min_side)
+    image = _in_channels(image, preprocess.channels)
+    image = _resize_short_side(image, preprocess.short_side, name, pixel_limit)
     left = round((image.width - preprocess.size) / 2)
     top = round((image.height - preprocess.size) / 2)
     return _pixels(image.crop((left, top, left + preprocess.size, top + preprocess.size)))
@@ -72,14 +73,14 @@ def decode_whole(
     *,
     pixel_limit: int = PIXEL_LIMIT,
 ) -> tuple[UInt8[Tensor, "channels height width"], ...]:
-    """The image whole, once with each of ``short_sides``, otherwise as ``decode`` gives it; read once.
+    """As ``decode`` but not cropped, resized to each of ``short_sides``; the file is read once.
 
     Raises:
-        DataError: names the file, and why it cannot be used.
+        UnreadableError: states the file and the reason.
     """
     name = _name(source)
     image = _in_channels(read_image(source, name=name, pixel_limit=pixel_limit), channels)
-    return tuple(_pixels(_shorten(image, side, name, pixel_limit)) for side in short_sides)
+    return tuple(_pixels(_resize_short_side(image, side, name, pixel_limit)) for side in short_sides)
 
 
 def _name(source: Path | str | bytes | ArchivedImage) -> str:
@@ -102,46 +103,45 @@ def read_image(
     pixel_limit: int = PIXEL_LIMIT,
     short_side: int | None = None,
 ) -> Image.Image:
-    """The first frame, whole, upright, opaque, and of 8 bits a channel; in its own size and mode.
+    """The first frame, upright, opaque, with 8 bits per channel; in its original size and mode.
 
-    With ``short_side``, in px, a JPEG that is larger by far may come smaller, but never below it.
+    With ``short_side``, in px, a much larger JPEG may be decoded at a lower resolution, but not below it.
 
     Raises:
-        UnreadableError: calls the image ``name`` (the source itself by default), and says why it cannot be
-            used.
+        UnreadableError: states ``name`` (the source by default) and the reason.
     """
     name = name or str(source)
     with open_image(source, name, pixel_limit) as opened:
         if short_side:
-            _draft(opened, short_side)
-        return finished(opened, name)
+            _decode_smaller(opened, short_side)
+        return load_image(opened, name)
 
 
 @contextmanager
 def open_image(
     source: Path | str | bytes | ArchivedImage, name: str, pixel_limit: int = PIXEL_LIMIT
 ) -> Iterator[Image.Image]:
-    """The image with its header read and nothing decoded; what goes wrong in the block is told in words.
+    """The image with only its header read; errors of Pillow inside the block become an UnreadableError.
 
     Raises:
-        UnreadableError: calls the image ``name``, and says why it cannot be used.
+        UnreadableError: states ``name`` and the reason.
     """
     try:
         source = source if isinstance(source, Path | str | bytes) else source.read()
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
             _check_pixels(opened.size, name, pixel_limit)
             yield opened
-    except DataError:
+    except UnreadableError:
         raise
     except FileNotFoundError as error:
-        raise UnreadableError(f"{name} is not there", "not there") from error
+        raise UnreadableError(f"{name} does not exist", "missing") from error
     except UnidentifiedImageError as error:
         if _is_empty(source):
             raise UnreadableError(f"{name} is empty: 0 bytes", "empty") from error
-        words = f"{name} is no image of a known kind, or is cut off at its beginning"
-        raise UnreadableError(words, "no image") from error
-    except Exception as error:  # a broken file can make Pillow's parsers raise almost anything
-        kind: Damage = "cut off" if "truncated" in str(error).lower() else "broken"
+        message = f"{name} is not an image of a known format, or its header is truncated"
+        raise UnreadableError(message, "not an image") from error
+    except Exception as error:  # with a corrupt file, Pillow's parsers can raise almost any exception
+        kind: UnreadableKind = "truncated" if "truncated" in str(error).lower() else "corrupt"
         raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
 
 
@@ -149,25 +149,25 @@ def _is_empty(source: Path | str | bytes | ArchivedImage) -> bool:
     return not source if isinstance(source, bytes) else isinstance(source, Path) and not source.stat().st_size
 
 
-def finished(opened: Image.Image, name: str) -> Image.Image:
-    """``opened`` decoded, upright, opaque, and of 8 bits a channel.
+def load_image(opened: Image.Image, name: str) -> Image.Image:
+    """``opened`` decoded, upright, opaque, with 8 bits per channel.
 
     Raises:
-        UnreadableError: where its white is not known.
+        UnreadableError: if it has 32 bits per channel, with an unknown value range.
     """
     opened.load()
     return _to_8_bits(ImageOps.exif_transpose(opened), opened.format, name)
 
 
-def _draft(image: Image.Image, short_side: int) -> None:
-    """Have a JPEG's blocks of 8 x 8 px decoded as 4 x 4, 2 x 2 or 1 px: most of the time is saved.
+def _decode_smaller(image: Image.Image, short_side: int) -> None:
+    """Let a JPEG be decoded at 1/8, 1/4 or 1/2 of its size, which saves most of the decoding time.
 
-    Only where they divide both sides, as those of cameras: else the last block would shift all pixels.
+    Only if the factor divides both sides, as for photos of cameras; otherwise all pixels would be shifted.
     """
     width, height = image.size
-    for part in (8, 4, 2):
-        if not (width % part or height % part) and min(width, height) // part >= short_side:
-            image.draft(None, (width // part, height // part))  # does nothing to other formats
+    for factor in (8, 4, 2):
+        if not (width % factor or height % factor) and min(width, height) // factor >= short_side:
+            image.draft(None, (width // factor, height // factor))  # no effect on other formats
             return
 
 
@@ -175,23 +175,23 @@ def _check_pixels(size: tuple[int, int], name: str, pixel_limit: int) -> None:
     width, height = size
     if width * height > pixel_limit:
         raise UnreadableError(
-            f"{name} is {width} x {height} px, over the limit of {pixel_limit:,}. Make it smaller first.",
+            f"{name} is {width} x {height} px, over the limit of {pixel_limit:,} pixels. Resize it first.",
             "too large",
         )
 
 
 def _to_8_bits(image: Image.Image, file_format: str | None, name: str) -> Image.Image:
-    """``image`` in 8 bits a channel, laid on white where it is transparent."""
+    """``image`` with 8 bits per channel, composited on white if it is transparent."""
     if image.mode.startswith("I;16") or (image.mode == "I" and file_format in ("PNG", "PPM")):
         values = np.asarray(image).astype(np.float32)
         return Image.fromarray((values / 257).round().astype(np.uint8))  # 65535 / 257 = 255
     if image.mode in ("I", "F"):
         raise UnreadableError(
-            f"{name} has pixels of 32 bits, whose white is not known. Save it with 8 or 16 bits.", "32 bits"
+            f"{name} has 32-bit pixels with an unknown value range. Save it with 8 or 16 bits.", "32-bit"
         )
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        _say_once(image, name)
+        _warn_once(image, name)
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image
 
@@ -200,21 +200,22 @@ _transparent = count()
 _log = logging.getLogger(__name__)
 
 
-def _say_once(image: Image.Image, name: str) -> None:
-    """The first image that is transparent anywhere is named; processes that help say nothing."""
+def _warn_once(image: Image.Image, name: str) -> None:
+    """Log the first transparent image; worker processes log nothing."""
     is_transparent = np.asarray(image.getchannel("A")).min() < 255
     if is_transparent and parent_process() is None and next(_transparent) == 0:
-        _log.warning("%s is transparent in parts: white is laid below, here and in all such images", name)
+        _log.warning("%s is partly transparent: it is composited on white, and so are all such images", name)
 
 
-def _shorten(image: Image.Image, short_side: int, name: str, pixel_limit: int) -> Image.Image:
-    """``image`` with its short side resized to ``short_side``; sides rounded as in torchvision."""
+def _resize_short_side(image: Image.Image, short_side: int, name: str, pixel_limit: int) -> Image.Image:
+    """``image`` with its short side resized to ``short_side``; the other is rounded as in torchvision."""
     short = min(image.size)
     width, height = (int(short_side * side / short) for side in image.size)
     if width * height > pixel_limit:
-        raise DataError(
-            f"{name} is {image.width} x {image.height} px, so narrow that it would be {width} x {height} px "
-            f"once its short side is {short_side}. Crop it first."
+        raise UnreadableError(
+            f"{name} is {image.width} x {image.height} px, too narrow: with a short side of {short_side} px "
+            f"it would be {width} x {height} px. Crop it first.",
+            "too narrow",
         )
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -222,22 +223,22 @@ def _shorten(image: Image.Image, short_side: int, name: str, pixel_limit: int) -
 
 
 def short_side(source: Path | ArchivedImage) -> int | None:
-    """The shorter side of an image in px, by its header alone; None where that cannot be read."""
+    """The shorter side of an image in px, read from its header only; None if the header cannot be read."""
     try:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source.read())) as image:
             return min(image.size)
-    except Exception:  # a broken file can make Pillow's parsers raise almost anything; decoding says why
+    except Exception:  # with a corrupt file, Pillow can raise almost any exception; decoding reports it
         return None
 
 
 def image_files(paths: Iterable[str | Path]) -> list[Path]:
-    """The image files that ``paths`` name, each once, in order: files, folders with all below, and globs.
+    """The image files at ``paths``, each once, in order: files, folders with their subfolders, and globs.
 
-    A file that is named itself is taken whatever its suffix is; in folders and globs only image suffixes
-    are, and hidden files are not.
+    A file is included whatever its suffix is. Folders and globs include only files with an image suffix, and
+    no hidden files.
 
     Raises:
-        DataError: where a path is not there, or a folder or glob has no image.
+        DataError: if a path does not exist, or a folder or glob has no images.
     """
     return list(dict.fromkeys(file for path in paths for file in _files_of(Path(path).expanduser())))
 
@@ -246,30 +247,34 @@ def _files_of(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir() and not glob.has_magic(str(path)):
-        raise DataError(f"{path} is not there; give files, folders, or globs such as 'photos/*.jpg'")
+        raise DataError(f"{path} does not exist; expected files, folders, or globs such as 'photos/*.jpg'")
     pattern = str(Path(glob.escape(str(path))) / "**" / "*") if path.is_dir() else str(path)
-    images = list(filter(_is_visible_image, globbed(pattern)))
+    images = list(filter(_is_visible_image, glob_files(pattern)))
     if not images:
-        looked_for = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(f"{path} has no images; looked for {looked_for}{no_images_but(path)}")
+        expected = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise DataError(f"{path} has no images; expected {expected}{describe_other_files(path)}")
     return images
 
 
-def globbed(pattern: str) -> list[Path]:
-    """What ``pattern`` finds, in order; ``**`` is any number of folders."""
-    # Not `Path.glob`, which takes no absolute pattern.
+def glob_files(pattern: str) -> list[Path]:
+    """The paths that match ``pattern``, sorted; ``**`` matches any number of folders."""
+    # Not `Path.glob`, which does not accept an absolute pattern.
     return sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
 
 
-def no_images_but(folder: Path) -> str:
-    """What a folder without images has instead, for an error; nothing where it has nothing."""
+def describe_other_files(folder: Path) -> str:
+    """The files of a folder without images, for an error message; empty if it has images or no files."""
     files = (each for each in folder.rglob("[!.]*.*") if each.is_file())
     suffixes = Counter(each.suffix.lower() for each in files)
-    if not suffixes or suffixes.keys() & IMAGE_SUFFIXES:  # images there are, only not where they should be
+    if not suffixes or suffixes.keys() & IMAGE_SUFFIXES:  # images in the wrong folder
         return ""
-    found = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(3))
-    advice = "Save HEIC photos as JPEG first" if suffixes.keys() & _APPLE else "Save images as one of these"
-    return f". There are {found}. {advice}"
+    counts = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(3))
+    advice = (
+        "Save HEIC photos as JPEG first"
+        if suffixes.keys() & _HEIC_SUFFIXES
+        else "Save images as one of these"
+    )
+    return f". There are {counts}. {advice}"
 
 
 def _is_visible_image(path: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from verydeep.data.decode import IMAGE_SUFFIXES, no_images_but
+from verydeep.data.decode import IMAGE_SUFFIXES, describe_other_files
 from verydeep.data.samples import Part, Samples
 from verydeep.errors import DataError
 
@@ -20,60 +20,60 @@ PART_NAMES: dict[str, Part] = {
     "test": "test",
     "testing": "test",
 }
-"""What people call the folders of a split."""
+"""The usual folder names of the training, validation and test images."""
 
 
 def read_folder(folder: Path) -> Samples:
-    """Every image below ``folder``, labeled by the name of its class folder; classes are in order.
+    """Every image in ``folder`` and its subfolders, labeled by its class folder; classes are sorted by name.
 
-    Class folders may have folders in them. Hidden files and files without an image suffix are passed over. A
-    class folder without images is a class of no images.
+    Class folders may contain subfolders. Hidden files and files without an image suffix are skipped. A class
+    folder without images is a class without images.
 
     Raises:
-        DataError: where there is no such folder, no class folder in it, or no image in any of them.
+        DataError: if the folder does not exist, has no class folders, or none of them has an image.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; give one with a folder of images for each class")
-    tops = _folders(folder)
-    parts = {top: PART_NAMES[top.name.lower()] for top in tops if top.name.lower() in PART_NAMES}
-    if parts and len(parts) < len(tops):
-        strays = ", ".join(top.name for top in tops if top not in parts)
+        raise DataError(f"{folder} is not a folder; expected a folder with one folder of images per class")
+    folders = _subfolders(folder)
+    parts = {each: PART_NAMES[each.name.lower()] for each in folders if each.name.lower() in PART_NAMES}
+    if parts and len(parts) < len(folders):
+        others = ", ".join(each.name for each in folders if each not in parts)
         raise DataError(
-            f"{folder} has {', '.join(top.name for top in parts)} beside {strays}. "
-            "Give a folder for each class, or train, val and test with a folder for each class in each"
+            f"{folder} mixes {', '.join(each.name for each in parts)} with {others}. Expected one folder per "
+            "class, or train, val and test with one folder per class in each"
         )
-    places: list[tuple[Part | None, Path]] = [
-        (part, each) for top, part in parts.items() for each in _folders(top)
+    class_folders: list[tuple[Part | None, Path]] = [
+        (part, each) for part_folder, part in parts.items() for each in _subfolders(part_folder)
     ]
-    return _samples(folder, places or [(None, top) for top in tops])
+    return _samples(folder, class_folders or [(None, each) for each in folders])
 
 
-def _folders(folder: Path) -> list[Path]:
+def _subfolders(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
-def _samples(folder: Path, places: list[tuple[Part | None, Path]]) -> Samples:
-    classes = tuple(sorted({place.name for _, place in places}))
-    found = [(part, place.name, file) for part, place in places for file in images_below(place)]
-    if not found:
+def _samples(folder: Path, class_folders: list[tuple[Part | None, Path]]) -> Samples:
+    classes = tuple(sorted({each.name for _, each in class_folders}))
+    images = [(part, each.name, file) for part, each in class_folders for file in images_below(each)]
+    if not images:
         raise DataError(
             f"{folder} has no images in class folders; expected {folder.name}/<class>/<image>, "
-            f"with a suffix such as {', '.join(sorted(IMAGE_SUFFIXES))}{no_images_but(folder)}"
+            f"with a suffix such as {', '.join(sorted(IMAGE_SUFFIXES))}{describe_other_files(folder)}"
         )
     return Samples(
         name=folder.resolve().name,
-        sources=tuple(file for *_, file in found),
-        names=tuple(file.relative_to(folder).as_posix() for *_, file in found),
-        labels=torch.tensor([classes.index(label) for _, label, _ in found]),
+        sources=tuple(file for *_, file in images),
+        names=tuple(file.relative_to(folder).as_posix() for *_, file in images),
+        labels=torch.tensor([classes.index(label) for _, label, _ in images]),
         classes=classes,
-        parts=tuple(part for part, *_ in found),
+        parts=tuple(part for part, *_ in images),
     )
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """Image files in ``folder`` and the folders in it, in order; hidden ones are not."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """The image files in ``folder`` and its subfolders, sorted, without hidden ones."""
+    for parent, subfolders, files in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(place, name)
+                yield Path(parent, name)

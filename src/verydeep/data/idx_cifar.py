@@ -1,4 +1,4 @@
-"""Data sets as they are published, read strictly: idx (Fashion-MNIST) and CIFAR's binary records."""
+"""Readers of the published file formats: idx (Fashion-MNIST) and CIFAR's binary records."""
 
 import gzip
 import math
@@ -13,30 +13,31 @@ from torch import Tensor
 from verydeep.data.images import Dataset, Images
 from verydeep.errors import DataError
 
-_UNSIGNED_BYTES = 0x08  # idx's code for the type of its numbers
+_UNSIGNED_BYTES = 0x08  # the code for unsigned bytes in an idx header
 
 
 def read_idx(path: Path) -> UInt8[Tensor, "..."]:
-    """The array in an idx file of unsigned bytes, packed by gzip; its dimensions stand in the file.
+    """The array in a gzip-compressed idx file of unsigned bytes; the file states its shape.
 
     Raises:
-        DataError: names the file, and what in it is not as the format has it.
+        DataError: if the file does not match the format.
     """
     content = _gunzip(path)
     if len(content) < 4 or content[:3] != bytes([0, 0, _UNSIGNED_BYTES]) or not content[3]:
         raise DataError(
-            f"{path} starts with {content[:4].hex(' ')}; an idx file of bytes starts with 00 00 08"
+            f"{path} starts with {content[:4].hex(' ')}; "
+            "expected an idx file of bytes, which starts with 00 00 08"
         )
     rank = content[3]
     header = 4 + 4 * rank
     if len(content) < header:
         raise DataError(
-            f"{path} ends within its header: {len(content)} bytes, expected {header} and the values"
+            f"{path} ends within its header: {len(content)} bytes, expected {header} bytes and the values"
         )
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, header, 4))
     if len(content) != header + math.prod(shape):
         raise DataError(
-            f"{path} holds {len(content) - header:,} values; its header promises "
+            f"{path} has {len(content) - header:,} values; its header states "
             f"{' x '.join(map(str, shape))} = {math.prod(shape):,}"
         )
     return torch.frombuffer(bytearray(content), dtype=torch.uint8)[header:].view(shape)
@@ -47,16 +48,16 @@ def _gunzip(path: Path) -> bytes:
         with gzip.open(path) as file:
             return file.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is no whole gzip file: {error}") from error
+        raise DataError(f"{path} is not a complete gzip file: {error}") from error
 
 
 def read_fashion_mnist(folder: Path) -> Dataset:
-    """Fashion-MNIST from its four files in ``folder``: 28 x 28 px, gray, bright garments on black.
+    """Fashion-MNIST from its four files in ``folder``: 28 x 28 px, gray, bright clothes on black.
 
     Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747.
 
     Raises:
-        DataError: names the file that is not as published.
+        DataError: if a file does not match its format.
     """
     train, test = (
         _gray(folder / f"{part}-images-idx3-ubyte.gz", folder / f"{part}-labels-idx1-ubyte.gz")
@@ -88,12 +89,12 @@ def _gray(images: Path, labels: Path) -> Images:
 
 
 def read_cifar10(folder: Path) -> Dataset:
-    """CIFAR-10 from its binary archive in ``folder``: 32 x 32 px, color; class names as in the archive.
+    """CIFAR-10 from its binary archive in ``folder``: 32 x 32 px, color; class names from the archive.
 
     Krizhevsky 2009.
 
     Raises:
-        DataError: names the archive, and what in it is not as published.
+        DataError: if the archive does not match its format.
     """
     path = folder / "cifar-10-binary.tar.gz"
     members = _members(path, "cifar-10-batches-bin")
@@ -112,7 +113,7 @@ def read_cifar100(folder: Path) -> Dataset:
     Krizhevsky 2009.
 
     Raises:
-        DataError: names the archive, and what in it is not as published.
+        DataError: if the archive does not match its format.
     """
     path = folder / "cifar-100-binary.tar.gz"
     members = _members(path, "cifar-100-binary")
@@ -125,7 +126,7 @@ def read_cifar100(folder: Path) -> Dataset:
 
 
 def _members(path: Path, folder: str) -> dict[str, bytes]:
-    """The files of an archive that lie in ``folder``, by name; nothing is written to disk."""
+    """The files in ``folder`` of an archive, by name; nothing is written to disk."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             files = [
@@ -133,7 +134,7 @@ def _members(path: Path, folder: str) -> dict[str, bytes]:
             ]
             return {Path(member.name).name: _extract(archive, member) for member in files}
     except (EOFError, tarfile.TarError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is no whole tar.gz archive: {error}") from error
+        raise DataError(f"{path} is not a complete tar.gz archive: {error}") from error
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -143,7 +144,7 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _member(members: dict[str, bytes], name: str, path: Path) -> bytes:
     if name not in members:
-        raise DataError(f"{path} has no {name}; it holds {', '.join(sorted(members)) or 'nothing of CIFAR'}")
+        raise DataError(f"{path} has no {name}; it has {', '.join(sorted(members)) or 'no CIFAR files'}")
     return members[name]
 
 
@@ -152,7 +153,7 @@ def _names(members: dict[str, bytes], name: str, path: Path) -> tuple[str, ...]:
 
 
 def _records(content: bytes, labels: int, classes: tuple[str, ...], path: Path) -> Images:
-    """Images from records of ``labels`` label bytes, the last of them the finest, and 3 x 32 x 32 pixels."""
+    """Images from records of ``labels`` label bytes, the last one the fine label, and 3 x 32 x 32 pixels."""
     length = labels + 3 * 32 * 32
     if len(content) % length or not content:
         raise DataError(f"{path} has {len(content):,} bytes of records; expected a multiple of {length:,}")

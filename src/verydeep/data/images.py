@@ -1,4 +1,4 @@
-"""Labeled images in memory: what every source gives and every job takes."""
+"""Labeled images in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from verydeep.errors import DataError
 
 @dataclass(frozen=True)
 class Images:
-    """Pixels 0 to 255 with a label each; ``labels`` index into ``classes``.
+    """Pixels from 0 to 255 with one label per image; ``labels`` are indices into ``classes``.
 
     Raises:
-        DataError: where pixels and labels differ in number, or a label names no class.
+        DataError: if pixels and labels differ in number, or a label is not an index of a class.
     """
 
     pixels: UInt8[Tensor, "count channels height width"]
@@ -24,11 +24,13 @@ class Images:
 
     def __post_init__(self) -> None:
         if len(self.pixels) != len(self.labels):
-            raise DataError(f"{len(self.pixels)} images have {len(self.labels)} labels; one each is needed")
+            raise DataError(
+                f"{len(self.pixels)} images have {len(self.labels)} labels; expected one label per image"
+            )
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise DataError(
-                f"labels run from {int(self.labels.min())} to {int(self.labels.max())}; "
-                f"{len(self.classes)} classes allow 0 to {len(self.classes) - 1}"
+                f"labels are {int(self.labels.min())} to {int(self.labels.max())}; "
+                f"expected 0 to {len(self.classes) - 1} for {len(self.classes)} classes"
             )
 
     def __len__(self) -> int:
@@ -39,26 +41,26 @@ class Images:
         return Images(self.pixels[indices], self.labels[indices], self.classes)
 
     def to(self, device: torch.device | str) -> "Images":
-        """The same images held on ``device``."""
+        """The same images on ``device``."""
         return Images(self.pixels.to(device), self.labels.to(device), self.classes)
 
 
 def relabeled(
     labels: Int64[Tensor, " count"], own: tuple[str, ...], classes: tuple[str, ...], name: str
 ) -> Int64[Tensor, " count"]:
-    """``labels``, which index into ``own``, as indices into a network's ``classes``: matched by name.
+    """``labels``, which are indices into ``own``, as indices into a network's ``classes``, matched by name.
 
     Raises:
-        DataError: where an image of ``name`` is of a class that the network does not know.
+        DataError: if an image of the data set ``name`` has a class that the network does not have.
     """
     used = [own[label] for label in labels.unique().tolist()]
     if unknown := [each for each in used if each not in classes]:
         raise DataError(
-            f"{name} has images of {_some(unknown)}; the network knows {_some(classes)}. "
-            "Take data of its own classes, or rename the folders to them"
+            f"{name} has images of {_some(unknown)}; the network's classes are {_some(classes)}. "
+            "Use data of these classes, or rename the folders to them"
         )
-    places = [classes.index(each) if each in classes else -1 for each in own]
-    return labels.new_tensor(places)[labels]
+    indices = [classes.index(each) if each in classes else -1 for each in own]
+    return labels.new_tensor(indices)[labels]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -68,7 +70,7 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training set and the test set that is read once, at the end."""
+    """A training set, and a test set that is used once, after training."""
 
     name: str
     train: Images
@@ -76,7 +78,7 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the labels."""
+        """The class names, in the order of the labels."""
         return self.train.classes
 
     def __post_init__(self) -> None:
@@ -90,8 +92,8 @@ class Dataset:
 def channel_statistics(
     pixels: UInt8[Tensor, "count channels height width"],
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, on the scale of 0 to 1."""
+    """Mean and standard deviation of each channel, for pixels scaled to 0 to 1."""
     values = pixels.transpose(0, 1).flatten(1).double()
-    # Two passes in float64: exact enough for any number of images that fits in memory.
+    # Two passes in float64 are accurate for any number of images that fits in memory.
     means, deviations = values.mean(1) / 255, values.std(1, correction=0) / 255
     return tuple(means.tolist()), tuple(deviations.clamp_min(1e-6).tolist())

@@ -1,91 +1,92 @@
-"""A list of images with their labels: CSV, TSV, or a Parquet table, a row an image."""
+"""Reads a list of images with their labels: CSV, TSV or a Parquet table, one row per image."""
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from verydeep.data.listing import (
-    FILE_WORDS,
-    LABEL_WORDS,
-    PART_WORDS,
+    FILE_COLUMNS,
+    LABEL_COLUMNS,
+    PART_COLUMNS,
     Columns,
     Listing,
-    as_text,
+    cell_text,
     find_column,
-    part_of,
+    parse_part,
 )
-from verydeep.data.parquet import parquet
+from verydeep.data.parquet import import_pyarrow
 from verydeep.errors import DataError
 
-SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
-"""What a list's file ends in."""
+LIST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+"""The suffixes of list files."""
 
 Row = tuple[str, list[str]]
-"""Where it stands, such as "line 7", and its cells."""
+"""The position of a row, such as "line 7", and its cells."""
 
 
-def read_table(path: Path, asked: Columns) -> Listing:
-    """The images that the list at ``path`` names; files are relative to its own folder.
+def read_list(path: Path, columns: Columns) -> Listing:
+    """The images in the list at ``path``; file paths are relative to the folder of the list.
 
-    A first row names the columns. Those of files, labels and parts are known by the usual words; all others
-    are kept. A list without a column of labels is one to predict.
+    The first row has the column names. The columns of files, labels and parts are found by their usual names;
+    all other columns are kept. A list without a label column can be classified, but not trained on.
 
     Raises:
-        DataError: where the list is none, or a row lacks its file or label: names the line.
+        DataError: if the list cannot be read, or a row has no file or no label; states the line.
     """
     header, *rows = list(_rows(path))
-    columns = header[1]
-    file = find_column(columns, FILE_WORDS, asked.file, str(path))
-    label = find_column(columns, LABEL_WORDS, asked.label, str(path))
-    part = find_column(columns, PART_WORDS, None, str(path))
+    names = header[1]
+    file = find_column(names, FILE_COLUMNS, columns.file, str(path))
+    label = find_column(names, LABEL_COLUMNS, columns.label, str(path))
+    part = find_column(names, PART_COLUMNS, None, str(path))
     if file is None:
         raise DataError(
-            f"{path} has the columns {', '.join(columns)}, and none is known to hold files. Call it one of "
-            f"{', '.join(FILE_WORDS)} in the first row, or name it and that of the labels: {path}:FILE,LABEL"
+            f"{path} has the columns {', '.join(names)}, but no known file column. Call it one of "
+            f"{', '.join(FILE_COLUMNS)} in the first row, or give the names of the file and label columns: "
+            f"{path}:FILE,LABEL"
         )
     if not rows:
-        raise DataError(f"{path} has no rows; expected an image a row")
-    cells = {column: [row[i] for _, row in rows] for i, column in enumerate(columns)}
-    places = [place for place, _ in rows]
-    _check_filled(path, places, {name: cells[name] for name in (file, label) if name})
+        raise DataError(f"{path} has no rows; expected one row per image")
+    cells = {column: [row[i] for _, row in rows] for i, column in enumerate(names)}
+    positions = [position for position, _ in rows]
+    _check_filled(path, positions, {name: cells[name] for name in (file, label) if name})
     sources = tuple(path.parent / Path(name).expanduser() for name in cells[file])
-    _check_there(path, sources)
+    _check_exists(path, sources)
     return Listing(
         name=path.stem,
         sources=sources,
         names=tuple(cells[file]),
         labels=tuple(cells[label]) if label else (None,) * len(rows),
         parts=tuple(
-            part_of(cells[part][i], f"{path}, {places[i]}") if part else None for i in range(len(rows))
+            parse_part(cells[part][i], f"{path}, {positions[i]}") if part else None for i in range(len(rows))
         ),
-        places=tuple(places),
+        positions=tuple(positions),
         columns={name: tuple(values) for name, values in cells.items() if name not in (file, label, part)},
     )
 
 
-def _check_filled(path: Path, places: list[str], needed: dict[str, list[str]]) -> None:
-    for column, values in needed.items():
-        for place, value in zip(places, values, strict=True):
+def _check_filled(path: Path, positions: list[str], required: dict[str, list[str]]) -> None:
+    for column, values in required.items():
+        for position, value in zip(positions, values, strict=True):
             if not value:
-                raise DataError(f"{path}, {place} has no {column}; fill it in, or take the row out")
+                raise DataError(f"{path}, {position} has no {column}; fill it in, or remove the row")
 
 
-def _check_there(path: Path, sources: tuple[Path, ...]) -> None:
-    """Refuse a list whose files are all elsewhere; single ones that are missing are told when read."""
+def _check_exists(path: Path, sources: tuple[Path, ...]) -> None:
+    """An error if none of the first files exists; single missing files are reported when they are read."""
     first = sources[:10]
     if not any(file.is_file() for file in first):
         raise DataError(
-            f"{path}: none of its first {len(first)} files is there, such as {first[0]}. Files are relative "
-            "to the folder of the list, or absolute"
+            f"{path}: none of its first {len(first)} files exists, such as {first[0]}. File paths are "
+            "relative to the folder of the list, or absolute"
         )
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """The names of the columns, then every row."""
+    """The column names, then every row."""
     try:
         yield from _parquet_rows(path) if path.suffix.lower() == ".parquet" else _text_rows(path)
     except FileNotFoundError:
-        raise DataError(f"there is no list at {path}") from None
+        raise DataError(f"the list {path} does not exist") from None
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -93,31 +94,30 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _text_rows(path: Path) -> Iterator[Row]:
-    with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins with a mark
+    with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a byte order mark
         first = file.readline()
         file.seek(0)
         delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         columns = [cell.strip() for cell in next(reader, [])]
         if not any(columns) or len(set(columns)) < len(columns):
-            raise DataError(
-                f"{path} begins with {first.strip()!r}; expected the columns' names, all different"
-            )
+            raise DataError(f"{path} starts with {first.strip()!r}; expected unique column names")
         yield "line 1", columns
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(columns):
                 raise DataError(
-                    f"{path}, line {reader.line_num} has {len(cells)} cells, the first row {len(columns)}"
+                    f"{path}, line {reader.line_num} has {len(cells)} cells; "
+                    f"expected {len(columns)}, as in the first row"
                 )
             yield f"line {reader.line_num}", [cell.strip() for cell in cells]
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    _, arrow_parquet = parquet("save the list as CSV")
-    table = arrow_parquet.read_table(path)
+    _, pyarrow_parquet = import_pyarrow("save the list as CSV")
+    table = pyarrow_parquet.read_table(path)
     yield "the columns", list(table.column_names)
-    columns = (map(as_text, column.to_pylist()) for column in table.columns)
+    columns = (map(cell_text, column.to_pylist()) for column in table.columns)
     for number, cells in enumerate(zip(*columns, strict=True), 1):
         yield f"row {number}", list(cells)

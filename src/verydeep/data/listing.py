@@ -1,4 +1,4 @@
-"""Images that a list, shards or a data set name: what all of those come to, with labels still as text."""
+"""The images of a list, shards or a Hugging Face data set, with their labels still as text."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,16 +10,16 @@ from verydeep.data.folder import PART_NAMES
 from verydeep.data.samples import ImageSource, Part, Samples
 from verydeep.errors import DataError
 
-FILE_WORDS = (
+FILE_COLUMNS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img",
 )  # fmt: skip
-LABEL_WORDS = ("label", "class", "category", "target", "labels", "class_name", "label_name")
-PART_WORDS = ("split", "part", "set", "subset", "partition")
+LABEL_COLUMNS = ("label", "class", "category", "target", "labels", "class_name", "label_name")
+PART_COLUMNS = ("split", "part", "set", "subset", "partition")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of images and labels are called, where the usual words do not say it."""
+    """The names of the image and label columns, if they are not among the usual names."""
 
     file: str | None = None
     label: str | None = None
@@ -27,36 +27,36 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Images that something names, with what it says of each; all have one item an image, in order."""
+    """Images with their labels and other columns; all tuples have one item per image, in the same order."""
 
     name: str
     sources: tuple[ImageSource, ...]
     names: tuple[str, ...]
     labels: tuple[str | None, ...]
-    """None where nothing is said: enough to predict, and not to learn from."""
+    """None for an image without a label, which can be classified but not trained on."""
     parts: tuple[Part | None, ...]
-    places: tuple[str, ...] = ()
-    """Where each stands, for messages, such as "line 7"; its name by default."""
+    positions: tuple[str, ...] = ()
+    """The position of each image for error messages, such as "line 7"; its name by default."""
     classes: tuple[str, ...] = ()
-    """In their order, where it is known; that of the labels by default."""
+    """The class names in order, if the data set defines it; sorted labels by default."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def labeled(listing: Listing) -> Samples:
-    """``listing`` as samples. Labels that are all whole numbers are in numeric order, others in that of text.
+def to_samples(listing: Listing) -> Samples:
+    """``listing`` as samples. Integer labels are sorted by number, others as text.
 
     Raises:
-        DataError: where an image has no label, or two have one name.
+        DataError: if an image has no label, or two images have the same name.
     """
-    places = listing.places or listing.names
-    seen: dict[str, str] = {}
-    for place, name, label in zip(places, listing.names, listing.labels, strict=True):
+    positions = listing.positions or listing.names
+    position_of: dict[str, str] = {}
+    for position, name, label in zip(positions, listing.names, listing.labels, strict=True):
         if label is None:
-            raise DataError(f"{listing.name}: {place} has no label; every image to learn from needs one")
-        if name in seen:
-            raise DataError(f"{listing.name}: {place} is {name}, which is {seen[name]} already")
-        seen[name] = place
-    classes = listing.classes or in_order({label for label in listing.labels if label is not None})
+            raise DataError(f"{listing.name}: {position} has no label; every training image needs one")
+        if name in position_of:
+            raise DataError(f"{listing.name}: {position} repeats {name} from {position_of[name]}")
+        position_of[name] = position
+    classes = listing.classes or sorted_classes({label for label in listing.labels if label is not None})
     numbers = {text: number for number, text in enumerate(classes)}
     return Samples(
         name=listing.name,
@@ -69,18 +69,18 @@ def labeled(listing: Listing) -> Samples:
     )
 
 
-def in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """Names of classes: 2 before 10 where all are whole numbers, as text where one is not."""
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """Class names sorted by number (2 before 10) if all are integers, else as text."""
     names = sorted(labels)
-    return tuple(sorted(names, key=int) if all(map(_is_whole, names)) else names)
+    return tuple(sorted(names, key=int) if all(map(_is_integer, names)) else names)
 
 
-def _is_whole(text: str) -> bool:
+def _is_integer(text: str) -> bool:
     return text.isascii() and text.removeprefix("-").isdigit()
 
 
-def as_text(value: object) -> str:
-    """A cell as text: 3.0 is "3", which tables make of whole numbers; what is not there is empty."""
+def cell_text(value: object) -> str:
+    """A cell as text: 3.0 is "3", since tables store integers as floats; a missing value is empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -88,31 +88,33 @@ def as_text(value: object) -> str:
     return str(value).strip()
 
 
-def find_column(columns: Sequence[str], words: tuple[str, ...], asked: str | None, name: str) -> str | None:
-    """The one of ``columns`` that was ``asked`` for, else the first of the ``words`` that is there.
+def find_column(
+    columns: Sequence[str], usual_names: tuple[str, ...], chosen: str | None, name: str
+) -> str | None:
+    """The ``chosen`` column, else the first of ``usual_names`` that is in ``columns``, else None.
 
     Raises:
-        DataError: where the column that was asked for is not there.
+        DataError: if the chosen column does not exist.
     """
-    if asked is not None:
-        if asked not in columns:
-            raise DataError(f"{name} has no column {asked!r}; it has {', '.join(columns)}")
-        return asked
+    if chosen is not None:
+        if chosen not in columns:
+            raise DataError(f"{name} has no column {chosen!r}; it has {', '.join(columns)}")
+        return chosen
     known = {column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in columns}
-    return next((known[word] for word in words if word in known), None)
+    return next((known[each] for each in usual_names if each in known), None)
 
 
-def part_of(text: str, place: str) -> Part | None:
-    """What an image is for, by the word that is written beside it; None for an empty cell.
+def parse_part(text: str, position: str) -> Part | None:
+    """The part of the split (train, val, test) for a cell's text; None for an empty cell.
 
     Raises:
-        DataError: where the word is none of those that people use.
+        DataError: if the text is not one of the usual names.
     """
     if not text:
         return None
     if text.lower() not in PART_NAMES:
         raise DataError(
-            f"{place} is of the part {text!r}; expected one of {', '.join(PART_NAMES)}, or another name for "
-            f"a column that is no split (it is none of {', '.join(PART_WORDS)} then)"
+            f"{position} has the part {text!r}; expected one of {', '.join(PART_NAMES)}. If the column is "
+            f"not a train/val/test split, rename it to something else than {', '.join(PART_COLUMNS)}"
         )
     return PART_NAMES[text.lower()]

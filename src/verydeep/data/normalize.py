@@ -1,4 +1,4 @@
-"""Pixels on their way into the network: resized, cropped at the center, and normalized by mean and std."""
+"""Preprocessing of pixels in memory: resize, center crop, normalization by mean and standard deviation."""
 
 import torch
 from jaxtyping import Float, Float32, Shaped, UInt8
@@ -12,30 +12,30 @@ from verydeep.errors import ShapeError
 def resize(
     pixels: UInt8[Tensor, "count channels height width"], size: int
 ) -> UInt8[Tensor, "count channels size size"]:
-    """``pixels`` at ``size`` x ``size`` px, bilinear and antialiased, as files are decoded."""
+    """``pixels`` resized to ``size`` x ``size`` px, bilinear and antialiased, as in ``decode``."""
     return functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
 
 
-def crop_to(
+def resize_and_crop(
     pixels: UInt8[Tensor, "count channels height width"], preprocess: Preprocess
 ) -> UInt8[Tensor, "count channels size size"]:
-    """``pixels`` as the network sees them: the short side resized, the center cropped, as files are decoded.
+    """``pixels`` at the input size of the network: short side resized, then center crop, as in ``decode``.
 
-    Images of the network's own size pass as they are: they were made for it.
+    Images that already have the input size are returned unchanged.
     """
     size = preprocess.size
     if pixels.shape[2:] == (size, size):
         return pixels
-    pixels = shorten(pixels, preprocess.short_side)
+    pixels = resize_short_side(pixels, preprocess.short_side)
     height, width = pixels.shape[2:]
     top, left = round((height - size) / 2), round((width - size) / 2)
     return pixels[:, :, top : top + size, left : left + size]
 
 
-def shorten(
+def resize_short_side(
     pixels: UInt8[Tensor, "count channels height width"], short_side: int
 ) -> UInt8[Tensor, "count channels rows columns"]:
-    """``pixels`` whole, their short side resized to ``short_side`` px, as files are decoded."""
+    """``pixels`` with their short side resized to ``short_side`` px, not cropped, as in ``decode_whole``."""
     short = min(pixels.shape[2:])
     height, width = (int(short_side * side / short) for side in pixels.shape[2:])
     if pixels.shape[2:] == (height, width):
@@ -46,45 +46,45 @@ def shorten(
 def normalize(
     pixels: UInt8[Tensor, "batch channels height width"], preprocess: Preprocess
 ) -> Float32[Tensor, "batch channels height width"]:
-    """What the network sees for ``pixels`` of 0 to 255 in gray or RGB order.
+    """The network input for ``pixels`` from 0 to 255 in gray or RGB order.
 
-    The one place where pixels become numbers, for training, evaluation and prediction alike.
+    Training, evaluation and prediction all use this function.
 
     Raises:
-        ShapeError: where the pixels have other channels than ``preprocess`` asks for.
+        ShapeError: if the number of channels is not that of ``preprocess``.
     """
     mean, std = _statistics(pixels, preprocess)
-    return (_in_order(pixels, preprocess).float() / (255 / preprocess.scale) - mean) / std
+    return (_to_channel_order(pixels, preprocess).float() / (255 / preprocess.scale) - mean) / std
 
 
 def standardize(
     images: Float[Tensor, "batch channels height width"], preprocess: Preprocess
 ) -> Float[Tensor, "batch channels height width"]:
-    """What the network sees for ``images`` from 0 to 1 in gray or RGB order; gradients go through.
+    """The network input for float ``images`` from 0 to 1 in gray or RGB order; differentiable.
 
-    ``normalize`` for what is computed and not decoded, in fp32 at least.
+    The same as ``normalize``, for computed images; at least in fp32.
 
     Raises:
-        ShapeError: where the images have other channels than ``preprocess`` asks for.
+        ShapeError: if the number of channels is not that of ``preprocess``.
     """
     mean, std = _statistics(images, preprocess)
-    return (_in_order(images, preprocess) * preprocess.scale - mean) / std
+    return (_to_channel_order(images, preprocess) * preprocess.scale - mean) / std
 
 
-def _in_order(
+def _to_channel_order(
     images: Shaped[Tensor, "batch channels height width"], preprocess: Preprocess
 ) -> Shaped[Tensor, "batch channels height width"]:
     channels = images.shape[1]
     if channels != preprocess.channels:
         raise ShapeError(
-            f"images have {channels} channels; this preprocessing is for {preprocess.channels}. "
+            f"images have {channels} channels; this preprocessing needs {preprocess.channels}. "
             "Decode or load them with the network's own preprocessing."
         )
     return images.flip(1) if preprocess.order == "bgr" else images
 
 
 def _statistics(images: Tensor, preprocess: Preprocess) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel beside ``images``, in fp32 or finer."""
+    """Mean and standard deviation of each channel on the device of ``images``, at least in fp32."""
     dtype = torch.promote_types(images.dtype, torch.float32)
     mean, std = (
         torch.tensor(values, dtype=dtype, device=images.device)[:, None, None]

@@ -1,122 +1,131 @@
-"""The one door to images of one's own: whatever names them becomes samples, or sources to predict.
+"""Reads your own images, labeled or not, from any supported source.
 
-A place is a folder of class folders; a list of images, ``cells.csv``; a WebDataset, ``train-{000..012}.tar``
-or a folder of shards; or a Hugging Face data set, ``hf:owner/name`` or a folder that holds one. Where columns
-have names of their own, they stand behind it: ``cells.csv:diagnosis``, ``cells.csv:scan,diagnosis``.
+A source is a folder of class folders; a list of images, ``cells.csv``; a WebDataset, ``train-{000..012}.tar``
+or a folder of shards; or a Hugging Face data set, ``hf:owner/name`` or a folder with one. Other column names
+are given after a colon: ``cells.csv:diagnosis``, ``cells.csv:scan,diagnosis``.
 """
 
 import glob
 from collections.abc import Iterable
 from pathlib import Path
 
-from verydeep.data.decode import globbed, image_files
+from verydeep.data.decode import glob_files, image_files
 from verydeep.data.folder import images_below, read_folder
-from verydeep.data.huggingface import is_saved, read_hub, read_parquet_shards, read_saved
-from verydeep.data.list_file import SUFFIXES, read_table
-from verydeep.data.listing import Columns, Listing, labeled
-from verydeep.data.parquet import parquet
+from verydeep.data.huggingface import (
+    is_saved_dataset,
+    read_hub_dataset,
+    read_parquet_dataset,
+    read_saved_dataset,
+)
+from verydeep.data.list_file import LIST_SUFFIXES, read_list
+from verydeep.data.listing import Columns, Listing, to_samples
+from verydeep.data.parquet import import_pyarrow
 from verydeep.data.samples import ImageSource, Samples
-from verydeep.data.webdataset import expand, read_shards
+from verydeep.data.webdataset import expand_range, read_webdataset
 from verydeep.errors import DataError
 
-HUB = "hf:"
-"""What the name of a data set on Hugging Face's hub begins with."""
+HUB_PREFIX = "hf:"
+"""The prefix of a data set on the Hugging Face Hub."""
 
 
-def read_samples(place: str | Path) -> Samples:
-    """The labeled images at ``place``, still on disk.
-
-    Args:
-        place: a folder of class folders, or of train, val and test folders of them; a list; shards; a data
-            set of Hugging Face.
-
-    Raises:
-        DataError: where ``place`` holds no labeled images.
-    """
-    listing = _listing(str(place))
-    return labeled(listing) if listing else read_folder(Path(place).expanduser())
-
-
-def read_sources(places: Iterable[str | Path]) -> list[ImageSource]:
-    """The images that ``places`` name, each once, in order; labels are not asked for.
+def read_samples(location: str | Path) -> Samples:
+    """The labeled images at ``location``; their files are not read yet.
 
     Args:
-        places: what ``read_samples`` takes; and image files, any folders of them, and globs.
+        location: a folder of class folders, or of train, val and test folders with class folders; a list; a
+            WebDataset; a Hugging Face data set.
 
     Raises:
-        DataError: where a place is not there, or has no image.
+        DataError: if there are no labeled images.
     """
-    found: dict[ImageSource, None] = {}
-    for place in places:
-        listing = _listing(str(place))
-        found |= dict.fromkeys(listing.sources if listing else image_files([place]))
-    return list(found)
+    listing = _listing(str(location))
+    return to_samples(listing) if listing else read_folder(Path(location).expanduser())
 
 
-def _listing(place: str) -> Listing | None:
-    """What is at ``place``, where it is neither images nor a folder of them."""
-    place, asked = _columns(place)
-    found = _read_listing(place, asked)
-    if found is None and asked != Columns():
-        raise DataError(f"{place} is no list, no shards and no data set; it has no columns to choose from")
-    return found
+def read_sources(locations: Iterable[str | Path]) -> list[ImageSource]:
+    """The images at ``locations``, each once, in order; labels are not needed.
+
+    Args:
+        locations: as for ``read_samples``, and also image files, any folders of images, and globs.
+
+    Raises:
+        DataError: if a location does not exist or has no images.
+    """
+    sources: dict[ImageSource, None] = {}
+    for location in locations:
+        listing = _listing(str(location))
+        sources |= dict.fromkeys(listing.sources if listing else image_files([location]))
+    return list(sources)
 
 
-def _read_listing(place: str, asked: Columns) -> Listing | None:
-    path = Path(place).expanduser()
-    if place.startswith(HUB):
-        return read_hub(place.removeprefix(HUB), asked)
+def _listing(location: str) -> Listing | None:
+    """The images of a list, shards or a data set; None for image files, folders of them, and globs."""
+    location, columns = _split_columns(location)
+    listing = _read_listing(location, columns)
+    if listing is None and columns != Columns():
+        raise DataError(f"{location} is not a list, shards or a data set; only these have columns")
+    return listing
+
+
+def _read_listing(location: str, columns: Columns) -> Listing | None:
+    path = Path(location).expanduser()
+    if location.startswith(HUB_PREFIX):
+        return read_hub_dataset(location.removeprefix(HUB_PREFIX), columns)
     if path.is_dir():
-        return _of_folder(path, asked)
-    if path.suffix.lower() == ".parquet" and path.is_file() and _holds_images(path):
-        return read_parquet_shards(path, asked)
-    if path.suffix.lower() in SUFFIXES:
-        return read_table(path, asked)
-    return read_shards(path.stem, _shards(path), asked) if path.suffix.lower() == ".tar" else None
-
-
-def _columns(place: str) -> tuple[str, Columns]:
-    """``place`` and the columns behind it: ``:LABEL`` or ``:FILE,LABEL``."""
-    start, colon, names = place.rpartition(":")
-    is_drive = len(start) == 1  # C:\cells
-    if not colon or is_drive or start + colon == HUB or Path(place).exists() or "/" in names or "\\" in names:
-        return place, Columns()
-    *file, label = names.split(",")
-    if len(file) > 1 or not all((*file, label)):
-        raise DataError(f"{names!r} behind {start} names no columns; expected :LABEL or :FILE,LABEL")
-    return start, Columns(file[0].strip() if file else None, label.strip())
-
-
-def _of_folder(folder: Path, asked: Columns) -> Listing | None:
-    if is_saved(folder):
-        return read_saved(folder, asked)
-    if next(images_below(folder), None) is not None:
-        return None
-    if shards := sorted([*folder.glob("*.tar"), *folder.glob("*/*.tar")]):
-        return read_shards(folder.resolve().name, shards, asked)
-    if any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet")):
-        return read_parquet_shards(folder, asked)
+        return _read_dataset_folder(path, columns)
+    if path.suffix.lower() == ".parquet" and path.is_file() and _contains_images(path):
+        return read_parquet_dataset(path, columns)
+    if path.suffix.lower() in LIST_SUFFIXES:
+        return read_list(path, columns)
+    if path.suffix.lower() == ".tar":
+        return read_webdataset(path.stem, _shards(path), columns)
     return None
 
 
-def _holds_images(file: Path) -> bool:
-    """Whether the Parquet table has the images themselves, as the hub's have, and not their paths."""
-    arrow, arrow_parquet = parquet("save the list as CSV")
+def _split_columns(location: str) -> tuple[str, Columns]:
+    """``location`` without the column names after it, ``:LABEL`` or ``:FILE,LABEL``, and these names."""
+    start, colon, names = location.rpartition(":")
+    is_drive = len(start) == 1  # C:\cells
+    is_hub = start + colon == HUB_PREFIX
+    if not colon or is_drive or is_hub or Path(location).exists() or "/" in names or "\\" in names:
+        return location, Columns()
+    *file, label = names.split(",")
+    if len(file) > 1 or not all((*file, label)):
+        raise DataError(f"{names!r} after {start} is not a choice of columns; expected :LABEL or :FILE,LABEL")
+    return start, Columns(file[0].strip() if file else None, label.strip())
+
+
+def _read_dataset_folder(folder: Path, columns: Columns) -> Listing | None:
+    """A folder that contains a saved data set or shards; None for a folder of image files."""
+    if is_saved_dataset(folder):
+        return read_saved_dataset(folder, columns)
+    if next(images_below(folder), None) is not None:
+        return None
+    if shards := sorted([*folder.glob("*.tar"), *folder.glob("*/*.tar")]):
+        return read_webdataset(folder.resolve().name, shards, columns)
+    if any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet")):
+        return read_parquet_dataset(folder, columns)
+    return None
+
+
+def _contains_images(file: Path) -> bool:
+    """Whether a Parquet table contains the images themselves, as on the Hub, instead of their paths."""
+    pyarrow, pyarrow_parquet = import_pyarrow("save the list as CSV")
     try:
-        schema = arrow_parquet.read_schema(file)
+        schema = pyarrow_parquet.read_schema(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} is no Parquet table: {error}") from None
-    structs = [field.type for field in schema if arrow.types.is_struct(field.type)]
-    return any(kind.get_field_index("bytes") >= 0 for kind in structs)
+        raise DataError(f"{file} is not a Parquet table: {error}") from None
+    structs = [field.type for field in schema if pyarrow.types.is_struct(field.type)]
+    return any(struct.get_field_index("bytes") >= 0 for struct in structs)
 
 
 def _shards(path: Path) -> list[Path]:
-    """The shards that a range or a glob stands for; a file that is there is itself."""
+    """The shards of a range or a glob; a path of an existing file is one shard."""
     if path.is_file() or not glob.has_magic(str(path)):
-        return expand(str(path))
-    found = [each for one in expand(str(path)) for each in globbed(str(one))]
-    if not found:
+        return expand_range(str(path))
+    shards = [each for pattern in expand_range(str(path)) for each in glob_files(str(pattern))]
+    if not shards:
         raise DataError(
-            f"{path} finds no shards; give files, a range such as train-{{000..012}}.tar, or a glob"
+            f"{path} matches no shards; give files, a range such as train-{{000..012}}.tar, or a glob"
         )
-    return found
+    return shards

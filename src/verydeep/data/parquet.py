@@ -1,21 +1,22 @@
-"""Parquet's library, where it is there: the one place that asks for it."""
+"""Imports pyarrow, the optional library for Parquet files, or says how to install it."""
 
 from typing import Any
 
 from verydeep.errors import DataError
 
 
-def parquet(instead: str) -> tuple[Any, Any]:
+def import_pyarrow(alternative: str) -> tuple[Any, Any]:
     """The modules ``pyarrow`` and ``pyarrow.parquet``.
 
     Raises:
-        DataError: where they are not installed; says that ``instead`` would do.
+        DataError: if they are not installed; its message ends with ``alternative``.
     """
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
         raise DataError(
-            f"Parquet needs pyarrow, which is not installed: pip install 'verydeep[parquet]', or {instead}"
+            "Parquet needs pyarrow, which is not installed: pip install 'verydeep[parquet]', or "
+            f"{alternative}"
         ) from None
     return pyarrow, pyarrow.parquet

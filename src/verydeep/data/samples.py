@@ -1,56 +1,78 @@
-"""Labeled image files: what a folder, a list or shards of one's own images come to, still on disk."""
+"""Labeled images on disk, and images that cannot be read."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Int64
 from torch import Tensor
 
-from verydeep.errors import DataError
+from verydeep.errors import DataError, UnreadableError, UnreadableKind
 
 T = TypeVar("T")
 
 Part = Literal["train", "val", "test"]
-"""What an image is for: to train on, to choose by, to be measured on once."""
+"""The part of a split: training, validation, or test images."""
 
 
 @runtime_checkable
 class ArchivedImage(Protocol):
-    """An image inside a larger file, such as a shard; ``str`` of it is its place, for messages."""
+    """An image inside a larger file, such as a shard; its ``str`` is its location, for messages."""
 
     def read(self) -> bytes:
-        """What a file of its own would hold."""
+        """The content of the image file."""
 
 
 ImageSource = Path | ArchivedImage
-"""What an image is read from."""
+"""The source of one image: a file, or an entry of a shard or a table."""
+
+
+@dataclass(frozen=True)
+class UnreadableImage:
+    """An image that cannot be read, with the reason."""
+
+    source: ImageSource
+    reason: str
+    """The error message."""
+    kind: UnreadableKind
+    name: str = ""
+    """Its name in ``Samples``; empty for an image outside a data set."""
+
+    @classmethod
+    def from_error(cls, source: ImageSource, error: UnreadableError) -> "UnreadableImage":
+        """The image at ``source``, which ``error`` was raised for."""
+        return cls(source, str(error), error.kind)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"file": str(self.source), "error": self.reason}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Images on disk, with a label each. All tuples have one item an image, in the same order.
+    """Labeled images on disk. All tuples have one item per image, in the same order.
 
     Raises:
-        DataError: where they differ in number, or a label names no class.
+        DataError: if they differ in length, or a label is not an index of a class.
     """
 
     name: str
-    """Of the whole, as its folder is called."""
+    """The name of the data set, such as that of its folder."""
     sources: tuple[ImageSource, ...]
     names: tuple[str, ...]
-    """By which a person knows each image: its path below the folder. No two are the same."""
+    """The name of each image, such as its path below the folder. Names are unique."""
     labels: Int64[Tensor, " count"]
     """Indices into ``classes``."""
     classes: tuple[str, ...]
     parts: tuple[Part | None, ...]
-    """What each is for, where the owner said so by folders or a column; None elsewhere."""
+    """The part of each image, if folders or a column define a split; else None."""
     groups: tuple[str, ...] | None = None
-    """Images of one group are alike, and so stay on one side of a split."""
+    """The group of each image. A group is never divided by a split, which prevents data leakage."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What else a list says of each image."""
+    """The other columns of a list."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.labels), len(self.sources), len(self.names), len(self.parts)}
@@ -58,10 +80,11 @@ class Samples:
         lengths |= set() if self.groups is None else {len(self.groups)}
         if len(lengths) > 1:
             raise DataError(
-                f"{self.name}: labels and what goes with them differ in number: {sorted(lengths)}"
+                f"{self.name}: labels, sources, names, parts, groups and columns differ in length: "
+                f"{sorted(lengths)}"
             )
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
-            raise DataError(f"{self.name}: labels must be 0 to {len(self.classes) - 1}, indices of classes")
+            raise DataError(f"{self.name}: expected labels of 0 to {len(self.classes) - 1}, class indices")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -81,7 +104,7 @@ class Samples:
 
     @property
     def class_sizes(self) -> dict[str, int]:
-        """Images of each class."""
+        """The number of images of each class."""
         counts = self.labels.bincount(minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
 
@@ -91,33 +114,33 @@ def _pick(values: tuple[T, ...], chosen: list[int]) -> tuple[T, ...]:
 
 
 def grouped(samples: Samples, by: str) -> Samples:
-    r"""``samples`` with a group for each: of the column ``by``, or what a pattern finds in its name.
+    r"""``samples`` with groups: the values of the column ``by``, or the matches of a pattern in the names.
 
-    A pattern is a regular expression, searched in each image's name (its path below the folder); its first
-    bracket is the group, or all that it matches where it has none. ``BloodImage_\d+`` puts all cells of one
-    photograph together.
+    A pattern is a regular expression that is searched in each image's name (its path below the folder). The
+    group is the match of its first parentheses, or the whole match if it has none. ``BloodImage_\d+`` groups
+    all cells of one photograph.
 
     Raises:
-        DataError: where ``by`` is neither, or finds nothing in a name.
+        DataError: if ``by`` is neither a column nor a pattern, or the pattern does not match a name.
     """
     if by in samples.columns:
         return replace(samples, groups=samples.columns[by])
     try:
         pattern = re.compile(by)
     except re.error as error:
-        known = f" nor one of its columns {', '.join(samples.columns)}" if samples.columns else ""
+        known = f" or one of the columns {', '.join(samples.columns)}" if samples.columns else ""
         raise DataError(
-            f"{by!r} is no regular expression ({error}){known}; try for example 'photo_[0-9]+'"
+            f"{by!r} is not a regular expression ({error}){known}; expected for example 'photo_[0-9]+'"
         ) from None
     return replace(samples, groups=tuple(_group(pattern, name, samples.columns) for name in samples.names))
 
 
 def _group(pattern: re.Pattern[str], name: str, columns: Iterable[str]) -> str:
-    found = pattern.search(name)
-    if not found:
+    match = pattern.search(name)
+    if not match:
         known = ", ".join(columns)
         raise DataError(
-            f"the pattern '{pattern.pattern}' finds nothing in {name!r}; every image needs a group"
-            + (f". Columns to group by are {known}" if known else "")
+            f"the pattern '{pattern.pattern}' does not match {name!r}; every image needs a group"
+            + (f". The columns to group by are {known}" if known else "")
         )
-    return found[1] if pattern.groups and found[1] is not None else found[0]
+    return match[1] if pattern.groups and match[1] is not None else match[0]

@@ -1,6 +1,6 @@
-"""Which images train and which test, for a whole set; kept in a file, so that both stay what they were.
+"""The train/val/test split of a data set, saved in a file so that it can be used again.
 
-``split.csv`` lies in the run folder and has the columns name, label, group and part, one row an image.
+``split.csv`` is in the run folder and has the columns name, label, group and part, one row per image.
 """
 
 import csv
@@ -18,35 +18,35 @@ from verydeep.data.split import grouped_split
 from verydeep.errors import DataError
 
 SPLIT_FILE = "split.csv"
-"""Its name in a run folder."""
+"""The file name in a run folder."""
 HEADER = ["name", "label", "group", "part"]
 
 
 def with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
-    """``samples`` with a part for each: where no test part is there, one is cut from those of no part.
+    """``samples`` with a part for each image; without test images, some images without a part become them.
 
     Raises:
-        DataError: where no image can be spared, or all images are named for the test.
+        DataError: if no image can be held out, or there are only test images.
     """
     parts = list(samples.parts)
-    free = torch.tensor([i for i, part in enumerate(parts) if part is None], dtype=torch.int64)
-    held_back: set[int] = set()
-    if "test" not in parts and len(free):
-        rest = samples.select(free)
-        held_back = set(free[grouped_split(rest.labels, rest.groups, fraction, seed)[1]].tolist())
-    filled: list[Part] = [part or ("test" if i in held_back else "train") for i, part in enumerate(parts)]
+    unassigned = torch.tensor([i for i, part in enumerate(parts) if part is None], dtype=torch.int64)
+    held_out: set[int] = set()
+    if "test" not in parts and len(unassigned):
+        rest = samples.select(unassigned)
+        held_out = set(unassigned[grouped_split(rest.labels, rest.groups, fraction, seed)[1]].tolist())
+    filled: list[Part] = [part or ("test" if i in held_out else "train") for i, part in enumerate(parts)]
     if "train" not in filled:
-        raise DataError(f"{samples.name} has no images to train on; give a train folder beside test")
+        raise DataError(f"{samples.name} has no training images; add a train folder next to test")
     return replace(samples, parts=tuple(filled))
 
 
 def indices_of(samples: Samples, *parts: Part) -> Int64[Tensor, " chosen"]:
-    """The places of the images that are for any of ``parts``, in order."""
+    """The indices of the images in any of ``parts``, in order."""
     return torch.tensor([i for i, part in enumerate(samples.parts) if part in parts], dtype=torch.int64)
 
 
 def write_split(samples: Samples, path: Path) -> None:
-    """Keep what each image of ``samples`` is for."""
+    """Save the part of each image of ``samples``."""
     groups = samples.groups or ("",) * len(samples)
     labels = [samples.classes[label] for label in samples.labels.tolist()]
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -56,20 +56,20 @@ def write_split(samples: Samples, path: Path) -> None:
 
 
 def read_split(path: Path) -> dict[str, Part]:
-    """What each image is for, by its name, as ``write_split`` kept it.
+    """The part of each image by its name, as saved by ``write_split``.
 
     Raises:
-        DataError: where the file is not there, or is none.
+        DataError: if the file does not exist or is not a split.
     """
     known = {str(part): part for part in get_args(Part)}
     return {row["name"]: known[row["part"]] for row in _rows(path)}
 
 
 def read_groups(path: Path) -> dict[str, str] | None:
-    """The group of each image, by its name, as ``write_split`` kept it; None where it kept none.
+    """The group of each image by its name, as saved by ``write_split``; None if it saved no groups.
 
     Raises:
-        DataError: where the file is not there, or is none.
+        DataError: if the file does not exist or is not a split.
     """
     groups = {row["name"]: row["group"] for row in _rows(path)}
     return groups if any(groups.values()) else None
@@ -83,7 +83,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         raise DataError(f"{path} cannot be read: {error}") from None
     if not rows or list(rows[0]) != HEADER or any(row["part"] not in get_args(Part) for row in rows):
         raise DataError(
-            f"{path} is no split: expected the columns {', '.join(HEADER)}, part {get_args(Part)}"
+            f"{path} is not a split: expected the columns {', '.join(HEADER)}, part {get_args(Part)}"
         )
     return rows
 
@@ -91,36 +91,33 @@ def _rows(path: Path) -> list[dict[str, str]]:
 WantedPart = Part | Literal["all"]
 
 
-def with_kept_split(samples: Samples, path: Path) -> Samples:
-    """Those of ``samples`` that the split at ``path`` names, with the parts and groups that it keeps.
+def with_saved_split(samples: Samples, path: Path) -> Samples:
+    """The images of ``samples`` that are in the split at ``path``, with its parts and groups.
 
-    Groups that ``samples`` have already stay. Where it names none of them, they are other images: nothing
-    is changed.
+    Groups of ``samples`` are kept. If none of the images is in the split, ``samples`` are returned unchanged.
     """
     parts, groups = read_split(path), read_groups(path)
     named = torch.tensor([i for i, name in enumerate(samples.names) if name in parts], dtype=torch.int64)
     if not len(named):
         return samples
-    kept = samples.select(named)
-    if groups is not None and kept.groups is None:
-        kept = replace(kept, groups=tuple(groups[name] for name in kept.names))
-    return replace(kept, parts=tuple(parts[name] for name in kept.names))
+    chosen = samples.select(named)
+    if groups is not None and chosen.groups is None:
+        chosen = replace(chosen, groups=tuple(groups[name] for name in chosen.names))
+    return replace(chosen, parts=tuple(parts[name] for name in chosen.names))
 
 
 def images_of_part(samples: Samples, wanted: WantedPart | None) -> tuple[Samples, WantedPart]:
-    """The images of ``samples`` for the ``wanted`` part, and which that is.
+    """The images of ``samples`` in the ``wanted`` part, and the name of that part.
 
-    None asks for the test part where there is one, and else for all.
+    None means the test images if there are any, else all images.
 
     Raises:
-        DataError: where no image is for that part.
+        DataError: if there are no images in that part.
     """
     part = wanted or ("test" if "test" in samples.parts else "all")
     if part == "all":
         return samples, part
     if part not in samples.parts:
-        there = ", ".join(sorted({each for each in samples.parts if each})) or "none that is named"
-        raise DataError(
-            f"{samples.name} has no part {part!r}; it has {there}. With 'all', every image is taken"
-        )
+        existing = ", ".join(sorted({each for each in samples.parts if each})) or "no parts"
+        raise DataError(f"{samples.name} has no part {part!r}; it has {existing}. Use 'all' for every image")
     return samples.select(indices_of(samples, part)), part

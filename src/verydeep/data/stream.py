@@ -1,10 +1,9 @@
-"""Decoding while the network computes: batches of pixels in order, a few ahead, in constant memory."""
+"""Decodes images in threads while the network computes: batches in order, a few ahead, in constant memory."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -16,60 +15,52 @@ from torch import Tensor
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, decode_whole
 from verydeep.data.images import Images
-from verydeep.data.samples import ImageSource, Samples
-from verydeep.errors import DataError
+from verydeep.data.samples import ImageSource, Samples, UnreadableImage
+from verydeep.errors import DataError, UnreadableError
 
 T = TypeVar("T")
 
 BATCHES_AHEAD = 2
-"""Of decoded pixels that wait for the network."""
+"""The number of decoded batches that wait for the network."""
 
 
-@dataclass(frozen=True)
-class Broken:
-    """An image that cannot be read, and why."""
-
-    source: ImageSource
-    why: str
-
-
-class Decoded(NamedTuple):
-    """Images that were read together."""
+class DecodedBatch(NamedTuple):
+    """A batch of decoded images, all of the input size."""
 
     indices: Int64[Tensor, " read"]
-    """The place of each in what was asked for, ascending."""
+    """The index of each image in the requested sources, ascending."""
     pixels: UInt8[Tensor, "read channels size size"]
-    broken: tuple[Broken, ...]
-    """Those of the batch that could not be read."""
+    broken: tuple[UnreadableImage, ...]
+    """The images of the batch that cannot be read."""
 
 
-class Whole(NamedTuple):
-    """Images that were read together, whole and so of any shape, with short sides that were asked for."""
+class WholeBatch(NamedTuple):
+    """A batch of decoded images that are not cropped, so of any shape, at one or more short sides."""
 
     indices: Int64[Tensor, " read"]
-    """The place of each in what was asked for, ascending."""
+    """The index of each image in the requested sources, ascending."""
     images: tuple[tuple[UInt8[Tensor, "channels height width"], ...], ...]
-    """Of each image, one a short side."""
-    broken: tuple[Broken, ...]
-    """Those of the batch that could not be read."""
+    """For each image, one tensor per short side."""
+    broken: tuple[UnreadableImage, ...]
+    """The images of the batch that cannot be read."""
 
 
 def stream(
     sources: Sequence[ImageSource], preprocess: Preprocess, batch_size: int, *, workers: int | None = None
-) -> Iterator[Decoded]:
-    """Every image of ``sources``, ``batch_size`` at a time, in order; what is broken is named.
+) -> Iterator[DecodedBatch]:
+    """The images of ``sources`` in order, in batches of ``batch_size``; unreadable images are reported.
 
-    Images are decoded by threads, since Pillow lets go of the interpreter while it decodes and resizes, and
-    never more than ``BATCHES_AHEAD`` batches further than the caller has come.
+    Images are decoded in threads, because Pillow releases the interpreter lock while it decodes and resizes.
+    At most ``BATCHES_AHEAD`` batches are decoded before the caller needs them.
 
     Args:
         sources: files, or entries of shards.
-        preprocess: what to decode for.
-        batch_size: images a batch.
-        workers: threads that decode; the number of processors by default.
+        preprocess: the preprocessing of the network.
+        batch_size: images per batch.
+        workers: decoding threads; the number of processors by default.
     """
-    for start, results in _ahead(sources, partial(decode, preprocess=preprocess), batch_size, workers):
-        yield _together(start, results, preprocess)
+    for start, results in _decode_ahead(sources, partial(decode, preprocess=preprocess), batch_size, workers):
+        yield _stack(start, results, preprocess)
 
 
 def stream_whole(
@@ -79,23 +70,25 @@ def stream_whole(
     batch_size: int,
     *,
     workers: int | None = None,
-) -> Iterator[Whole]:
-    """As ``stream``, but every image whole, once with each of ``short_sides``."""
+) -> Iterator[WholeBatch]:
+    """As ``stream``, but images are not cropped, and each is resized to every one of ``short_sides``."""
     read = partial(decode_whole, channels=channels, short_sides=short_sides)
-    for start, results in _ahead(sources, read, batch_size, workers):
-        images = {start + i: result for i, result in enumerate(results) if not isinstance(result, Broken)}
-        broken = tuple(result for result in results if isinstance(result, Broken))
-        yield Whole(torch.tensor(list(images), dtype=torch.int64), tuple(images.values()), broken)
+    for start, results in _decode_ahead(sources, read, batch_size, workers):
+        images = {
+            start + i: result for i, result in enumerate(results) if not isinstance(result, UnreadableImage)
+        }
+        indices = torch.tensor(list(images), dtype=torch.int64)
+        yield WholeBatch(indices, tuple(images.values()), _unreadable(results))
 
 
-def _ahead(
+def _decode_ahead(
     sources: Sequence[ImageSource], read: Callable[[ImageSource], T], batch_size: int, workers: int | None
-) -> Iterator[tuple[int, list[T | Broken]]]:
-    """What ``read`` makes of each of ``sources``: the place of the first of a batch, and the batch."""
+) -> Iterator[tuple[int, list[T | UnreadableImage]]]:
+    """The results of ``read`` for each batch of ``sources``, with the index of the batch's first image."""
     starts = iter(range(0, len(sources), batch_size))
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
 
-        def submit(start: int) -> tuple[int, list[Future[T | Broken]]]:
+        def submit(start: int) -> tuple[int, list[Future[T | UnreadableImage]]]:
             chunk = sources[start : start + batch_size]
             return start, [pool.submit(_read, source, read) for source in chunk]
 
@@ -110,33 +103,39 @@ def _ahead(
             pool.shutdown(cancel_futures=True)
 
 
-def _read(source: ImageSource, read: Callable[[ImageSource], T]) -> T | Broken:
+def _read(source: ImageSource, read: Callable[[ImageSource], T]) -> T | UnreadableImage:
     try:
         return read(source)
-    except DataError as error:
-        return Broken(source, str(error))
+    except UnreadableError as error:
+        return UnreadableImage.from_error(source, error)
 
 
-def _together(start: int, results: list[Tensor | Broken], preprocess: Preprocess) -> Decoded:
+def _stack(start: int, results: list[Tensor | UnreadableImage], preprocess: Preprocess) -> DecodedBatch:
     read = {start + i: result for i, result in enumerate(results) if isinstance(result, Tensor)}
     empty = torch.zeros(0, preprocess.channels, preprocess.size, preprocess.size, dtype=torch.uint8)
-    return Decoded(
+    return DecodedBatch(
         torch.tensor(list(read), dtype=torch.int64),
         torch.stack(list(read.values())) if read else empty,
-        tuple(result for result in results if isinstance(result, Broken)),
+        _unreadable(results),
     )
 
 
-def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[Broken, ...]]:
-    """Every image of ``samples`` that can be read, in memory, and those that cannot.
+def _unreadable(results: Sequence[object]) -> tuple[UnreadableImage, ...]:
+    return tuple(result for result in results if isinstance(result, UnreadableImage))
+
+
+def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[UnreadableImage, ...]]:
+    """All readable images of ``samples`` in memory, and the unreadable ones.
 
     Raises:
-        DataError: where none can be read.
+        DataError: if none can be read.
     """
     batches = list(stream(samples.sources, preprocess, 64))
     broken = tuple(each for batch in batches for each in batch.broken)
     if len(broken) == len(samples):
-        raise DataError(f"none of the {len(samples)} images of {samples.name} can be read: {broken[0].why}")
-    kept = torch.cat([batch.indices for batch in batches])
+        raise DataError(
+            f"none of the {len(samples)} images of {samples.name} can be read: {broken[0].reason}"
+        )
+    read = torch.cat([batch.indices for batch in batches])
     pixels = torch.cat([batch.pixels for batch in batches])
-    return Images(pixels, samples.labels[kept], samples.classes), broken
+    return Images(pixels, samples.labels[read], samples.classes), broken

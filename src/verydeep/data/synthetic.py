@@ -1,4 +1,4 @@
-"""Filled shapes drawn in memory: a data set for tests and demonstrations, offline and learned in seconds."""
+"""A synthetic data set of filled shapes, drawn in memory: for tests and demonstrations without a download."""
 
 from collections.abc import Callable
 
@@ -14,34 +14,34 @@ Grid = NDArray[np.float32]
 
 
 def shapes(count: int, *, size: int = 16, channels: int = 1, classes: int = 10, seed: int = 0) -> Images:
-    """``count`` noisy images of one filled shape each, the classes in turn so that all are equally many.
+    """``count`` noisy images of one filled shape each; all classes have the same number of images.
 
-    Place, size, noise and the shades of the shape and its darker ground are random, the shades for each
-    channel on their own.
+    Position, size, noise, and the gray values of the shape and its darker background are random; gray values
+    are random for each channel.
 
     Args:
-        count: how many images.
+        count: the number of images.
         size: their side in px, at least 8.
         channels: 1 for gray, 3 for color.
-        classes: how many of the ten shapes, from 2: circle, square, triangle, cross, ring, ...
+        classes: the number of shapes, 2 to 10: circle, square, triangle, cross, ring, ...
         seed: the same seed draws the same images.
 
     Raises:
-        DataError: where a value is out of range.
+        DataError: if a value is out of range.
     """
     if count < 0 or size < 8 or channels not in (1, 3) or not 2 <= classes <= len(_SHAPES):
         raise DataError(
-            f"{count} images of {size} px with {channels} channels and {classes} classes were asked for; "
+            f"cannot draw {count} images of {size} px with {channels} channels and {classes} classes; "
             f"expected 0 images or more, 8 px or more, 1 or 3 channels and 2 to {len(_SHAPES)} classes"
         )
     random = np.random.default_rng(seed)
     names = tuple(_SHAPES)[:classes]
     labels = random.permutation(np.arange(count) % classes)
     radius = random.uniform(0.25, 0.4, (count, 1, 1)) * size
-    middle = random.uniform(radius, size - radius, (2, count, 1, 1)) if count else np.zeros((2, 0, 1, 1))
+    center = random.uniform(radius, size - radius, (2, count, 1, 1)) if count else np.zeros((2, 0, 1, 1))
     pixel = np.arange(size) + 0.5
-    down = ((pixel[:, None] - middle[0]) / radius).astype(np.float32)  # (count, size, 1)
-    right = ((pixel[None, :] - middle[1]) / radius).astype(np.float32)  # (count, 1, size)
+    down = ((pixel[:, None] - center[0]) / radius).astype(np.float32)  # (count, size, 1)
+    right = ((pixel[None, :] - center[1]) / radius).astype(np.float32)  # (count, 1, size)
     inside = np.zeros((count, size, size), dtype=bool)
     for label, name in enumerate(names):
         chosen = labels == label
@@ -58,10 +58,10 @@ def dataset(
     classes: int = 10,
     seed: int = 0,
 ) -> Dataset:
-    """Shapes to train on, and others to test on.
+    """Different shapes for training and for testing.
 
     Raises:
-        DataError: where a value is out of range.
+        DataError: if a value is out of range.
     """
     images = shapes(train + test, size=size, channels=channels, classes=classes, seed=seed)
     indices = torch.arange(train + test)
@@ -69,33 +69,34 @@ def dataset(
 
 
 def _paint(inside: NDArray[np.bool_], channels: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Pixels of (count, channels, size, size): bright shapes on a darker ground, and noise of 12 of 255."""
+    """Pixels of (count, channels, size, size): bright shapes on a darker background; noise of 12 of 255."""
     count, size, _ = inside.shape
-    ground = random.uniform(20, 100, (count, channels, 1, 1))
-    shade = ground + random.uniform(60, 140, (count, channels, 1, 1))
-    pixels = np.where(inside[:, None], shade, ground) + random.normal(0, 12, (count, channels, size, size))
+    background = random.uniform(20, 100, (count, channels, 1, 1))
+    foreground = background + random.uniform(60, 140, (count, channels, 1, 1))
+    noise = random.normal(0, 12, (count, channels, size, size))
+    pixels = np.where(inside[:, None], foreground, background) + noise
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def _farther(down: Grid, right: Grid) -> Grid:
+def _max_distance(down: Grid, right: Grid) -> Grid:
     return np.maximum(abs(down), abs(right))
 
 
-def _nearer(down: Grid, right: Grid) -> Grid:
+def _min_distance(down: Grid, right: Grid) -> Grid:
     return np.minimum(abs(down), abs(right))
 
 
 _SHAPES: dict[str, Callable[[Grid, Grid], NDArray[np.bool_]]] = {
     "circle": lambda down, right: down**2 + right**2 <= 1,
-    "square": lambda down, right: _farther(down, right) <= 0.9,
+    "square": lambda down, right: _max_distance(down, right) <= 0.9,
     "triangle": lambda down, right: (down <= 0.9) & (abs(right) <= (down + 0.9) / 1.8),
-    "cross": lambda down, right: (_nearer(down, right) <= 0.3) & (_farther(down, right) <= 1),
+    "cross": lambda down, right: (_min_distance(down, right) <= 0.3) & (_max_distance(down, right) <= 1),
     "ring": lambda down, right: abs(down**2 + right**2 - 0.7) <= 0.3,
     "bar": lambda down, right: (abs(down) <= 0.3) & (abs(right) <= 1),
     "pillar": lambda down, right: (abs(right) <= 0.3) & (abs(down) <= 1),
     "diamond": lambda down, right: abs(down) + abs(right) <= 1,
-    "frame": lambda down, right: abs(_farther(down, right) - 0.75) <= 0.2,
+    "frame": lambda down, right: abs(_max_distance(down, right) - 0.75) <= 0.2,
     "saltire": lambda down, right: (
-        (_nearer(down - right, down + right) <= 0.4) & (_farther(down, right) <= 0.9)
+        (_min_distance(down - right, down + right) <= 0.4) & (_max_distance(down, right) <= 0.9)
     ),
 }

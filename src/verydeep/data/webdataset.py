@@ -1,8 +1,8 @@
-"""A WebDataset: images and labels in tar shards, each indexed once and then read at any place.
+"""Reads a WebDataset: images and labels in tar shards, indexed once and then read with random access.
 
-A sample is the members that have one name up to its first dot: ``00042.jpg`` with ``00042.cls`` (a number or
-a name), ``00042.json`` (a label under one of the usual words; its other values are columns) or ``00042.txt``.
-The format is its authors' own: https://github.com/webdataset/webdataset.
+A sample is all members with the same name up to the first dot: ``00042.jpg`` with ``00042.cls`` (a number or
+a class name), ``00042.json`` (a label under one of the usual names; its other values are columns) or
+``00042.txt``. The format is documented at https://github.com/webdataset/webdataset.
 """
 
 import json
@@ -17,19 +17,19 @@ from typing import Any
 
 from verydeep.data.decode import IMAGE_SUFFIXES
 from verydeep.data.folder import PART_NAMES
-from verydeep.data.listing import LABEL_WORDS, Columns, Listing, as_text, find_column
+from verydeep.data.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
 from verydeep.data.samples import Part
 from verydeep.errors import DataError
 
-TEXTS = frozenset({"cls", "json", "txt"})
-"""Kinds of members that may say the label."""
+LABEL_SUFFIXES = frozenset({"cls", "json", "txt"})
+"""The suffixes of members that may contain the label."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 @dataclass(frozen=True)
 class TarMember:
-    """An image in a shard, read without what lies before it."""
+    """An image in a shard, read from its offset."""
 
     shard: Path
     member: str
@@ -38,7 +38,7 @@ class TarMember:
     size: int
 
     def read(self) -> bytes:
-        """What a file of its own would hold."""
+        """The content of the image file."""
         with self.shard.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size)
@@ -48,15 +48,15 @@ class TarMember:
 
 
 @dataclass(frozen=True)
-class _Sample:
+class _ShardSample:
     shard: Path
     image: TarMember
     label: str | None
-    others: dict[str, str]
+    columns: dict[str, str]
 
 
-def expand(pattern: str) -> list[Path]:
-    """``train-{000..012}.tar`` as the thirteen paths it stands for."""
+def expand_range(pattern: str) -> list[Path]:
+    """The paths of a brace range: ``train-{000..012}.tar`` as thirteen paths."""
     pieces = _RANGE.split(pattern)  # text, first, last, text, first, last, text
     texts = pieces[::3]
     ranges = [
@@ -69,18 +69,20 @@ def expand(pattern: str) -> list[Path]:
     ]
 
 
-def read_shards(name: str, shards: list[Path], asked: Columns) -> Listing:
-    """Every image in ``shards``, in order. A part is known by the word in a shard's name or folder.
+def read_webdataset(name: str, shards: list[Path], columns: Columns) -> Listing:
+    """Every image in ``shards``, in order. The part is found in the name of a shard or of its folder.
 
     Raises:
-        DataError: where a shard is not there, is no tar, is compressed or cut off, or none holds an image.
+        DataError: if a shard does not exist, is not a tar file, or is compressed or truncated, or there are
+            no images.
     """
-    samples = [sample for shard in shards for sample in _samples(shard, asked)]
+    samples = [sample for shard in shards for sample in _samples(shard, columns)]
     if not samples:
         raise DataError(
-            f"{name}: {len(shards)} shards hold no images; looked for {', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{name}: {len(shards)} shards have no images; expected files with one of the suffixes "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    columns = set.intersection(*(set(sample.others) for sample in samples))
+    common = set.intersection(*(set(sample.columns) for sample in samples))
     parts = {shard: _part(shard) for shard in shards}
     top = os.path.commonpath([shard.parent for shard in shards])
     return Listing(
@@ -89,66 +91,67 @@ def read_shards(name: str, shards: list[Path], asked: Columns) -> Listing:
         names=tuple(Path(os.path.relpath(str(sample.image), top)).as_posix() for sample in samples),
         labels=tuple(sample.label for sample in samples),
         parts=tuple(parts[sample.shard] for sample in samples),
-        columns={column: tuple(sample.others[column] for sample in samples) for column in sorted(columns)},
+        columns={column: tuple(sample.columns[column] for sample in samples) for column in sorted(common)},
     )
 
 
 def _part(shard: Path) -> Part | None:
     for text in (shard.name, shard.parent.name):
-        found = {PART_NAMES[word] for word in re.split(r"[^a-z]+", text.lower()) if word in PART_NAMES}
-        if len(found) == 1:
-            return found.pop()
+        parts = {PART_NAMES[word] for word in re.split(r"[^a-z]+", text.lower()) if word in PART_NAMES}
+        if len(parts) == 1:
+            return parts.pop()
     return None
 
 
-def _samples(shard: Path, asked: Columns) -> list[_Sample]:
+def _samples(shard: Path, columns: Columns) -> list[_ShardSample]:
     samples = []
     for members in _members(shard).values():
-        image = next((members[kind] for kind in members if f".{kind}" in IMAGE_SUFFIXES), None)
+        image = next((members[suffix] for suffix in members if f".{suffix}" in IMAGE_SUFFIXES), None)
         if image is not None:
-            texts = {kind: _text(members[kind]) for kind in members if kind in TEXTS}
-            samples.append(_Sample(shard, image, *_label(texts, image, asked)))
+            texts = {suffix: _text(members[suffix]) for suffix in members if suffix in LABEL_SUFFIXES}
+            samples.append(_ShardSample(shard, image, *_label(texts, image, columns)))
     return samples
 
 
 def _members(shard: Path) -> dict[str, dict[str, TarMember]]:
-    """What each name up to its first dot has, by what follows the dot."""
-    found: dict[str, dict[str, TarMember]] = defaultdict(dict)
+    """The members of each sample, by the suffix after the first dot."""
+    samples: dict[str, dict[str, TarMember]] = defaultdict(dict)
     try:
         with tarfile.open(shard, "r:") as archive:
-            for member in archive:
-                folder, _, file = member.name.rpartition("/")
-                stem, _, kind = file.partition(".")
-                if member.isfile() and stem:
-                    place = TarMember(shard, member.name, member.offset_data, member.size)
-                    found[f"{folder}/{stem}"][kind.lower()] = place
+            for info in archive:
+                folder, _, file = info.name.rpartition("/")
+                stem, _, suffix = file.partition(".")
+                if info.isfile() and stem:
+                    member = TarMember(shard, info.name, info.offset_data, info.size)
+                    samples[f"{folder}/{stem}"][suffix.lower()] = member
     except FileNotFoundError:
-        raise DataError(f"there is no shard {shard}") from None
+        raise DataError(f"the shard {shard} does not exist") from None
     except (tarfile.TarError, OSError) as error:
         raise DataError(
-            f"{shard} is no whole tar: {error}. Shards are read at any place, and so must not be compressed"
+            f"{shard} is not a complete tar file: {error}. Shards must not be compressed, because images are "
+            "read with random access"
         ) from None
-    return found
+    return samples
 
 
 def _text(member: TarMember) -> str:
     return member.read().decode("utf-8", errors="replace").strip()
 
 
-def _label(texts: dict[str, str], image: TarMember, asked: Columns) -> tuple[str | None, dict[str, str]]:
-    """The label, and what else the JSON says."""
+def _label(texts: dict[str, str], image: TarMember, columns: Columns) -> tuple[str | None, dict[str, str]]:
+    """The label, and the other values of the JSON member."""
     if "json" not in texts:
         return texts.get("cls") or texts.get("txt"), {}
     try:
         values: dict[str, Any] = dict(json.loads(texts["json"]))
     except (ValueError, TypeError) as error:
-        raise DataError(f"the JSON beside {image} is no object: {error}") from None
-    key = find_column(list(values), LABEL_WORDS, asked.label, f"the JSON beside {image}")
-    said = as_text(values[key]) if key else ""
+        raise DataError(f"the JSON of {image} is not an object: {error}") from None
+    key = find_column(list(values), LABEL_COLUMNS, columns.label, f"the JSON of {image}")
+    json_label = cell_text(values[key]) if key else ""
     others = {
-        name: as_text(value)
+        name: cell_text(value)
         for name, value in values.items()
         if name != key and isinstance(value, str | int | float)
     }
-    in_json_first = said if asked.label else texts.get("cls") or said
-    return in_json_first or texts.get("txt") or None, others
+    label = json_label if columns.label else texts.get("cls") or json_label
+    return label or texts.get("txt") or None, others

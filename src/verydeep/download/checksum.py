@@ -1,4 +1,4 @@
-"""What tells one published file from every other, and what is wrong with a file that claims to be it."""
+"""The checksum (hash) and size of a published file, and the comparison of a downloaded file with them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,37 +7,37 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a publisher states of a file: a hash, a length, or neither."""
+    """What a publisher states about a file: a hash, a size, both, or neither."""
 
     digest: str | None = None
-    """"sha256:<hex>" or "md5:<hex>"; hex alone is sha256. The beginning of a hash will do: torch.hub's file
-    names end in the first eight digits, enough against accidents though not against malice."""
+    """"sha256:<hex>" or "md5:<hex>"; hex alone is sha256. The first digits of a hash are enough: torch.hub's
+    file names end in the first eight, which detects corruption, but not a malicious file."""
     size: int | None = None
-    """Bytes."""
-    slack: int = 0
-    """Bytes by which the file may differ from ``size``, where a publisher states it rounded."""
+    """In bytes."""
+    size_tolerance: int = 0
+    """How many bytes the file may differ from ``size``, for publishers that state a rounded size."""
 
     @property
     def exact_size(self) -> int | None:
-        """Bytes, where they are known to the last one."""
-        return None if self.slack else self.size
+        """The size in bytes; None if it is not known exactly."""
+        return None if self.size_tolerance else self.size
 
-    def fault(self, path: Path) -> str | None:
-        """What is wrong with the file at ``path``, in words; None where it is as stated."""
-        return self.size_fault(path.stat().st_size) or self._digest_fault(path)
+    def mismatch(self, path: Path) -> str | None:
+        """How the file at ``path`` differs, as text; None if it matches."""
+        return self.size_mismatch(path.stat().st_size) or self._digest_mismatch(path)
 
-    def size_fault(self, size: int) -> str | None:
-        """What is wrong with a file of ``size`` bytes; None where that may be it."""
-        if self.size is None or abs(size - self.size) <= self.slack:
+    def size_mismatch(self, size: int) -> str | None:
+        """How a file of ``size`` bytes differs, as text; None if its size matches."""
+        if self.size is None or abs(size - self.size) <= self.size_tolerance:
             return None
-        return f"expected {self.size_words}, got {size:,}"
+        return f"expected {self.size_text}, got {size:,}"
 
     @property
-    def size_words(self) -> str:
-        """The length as a person reads it; only where one is stated."""
-        return f"{'about ' if self.slack else ''}{self.size:,} bytes"
+    def size_text(self) -> str:
+        """The size as text; only for a stated size."""
+        return f"{'about ' if self.size_tolerance else ''}{self.size:,} bytes"
 
-    def _digest_fault(self, path: Path) -> str | None:
+    def _digest_mismatch(self, path: Path) -> str | None:
         if self.digest is None:
             return None
         algorithm, _, expected = self.digest.rpartition(":")

@@ -1,4 +1,4 @@
-"""Data sets that Debian ships as packages: unpacked by an ordinary user, with nothing installed."""
+"""Downloads and unpacks a Debian package, without root and without installing it."""
 
 import os
 import shutil
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from verydeep.errors import DownloadError
 
-_LIMIT = 600  # seconds for one command
+_TIMEOUT = 600  # seconds for one command
 
-# No root is needed where apt neither changes its user nor runs the machine's hooks.
+# apt needs no root if it does not change its user and does not run the machine's hooks.
 _CONFIGURATION = """
 APT::Sandbox::User "";
 Acquire::Languages "none";
@@ -23,13 +23,13 @@ Acquire::https::Timeout "10";
 
 
 def unpack_package(package: str, folder: Path) -> Path:
-    """The root of the files of Debian's ``package``, downloaded and unpacked below the empty ``folder``.
+    """The root folder of Debian's ``package``, downloaded and unpacked in the empty ``folder``.
 
-    The machine's package lists are used where they know the package, else lists are fetched into
-    ``folder``. No root is needed, and the system stays as it was. apt checks Debian's signatures.
+    The machine's package lists are used if they contain the package; else lists are downloaded into
+    ``folder``. It needs no root and does not change the system. apt verifies Debian's signatures.
 
     Raises:
-        DownloadError: where there is no apt, or it reaches no such package.
+        DownloadError: if there is no apt, or apt cannot download the package.
     """
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
@@ -40,7 +40,7 @@ def unpack_package(package: str, folder: Path) -> Path:
     apt = ["apt-get", "-q", "-c", str(configuration), "-o", f"Dir::Cache={folder / 'cache'}"]
     try:
         _run([*apt, "download", package], folder)
-    except DownloadError:  # lists that are empty or out of date
+    except DownloadError:  # the lists are empty or out of date
         apt += ["-o", f"Dir::State::Lists={folder / 'lists'}"]
         _run([*apt, "update"], folder)
         _run([*apt, "download", package], folder)
@@ -51,17 +51,17 @@ def unpack_package(package: str, folder: Path) -> Path:
 def _run(command: list[str], folder: Path) -> None:
     name = " ".join(part for part in command if not part.startswith(("-", "/", "Dir::")))
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=folder,
             env=os.environ | {"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_LIMIT,
+            timeout=_TIMEOUT,
         )
     except subprocess.TimeoutExpired as error:
-        raise DownloadError(f"`{name}` was not done after {_LIMIT} s") from error
-    if done.returncode:
-        words = done.stderr.strip().splitlines() or ["no message"]
-        raise DownloadError(f"`{name}` failed: {words[-1]}")
+        raise DownloadError(f"`{name}` timed out after {_TIMEOUT} s") from error
+    if process.returncode:
+        lines = process.stderr.strip().splitlines() or ["no message"]
+        raise DownloadError(f"`{name}` failed: {lines[-1]}")

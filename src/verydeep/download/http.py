@@ -1,4 +1,4 @@
-"""One connection to a server: the bytes of a file from some place on, and what the server states of it."""
+"""One HTTP connection: the bytes of a file from an offset on, and the checksum that the server states."""
 
 import logging
 import re
@@ -18,40 +18,40 @@ _log = logging.getLogger(__name__)
 
 
 class ConnectionLostError(Exception):
-    """A connection that gave less than the whole file, and whether the next may give more."""
+    """A connection that did not transfer the whole file; ``can_retry`` if another connection may help."""
 
-    def __init__(self, words: str, *, may_go_on: bool) -> None:
-        super().__init__(words)
-        self.may_go_on = may_go_on
+    def __init__(self, message: str, *, can_retry: bool) -> None:
+        super().__init__(message)
+        self.can_retry = can_retry
 
 
-def open_at(url: str, part: Path, have: int, timeout: float) -> tuple[HTTPResponse, Checksum | None]:
-    """The answer with the bytes from ``have`` on, or all bytes where the server knows no ranges."""
-    headers = {"User-Agent": "verydeep"} | ({"Range": f"bytes={have}-"} if have else {})
+def open_at(url: str, part: Path, start: int, timeout: float) -> tuple[HTTPResponse, Checksum | None]:
+    """The response with the bytes from ``start`` on, or all bytes if the server does not support ranges."""
+    headers = {"User-Agent": "verydeep"} | ({"Range": f"bytes={start}-"} if start else {})
     redirects = _Redirects()
     try:
-        # An opener of its own, since the shared one keeps the proxies that were set when it was first used.
+        # A new opener, because the shared one keeps the proxies of its first use.
         opener = urllib.request.build_opener(redirects)
         response = opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
     except HTTPError as error:
         error.close()
         if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise ConnectionLostError(
-                f"the server answered {error.code} {error.reason}", may_go_on=False
+                f"the server answered {error.code} {error.reason}", can_retry=False
             ) from error
-        part.unlink(missing_ok=True)  # longer than the file on the server, so it is of something else
-        raise ConnectionLostError("the part that was there does not fit", may_go_on=True) from error
+        part.unlink(missing_ok=True)  # longer than the file on the server, so part of another file
+        raise ConnectionLostError("the existing partial file does not fit", can_retry=True) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise ConnectionLostError(f"no answer: {_reason(error)}", may_go_on=False) from error
-    if response.status == HTTPStatus.PARTIAL_CONTENT and not _continues(response, have):
+        raise ConnectionLostError(f"no response: {_reason(error)}", can_retry=False) from error
+    if response.status == HTTPStatus.PARTIAL_CONTENT and not _continues(response, start):
         response.close()
         part.unlink(missing_ok=True)
-        raise ConnectionLostError("the server sent another range than asked for", may_go_on=True)
+        raise ConnectionLostError("the server sent another range than requested", can_retry=True)
     return cast(HTTPResponse, response), _stated(response.headers) or redirects.stated
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, and keeps what Hugging Face's hub states of a file before it sends one elsewhere."""
+    """Follows redirects, and keeps the checksum that the Hugging Face Hub sends with a redirect."""
 
     stated: Checksum | None = None
 
@@ -63,7 +63,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _stated(headers: Message) -> Checksum | None:
-    """The hash and length of a large file on the hub; of a small one it states a git hash, no sha256."""
+    """The hash and size of a large file on the Hub; for a small file the Hub sends a git hash instead."""
     digest = (headers["X-Linked-Etag"] or "").strip('"')
     if not re.fullmatch("[0-9a-f]{64}", digest):
         return None
@@ -71,18 +71,18 @@ def _stated(headers: Message) -> Checksum | None:
     return Checksum(f"sha256:{digest}", int(size) if size.isdigit() else None)
 
 
-def _continues(response: HTTPResponse, have: int) -> bool:
-    return str(response.headers["Content-Range"]).startswith(f"bytes {have}-")
+def _continues(response: HTTPResponse, start: int) -> bool:
+    return str(response.headers["Content-Range"]).startswith(f"bytes {start}-")
 
 
 def total_length(response: HTTPResponse, start: int) -> int | None:
-    """Bytes of the whole file, of which ``response`` gives those from ``start`` on; None where unsaid."""
+    """The size of the whole file, of which ``response`` has the bytes from ``start`` on; None if unknown."""
     length = response.headers["Content-Length"]
     return start + int(length) if length and length.isdigit() else None
 
 
 def blocks(response: HTTPResponse) -> Iterator[bytes]:
-    """What comes, until it ends or breaks off; the caller sees which by its length."""
+    """The blocks of the response until its end or until the connection is lost, which the size shows."""
     try:
         while block := response.read(_BLOCK):
             yield block

@@ -1,4 +1,4 @@
-"""The sources that published files may come through, and the cache that takes in only what is whole."""
+"""Download sources of published files (mirrors, published addresses, Debian packages), and their cache."""
 
 import logging
 import os
@@ -17,30 +17,30 @@ from verydeep.download.debian import unpack_package
 from verydeep.download.download import Progress, fetch, offline
 from verydeep.errors import DownloadError
 
-_TIMEOUT = 5.0  # seconds, so that a machine without a net moves on to the next door
+_TIMEOUT = 5.0  # seconds, so that a machine without a network soon tries the next download source
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """One file, as its authors publish it and as a package may hold it."""
+    """One published file."""
 
     name: str
     published: Checksum
     packaged: Checksum | None = None
-    """Where the package holds other bytes with the same content, such as a gzip file without its name."""
+    """The checksum in the Debian package, if its bytes differ, as with another gzip header."""
 
-    def fault(self, path: Path) -> str | None:
-        """What is wrong with the file at ``path``, in words; None where it is one of the known ones."""
-        fault = self.published.fault(path)
-        if fault and self.packaged and not self.packaged.fault(path):
+    def mismatch(self, path: Path) -> str | None:
+        """How the file at ``path`` differs, as text; None if it matches one of the checksums."""
+        mismatch = self.published.mismatch(path)
+        if mismatch and self.packaged and not self.packaged.mismatch(path):
             return None
-        return fault
+        return mismatch
 
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package, and where below the root it has its files."""
+    """A Debian package, and the folder of its files, relative to the root."""
 
     name: str
     folder: str
@@ -48,137 +48,141 @@ class Package:
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """Something published, a data set or weights: what its files are, and where they are to be had."""
+    """A published data set or weights: its files and their download sources."""
 
     name: str
     folder: str
-    """Where its files lie in the cache, and in a copy of the cache on the net: such as "data/cifar10"."""
+    """The folder of its files in the cache and in mirrors, such as "data/cifar10"."""
     files: tuple[PublishedFile, ...]
     addresses: tuple[str, ...]
-    """Folders on the net, each ending in "/"; the first that answers is used."""
+    """URLs of folders, each ending in "/", tried in order."""
     package: Package | None = None
-    """Ships the same files, in Debian."""
+    """The Debian package with the same files."""
 
 
 def cache_root() -> Path:
-    """The folder for what was fetched: ``$VERYDEEP_CACHE``, else ``~/.cache/verydeep``."""
+    """The folder for downloaded files: ``$VERYDEEP_CACHE``, by default ``~/.cache/verydeep``."""
     return Path(os.environ.get("VERYDEEP_CACHE") or "~/.cache/verydeep").expanduser()
 
 
 def mirrors() -> tuple[str, ...]:
-    """The addresses in ``$VERYDEEP_MIRROR``, apart by blanks: copies of a cache, as a class may share."""
+    """The URLs in ``$VERYDEEP_MIRROR``, separated by spaces: copies of a cache, for example for a class."""
     return tuple(f"{address.rstrip('/')}/" for address in os.environ.get("VERYDEEP_MIRROR", "").split())
 
 
-def obtain(source: PublishedFiles, cache: Path, progress: Progress | None = None) -> Path:
-    """The folder in ``cache`` with every file of ``source``, each checked against its checksum.
+def obtain(files: PublishedFiles, cache: Path, progress: Progress | None = None) -> Path:
+    """The folder in ``cache`` with all ``files``, whose checksums are verified.
 
-    Tried in order: the cache, the files of an installed Debian package, the mirrors of the environment, the
-    published addresses, the Debian package downloaded for this. A broken file in the cache is reported in
-    the log and replaced. Processes that want the same files wait for the one that fetches them.
+    Tried in order: the cache, an installed Debian package, the mirrors, the published addresses, the Debian
+    package downloaded temporarily. A corrupt file in the cache is logged and replaced. Concurrent processes
+    that need the same files wait for the one that downloads them.
 
     Raises:
-        DownloadError: names each door with what went wrong there, and where files may be put by hand.
+        DownloadError: lists every download source with its error, and where to put the files manually.
     """
-    folder = cache / source.folder
-    if not _missing(source, folder):  # without a lock, so that a cache may be read-only
+    folder = cache / files.folder
+    if not _missing(files, folder):  # without a lock, so that a cache may be read-only
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            _remove_broken(source, folder)
-            _try_doors(source, folder, progress)
+            _remove_corrupt(files, folder)
+            _try_sources(files, folder, progress)
     except OSError as error:
         raise DownloadError(
-            f"{folder} cannot be written: {error}. Make room, or name another folder in the environment as "
-            "VERYDEEP_CACHE."
+            f"{folder} cannot be written: {error}. Free some disk space, or set VERYDEEP_CACHE to another "
+            "folder."
         ) from error
     return folder
 
 
-def _missing(source: PublishedFiles, folder: Path) -> list[PublishedFile]:
-    return [file for file in source.files if not _is_whole(file, folder / file.name)]
+def _missing(files: PublishedFiles, folder: Path) -> list[PublishedFile]:
+    return [file for file in files.files if not _is_complete(file, folder / file.name)]
 
 
-def _is_whole(file: PublishedFile, path: Path) -> bool:
-    return path.is_file() and file.fault(path) is None
+def _is_complete(file: PublishedFile, path: Path) -> bool:
+    return path.is_file() and file.mismatch(path) is None
 
 
-def _remove_broken(source: PublishedFiles, folder: Path) -> None:
-    for file in source.files:
+def _remove_corrupt(files: PublishedFiles, folder: Path) -> None:
+    for file in files.files:
         path = folder / file.name
-        if path.is_file() and (fault := file.fault(path)):
-            _log.warning("%s is broken: %s; it is replaced", path, fault)
+        if path.is_file() and (mismatch := file.mismatch(path)):
+            _log.warning("%s is corrupt: %s; it is replaced", path, mismatch)
             path.unlink()
 
 
-def _try_doors(source: PublishedFiles, folder: Path, progress: Progress | None) -> None:
-    addresses = (*(f"{mirror}{source.folder}/" for mirror in mirrors()), *source.addresses)
-    sources: list[DownloadSource] = [partial(_published, addresses, progress)]
-    if source.package:
-        sources = [partial(_installed, source.package), *sources, partial(_unpacked, source.package)]
-    reasons = []
-    for door in sources:
+DownloadSource = Callable[[list[PublishedFile], Path], None]
+"""Writes the missing files into the folder, or raises a DownloadError with the reason."""
+
+
+def _try_sources(files: PublishedFiles, folder: Path, progress: Progress | None) -> None:
+    errors = []
+    for source in _sources(files, progress):
         try:
-            return door(_missing(source, folder), folder)
+            return source(_missing(files, folder), folder)
         except DownloadError as error:
-            reasons.append(str(error))
-    missing = ", ".join(file.name for file in _missing(source, folder))
-    checked = "; they are checked" if all(file.published.digest for file in source.files) else ""
-    by_hand = f"Files fetched by hand from {source.addresses[0]} may be put into {folder}{checked}."
+            errors.append(str(error))
+    missing = ", ".join(file.name for file in _missing(files, folder))
+    verified = "; their checksums are verified" if all(file.published.digest for file in files.files) else ""
+    manually = f"You can put files from {files.addresses[0]} into {folder} yourself{verified}."
     raise DownloadError(
-        "\n- ".join([f"{source.name} could not be had: {missing}", *reasons]) + f"\n{by_hand}"
+        "\n- ".join([f"Could not download {files.name} ({missing})", *errors]) + f"\n{manually}"
     )
 
 
-DownloadSource = Callable[[list[PublishedFile], Path], None]
-"""Brings the missing files into the folder, or raises a DownloadError that says why not."""
+def _sources(files: PublishedFiles, progress: Progress | None) -> list[DownloadSource]:
+    addresses = (*(f"{mirror}{files.folder}/" for mirror in mirrors()), *files.addresses)
+    online = partial(_download, addresses, progress)
+    if files.package is None:
+        return [online]
+    return [partial(_copy_installed, files.package), online, partial(_download_package, files.package)]
 
 
-def _installed(package: Package, missing: list[PublishedFile], folder: Path) -> None:
-    shelf = Path("/") / package.folder
-    if not shelf.is_dir():
-        raise DownloadError(f"Debian's package {package.name} is not installed: there is no {shelf}")
-    _take_in(shelf, missing, folder)
+def _copy_installed(package: Package, missing: list[PublishedFile], folder: Path) -> None:
+    installed = Path("/") / package.folder
+    if not installed.is_dir():
+        raise DownloadError(f"Debian's package {package.name} is not installed: {installed} does not exist")
+    _copy_verified(installed, missing, folder)
 
 
-def _published(
+def _download(
     addresses: tuple[str, ...], progress: Progress | None, missing: list[PublishedFile], folder: Path
 ) -> None:
-    """Fetch what is missing; where an address fails, the next one goes on from there."""
+    """Download the missing files; if an address fails, the next one continues with the same file."""
     waiting = list(missing)
-    reasons = []
+    errors = []
     for address in addresses:
         try:
             while waiting:
-                _fetch_one(address, waiting[0], folder, progress)
+                _download_file(address, waiting[0], folder, progress)
                 waiting.pop(0)
             return
         except DownloadError as error:
-            reasons.append(str(error))
-    raise DownloadError("\n- ".join(reasons))
+            errors.append(str(error))
+    raise DownloadError("\n- ".join(errors))
 
 
-def _fetch_one(address: str, file: PublishedFile, folder: Path, progress: Progress | None) -> None:
+def _download_file(address: str, file: PublishedFile, folder: Path, progress: Progress | None) -> None:
     url = address + file.name
     fetch(url, folder / file.name, file.published, progress=progress, timeout=_TIMEOUT)
 
 
-def _unpacked(package: Package, missing: list[PublishedFile], folder: Path) -> None:
+def _download_package(package: Package, missing: list[PublishedFile], folder: Path) -> None:
     if variable := offline():
         raise DownloadError(f"Debian's package {package.name} is not downloaded, because {variable} is set")
     _log.info("downloading Debian's package %s", package.name)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".package-") as scratch:
         root = unpack_package(package.name, Path(scratch))
-        _take_in(root / package.folder, missing, folder)
+        _copy_verified(root / package.folder, missing, folder)
 
 
-def _take_in(shelf: Path, missing: list[PublishedFile], folder: Path) -> None:
-    """Copy what is missing from ``shelf`` into the cache, under its name only once it is checked."""
+def _copy_verified(source: Path, missing: list[PublishedFile], folder: Path) -> None:
+    """Copy the missing files from ``source`` into the cache; each gets its name after it was verified."""
     for file in missing:
-        if not (shelf / file.name).is_file():
-            raise DownloadError(f"{shelf} has no {file.name}")
+        if not (source / file.name).is_file():
+            raise DownloadError(f"{source} has no {file.name}")
         with atomic_write(folder / file.name) as copy:
-            shutil.copyfile(shelf / file.name, copy)
-            if fault := file.fault(copy):
-                raise DownloadError(f"{shelf / file.name}: {fault}")
+            shutil.copyfile(source / file.name, copy)
+            if mismatch := file.mismatch(copy):
+                raise DownloadError(f"{source / file.name}: {mismatch}")

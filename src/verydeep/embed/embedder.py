@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from verydeep.data.normalize import normalize
-from verydeep.data.stream import Broken, stream
+from verydeep.data.samples import UnreadableImage
+from verydeep.data.stream import stream
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import last_map_name, taps
 
@@ -24,7 +25,7 @@ class VectorBatch:
 
     files: tuple[Path, ...]
     vectors: Float32[Tensor, "files values"]
-    broken: tuple[Broken, ...] = ()
+    broken: tuple[UnreadableImage, ...] = ()
 
 
 class Embedder:

@@ -19,8 +19,8 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.atomic_write import atomic_write
-from verydeep.data.parquet import parquet
-from verydeep.data.stream import Broken
+from verydeep.data.parquet import import_pyarrow
+from verydeep.data.samples import UnreadableImage
 from verydeep.embed.embedder import VectorBatch
 from verydeep.errors import DataError
 
@@ -55,7 +55,7 @@ class Written:
     out: Path
     vectors: int
     dimensions: int
-    broken: tuple[Broken, ...]
+    broken: tuple[UnreadableImage, ...]
 
 
 def check_out(path: Path) -> None:
@@ -67,7 +67,7 @@ def check_out(path: Path) -> None:
     if path.suffix not in (".npz", ".parquet"):
         raise DataError(f"{path} is neither .npz nor .parquet; name such a file for the vectors")
     if path.suffix == ".parquet":
-        parquet(OTHERWISE)
+        import_pyarrow(OTHERWISE)
 
 
 def write_vectors(batches: Iterable[VectorBatch], about: About, path: Path) -> Written:
@@ -105,7 +105,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.count = self.dimensions = 0
-        self.broken: list[Broken] = []
+        self.broken: list[UnreadableImage] = []
 
     def over(self, batches: Iterable[VectorBatch]) -> Iterator[VectorBatch]:
         for batch in batches:
@@ -115,7 +115,7 @@ class _Tally:
                 self.dimensions = batch.vectors.shape[1]
                 yield batch
         if not self.count:
-            first = f", such as {self.broken[0].why}" if self.broken else ""
+            first = f", such as {self.broken[0].reason}" if self.broken else ""
             raise DataError(f"none of {len(self.broken)} files could be read{first}")
 
 
@@ -144,7 +144,7 @@ def _read_npz(path: Path) -> tuple[list[str], Any, str]:
 
 
 def _write_parquet(batches: Iterable[VectorBatch], about: About, path: Path) -> None:
-    arrow, arrow_parquet = parquet(OTHERWISE)
+    arrow, arrow_parquet = import_pyarrow(OTHERWISE)
     writer = None
     try:
         for files, vectors in _row_groups(batches):
@@ -173,7 +173,7 @@ def _row_groups(batches: Iterable[VectorBatch]) -> Iterator[tuple[list[str], Ten
 
 
 def _read_parquet(path: Path) -> tuple[list[str], Any, str]:
-    _, arrow_parquet = parquet(OTHERWISE)
+    _, arrow_parquet = import_pyarrow(OTHERWISE)
     table = arrow_parquet.read_table(path)
     column = table["vector"].combine_chunks()
     values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)

@@ -12,7 +12,7 @@ from verydeep.data.builtin import NAMES, is_builtin, load_dataset
 from verydeep.data.decode import decode
 from verydeep.data.images import relabeled
 from verydeep.data.samples import Samples
-from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part, with_kept_split
+from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part, with_saved_split
 from verydeep.download.download import Progress
 from verydeep.errors import DataError
 
@@ -75,7 +75,7 @@ def read_labeled(
     samples = read_grouped(data, group_by)
     split = (run if run.is_dir() else run.parent) / SPLIT_FILE
     total = len(samples)
-    kept = with_kept_split(samples, split) if split.exists() else samples
+    kept = with_saved_split(samples, split) if split.exists() else samples
     chosen, taken = images_of_part(kept, part)
     description = (
         f"{len(chosen):,} of the {total:,} images of {samples.name}: {_reason(kept is samples, taken)}"

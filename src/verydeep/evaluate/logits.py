@@ -7,7 +7,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import crop_to, normalize
+from verydeep.data.normalize import normalize, resize_and_crop
 from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
 
@@ -32,7 +32,7 @@ def predict_logits(
         model,
         pixels,
         batch_size or images_at_once(preprocess.size**2),
-        lambda batch: model(normalize(crop_to(batch, preprocess), preprocess)),
+        lambda batch: model(normalize(resize_and_crop(batch, preprocess), preprocess)),
     )
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.data.samples import ImageSource
-from verydeep.data.stream import Decoded, stream
+from verydeep.data.stream import DecodedBatch, stream
 from verydeep.evaluate.logits import images_at_once, predict_logits
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.temperature import temperature_of
@@ -85,7 +85,7 @@ def _named(
 
 
 def _in_order(
-    batch: Decoded, rows: list[tuple[tuple[str, float], ...]], sources: Sequence[ImageSource], start: int
+    batch: DecodedBatch, rows: list[tuple[tuple[str, float], ...]], sources: Sequence[ImageSource], start: int
 ) -> Iterator[Prediction]:
     """``start`` is the place of the batch's first image, read or broken."""
     read = dict(zip(batch.indices.tolist(), rows, strict=True))
@@ -94,5 +94,5 @@ def _in_order(
         if place in read:
             yield Prediction(str(sources[place]), read[place])
         else:
-            one = next(broken)
-            yield Prediction(str(one.source), error=one.why)
+            image = next(broken)
+            yield Prediction(str(image.source), error=image.reason)

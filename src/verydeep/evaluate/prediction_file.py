@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from verydeep.atomic_write import atomic_write
-from verydeep.data.parquet import parquet
+from verydeep.data.parquet import import_pyarrow
 from verydeep.data.samples import ImageSource
 from verydeep.errors import DataError
 from verydeep.evaluate.predict import Prediction, predict
@@ -69,7 +69,7 @@ def check_out(path: Path, *, resume: bool = False) -> None:
     if path.suffix not in (".csv", ".jsonl", ".parquet"):
         raise DataError(f"{path} is none of .csv, .jsonl, .parquet; name such a file for the predictions")
     if path.suffix == ".parquet":
-        parquet(OTHERWISE)
+        import_pyarrow(OTHERWISE)
     there = next((file for file in (path, _lines_of(path)) if file.exists()), None)
     if there and not resume:
         raise DataError(f"{there} is there already: go on with it by --resume, take it away, or name another")
@@ -183,7 +183,7 @@ def _whole_lines(file: BinaryIO, rows: CsvRows | JsonRows) -> Iterator[bytes]:
 
 def _write_parquet(lines: Path, path: Path, top: int) -> None:
     """The predictions of ``lines`` as a table, a row group at a time."""
-    arrow, arrow_parquet = parquet(OTHERWISE)
+    arrow, arrow_parquet = import_pyarrow(OTHERWISE)
     kinds = {"confidence": arrow.float32()}
     names = columns(top)
     schema = arrow.schema([(name, kinds.get(name.split("_")[0], arrow.string())) for name in names])
@@ -209,7 +209,7 @@ def _write_lines(path: Path, lines: Path, top: int) -> None:
     Raises:
         DataError: where it is no table of predictions with ``top`` classes.
     """
-    _, arrow_parquet = parquet(OTHERWISE)
+    _, arrow_parquet = import_pyarrow(OTHERWISE)
     rows = JsonRows()
     try:
         with arrow_parquet.ParquetFile(path) as table, atomic_write(lines) as temporary:

@@ -21,9 +21,9 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import shorten
-from verydeep.data.samples import Samples
-from verydeep.data.stream import Broken, stream, stream_whole
+from verydeep.data.normalize import resize_short_side
+from verydeep.data.samples import Samples, UnreadableImage
+from verydeep.data.stream import stream, stream_whole
 from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import Place, corners_and_center, crops, grid
 from verydeep.evaluate.logits import images_at_once, predict_dense, predict_logits
@@ -33,7 +33,7 @@ from verydeep.models.dense import DenseClassifier
 ProtocolName = Literal["single", "multi-scale", "ten-crop", "multi-crop", "dense"]
 Pixels = UInt8[Tensor, "count channels height width"]
 Logits = Float32[Tensor, "count classes"]
-_Read = tuple[Int64[Tensor, " read"], Any, tuple[Broken, ...]]
+_Read = tuple[Int64[Tensor, " read"], Any, tuple[UnreadableImage, ...]]
 _Score = Callable[[Any], Logits]
 
 
@@ -63,7 +63,7 @@ class ViewLogits(NamedTuple):
     """The place of each among all."""
     logits: Float32[Tensor, "seen classes"]
     """Where views were averaged, the logarithm of the mean of their probabilities."""
-    broken: tuple[Broken, ...] = ()
+    broken: tuple[UnreadableImage, ...] = ()
 
 
 def protocol(
@@ -151,7 +151,11 @@ def _whole(
         yield from stream_whole(images.sources, preprocess.channels, scales, at_once)
         return
     for chunk in torch.arange(len(images)).split(at_once):
-        yield chunk, list(zip(*(shorten(images[chunk], scale) for scale in scales), strict=True)), ()
+        yield (
+            chunk,
+            list(zip(*(resize_short_side(images[chunk], scale) for scale in scales), strict=True)),
+            (),
+        )
 
 
 def _average(score: Callable[[list[Tensor]], Logits], images: Sequence[Sequence[Tensor]]) -> Logits:

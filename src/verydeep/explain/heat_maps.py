@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.data.normalize import crop_to, normalize
+from verydeep.data.normalize import normalize, resize_and_crop
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.grad_cam import Heat, grad_cam, grad_cam_plus_plus
 from verydeep.explain.integrated_gradients import integrated_gradients, smooth_grad
@@ -134,7 +134,7 @@ def _of_batch(
     network: Checkpoint, pixels: UInt8[Tensor, "batch channels height width"], asked: _Asked
 ) -> Iterator[HeatMap]:
     device = next(network.model.parameters()).device
-    pixels = crop_to(pixels.to(device), network.preprocess)
+    pixels = resize_and_crop(pixels.to(device), network.preprocess)
     images = normalize(pixels, network.preprocess)
     with torch.no_grad():
         probabilities = (network.model(images) / temperature_of(network.origin)).softmax(1)

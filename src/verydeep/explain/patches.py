@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from verydeep.data.normalize import crop_to, normalize
+from verydeep.data.normalize import normalize, resize_and_crop
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.targets import field_of
 from verydeep.models.checkpoint import Checkpoint
@@ -78,7 +78,7 @@ def strongest_patches(
     tapped = taps(network.model.eval(), layer)
     device = next(network.model.parameters()).device
     for pixels in batches:
-        images = normalize(crop_to(pixels.to(device), network.preprocess), network.preprocess)
+        images = normalize(resize_and_crop(pixels.to(device), network.preprocess), network.preprocess)
         with torch.inference_mode():
             strongest.add(tapped(images)[layer].float())
     found = tuple(strongest.foremost(channels, field))

@@ -1,4 +1,4 @@
-"""The sizes of images as plain geometry: a dot an image, width across, height up, on scales that double."""
+"""The geometry of a scatter plot of image sizes: width on the x axis, height on the y axis, both log2."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from math import log2
 from verydeep.report.line_plots import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Point, Tick
 
 HEIGHT = 320
-MOST_DOTS = 1500
-"""More would only lie on each other; every so many images is shown then."""
-MOST_COLORS = 6
+MAX_DOTS = 1500
+"""With more images, every n-th one is shown, because dots would overlap."""
+MAX_COLORS = 6
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """Dots by class; one color for all where classes are more than colors."""
+    """Dots by class; one color for all if there are more classes than colors."""
 
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
     series: tuple[tuple[str, tuple[Point, ...]], ...]
     shown: int
-    """How many images are dots."""
+    """The number of dots."""
 
 
 def size_scatter(sizes: Sequence[tuple[int, int]], labels: Sequence[int], classes: Sequence[str]) -> Scatter:
-    """``sizes`` as width and height in px, of images with ``labels``; at least one."""
-    step = -(-len(sizes) // MOST_DOTS)
+    """The plot of ``sizes`` (width and height in px) of images with ``labels``; at least one image."""
+    step = -(-len(sizes) // MAX_DOTS)
     shown = list(zip(sizes, labels, strict=True))[::step]
     low = log2(min(min(size) for size in sizes)) - 0.1
     high = max(log2(max(max(size) for size in sizes)) + 0.1, low + 1)
@@ -36,15 +36,15 @@ def size_scatter(sizes: Sequence[tuple[int, int]], labels: Sequence[int], classe
     def y(side: int) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (log2(side) - low) / (high - low)
 
-    names = classes if len(classes) <= MOST_COLORS else ("",)
+    names = classes if len(classes) <= MAX_COLORS else ("",)
     points: list[list[Point]] = [[] for _ in names]
     for (width, height), label in shown:
-        said = f"{classes[label]}, {width} x {height} px"
-        points[label if len(names) > 1 else 0].append(Point(x(width), y(height), said))
+        tooltip = f"{classes[label]}, {width} x {height} px"
+        points[label if len(names) > 1 else 0].append(Point(x(width), y(height), tooltip))
     ticks = [2**power for power in range(17) if low <= power <= high]
     return Scatter(
-        across=tuple(Tick(x(side), f"{side:,}") for side in ticks),
-        up=tuple(Tick(y(side), f"{side:,}") for side in ticks),
+        x_ticks=tuple(Tick(x(side), f"{side:,}") for side in ticks),
+        y_ticks=tuple(Tick(y(side), f"{side:,}") for side in ticks),
         series=tuple((name, tuple(dots)) for name, dots in zip(names, points, strict=True)),
         shown=len(shown),
     )

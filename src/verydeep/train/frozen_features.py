@@ -19,10 +19,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augment import AugmentConfig, augment, mirrored
+from verydeep.data.augment import AugmentConfig, augment, flip_mask
 from verydeep.data.batches import generator
 from verydeep.data.images import Images
-from verydeep.data.normalize import crop_to, normalize
+from verydeep.data.normalize import normalize, resize_and_crop
 from verydeep.errors import DataError
 from verydeep.train.loop import channels_last
 
@@ -46,7 +46,7 @@ class PixelInputs:
     def batch(self, places: Int64[Tensor, " batch"], epoch: int, step: int) -> Float[Tensor, "batch ..."]:
         """The training images at ``places``, augmented: a pure function of seed, epoch and step."""
         chance = generator(self.seed, epoch, step)
-        pixels = crop_to(
+        pixels = resize_and_crop(
             self.train.pixels[places.to(self.train.pixels.device)].to(self.device), self.preprocess
         )
         return _seen(augment(pixels, places, epoch, self.augment, chance), self.preprocess)
@@ -54,7 +54,7 @@ class PixelInputs:
     def validation(self) -> Iterator[Float[Tensor, "batch ..."]]:
         """The validation images as they are, batch after batch."""
         for pixels in _batches(self.val.pixels, self.preprocess):
-            yield _seen(crop_to(pixels.to(self.device), self.preprocess), self.preprocess)
+            yield _seen(resize_and_crop(pixels.to(self.device), self.preprocess), self.preprocess)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class MapInputs:
     def batch(self, places: Int64[Tensor, " batch"], epoch: int, step: int) -> Float[Tensor, "batch ..."]:
         """The maps at ``places``, each of the image or of its mirror image."""
         chance = generator(self.seed, epoch, step)
-        views = mirrored(places, epoch, self.augment.flip if len(self.train) > 1 else "none", chance).long()
+        views = flip_mask(places, epoch, self.augment.flip if len(self.train) > 1 else "none", chance).long()
         held_on = self.train.device
         return channels_last(self.train[views.to(held_on), places.to(held_on)].to(self.device))
 
@@ -146,7 +146,7 @@ def fill(inputs: MapInputs, below: nn.Module, pixels: PixelInputs, fabric: Fabri
 def _maps_of(
     below: nn.Module, pixels: Tensor, preprocess: Preprocess, fabric: Fabric, *, mirror: bool = False
 ) -> Tensor:
-    pixels = crop_to(pixels.to(fabric.device), preprocess)
+    pixels = resize_and_crop(pixels.to(fabric.device), preprocess)
     with fabric.autocast():
         maps: Tensor = below(_seen(pixels.flip(-1) if mirror else pixels, preprocess))
     return maps

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from verydeep.check.check import check
-from verydeep.check.findings import Finding, findings
+from verydeep.check.finding import Finding
+from verydeep.check.findings import findings
 from verydeep.data.samples import Samples
 from verydeep.tune.prepare import Task
 
 MOST = 20_000
 """Images that are checked on the way, some 2 ms each; more are left to `verydeep data check`."""
-SAID_ELSEWHERE = {"damaged", "imbalance", "ungrouped"}
+SAID_ELSEWHERE = {"unreadable", "class imbalance", "ungrouped"}
 
 
 def diagnosis(task: Task, samples: Samples) -> tuple[Finding, ...] | None:
@@ -35,4 +36,4 @@ def _mended_by_grouping(finding: Finding, group_by: str | None) -> Finding:
     if finding.kind != "duplicates across splits":
         return finding
     by = f"duplicates:{group_by}" if group_by else "duplicates"
-    return replace(finding, next=f"Keep them together: --group-by '{by}'.")
+    return replace(finding, next_step=f"Keep them together: --group-by '{by}'.")

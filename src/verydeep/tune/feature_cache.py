@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,8 +31,8 @@ from torch import Tensor
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import atomic_write
 from verydeep.data.normalize import normalize
-from verydeep.data.samples import ImageSource
-from verydeep.data.stream import Broken, stream
+from verydeep.data.samples import ImageSource, UnreadableImage
+from verydeep.data.stream import stream
 from verydeep.download.sources import cache_root
 from verydeep.errors import DataError
 from verydeep.models.classifier import Classifier
@@ -66,7 +66,7 @@ class Features:
     values: Float32[Tensor, "read values"]
     indices: Int64[Tensor, " read"]
     """The place of each in what was asked for, ascending."""
-    broken: tuple[tuple[int, Broken], ...]
+    broken: tuple[tuple[int, UnreadableImage], ...]
     """The others, with their places."""
     computed: int
     """How many images went through the network."""
@@ -110,14 +110,15 @@ class FeatureCache:
         rows = self._read(set(keys))
         remembered = sum(key in rows for key in keys)
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
-        broken: dict[bytes, Broken] = {}
+        broken: dict[bytes, UnreadableImage] = {}
         with closing(self._compute(missing, watch)) as batches:
             for new, refused in batches:
                 rows |= new
                 broken |= refused
         read = [place for place, key in enumerate(keys) if key in rows]
         if not read:
-            raise DataError(f"none of {len(sources)} images can be read: {next(iter(broken.values())).why}")
+            reason = next(iter(broken.values())).reason
+            raise DataError(f"none of {len(sources)} images can be read: {reason}")
         return Features(
             values=torch.stack([rows[keys[place]] for place in read]),
             indices=torch.tensor(read),
@@ -133,7 +134,7 @@ class FeatureCache:
 
     def _compute(
         self, missing: dict[bytes, ImageSource], watch: Watch
-    ) -> Generator[tuple[dict[bytes, Tensor], dict[bytes, Broken]], None, None]:
+    ) -> Generator[tuple[dict[bytes, Tensor], dict[bytes, UnreadableImage]], None, None]:
         """The rows of ``missing``, and what of it is broken, a batch at a time."""
         keys, pending = list(missing), dict[bytes, Tensor]()
         batch_size = max(1, BATCH_PIXELS // self.preprocess.size**2)
@@ -184,9 +185,9 @@ class FeatureCache:
         return found
 
 
-def _named(broken: Broken, source: ImageSource) -> Broken:
+def _named(broken: UnreadableImage, source: ImageSource) -> UnreadableImage:
     """The same of ``source``, which holds the same."""
-    return Broken(source, broken.why.replace(str(broken.source), str(source)))
+    return replace(broken, source=source, reason=broken.reason.replace(str(broken.source), str(source)))
 
 
 def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.check.check import quick_check
+from verydeep.check.check import check_unreadable
 from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
 from verydeep.data.images import Images
-from verydeep.data.samples import Part, Samples
+from verydeep.data.samples import Part, Samples, UnreadableImage
 from verydeep.data.split_file import indices_of, with_test_part
-from verydeep.data.stream import Broken, decode_all
+from verydeep.data.stream import decode_all
 from verydeep.errors import DataError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
@@ -27,7 +27,6 @@ from verydeep.train.tuning import TuningState
 from verydeep.tune.backbone import fitted_backbone, median_short_side
 from verydeep.tune.feature_cache import Extract, FeatureCache
 from verydeep.tune.result import (
-    BrokenImage,
     Candidate,
     FeatureCost,
     PartSize,
@@ -183,7 +182,7 @@ def look(task: Task, extract: Extract, root: Path | None) -> Seen:
     """
     cache = FeatureCache(task.network.model, task.network.preprocess, root, extract)
     features = cache(task.samples.sources, task.watcher.computed)
-    samples, reading = _readable(task, features.indices, {place: each.why for place, each in features.broken})
+    samples, reading = _readable(task, features.indices, dict(features.broken))
     cost = FeatureCost(
         values=features.values.shape[1],
         computed=features.computed,
@@ -208,8 +207,10 @@ def open_all(task: Task) -> Seen:
         DataError: as ``look``.
     """
     images, broken = decode_all(task.samples, task.network.preprocess)
-    why = {each.source: each.why for each in broken}
-    broken_at = {place: why[source] for place, source in enumerate(task.samples.sources) if source in why}
+    by_source = {each.source: each for each in broken}
+    broken_at = {
+        place: by_source[source] for place, source in enumerate(task.samples.sources) if source in by_source
+    }
     read = torch.tensor([place for place in range(len(task.samples)) if place not in broken_at])
     samples, reading = _readable(task, read, broken_at)
     return Seen(
@@ -222,10 +223,9 @@ def open_all(task: Task) -> Seen:
     )
 
 
-def _readable(task: Task, read: Tensor, why: Mapping[int, str]) -> tuple[Samples, Reading]:
-    broken = tuple(BrokenImage(name=task.samples.names[place], why=said) for place, said in why.items())
-    refused = [Broken(task.samples.sources[place], said) for place, said in why.items()]
-    quick_check(len(task.samples), refused, task.settings.data)
+def _readable(task: Task, read: Tensor, broken_at: Mapping[int, UnreadableImage]) -> tuple[Samples, Reading]:
+    broken = tuple(replace(each, name=task.samples.names[place]) for place, each in broken_at.items())
+    check_unreadable(len(task.samples), broken, task.settings.data)
     samples = task.samples.select(read)
     _require_all_classes(samples)
     return samples, replace(task.reading, class_sizes=samples.class_sizes, broken=broken)

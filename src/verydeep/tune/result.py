@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.check.findings import Finding
+from verydeep.check.finding import Finding
 from verydeep.check.group_names import GroupProposal
-from verydeep.data.samples import ImageSource, Part
+from verydeep.data.samples import ImageSource, Part, UnreadableImage
 from verydeep.evaluate.calibration import Reliability
 from verydeep.evaluate.evaluation import Scaled
 from verydeep.evaluate.metrics import Evaluation
@@ -57,14 +57,6 @@ class TuneSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BrokenImage:
-    """An image that could not be read and was passed over, and why."""
-
-    name: str
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Reading:
     """What was found in the data, before anything was learned."""
 
@@ -73,7 +65,7 @@ class Reading:
     """All that were found, the broken ones too."""
     class_sizes: dict[str, int]
     """Of those that can be read."""
-    broken: tuple[BrokenImage, ...]
+    broken: tuple[UnreadableImage, ...]
     groups: int | None
     """How many there are; None where nothing was said of groups."""
     short_side: int

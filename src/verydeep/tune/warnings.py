@@ -32,7 +32,7 @@ def _found(result: TuneResult) -> Iterator[str]:
     """What harms a split or what is learned, as images that are on both sides."""
     for finding in result.findings or ():
         if finding.severity == "error":
-            yield f"{finding.said} {finding.next}"
+            yield f"{finding.message} {finding.next_step}"
 
 
 def _groups(result: TuneResult) -> Iterator[str]:

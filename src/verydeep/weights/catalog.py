@@ -67,7 +67,7 @@ class PublishedWeights:
             "sha256": digest if algorithm == "sha256" else None,
             "md5": digest if algorithm == "md5" else None,
             "bytes": self.checksum.size,
-            "bytes_rounded": bool(self.checksum.slack),
+            "bytes_rounded": bool(self.checksum.size_tolerance),
             "license": self.license,
             "preprocess": self.preprocess.to_dict(),
             "top1": self.top1,

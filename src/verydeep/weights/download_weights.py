@@ -94,8 +94,8 @@ def _from_other_cache(weights: PublishedWeights, root: Path) -> Path | None:
     if (root / weights.source.folder / weights.file).is_file():
         return None
     for path, checksum in _other_caches(weights):
-        if fault := checksum.fault(path):
-            _log.warning("ignoring %s: %s", path, fault)
+        if mismatch := checksum.mismatch(path):
+            _log.warning("ignoring %s: %s", path, mismatch)
         else:
             _log.info("using %s for %s", path, weights.name)
             return path
