@@ -75,6 +75,8 @@ class Dataset:
     name: str
     train: Images
     test: Images
+    val: Images | None = None
+    """Held out of training for validation; None where nothing is held out yet."""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -40,6 +40,22 @@ def with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
     return replace(samples, parts=tuple(filled))
 
 
+def with_validation_part(samples: Samples, fraction: float, seed: int) -> Samples:
+    """``samples`` with validation images: where there are none, a share of the training images is held out.
+
+    Raises:
+        DataError: where no image can be held out.
+    """
+    if "val" in samples.parts:
+        return samples
+    train = indices_of(samples, "train")
+    images = samples.select(train)
+    held_out = set(train[grouped_split(images.labels, images.groups, fraction, seed)[1]].tolist())
+    return replace(
+        samples, parts=tuple("val" if i in held_out else part for i, part in enumerate(samples.parts))
+    )
+
+
 def indices_of(samples: Samples, *parts: Part) -> Int64[Tensor, " chosen"]:
     """The indices of the images in any of ``parts``, in order."""
     return torch.tensor([i for i, part in enumerate(samples.parts) if part in parts], dtype=torch.int64)
@@ -121,3 +137,18 @@ def images_of_part(samples: Samples, wanted: WantedPart | None) -> tuple[Samples
         existing = ", ".join(sorted({each for each in samples.parts if each})) or "no parts"
         raise DataError(f"{samples.name} has no part {part!r}; it has {existing}. Use 'all' for every image")
     return samples.select(indices_of(samples, part)), part
+
+
+def require_same_split(samples: Samples, path: Path) -> None:
+    """Refuse images that are not those of the split at ``path``, or are split otherwise.
+
+    Raises:
+        DataError: naming the first difference.
+    """
+    before = read_split(path)
+    now = dict(zip(samples.names, samples.parts, strict=True))
+    if different := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+        raise DataError(
+            f"the images of {samples.name} changed since {path} was written: {different[0]} was "
+            f"{before.get(different[0], 'not there')} and is {now.get(different[0], 'gone')}. Start a new run"
+        )

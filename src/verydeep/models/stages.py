@@ -5,7 +5,7 @@ are cut, as layers that learned together go on badly apart (Yosinski et al. 2014
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from jaxtyping import Float
@@ -70,3 +70,10 @@ def copy_above(model: Classifier, stages: int | None) -> Classifier:
     below, _ = cut(model, stages)
     shared: dict[int, object] = {id(tensor): tensor for tensor in chain(below.parameters(), below.buffers())}
     return copy.deepcopy(model, memo=shared)
+
+
+def with_trained_part(model: Classifier, tensors: Mapping[str, Tensor], stages: int) -> Classifier:
+    """``model`` with ``tensors`` in its last ``stages`` and its head; the stages below are shared."""
+    copied = copy_above(model, stages)
+    cut(copied, stages)[1].load_state_dict(tensors)
+    return copied.eval()

@@ -1,22 +1,17 @@
-"""The figures of a tuning as plain geometry: ways with their intervals, and the search for the strength."""
+"""The figures of `verydeep tune` as plain geometry: strategies with their intervals, and the search for L2."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite, log10
 
-from verydeep.evaluate.score import Score
+from verydeep.evaluate.evaluation import Evaluation
 from verydeep.report.axis import Axis, power
 from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
+from verydeep.report.tune_text import STRATEGIES
 from verydeep.tables.format import percent
-from verydeep.tune.result import Candidate, CrossValidation, TuneResult, Way
+from verydeep.tune.result import CrossValidation, StrategyResult, TuneResult
 
-WAYS: dict[Way, str] = {
-    "frozen": "a new head, the rest frozen",
-    "full": "the network trained on",
-    "from-scratch": "from scratch",
-}
-"""What each way is called on the page."""
 TOP, BOTTOM, NAME, LINE = 4.0, 26.0, 24.0, 18.0
 """Of a figure of intervals: its margins, and the heights of a name and of an interval below it, in px."""
 SIDE = 16.0
@@ -25,7 +20,7 @@ SIDE = 16.0
 
 @dataclass(frozen=True, kw_only=True)
 class PlottedInterval:
-    """A measured value with its whiskers, across."""
+    """A measured value with its whiskers."""
 
     kind: str
     """What it was measured on: validation, cross-validation or test."""
@@ -38,7 +33,7 @@ class PlottedInterval:
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyRow:
-    """One way to learn, with what was measured of it."""
+    """One strategy, with what was measured of it."""
 
     name: str
     y: float
@@ -47,60 +42,62 @@ class StrategyRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intervals:
-    """A figure of one row a way, on one axis."""
+class IntervalPlot:
+    """A figure of one row per strategy, on one axis."""
 
     height: float
-    across: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
     rows: tuple[StrategyRow, ...]
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What was measured on, each once, for the legend."""
-        return tuple(dict.fromkeys(one.kind for row in self.rows for one in row.intervals))
+        return tuple(dict.fromkeys(each.kind for row in self.rows for each in row.intervals))
 
     @property
     def description(self) -> str:
-        """What a reader who does not see the figure is told."""
+        """For a reader who does not see the figure."""
         return "Balanced accuracy with its 95 % interval. " + "; ".join(
-            one.label for row in self.rows for one in row.intervals
+            each.label for row in self.rows for each in row.intervals
         )
 
 
-def intervals(result: TuneResult) -> Intervals | None:
-    """Balanced accuracy of all ways that were measured, with 95 % intervals; None where none was."""
-    measured = [(each, scores) for each in result.candidates if (scores := _scores(each, result.validation))]
+def interval_plot(result: TuneResult) -> IntervalPlot | None:
+    """Balanced accuracy of all strategies that were measured, with 95 % intervals; None where none was."""
+    measured = [
+        (each, evaluations) for each in result.strategies if (evaluations := _evaluations(each, result.probe))
+    ]
     if not measured:
         return None
-    values = [
-        value
-        for _, scores in measured
-        for one in scores.values()
-        for value in (*one.interval, one.balanced_accuracy)
+    intervals = [
+        evaluation.intervals["balanced_accuracy"]
+        for _, evaluations in measured
+        for evaluation in evaluations.values()
     ]
-    across = Axis.around(values, 1e-3, SIDE, WIDTH - SIDE)
+    values = [value for each in intervals for value in (each.low, each.value, each.high)]
+    x_axis = Axis.around(values, 1e-3, SIDE, WIDTH - SIDE)
     rows, y = [], TOP
-    for candidate, scores in measured:
-        rows.append(_row(candidate, scores, candidate.way == result.chosen, y, across))
-        y += NAME + LINE * len(scores) + 6
-    decimals = 0 if across.values[1] - across.values[0] >= 0.01 else 1
-    return Intervals(
-        height=y + BOTTOM, across=across.ticks(partial(percent, decimals=decimals)), rows=tuple(rows)
+    for strategy, evaluations in measured:
+        rows.append(_row(strategy, evaluations, strategy.strategy == result.chosen, y, x_axis))
+        y += NAME + LINE * len(evaluations) + 6
+    decimals = 0 if x_axis.values[1] - x_axis.values[0] >= 0.01 else 1
+    return IntervalPlot(
+        height=y + BOTTOM, x_ticks=x_axis.ticks(partial(percent, decimals=decimals)), rows=tuple(rows)
     )
 
 
-def _scores(candidate: Candidate, validation: CrossValidation | None) -> dict[str, Score]:
-    """What a way was measured on; the frozen head has cross-validation where no images were held out."""
-    found = {"validation": candidate.validation, "test": candidate.test}
-    if candidate.way == "frozen" and candidate.validation is None and validation is not None:
-        found = {"cross-validation": validation.score, "test": candidate.test}
-    return {kind: score for kind, score in found.items() if score is not None}
+def _evaluations(result: StrategyResult, probe: CrossValidation | None) -> dict[str, Evaluation]:
+    """What a strategy was measured on; the linear probe on cross-validation where nothing was compared."""
+    validation = result.validation
+    is_crossed = result.strategy == "linear-probe" and probe is not None and validation is probe.evaluation
+    found = {"cross-validation" if is_crossed else "validation": validation, "test": result.test}
+    return {kind: evaluation for kind, evaluation in found.items() if evaluation is not None}
 
 
 def _row(
-    candidate: Candidate, scores: dict[str, Score], is_chosen: bool, y: float, across: Axis
+    result: StrategyResult, evaluations: dict[str, Evaluation], is_chosen: bool, y: float, x_axis: Axis
 ) -> StrategyRow:
-    name = WAYS[candidate.way]
+    name = STRATEGIES[result.strategy]
     return StrategyRow(
         name=name,
         y=y + 15,
@@ -108,77 +105,79 @@ def _row(
         intervals=tuple(
             PlottedInterval(
                 kind=kind,
-                x=across.place(score.balanced_accuracy),
-                y=y + NAME + LINE * (place + 0.5),
-                low=across.place(score.interval[0]),
-                high=across.place(score.interval[1]),
-                label=f"{name}, {kind}: {percent(score.balanced_accuracy)} ({span(score)})",
+                x=x_axis.place(evaluation.balanced_accuracy),
+                y=y + NAME + LINE * (index + 0.5),
+                low=x_axis.place(evaluation.intervals["balanced_accuracy"].low),
+                high=x_axis.place(evaluation.intervals["balanced_accuracy"].high),
+                label=f"{name}, {kind}: {percent(evaluation.balanced_accuracy)} ({interval_range(evaluation)})",
             )
-            for place, (kind, score) in enumerate(scores.items())
+            for index, (kind, evaluation) in enumerate(evaluations.items())
         ),
     )
 
 
-def span(score: Score) -> str:
-    """The interval of a score in words."""
-    low, high = score.interval
-    return f"{percent(low, 1)} to {percent(high, 1)}"
+def interval_range(evaluation: Evaluation) -> str:
+    """The 95 % interval of balanced accuracy, in words."""
+    interval = evaluation.intervals["balanced_accuracy"]
+    return f"{percent(interval.low, 1)} to {percent(interval.high, 1)}"
 
 
-def strength_charts(validation: CrossValidation | None) -> tuple[Chart, ...]:
-    """Balanced accuracy and loss over the strength of regularization; none where it was not searched for."""
-    if validation is None or not validation.curve:
+def l2_charts(probe: CrossValidation | None) -> tuple[Chart, ...]:
+    """Balanced accuracy and loss over the L2 strength; none where it was not searched for."""
+    if probe is None or len(probe.curve) < 2:
         return ()
-    points = sorted(validation.curve, key=lambda point: point.strength)
-    right = [
-        _Value(point.strength, at, max(at - point.standard_error, 0.0), min(at + point.standard_error, 1.0))
+    points = sorted(probe.curve, key=lambda point: point.l2)
+    accuracies = [
+        _Value(
+            point.l2,
+            point.balanced_accuracy,
+            max(point.balanced_accuracy - point.standard_error, 0.0),
+            min(point.balanced_accuracy + point.standard_error, 1.0),
+        )
         for point in points
-        for at in [point.balanced_accuracy]
     ]
-    losses = [_Value(point.strength, point.loss) for point in points if isfinite(point.loss)]
-    chosen = validation.strength
-    return (
-        _chart("Balanced accuracy", "with its standard error", right, chosen, percent),
-        *([_chart("Log loss", "in nats an image", losses, chosen, "{:.3f}".format)] if losses else []),
-    )
+    losses = [_Value(point.l2, point.loss) for point in points if isfinite(point.loss)]
+    loss_charts = [_chart("Log loss", "in nats per image", losses, probe.l2, "{:.3f}".format)] if losses else []
+    return _chart("Balanced accuracy", "with its standard error", accuracies, probe.l2, percent), *loss_charts
 
 
 @dataclass(frozen=True)
 class _Value:
-    """What was measured at a strength, not placed yet."""
+    """What was measured at an L2 strength, not placed yet."""
 
-    strength: float
+    l2: float
     value: float
     low: float | None = None
     high: float | None = None
 
 
 def _chart(
-    title: str, what: str, values: Sequence[_Value], chosen: float, say: Callable[[float], str]
+    title: str, what: str, values: Sequence[_Value], chosen: float, text: Callable[[float], str]
 ) -> Chart:
-    """A curve over strengths; the ``chosen`` one is marked."""
-    up = Axis.up([end for one in values for end in (one.value, one.low, one.high) if end is not None], 1e-3)
-    exponents = [log10(one.strength) for one in values]
-    across = Axis.around([*exponents, log10(chosen)], 1.0, float(LEFT), float(WIDTH - RIGHT))
-    tick = partial(percent, decimals=0 if up.values[1] - up.values[0] >= 0.01 else 1)
+    """A curve over L2 strengths; the ``chosen`` one is marked."""
+    ends = [end for each in values for end in (each.value, each.low, each.high) if end is not None]
+    y_axis = Axis.up(ends, 1e-3)
+    exponents = [log10(each.l2) for each in values]
+    x_axis = Axis.around([*exponents, log10(chosen)], 1.0, float(LEFT), float(WIDTH - RIGHT))
+    tick = partial(percent, decimals=0 if y_axis.values[1] - y_axis.values[0] >= 0.01 else 1)
     points = tuple(
         Point(
-            across.place(log10(one.strength)),
-            up.place(one.value),
-            f"strength {one.strength:.2g}: {say(one.value)}",
-            None if one.low is None else up.place(one.low),
-            None if one.high is None else up.place(one.high),
+            x_axis.place(log10(each.l2)),
+            y_axis.place(each.value),
+            f"L2 strength {each.l2:.2g}: {text(each.value)}",
+            None if each.low is None else y_axis.place(each.low),
+            None if each.high is None else y_axis.place(each.high),
         )
-        for one in values
+        for each in values
     )
-    at_chosen = next((say(one.value) for one in values if one.strength == chosen), "")
+    at_chosen = next((text(each.value) for each in values if each.l2 == chosen), "")
     return Chart(
         title=title,
-        caption=f"{what}, by strength of regularization: weak at the left, strong at the right",
+        caption=f"{what}, by L2 strength: weak at the left, strong at the right",
         height=HEIGHT,
-        across=across.ticks(power),
-        up=up.ticks(tick if say is percent else "{:g}".format),
-        curves=(Curve("held out", points, at_chosen),),
-        mark=Tick(across.place(log10(chosen)), f"{chosen:.2g} was chosen"),
-        last="is, where chosen,",
+        across=x_axis.ticks(power),
+        up=y_axis.ticks(tick if text is percent else "{:g}".format),
+        curves=(Curve("cross-validation", points, at_chosen),),
+        mark=Tick(x_axis.place(log10(chosen)), f"{chosen:.2g} was chosen"),
+        last="is, at the chosen strength,",
     )

@@ -1,12 +1,20 @@
-"""A tuning in words: what was done, with which images, how it ended, how sure it is."""
+"""Sentences of the page of `verydeep tune`: what was done, how images were split, how training ended."""
 
 from pathlib import PurePath
 
 from verydeep.data.samples import Part
 from verydeep.tables.format import percent, thousands
-from verydeep.tune.result import Candidate, PartSize, TuneResult
+from verydeep.tune.config import Strategy
+from verydeep.tune.result import PartSize, StrategyResult, TuneResult
 
 PARTS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test"}
+
+STRATEGIES: dict[Strategy, str] = {
+    "linear-probe": "linear probe",
+    "fine-tune": "fine-tuning",
+    "scratch": "training from scratch",
+}
+"""The names of the strategies in sentences."""
 
 
 def sentence(text: str) -> str:
@@ -14,73 +22,71 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
-def done(result: TuneResult) -> str:
+def method_text(result: TuneResult) -> str:
     """What was done, in one sentence."""
     network = _network(result)
-    match result.chosen, result.settings.head:
-        case "frozen", "auto" | "gap":
-            what = f"A new head on {network}'s frozen convolutions"
-        case "frozen", _:
-            what = f"A new last layer on {network}, whose other layers stayed as they were"
-        case "full", _:
-            what = f"{network}, trained on whole from a new head that was learned first"
-        case _:
-            what = f"{network}, from new weights and these images alone"
-    learned = sum(part.images for part in result.parts if part.part != "test")
-    classes = len(result.test.per_class)
+    match result.chosen:
+        case "linear-probe":
+            what = f"A linear probe on the frozen features of {network}"
+        case "fine-tune":
+            what = f"{network}, fine-tuned from a linear probe"
+        case "scratch":
+            what = f"{network}, trained from scratch on these images alone"
+    trained = sum(part.images for part in result.parts if part.part != "test")
     return (
-        f"{what}: {classes} classes, learned from {thousands(learned)} images and measured on "
-        f"{thousands(result.test.images)} that it had not seen."
+        f"{what}: {len(result.test.per_class)} classes, trained and validated on {thousands(trained)} images, and "
+        f"tested on {thousands(result.test.images)} others."
     )
 
 
 def _network(result: TuneResult) -> str:
-    """What people call the network; a typed line has no name."""
+    """What people call the network; one that is given as an architecture string has no name."""
     name = result.architecture.name.removesuffix("-gap")
     return PurePath(str(result.origin.get("weights", "the network"))).stem if "|" in name else name
 
 
-def cut(result: TuneResult) -> str:
-    """How the images were shared out, in words."""
+def split_text(result: TuneResult) -> str:
+    """The parts of the split, and what was kept together."""
     images = sum(part.images for part in result.parts)
-    shares = [f"{_part_words(part)} ({percent(part.images / images, 1)})" for part in result.parts]
-    by = result.settings.group_by
+    shares = [f"{_part_text(part)} ({percent(part.images / images, 1)})" for part in result.parts]
+    by = result.asked.group_by
     together = (
-        f"Images stay together by \N{LEFT DOUBLE QUOTATION MARK}{by}\N{RIGHT DOUBLE QUOTATION MARK}: "
+        f"Images are grouped by \N{LEFT DOUBLE QUOTATION MARK}{by}\N{RIGHT DOUBLE QUOTATION MARK}: "
         "no group is on two sides."
-        if result.reading.groups is not None and by
+        if result.images.groups is not None and by
         else "No group is on two sides."
-        if result.reading.groups is not None
-        else "Every image was taken for itself: where several show one thing, name what they share by "
-        "--group-by, or the test is too kind."
+        if result.images.groups is not None
+        else "Images are not grouped: if several show the same thing, say so by --group-by, or the test results are "
+        "too good."
     )
     return f"{'; '.join(shares)}. {together}"
 
 
-def _part_words(part: PartSize) -> str:
+def _part_text(part: PartSize) -> str:
     groups = "" if part.groups is None else f" in {thousands(part.groups)} groups"
     return f"{PARTS[part.part]}: {thousands(part.images)} images{groups}"
 
 
-def read(result: TuneResult) -> str:
-    """How many images the headline is about, and how often they were looked at."""
+def test_text(result: TuneResult) -> str:
+    """How many images the headline is measured on, and how often they were used."""
     (test,) = (part for part in result.parts if part.part == "test")
     groups = "" if test.groups is None else f" in {thousands(test.groups)} groups"
-    often = "for each way" if result.settings.way == "compare" else "once"
-    return f"{thousands(test.images)} images{groups}, read {often}"
+    often = "once for each strategy" if result.asked.strategy == "compare" else "once"
+    return f"{thousands(test.images)} images{groups}, used {often}"
 
 
-def stopping(candidate: Candidate) -> str:
-    """Where training ended and which epoch was kept, in words."""
-    last, planned = candidate.epochs[-1].epoch, candidate.epochs[-1].epochs
-    early = last < planned
+def stopping_text(result: StrategyResult) -> str:
+    """Where training ended, and which epoch was kept."""
+    last, planned = result.epochs[-1].epoch, result.epochs[-1].epochs
     ended = (
-        f"Stopped early, after {last} of {planned} epochs" if early else f"All {planned} epochs were trained"
+        f"Early stopping ended training after {last} of {planned} epochs"
+        if last < planned
+        else f"All {planned} epochs were trained"
     )
-    if candidate.best_epoch is None:
+    if result.best_epoch is None:
         return f"{ended}."
-    if candidate.best_epoch == 0:
-        return f"{ended}; none did better on the validation images than what it began with, which was kept."
-    if candidate.best_epoch == last:
-        return f"{ended}; the last was the best on the validation images, and was kept: more might do better."
-    return f"{ended}; epoch {candidate.best_epoch} was the best on the validation images, and was kept."
+    if result.best_epoch == 0:
+        return f"{ended}; none was better on the validation images than the start, which was kept."
+    if result.best_epoch == last:
+        return f"{ended}; the last was the best on the validation images, and was kept: more epochs may be better."
+    return f"{ended}; epoch {result.best_epoch} was the best on the validation images, and was kept."

@@ -1,63 +1,61 @@
-"""The table of a tuning for the terminal."""
+"""A finished `verydeep tune` for the terminal, and as values for JSON."""
+
+from typing import Any
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from verydeep.evaluate.score import Score
+from verydeep.evaluate.evaluation import Evaluation
 from verydeep.tables.confusion_matrix import class_lines
-from verydeep.tables.format import duration, percent
-from verydeep.tune.result import TuneResult
+from verydeep.tables.evaluation_table import evaluation_values, interval_text
+from verydeep.tables.format import NONE, duration, percent
+from verydeep.tune.result import StrategyResult, TuneResult
 
 
-def tuned_table(result: TuneResult) -> Group:
-    """What the kept network is worth, what was tried, and each class with what it is most often taken for."""
-    low, high = result.test_score.interval
-    calm = percent(result.scaled.reliability.error)
-    groups = f" of {test_groups} groups" if (test_groups := _test_groups(result)) else ""
+def tune_table(result: TuneResult) -> Group:
+    """The quality of the classifier, the strategies, and each class with what it is confused with."""
+    test = result.test
+    assert test.scaled is not None
+    groups = f" of {test.groups:,} groups" if test.groups else ""
     headline = Text.assemble(
-        (f"Balanced accuracy {percent(result.test_score.balanced_accuracy)}", "bold"),
-        f"  (95 % interval {percent(low)} to {percent(high)}) on {result.test.images:,} test "
-        f"images{groups}\n",
-        f"accuracy {percent(result.test_score.accuracy)} · macro-F1 {percent(result.test_score.macro_f1)} · "
-        f"calibration error {percent(result.test.calibration_error)}, {calm} "
-        f"at temperature {result.temperature:.2f}\n",
-        f"kept: {result.chosen}, {result.why}\n",
-        f"head: {result.head_reason}\n",
+        (f"Balanced accuracy {percent(test.balanced_accuracy)}", "bold"),
+        f"  ({interval_text(test.intervals['balanced_accuracy'])}) on {test.images:,} test images{groups}\n",
+        f"accuracy {percent(test.top1)} · macro-F1 {percent(test.macro_f1)} · "
+        f"calibration error {percent(test.calibration.error)}, {percent(test.scaled.calibration.error)} after "
+        f"temperature scaling (T = {result.temperature:.2f})\n",
+        f"chosen: {result.chosen}; {result.reason}\n",
+        f"classifier head: {result.head_reason}\n",
     )
-    return Group(headline, _candidates(result), _notes(result), _classes(result))
+    return Group(headline, _strategies(result), _notes(result), _classes(result))
 
 
-def _test_groups(result: TuneResult) -> int | None:
-    return next(part.groups for part in result.parts if part.part == "test")
-
-
-def _candidates(result: TuneResult) -> Table:
-    table = _table("way", "held out", "95 %", "test", "95 %", "time")
-    for each in result.candidates:
-        time = duration(each.seconds) if each.seconds else ""
-        table.add_row(each.way, *_range(each.validation), *_range(each.test), time)
+def _strategies(result: TuneResult) -> Table:
+    table = _table("strategy", "validation", "95 % interval", "test", "95 % interval", "time")
+    for each in result.strategies:
+        time = duration(each.seconds) if each.seconds else NONE
+        table.add_row(each.strategy, *_with_interval(each.validation), *_with_interval(each.test), time)
     return table
 
 
 def _notes(result: TuneResult) -> Text:
-    return Text("".join(f"\n{each.way}: {each.note}" for each in result.candidates) + "\n")
+    return Text("".join(f"\n{each.strategy}: {each.note}" for each in result.strategies) + "\n")
 
 
-def _range(score: Score | None) -> tuple[str, str]:
+def _with_interval(evaluation: Evaluation | None) -> tuple[str, str]:
     """Balanced accuracy, and its interval."""
-    if score is None:
-        return "", ""
-    low, high = score.interval
-    return percent(score.balanced_accuracy), f"{100 * low:.1f} to {100 * high:.1f}"
+    if evaluation is None:
+        return NONE, ""
+    interval = evaluation.intervals["balanced_accuracy"]
+    return percent(interval.value), f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
 
 
 def _classes(result: TuneResult) -> Table:
-    table = _table("class", "recognized", "images", "most often taken for")
+    table = _table("class", "recall", "images", "most often confused with")
     for line in class_lines(result.test):
-        rival = f"{line.rival} ({line.lost:,})" if line.rival else ""
-        table.add_row(line.name, percent(line.recall, 1), f"{line.images:,}", rival)
+        confused = f"{line.confused_with} ({line.confused:,})" if line.confused_with else ""
+        table.add_row(Text(line.name), percent(line.recall, 1), f"{line.images:,}", Text(confused))
     return table
 
 
@@ -67,3 +65,37 @@ def _table(first: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column)
     return table
+
+
+def tune_values(result: TuneResult) -> dict[str, Any]:
+    """Everything that a script may want, for JSON."""
+    return {
+        "run": str(result.run),
+        "model": result.architecture.name,
+        "architecture_string": result.architecture.string,
+        "size": result.preprocess.size,
+        "head": result.decided.head,
+        "head_reason": result.head_reason,
+        "chosen": result.chosen,
+        "reason": result.reason,
+        "test": evaluation_values(result.test),
+        "strategies": [_strategy_values(each) for each in result.strategies],
+        "l2": result.probe and result.probe.l2,
+        "temperature": result.temperature,
+        "broken": [{"name": each.name} | each.values for each in result.images.unreadable],
+        "warnings": result.warnings,
+        "seconds": result.seconds,
+    }
+
+
+def _strategy_values(result: StrategyResult) -> dict[str, Any]:
+    return {
+        "strategy": result.strategy,
+        "validation": result.validation and evaluation_values(result.validation),
+        "test": result.test and evaluation_values(result.test),
+        "seconds": result.seconds,
+        "forecast_seconds": result.forecast_seconds,
+        "epochs": len(result.epochs),
+        "best_epoch": result.best_epoch,
+        "note": result.note,
+    }

@@ -1,4 +1,4 @@
-"""Every field of a recipe as a flag: ``--epochs 3``, ``--optimizer.lr 0.1``."""
+"""Every field of a configuration as a flag: ``--epochs 3``, ``--optimizer.lr 0.1``, ``--fine-tune.epochs 3``."""
 
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, get_type_hints
@@ -7,28 +7,44 @@ from cyclopts import Group, Parameter
 from docstring_parser import parse_from_object
 
 from verydeep.train.recipe import Recipe
+from verydeep.tune.config import SHARED, STEPS, TuneConfig
 
 
-def _flags(kind: Any) -> Any:
-    """A twin of the dataclass ``kind`` whose fields may all be left out, with the same help."""
-    hints = get_type_hints(kind)  # without their ranges: the recipe refuses what is out of them, in words
-    words = {text.arg_name: text.description for text in parse_from_object(kind).params}
-    twins = []
+def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: bool = True) -> Any:
+    """A copy of the dataclass ``kind`` whose fields may all be left out, with the same help.
+
+    Args:
+        kind: the configuration.
+        title: the heading above its tables in the help.
+        skip: fields without a flag.
+        show: whether the help lists the flags.
+    """
+    hints = get_type_hints(kind)  # without their ranges: the recipe refuses what is out of range, in words
+    texts = {text.arg_name: text.description for text in parse_from_object(kind).params}
+    copies = []
     for item in fields(kind):
+        if item.name in skip:
+            continue
         hint = hints[item.name]
         if is_dataclass(hint):
-            group = Group(f"Recipe: {item.name}")
-            twin: Any = Annotated[_flags(hint) | None, Parameter(group=group)]
+            step = STEPS.get(item.name)
+            heading = f"Recipe of --strategy {step}" if step else f"{title}: {item.name}"
+            is_shown = show and item.name != "scratch"  # whose flags are those of fine-tuning once more
+            nested = _flags(hint, heading, skip=SHARED if step else frozenset(), show=is_shown)
+            copy: Any = Annotated[nested | None, Parameter(group=Group(heading), show=is_shown)]
         else:
-            twin = Annotated[hint | None, Parameter(help=words.get(item.name))]
-        twins.append((item.name, twin, field(default=None)))
+            copy = Annotated[hint | None, Parameter(help=texts.get(item.name), show=show)]
+        copies.append((item.name, copy, field(default=None)))
     # cyclopts takes a class without a module of its own for a builtin, and would not look into it.
-    ours = {"__module__": __name__}
-    return make_dataclass(f"{kind.__name__}Flags", twins, namespace=ours, frozen=True, kw_only=True)
+    namespace = {"__module__": __name__}
+    return make_dataclass(f"{kind.__name__}Flags", copies, namespace=namespace, frozen=True, kw_only=True)
 
 
-RecipeFlags: Any = _flags(Recipe)
+RecipeFlags: Any = _flags(Recipe, "Recipe")
 """A recipe whose fields are None where no flag was given."""
+
+TuneFlags: Any = _flags(TuneConfig, "Settings")
+"""Likewise the configuration of `verydeep tune`."""
 
 
 def given(flags: Any, prefix: str = "") -> dict[str, Any]:
@@ -43,3 +59,8 @@ def given(flags: Any, prefix: str = "") -> dict[str, Any]:
         elif value is not None:
             changes[prefix + item.name] = value
     return changes
+
+
+def flag_names(changes: dict[str, Any]) -> str:
+    """Keys such as ``optimizer.lr`` as they are typed."""
+    return ", ".join("--" + key.replace("_", "-") for key in changes)

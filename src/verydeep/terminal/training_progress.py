@@ -1,4 +1,4 @@
-"""What is seen of a training on stderr: a bar on a terminal, a plain line an epoch elsewhere."""
+"""The progress of a training on stderr: a bar on a terminal, a plain line per epoch elsewhere."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +16,11 @@ from rich.progress import (
 )
 
 from verydeep.analyze.trace import trace
-from verydeep.architecture.architecture import Architecture
 from verydeep.study.trial import Outcome
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.loop import Course
+from verydeep.train.loop import steps_per_epoch
+from verydeep.train.run import Job, TrainingWatcher
 from verydeep.train.state import TrainingState
-from verydeep.train.train import Watcher
 
 
 def bar(console: Console, text: str, unit: str = "") -> Progress:
@@ -38,14 +37,28 @@ def bar(console: Console, text: str, unit: str = "") -> Progress:
     )
 
 
-class TrainingProgress(Watcher):
+def epoch_line(result: EpochResult) -> str:
+    """One epoch in one line."""
+    width = len(str(result.epochs))
+    validation = ""
+    if result.val_top1 is not None and result.val_loss is not None:
+        balanced = f", balanced {result.val_balanced_accuracy:7.2%}" if result.val_balanced_accuracy else ""
+        best = " · best so far" if result.is_best else ""
+        validation = f" · validation {result.val_top1:7.2%}{balanced}, loss {result.val_loss:.3f}{best}"
+    return (
+        f"epoch {result.epoch:{width}}/{result.epochs} · training {result.train_top1:7.2%}, "
+        f"loss {result.train_loss:.3f} · {result.seconds:.1f} s{validation}"
+    )
+
+
+class TrainingProgress(TrainingWatcher):
     """A bar of all steps with the epochs as lines above it; the lines alone where stderr is no terminal."""
 
-    def __init__(self, console: Console, is_stopped: Callable[[], bool]) -> None:
-        self.console = console
-        self.is_stopped = is_stopped
+    def __init__(self, console: Console, run: Path, is_stopped: Callable[[], bool]) -> None:
+        self.run, self.is_stopped = run, is_stopped
         self.bar = bar(console, "epoch {task.fields[epoch]}", "steps · loss {task.fields[loss]}")
-        self.task = TaskID(0)
+        self.extraction = bar(console, "Feature maps of the frozen stages")
+        self.task, self.images = TaskID(0), TaskID(0)
         self.steps = 0
 
     def __enter__(self) -> Self:
@@ -54,49 +67,58 @@ class TrainingProgress(Watcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
+        self.extraction.stop()
         self.bar.stop()
 
-    def begins(self, architecture: Architecture, course: Course, state: TrainingState, run: Path) -> None:
-        """Say what is trained on what, and show the bar."""
+    def begins(self, job: Job, state: TrainingState) -> None:
+        """Print what is trained on what."""
+        architecture = job.network.model.architecture
         for note in architecture.notes:
-            self._say(f"Note: {note}")
+            self._print(f"Note: {note}")
         totals = trace(architecture).totals
-        self._say(f"{architecture.name}: {architecture.string}")
-        held_back = f", {len(course.val):,} held back to choose by" if course.val else ""
-        self._say(
-            f"{totals.parameters:,} parameters, {totals.macs:,} MACs an image; "
-            f"{len(course.train):,} images{held_back}; into {run}"
+        self._print(f"{architecture.name}: {architecture.string}")
+        validation = f", {len(job.val):,} for validation" if job.val else ""
+        trained = sum(parameter.numel() for parameter in state.part.parameters())
+        frozen = f", {totals.parameters - trained:,} of them frozen" if trained < totals.parameters else ""
+        self._print(
+            f"{totals.parameters:,} parameters{frozen}, {totals.macs:,} MACs per image; "
+            f"{len(job.train):,} images{validation}; into {self.run}"
         )
-        self.steps = course.steps
-        self.task = self.bar.add_task("", total=course.epochs * course.steps, epoch="", loss="")
-        self.bar.start()
-        self.stepped(state)
+        self.steps = steps_per_epoch(len(job.train), job.recipe.batch_size)
+
+    def computed(self, done: int, total: int) -> None:
+        """Move the bar of the feature maps."""
+        if not self.extraction.tasks:
+            self.images = self.extraction.add_task("", total=total)
+            self.extraction.start()
+        self.extraction.update(self.images, completed=done)
+        if done == total:
+            self.extraction.stop()
 
     def stepped(self, state: TrainingState) -> None:
         """Move the bar."""
         if self.bar.disable:
             return
+        if not self.bar.tasks:
+            self.task = self.bar.add_task("", total=state.epochs * self.steps, epoch="", loss="")
+            self.bar.start()
         # Reading the loss waits for the device; once in ten steps is often enough for an eye.
-        if state.step % 10 == 0 and state.tally.images:
-            self.bar.update(self.task, loss=f"{float(state.tally.loss) / state.tally.images:.3f}")
-        self.bar.update(self.task, completed=state.epoch * self.steps + state.step, epoch=state.epoch + 1)
+        if state.step % 10 == 0:
+            self.bar.update(self.task, loss=f"{state.tally.mean_loss:.3f}")
+        done = state.epoch * self.steps + state.step
+        self.bar.update(
+            self.task, completed=done, total=state.epochs * self.steps, epoch=state.epoch + 1
+        )
 
     def finished_epoch(self, result: EpochResult) -> None:
         """One line."""
-        validation = ""
-        if result.val_top1 is not None and result.val_loss is not None:
-            validation = f" · validation {result.val_top1:7.2%}, loss {result.val_loss:.3f}"
-        width = len(str(result.epochs))
-        self._say(
-            f"epoch {result.epoch:{width}}/{result.epochs} · training {result.train_top1:7.2%}, "
-            f"loss {result.train_loss:.3f}{validation} · {result.seconds:.1f} s"
-        )
+        self._print(epoch_line(result))
 
     def wants_to_stop(self) -> bool:
         """Whether Ctrl-C was pressed."""
         return self.is_stopped()
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.bar.console.print(text, markup=False, soft_wrap=True)
 
 

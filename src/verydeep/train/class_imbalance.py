@@ -1,11 +1,11 @@
-"""Learning where classes are of unlike sizes: the loss, or the order, that counts every class alike.
+"""Class imbalance: a loss, or a sampler, that makes every class count the same.
 
-Left alone, the loss is the large classes': on nine healthy cells for each sick one, calling all of them
-healthy is nine tenths right. Three remedies, of which one is enough:
+Without it, the loss is dominated by the large classes: with nine healthy cells for each sick one, predicting
+"healthy" every time is 90 % correct. Three methods, of which one is enough:
 
-logit-adjust   the log of each class's share is added to its logits, in the loss alone     Menon et al. 2021
-weights        an image counts by the inverse of the size of its class
-sampler        every class is shown equally often: images of small ones again and again
+logit-adjust   the log of each class's share is added to its logits, in the loss only      Menon et al. 2021
+weights        loss weights: an image counts by the inverse of the size of its class
+sampler        every class is sampled equally often: images of small classes again and again
 """
 
 from functools import partial
@@ -22,35 +22,36 @@ from verydeep.train.slices import Criterion
 
 BalanceMethod = Literal["none", "logit-adjust", "weights", "sampler"]
 Balance = Literal["auto", "none", "logit-adjust", "weights", "sampler"]
-"""auto is logit-adjust where classes are of unlike sizes, else none."""
+"""auto is logit-adjust for imbalanced classes, else none."""
 
-UNLIKE = 3.0
-"""How many times the smallest class the largest may be before auto takes the classes for unlike."""
+IMBALANCED = 3.0
+"""auto takes classes as imbalanced where the largest has more than so many times the images of the smallest.
+"""
 
 
-def resolve_balance(sizes: Int64[Tensor, " classes"], wanted: Balance = "auto") -> BalanceMethod:
-    """The remedy that ``wanted`` comes to for classes of these ``sizes``, in training images.
+def resolve_balance(sizes: Int64[Tensor, " classes"], balance: Balance = "auto") -> BalanceMethod:
+    """The method that ``balance`` stands for, for classes with so many training images.
 
-    A class without images counts as one of one image.
+    A class without images counts as one image.
 
     Raises:
         DataError: where no class has an image.
     """
     if not int(sizes.sum()):
         raise DataError(f"none of the {len(sizes)} classes has an image to train on")
-    if wanted != "auto":
-        return wanted
-    return "logit-adjust" if float(sizes.max() / sizes.clamp_min(1).min()) > UNLIKE else "none"
+    if balance != "auto":
+        return balance
+    return "logit-adjust" if float(sizes.max() / sizes.clamp_min(1).min()) > IMBALANCED else "none"
 
 
 def balanced_criterion(
-    sizes: Int64[Tensor, " classes"], remedy: BalanceMethod, label_smoothing: float = 0.0
+    sizes: Int64[Tensor, " classes"], method: BalanceMethod, label_smoothing: float = 0.0
 ) -> Criterion:
     """The mean loss of a batch, in nats, from logits and labels, for classes of these ``sizes``.
 
-    With the sampler it is the plain one: there the order does it (``balanced_order``).
+    With the sampler it is plain cross-entropy: there the order of images does it (``balanced_order``).
     """
-    match remedy:
+    match method:
         case "none" | "sampler":
             return partial(functional.cross_entropy, label_smoothing=label_smoothing)
         case "logit-adjust":
@@ -60,12 +61,12 @@ def balanced_criterion(
 
 
 def class_shares(sizes: Int64[Tensor, " classes"]) -> Float[Tensor, " classes"]:
-    """The part of all images in each class, the prior; a class without images has that of one image."""
+    """The share of the images in each class, the prior; a class without images counts as one image."""
     return sizes.clamp_min(1) / sizes.clamp_min(1).sum()
 
 
 def class_weights(sizes: Int64[Tensor, " classes"]) -> Float[Tensor, " classes"]:
-    """How much an image of each class counts, so that classes weigh alike and the mean over images is 1."""
+    """The loss weight of an image of each class: classes weigh the same, and the mean over images is 1."""
     return 1 / (len(sizes) * class_shares(sizes))
 
 
@@ -75,10 +76,11 @@ def logit_adjusted_loss(
     shares: Float[Tensor, " classes"],
     label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Menon et al. 2021 (arXiv 2007.07314), eq. 10 with tau 1: its minimum is that of the balanced error.
+    """Logit adjustment, Menon et al. 2021 (arXiv 2007.07314), eq. 10 with tau 1: minimizes the balanced
+    error.
 
-    What smoothing takes from the label goes to the classes by their ``shares``. Spread evenly, it would
-    give rare classes more than their prior, and the logits, freed of the prior, would name them everywhere.
+    Label smoothing is spread over the classes by their ``shares``. Spread evenly, it would give rare classes
+    more than their prior, and the logits, without the prior, would predict them everywhere.
     """
     shares = shares.to(logits.device)
     adjusted = logits + shares.log()
@@ -92,30 +94,33 @@ def weighted_loss(
     weights: Float[Tensor, " classes"],
     label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """The mean over the batch of each image's loss, smoothed label and all, times the weight of its class.
+    """The mean over the batch of each image's loss, label smoothing included, times its class weight.
 
-    ``cross_entropy(weight=...)`` is another: it weighs the smoothed part by the classes it goes to, and so
-    draws every image toward the rare ones.
+    ``cross_entropy(weight=...)`` is different: it weights the smoothed part by the classes that it goes to,
+    and so pulls every image toward the rare ones.
     """
     losses = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
     return (weights.to(logits.device)[labels] * losses).mean()
 
 
 def balanced_order(labels: Int64[Tensor, " count"], epoch: int, seed: int) -> Int64[Tensor, " count"]:
-    """As many places as there are images, every class equally often, in the order that ``epoch`` shows.
+    """The class-balanced sampler: as many indices as images, every class equally often, shuffled for
+    ``epoch``.
 
-    An image is not repeated before all others of its class have been shown.
+    An image is not repeated before all others of its class were sampled.
     """
-    chance = generator(seed, epoch)
+    random = generator(seed, epoch)
     labels = labels.cpu()
     classes = labels.unique()
-    each = -(-len(labels) // len(classes))
-    places = torch.cat([_rounds(torch.nonzero(labels == label).flatten(), each, chance) for label in classes])
-    return places[torch.randperm(len(places), generator=chance)][: len(labels)]
+    per_class = -(-len(labels) // len(classes))
+    indices = torch.cat(
+        [_repeated(torch.nonzero(labels == label).flatten(), per_class, random) for label in classes]
+    )
+    return indices[torch.randperm(len(indices), generator=random)][: len(labels)]
 
 
-def _rounds(places: Tensor, count: int, chance: torch.Generator) -> Tensor:
-    """``count`` of ``places``, all of them before any comes again."""
-    rounds = -(-count // len(places))
-    shuffled = [places[torch.randperm(len(places), generator=chance)] for _ in range(rounds)]
+def _repeated(indices: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """``count`` of ``indices``, all of them before any is repeated."""
+    rounds = -(-count // len(indices))
+    shuffled = [indices[torch.randperm(len(indices), generator=random)] for _ in range(rounds)]
     return torch.cat(shuffled)[:count]

@@ -1,4 +1,4 @@
-"""The machine a run was made on: what it is, for the report, and what it can compute with."""
+"""The device and the precision of training and evaluation, and a description for the report."""
 
 import os
 import platform
@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from lightning_fabric import Fabric
 
 from verydeep.errors import RecipeError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["bf16-mixed", "32-true"]
+WantedPrecision = Literal["auto", "fp32", "bf16"]
 
 
 def choose_device(wanted: Device) -> torch.device:
@@ -23,15 +25,20 @@ def choose_device(wanted: Device) -> torch.device:
     if wanted == "auto":
         wanted = next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present[wanted]:
-        raise RecipeError(f"this machine has no device {wanted!r} that torch can use; take --device cpu")
+        raise RecipeError(f"this machine has no device {wanted!r} that torch can use; use --device cpu")
     return torch.device(wanted)
 
 
-def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
+def choose_precision(wanted: WantedPrecision, device: torch.device) -> Precision:
     """bf16 where it is asked for, or where the device computes with it in hardware."""
     if wanted == "auto":
         wanted = "bf16" if _has_bf16(device) else "fp32"
     return "bf16-mixed" if wanted == "bf16" else "32-true"
+
+
+def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
+    """Lightning Fabric on one device, in the precision that suits it."""
+    return Fabric(accelerator=device.type, devices=1, precision=choose_precision(wanted, device))
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -58,7 +65,7 @@ def describe(device: torch.device, precision: Precision) -> dict[str, str]:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor of /proc/cpuinfo; nothing where the system has no such file."""
+    """The first processor of /proc/cpuinfo; empty where the system has no such file."""
     file = Path("/proc/cpuinfo")
     if not file.exists():
         return {}

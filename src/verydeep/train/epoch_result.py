@@ -1,34 +1,28 @@
-"""What training hands out: one value an epoch."""
+"""What training gives after each epoch: one value for the terminal, metrics.jsonl and the report."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """One epoch of training. Losses are in nats an image, accuracies in [0, 1], times in seconds."""
+    """One epoch of training. Losses are in nats per image, accuracies in [0, 1], times in seconds."""
 
     epoch: int
     """1 for the first."""
     epochs: int
-    """How many there will be."""
+    """How many are planned."""
     train_loss: float
-    """Mean over the epoch, on augmented images and smoothed labels, as the network changed."""
+    """Mean over the epoch, on augmented images and smoothed labels, while the network changes."""
     train_top1: float
-    """Likewise: so it may lie below the validation's."""
+    """Likewise, so it may be lower than the validation accuracy."""
     val_loss: float | None
-    """On the validation split after the epoch; None where the recipe trains on everything."""
+    """On the validation images after the epoch; None where there are none."""
     val_top1: float | None
-    lr: float
-    """Learning rate of the last step, of the first group of parameters."""
-    seconds: float
-    """Training so far: data, augmentation and steps, without evaluation and start-up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TunedEpoch(EpochResult):
-    """One epoch of fine-tuning, as the averaged weights do on validation."""
-
-    val_balanced: float
-    """Mean recall of the classes on validation, in [0, 1]: what the epoch is chosen by."""
+    val_balanced_accuracy: float | None
+    """The mean recall of the classes on the validation images."""
     is_best: bool
-    """Whether none before it was as good."""
+    """Whether this is the best epoch so far: highest balanced accuracy on validation, then lowest loss."""
+    lr: float
+    """Learning rate of the last step, of the first parameter group."""
+    seconds: float
+    """Training so far: data, augmentation and steps, without evaluation and startup."""

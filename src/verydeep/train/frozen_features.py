@@ -1,14 +1,15 @@
-"""What the trained part of a network sees: pixels, or the maps of the frozen part, computed once.
+"""Feature maps of frozen stages as training inputs: computed once, then read in every epoch.
 
-The maps of an image that nothing below changes are the same in every epoch. They are kept as the frozen part
-gives them (bf16 where it computes in bf16), and once more for the image mirrored: what the trained part is
-shown is then the very same as if the whole network ran.
+The maps of an image are the same in every epoch as long as nothing below them changes. They are kept in the
+precision that computes them (bf16 under mixed precision), once for the image and once for its mirror image:
+so the trained part gets exactly what it would get if the whole network ran. Of data augmentation only the
+horizontal flip is possible; crops and colors would change the maps.
 """
 
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,74 +20,122 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augment import AugmentConfig, augment, flip_mask
+from verydeep.data.augment import Flip, flip_mask
 from verydeep.data.batches import generator
 from verydeep.data.images import Images
 from verydeep.data.normalize import normalize, resize_and_crop
 from verydeep.errors import DataError
-from verydeep.train.loop import channels_last
+from verydeep.train.inputs import TrainingInputs, channels_last
 
 BATCH_PIXELS = 300_000
-"""Of a batch that is only looked at: 32 images of 96 px, as fast on a CPU as any more, in little memory."""
+"""Of a batch: 32 images of 96 px, as fast on a CPU as any larger one, in little memory."""
 MEMORY_LIMIT = 4 * 2**30
-"""Bytes of maps that are held in memory; more are put in a temporary file."""
+"""Bytes of maps that are kept in memory; more go to a temporary file."""
+
+Computed = Callable[[int, int], None]
+"""Called with the images whose maps are computed, and with their number in all; may raise to stop."""
 
 
-@dataclass(frozen=True)
-class PixelInputs:
-    """Images themselves, for a network that is trained whole."""
+@dataclass(frozen=True, kw_only=True)
+class FrozenFeatures:
+    """The maps of some images, each as it is and, for training with flips, mirrored."""
 
-    train: Images
-    val: Images
-    preprocess: Preprocess
-    augment: AugmentConfig
+    maps: Float[Tensor, "views images channels rows columns"]
+    """The second view is of the mirrored images; it is not the mirrored maps."""
+    labels: Int64[Tensor, " images"]
+    classes: int
+    flip: Flip
     seed: int
     device: torch.device
 
-    def batch(self, places: Int64[Tensor, " batch"], epoch: int, step: int) -> Float[Tensor, "batch ..."]:
-        """The training images at ``places``, augmented: a pure function of seed, epoch and step."""
-        chance = generator(self.seed, epoch, step)
-        pixels = resize_and_crop(
-            self.train.pixels[places.to(self.train.pixels.device)].to(self.device), self.preprocess
-        )
-        return _seen(augment(pixels, places, epoch, self.augment, chance), self.preprocess)
-
-    def validation(self) -> Iterator[Float[Tensor, "batch ..."]]:
-        """The validation images as they are, batch after batch."""
-        for pixels in _batches(self.val.pixels, self.preprocess):
-            yield _seen(resize_and_crop(pixels.to(self.device), self.preprocess), self.preprocess)
-
-
-@dataclass(frozen=True)
-class MapInputs:
-    """The frozen part's maps; of augmentation only the mirror image is left."""
-
-    train: Float[Tensor, "views images channels rows columns"]
-    """As they are, and where there are two views, mirrored: of the mirrored images, not mirrored maps."""
-    val: Float[Tensor, "others channels rows columns"]
-    augment: AugmentConfig
-    seed: int
-    device: torch.device
-
-    def batch(self, places: Int64[Tensor, " batch"], epoch: int, step: int) -> Float[Tensor, "batch ..."]:
-        """The maps at ``places``, each of the image or of its mirror image."""
-        chance = generator(self.seed, epoch, step)
-        views = flip_mask(places, epoch, self.augment.flip if len(self.train) > 1 else "none", chance).long()
-        held_on = self.train.device
-        return channels_last(self.train[views.to(held_on), places.to(held_on)].to(self.device))
-
-    def validation(self) -> Iterator[Float[Tensor, "batch ..."]]:
-        """The maps of the images as they are."""
-        for maps in self.val.split(256):
-            yield channels_last(maps.to(self.device))
-
-
-Inputs = PixelInputs | MapInputs
+    def batch(
+        self, indices: Int64[Tensor, " batch"], epoch: int, step: int
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """The maps of each image or of its mirror image."""
+        random = generator(self.seed, epoch, step)
+        views = flip_mask(indices, epoch, self.flip if len(self.maps) > 1 else "none", random).long()
+        held_on = self.maps.device
+        return channels_last(self.maps[views.to(held_on), indices.to(held_on)].to(self.device))
 
 
 @contextmanager
-def room(count: int, like: Float[Tensor, "..."], memory_limit: int) -> Iterator[Float[Tensor, "..."]]:
-    """Place for ``count`` tensors as ``like``: beside it in memory, or in a temporary file if they are many.
+def frozen_features(
+    frozen: nn.Module,
+    train: Images,
+    val: Images | None,
+    preprocess: Preprocess,
+    fabric: Fabric,
+    *,
+    flip: Flip,
+    seed: int,
+    computed: Computed = lambda done, total: None,
+    memory_limit: int = MEMORY_LIMIT,
+) -> Iterator[TrainingInputs]:
+    """The maps that the ``frozen`` stages compute of all images; they are removed after the block.
+
+    Raises:
+        DataError: where neither memory nor disk has room for them.
+    """
+    views = 1 if flip == "none" else 2
+    extractor = _Extractor(frozen, preprocess, fabric)
+    like = extractor.maps_of(train.pixels[:1])[0]
+    of_val = 0 if val is None else len(val)
+    total = of_val + views * len(train)
+    with _storage(total, like, memory_limit) as maps:
+        parts: list[tuple[Tensor, Images, bool]] = [] if val is None else [(maps[:of_val], val, False)]
+        of_train = maps[of_val:].view(views, len(train), *like.shape)
+        parts += [(of_train[view], train, view == 1) for view in range(views)]
+        done = 0
+        for place, images, mirror in parts:
+            for images_done in extractor.fill(place, images, mirror=mirror):
+                done += images_done
+                computed(done, total)
+        yield TrainingInputs(
+            _source(of_train, train, flip, seed, fabric),
+            None if val is None else _source(maps[:of_val][None], val, "none", seed, fabric),
+        )
+
+
+def _source(maps: Tensor, images: Images, flip: Flip, seed: int, fabric: Fabric) -> FrozenFeatures:
+    return FrozenFeatures(
+        maps=maps,
+        labels=images.labels.to(fabric.device),
+        classes=len(images.classes),
+        flip=flip,
+        seed=seed,
+        device=fabric.device,
+    )
+
+
+@dataclass(frozen=True)
+class _Extractor:
+    """The frozen stages and what their images need."""
+
+    frozen: nn.Module
+    preprocess: Preprocess
+    fabric: Fabric
+
+    def fill(self, maps: Tensor, images: Images, *, mirror: bool) -> Iterator[int]:
+        """Compute the maps of all ``images``; the number of images of each batch."""
+        start = 0
+        for pixels in images.pixels.split(max(1, math.ceil(BATCH_PIXELS / self.preprocess.size**2))):
+            maps[start : start + len(pixels)] = self.maps_of(pixels, mirror=mirror)
+            start += len(pixels)
+            yield len(pixels)
+
+    @torch.no_grad()
+    def maps_of(self, pixels: Tensor, *, mirror: bool = False) -> Tensor:
+        """The maps of a batch."""
+        pixels = resize_and_crop(pixels.to(self.fabric.device), self.preprocess)
+        images = normalize(pixels.flip(-1) if mirror else pixels, self.preprocess)
+        with self.fabric.autocast():
+            maps: Tensor = self.frozen(channels_last(images))
+        return maps
+
+
+@contextmanager
+def _storage(count: int, like: Float[Tensor, "..."], memory_limit: int) -> Iterator[Float[Tensor, "..."]]:
+    """Room for ``count`` tensors such as ``like``: in memory, or in a temporary file where they are many.
 
     Raises:
         DataError: where neither memory nor disk has the room.
@@ -101,60 +150,10 @@ def room(count: int, like: Float[Tensor, "..."], memory_limit: int) -> Iterator[
         if size > free:
             needed, allowed, left = (amount / 2**30 for amount in (size, memory_limit, free))
             raise DataError(
-                f"the maps of {count:,} images take {needed:.1f} GiB: more than the {allowed:.1f} GiB of "
-                f"memory that they may take, and {folder} has {left:.1f} GiB left. Train all stages, or take "
-                "smaller images; TMPDIR may name a larger disk"
+                f"the feature maps of {count:,} images take {needed:.1f} GiB: more than the {allowed:.1f} "
+                f"GiB of memory that they may take, and {folder} has {left:.1f} GiB left. Freeze fewer stages "
+                "(--freeze 0), use a smaller --size, or set TMPDIR to a larger disk"
             )
         file = str(Path(folder) / "maps")
-        held = torch.from_file(file, shared=True, size=values, dtype=like.dtype)
-        yield held.view(count, *like.shape)
-
-
-@contextmanager
-def map_inputs(
-    below: nn.Module,
-    pixels: PixelInputs,
-    fabric: Fabric,
-    memory_limit: int = MEMORY_LIMIT,
-) -> Iterator[MapInputs]:
-    """Room for what ``below`` gives for these images; ``fill`` computes it. After the block it is gone.
-
-    Raises:
-        DataError: where neither memory nor disk has the room.
-    """
-    views = 1 if pixels.augment.flip == "none" else 2
-    like = _maps_of(below, pixels.val.pixels[:1], pixels.preprocess, fabric)[0]
-    of_val, of_train = len(pixels.val), len(pixels.train)
-    with room(of_val + views * of_train, like, memory_limit) as held:
-        train = held[of_val:].view(views, of_train, *like.shape)
-        yield MapInputs(train, held[:of_val], pixels.augment, pixels.seed, pixels.device)
-
-
-def fill(inputs: MapInputs, below: nn.Module, pixels: PixelInputs, fabric: Fabric) -> Iterator[int]:
-    """Compute the maps of all images, and say after each batch of how many it was."""
-    sets = [(inputs.val, pixels.val, False), (inputs.train[0], pixels.train, False)]
-    sets += [(mirrored_maps, pixels.train, True) for mirrored_maps in inputs.train[1:]]
-    for maps, images, mirror in sets:
-        done = 0
-        for batch in _batches(images.pixels, pixels.preprocess):
-            maps[done : done + len(batch)] = _maps_of(below, batch, pixels.preprocess, fabric, mirror=mirror)
-            done += len(batch)
-            yield len(batch)
-
-
-@torch.no_grad()
-def _maps_of(
-    below: nn.Module, pixels: Tensor, preprocess: Preprocess, fabric: Fabric, *, mirror: bool = False
-) -> Tensor:
-    pixels = resize_and_crop(pixels.to(fabric.device), preprocess)
-    with fabric.autocast():
-        maps: Tensor = below(_seen(pixels.flip(-1) if mirror else pixels, preprocess))
-    return maps
-
-
-def _seen(pixels: Tensor, preprocess: Preprocess) -> Tensor:
-    return channels_last(normalize(pixels, preprocess))
-
-
-def _batches(pixels: Tensor, preprocess: Preprocess) -> Iterator[Tensor]:
-    yield from pixels.split(max(1, math.ceil(BATCH_PIXELS / preprocess.size**2)))
+        mapped = torch.from_file(file, shared=True, size=values, dtype=like.dtype)
+        yield mapped.view(count, *like.shape)

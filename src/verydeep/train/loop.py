@@ -1,171 +1,240 @@
-"""The loop: plain PyTorch order on Lightning Fabric, one ``EpochResult`` handed out an epoch."""
+"""The training loop: plain PyTorch order on Lightning Fabric, one ``EpochResult`` per epoch.
+
+Training from scratch and fine-tuning are this one loop: fine-tuning begins with a trained network, may have
+frozen stages (the loop then runs on the part above them), and learning rates by stage.
+"""
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from dataclasses import replace
+from math import inf
+from typing import NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float32
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augment import AugmentConfig, augment
-from verydeep.data.batches import Batch, batch_count, batches, generator, order
-from verydeep.data.images import Images
-from verydeep.data.normalize import normalize
-from verydeep.evaluate.logits import predict_logits
-from verydeep.evaluate.metrics import accuracy
+from verydeep.data.batches import order
+from verydeep.evaluate.logits import images_at_once
+from verydeep.evaluate.metrics import accuracy, balanced_accuracy
+from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
+from verydeep.train.early_stopping import BestEpoch, should_stop_early
 from verydeep.train.epoch_result import EpochResult
+from verydeep.train.inputs import BatchSource, TrainingInputs
 from verydeep.train.optimizer import set_rate
-from verydeep.train.schedule import ScheduleConfig, rate_factor
+from verydeep.train.recipe import Recipe
+from verydeep.train.schedule import rate_factor
 from verydeep.train.slices import backward_in_slices
-from verydeep.train.state import Tally, TrainingState
+from verydeep.train.state import EpochTally, TrainingState
 
 STEPS_BETWEEN_CHECKS = 50
-"""Steps between two looks at the loss: each look waits for the device."""
+"""Steps between two checks of the loss: each check waits for the device."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Course:
-    """What training sees and for how long: all of it fixed before the first step."""
-
-    train: Images
-    """Held on the device that trains."""
-    val: Images | None
-    preprocess: Preprocess
-    epochs: int
-    batch_size: int
-    seed: int
-    schedule: ScheduleConfig
-    augment: AugmentConfig
-    label_smoothing: float
-    channels_last: bool
-    slices: int = 1
-    """Into how many a batch is cut (``train/slices.py``)."""
-
-    @property
-    def steps(self) -> int:
-        """Steps an epoch; images that fill no batch wait for another epoch's order."""
-        return batch_count(len(self.train), self.batch_size, drop_last=True)
+AfterStep = Callable[[TrainingState], None]
 
 
 def fit(
     state: TrainingState,
-    course: Course,
+    recipe: Recipe,
+    inputs: TrainingInputs,
     fabric: Fabric,
-    after_step: Callable[[TrainingState], None] = lambda state: None,
+    after_step: AfterStep = lambda state: None,
+    deadline: float = inf,
 ) -> Iterator[EpochResult]:
-    """Train ``state`` from where it stands to the end of ``course``, one result an epoch.
+    """Train ``state`` from where it is to the end of ``recipe``, one result per epoch.
 
-    Between two results, and within ``after_step``, ``state`` is whole: it may be saved, and going on
-    from what was saved gives the same bits on a CPU as never having stopped.
+    Between two results, and within ``after_step``, ``state`` is complete: it may be saved, and a run that
+    goes on from what was saved ends on a CPU with the same bits as one that never stopped.
+
+    Args:
+        state: the network, its optimizers, and how far training has come.
+        recipe: the training configuration.
+        inputs: training and validation images.
+        fabric: device and precision.
+        after_step: called after each step; what it raises ends training.
+        deadline: when to end, by ``time.perf_counter``: fewer epochs are made where the planned ones would
+            not be done by then, and the epoch that is under way ends early. Only then do results depend on
+            the clock.
 
     Raises:
         LearningError: where the loss is not finite, or accuracy stays at chance.
     """
-    criterion = partial(functional.cross_entropy, label_smoothing=course.label_smoothing)
-    state.model.train()  # before twins are made of it
-    with backward_in_slices(state.model, course.slices, criterion, fabric) as backward:
+    sizes = class_sizes(inputs.train)
+    method = resolve_balance(sizes, recipe.balance)
+    criterion = balanced_criterion(sizes, method, recipe.label_smoothing)
+    _set_training_mode(state, recipe, inputs)  # before the slices copy the part
+    if recipe.keep == "best" and state.best is None:
+        _validate(state, recipe, inputs)  # epoch 0: the network as training starts
+    with backward_in_slices(state.part, recipe.slices, criterion, fabric) as backward:
         steppers = [cast(Optimizer, fabric.setup_optimizers(optimizer)) for optimizer in state.optimizers]
-        while state.epoch < course.epochs and not state.plateau.is_over(course.schedule):
-            state.model.train()
-            began = time.perf_counter()
-            for batch in _rest_of_epoch(state, course):
-                set_rate(state.optimizers, _rate_factor(state, course))
-                loss, logits = backward(_prepare(state, course, batch), batch.labels)
+        while not _is_finished(state, recipe) and time.perf_counter() < deadline:
+            _set_training_mode(state, recipe, inputs)
+            epoch_began = began = time.perf_counter()
+            for indices in _rest_of_epoch(state, recipe, inputs.train):
+                set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
+                labels = inputs.train.labels[indices]
+                images = inputs.train.batch(indices, state.epoch, state.step)
+                loss, logits = backward(images, labels)
+                if recipe.optimizer.clip_norm:
+                    nn.utils.clip_grad_norm_(state.part.parameters(), recipe.optimizer.clip_norm)
                 for stepper in steppers:
                     stepper.step()
                     stepper.zero_grad()
-                _count(state, loss, logits, batch)
+                _count(state, loss, logits, labels)
                 state.seconds += time.perf_counter() - began
                 after_step(state)
                 began = time.perf_counter()
-            yield _finish_epoch(state, course)
+                if began > deadline:
+                    break
+            result = _finish_epoch(state, recipe, inputs, is_balanced=method != "none")
+            _keep_deadline(state, deadline, time.perf_counter() - epoch_began)
+            yield replace(result, epochs=state.epochs)
 
 
-def _rest_of_epoch(state: TrainingState, course: Course) -> Iterator[Batch]:
-    """The batches that the epoch under way has not seen."""
-    places = order(len(course.train), state.epoch, course.seed)
-    return batches(course.train, places, course.batch_size, start=state.step, drop_last=True)
+def class_sizes(source: BatchSource) -> Tensor:
+    """Images of each class, on the CPU."""
+    return source.labels.cpu().bincount(minlength=source.classes)
 
 
-def _rate_factor(state: TrainingState, course: Course) -> float:
-    done = state.epoch * course.steps + state.step
-    course_of_rate = rate_factor(course.schedule, done / (course.epochs * course.steps))
-    return course_of_rate * state.plateau.factor(course.schedule)
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """Optimizer steps in an epoch: the last incomplete batch is dropped; its images come in other epochs."""
+    return images // min(batch_size, images)
 
 
-def _prepare(state: TrainingState, course: Course, batch: Batch) -> Tensor:
-    """What the network sees of a batch; a pure function of seed, epoch and step."""
-    chance = generator(course.seed, state.epoch, state.step)
-    pixels = augment(batch.pixels, batch.indices, state.epoch, course.augment, chance)
-    images = normalize(pixels, course.preprocess)
-    return channels_last(images) if course.channels_last else images
+def _is_finished(state: TrainingState, recipe: Recipe) -> bool:
+    return (
+        state.epoch >= state.epochs
+        or state.plateau.is_over(recipe.schedule)
+        or should_stop_early(state.best, state.epoch, recipe.early_stopping)
+    )
 
 
-def channels_last(images: Float[Tensor, "batch channels height width"]) -> Tensor:
-    """``images`` with the channels of a pixel side by side, as fast convolutions want them."""
-    if images.shape[1] == 1:
-        # Gray images are both layouts at once; only the strides tell the convolution which one is meant.
-        # 32 channels of 28 px, batch 500, bf16 on one CPU: 17.6 -> 4.5 ms forward.
-        return images.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
-    return images.contiguous(memory_format=torch.channels_last)
+def _keep_deadline(state: TrainingState, deadline: float, epoch_seconds: float) -> None:
+    """Plan only as many epochs as are done by the deadline, so that the learning rate falls to its end."""
+    left = deadline - time.perf_counter()
+    if left < (state.epochs - state.epoch) * epoch_seconds:
+        state.epochs = state.epoch + max(0, int(left / epoch_seconds))
+
+
+def _set_training_mode(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> None:
+    """Training mode; batch norm stays in evaluation mode where its statistics are frozen."""
+    state.part.train()
+    if recipe.freezes_batch_norm(len(inputs.train.labels)):
+        for module in state.part.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def _rest_of_epoch(state: TrainingState, recipe: Recipe, source: BatchSource) -> tuple[Tensor, ...]:
+    """The indices of each batch that the current epoch has not seen yet."""
+    labels, size = source.labels, min(recipe.batch_size, len(source.labels))
+    if recipe.balance == "sampler":
+        indices = balanced_order(labels, state.epoch, recipe.seed)
+    else:
+        indices = order(len(labels), state.epoch, recipe.seed)
+    batches: tuple[Tensor, ...] = indices.to(labels.device).split(size)
+    return batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+
+
+def _rate_factor(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> float:
+    steps = steps_per_epoch(len(inputs.train.labels), recipe.batch_size)
+    done = (state.epoch * steps + state.step) / (state.epochs * steps)
+    return rate_factor(recipe.schedule, min(done, 1.0)) * state.plateau.factor(recipe.schedule)
 
 
 @torch.no_grad()
-def _count(state: TrainingState, loss: Tensor, logits: Tensor, batch: Batch) -> None:
+def _count(state: TrainingState, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
     """Move everything but the weights on by one step."""
     if state.average is not None:
-        state.average.update_parameters(state.model)
-    state.tally.loss += loss.detach() * len(batch.labels)  # stays on the device: reading it would stall
-    state.tally.correct += (logits.argmax(1) == batch.labels).sum()
-    state.tally.images += len(batch.labels)
+        state.average.update_parameters(state.part)
+    state.tally.add(loss, logits, labels)  # stays on the device: reading it would stall
     state.step += 1
     if state.step % STEPS_BETWEEN_CHECKS == 0:
         _require_finite(state)
 
 
-def _finish_epoch(state: TrainingState, course: Course) -> EpochResult:
-    """Close the epoch in ``state``, and say how it went."""
+def _finish_epoch(
+    state: TrainingState, recipe: Recipe, inputs: TrainingInputs, *, is_balanced: bool
+) -> EpochResult:
+    """Close the epoch in ``state`` and evaluate it."""
     began = time.perf_counter()
     _require_finite(state)  # waits for the device, so that the time is that of finished work
     state.seconds += time.perf_counter() - began
-    images = max(state.tally.images, 1)
-    train_loss, train_top1 = float(state.tally.loss) / images, int(state.tally.correct) / images
-    lr = state.optimizers[0].param_groups[0]["lr"]
-    peak = state.optimizers[0].param_groups[0]["peak_lr"]
-    state.epoch, state.step, state.tally = state.epoch + 1, 0, Tally.zero(state.tally.loss.device)
-    require_better_than_chance(
-        train_top1, images, _largest_class(course.train), state.epoch * course.steps,
-        state.model.architecture, peak,
-    )  # fmt: skip
-    val_loss, val_top1 = _validate(state, course)
-    if val_top1 is not None and course.schedule.name == "plateau":
-        state.plateau = state.plateau.after(val_top1, course.schedule)
+    _require_better_than_chance(state, recipe, inputs, is_balanced=is_balanced)
+    tally, state.tally = state.tally, EpochTally.zero(inputs.train.classes, state.tally.loss.device)
+    state.epoch, state.step = state.epoch + 1, 0
+    measured = _validate(state, recipe, inputs)
+    if measured.top1 is not None and recipe.schedule.name == "plateau":
+        state.plateau = state.plateau.after(measured.top1, recipe.schedule)
     return EpochResult(
-        epoch=state.epoch, epochs=course.epochs, train_loss=train_loss, train_top1=train_top1,
-        val_loss=val_loss, val_top1=val_top1, lr=lr, seconds=state.seconds,
-    )  # fmt: skip
-
-
-def _validate(state: TrainingState, course: Course) -> tuple[float | None, float | None]:
-    if course.val is None:
-        return None, None
-    logits = predict_logits(state.trained, course.val.pixels, course.preprocess)
-    labels = course.val.labels.cpu()
-    return float(functional.cross_entropy(logits, labels)), accuracy(logits, labels)
+        epoch=state.epoch,
+        epochs=state.epochs,
+        train_loss=tally.mean_loss,
+        train_top1=tally.top1,
+        val_loss=measured.loss,
+        val_top1=measured.top1,
+        val_balanced_accuracy=measured.balanced_accuracy,
+        is_best=state.best is not None and state.best.epoch == state.epoch,
+        lr=state.optimizers[0].param_groups[0]["lr"],
+        seconds=state.seconds,
+    )
 
 
 def _require_finite(state: TrainingState) -> None:
-    group = state.optimizers[0].param_groups[0]
-    require_finite(float(state.tally.loss), state.model.architecture, group["peak_lr"])
+    require_finite(float(state.tally.loss), state.model.architecture, _peak_rate(state))
 
 
-def _largest_class(images: Images) -> float:
-    return int(images.labels.bincount().max()) / len(images)
+def _require_better_than_chance(
+    state: TrainingState, recipe: Recipe, inputs: TrainingInputs, *, is_balanced: bool
+) -> None:
+    """Where the loss makes classes count the same, this does too: predicting one class is then chance."""
+    steps = state.epoch * steps_per_epoch(len(inputs.train.labels), recipe.batch_size) + state.step
+    tally, recalls = state.tally, state.tally.recalls
+    images, top1 = int(tally.images.sum()), tally.top1
+    chance = float(tally.images.max() / tally.images.sum())
+    if is_balanced:
+        images, chance = len(recalls) * int(tally.images.min()), 1 / len(recalls)
+        top1 = float(recalls.mean())
+    if len(recalls) > 1:
+        require_better_than_chance(top1, images, chance, steps, state.model.architecture, _peak_rate(state))
+
+
+def _peak_rate(state: TrainingState) -> float:
+    peak: float = state.optimizers[0].param_groups[0]["peak_lr"]
+    return peak
+
+
+class _Validation(NamedTuple):
+    """Measures on validation images; None where there are none."""
+
+    loss: float | None = None
+    top1: float | None = None
+    balanced_accuracy: float | None = None
+
+
+def _validate(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> _Validation:
+    """Measure the network on the validation images; keep its weights in ``state`` where they are the best."""
+    if inputs.val is None:
+        return _Validation()
+    logits, labels = _logits(state.evaluated_part, inputs.val), inputs.val.labels.cpu()
+    loss, balanced = float(functional.cross_entropy(logits, labels)), balanced_accuracy(logits, labels)
+    chooses = recipe.keep == "best" or recipe.early_stopping
+    if chooses and (state.best is None or state.best.is_beaten_by(balanced, loss)):
+        tensors = state.evaluated_part.state_dict()
+        kept = {name: value.detach().clone() for name, value in tensors.items()}
+        state.best = BestEpoch(epoch=state.epoch, balanced_accuracy=balanced, loss=loss, tensors=kept)
+    return _Validation(loss, accuracy(logits, labels), balanced)
+
+
+@torch.inference_mode()
+def _logits(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count classes"]:
+    """In fp32, as the network is used; the part is left in evaluation mode."""
+    part.eval()
+    everything = torch.arange(len(source.labels), device=source.labels.device)
+    _, _, rows, columns = source.batch(everything[:1], 0, 0).shape
+    batches = everything.split(images_at_once(rows * columns))
+    return torch.cat([part(source.batch(indices, 0, 0).float()).float().cpu() for indices in batches])

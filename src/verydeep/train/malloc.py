@@ -1,4 +1,4 @@
-"""Keeping freed memory in the process, so that each step does not ask the kernel for it anew."""
+"""Memory allocation: keep freed memory in the process, so that no step has to ask the kernel for it again."""
 
 import ctypes
 import platform
@@ -8,10 +8,10 @@ _LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Have glibc's malloc reuse large blocks; elsewhere nothing is changed.
+    """Make glibc's malloc reuse large blocks; elsewhere nothing changes.
 
-    Left alone, malloc maps every block above 32 MiB and gives it back when freed: each step of a training
-    then faults in all its maps page by page. docs/log.md has what it is worth.
+    By default, malloc maps every block above 32 MiB and returns it when freed: each training step then
+    faults in all its memory page by page. docs/log.md has the measurements.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

@@ -1,7 +1,7 @@
-"""Muon: momentum whose every step is made orthogonal, so that all directions learn at one rate.
+"""Muon: momentum whose steps are orthogonalized, so that all directions are learned at one rate.
 
 Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the form for convolutions,
-with weights held at a fixed norm, is that of Jordan's CIFAR-10 speed record (arXiv 2404.00498 and after).
+with weights kept at a fixed norm, is that of Jordan's CIFAR-10 speed record (arXiv 2404.00498 and later).
 """
 
 from collections.abc import Iterable
@@ -13,16 +13,16 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the quintic that drives singular values of up to 1 toward 1."""
+"""Coefficients of the quintic polynomial that moves singular values of at most 1 toward 1."""
 NEWTON_SCHULZ_STEPS = 3
 
 
 class Muon(Optimizer):
-    """Orthogonalized Nesterov momentum, for weights taken as matrices of (outputs, everything else)."""
+    """Orthogonalized Nesterov momentum, for weights as matrices of (outputs, everything else)."""
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
         *,
         lr: float,
         momentum: float,
@@ -31,11 +31,11 @@ class Muon(Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
-        """What steps are orthogonalized in; bfloat16 does, where the machine is fast at it."""
+        """Precision of the orthogonalization; bfloat16 is enough, where the machine is fast at it."""
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """One step; ``closure``, where given, computes loss and gradients first, and the loss comes back."""
+        """One step; ``closure``, where given, computes loss and gradients first, and the loss is returned."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -51,8 +51,8 @@ class Muon(Optimizer):
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(gradient)
         momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
-        direction = gradient.add(momentum, alpha=group["momentum"])  # Nesterov's look ahead
-        # A weight held at norm sqrt(outputs): the step then turns it by the same angle in every layer.
+        direction = gradient.add(momentum, alpha=group["momentum"])  # Nesterov momentum
+        # A weight kept at norm sqrt(outputs): a step then turns it by the same angle in every layer.
         weight.mul_(len(weight) ** 0.5 / weight.norm().clamp_min(1e-12))
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         step = orthogonalize(direction.flatten(1).to(self.dtype))
@@ -60,7 +60,7 @@ class Muon(Optimizer):
 
 
 def orthogonalize(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
-    """Nearly the nearest matrix to ``matrix`` whose singular values are all 1, by Newton-Schulz steps."""
+    """Approximately the nearest matrix whose singular values are all 1, by Newton-Schulz iteration."""
     a, b, c = NEWTON_SCHULZ
     x: Tensor = matrix / matrix.norm().clamp_min(1e-12)
     if transposed := len(matrix) > matrix.shape[1]:

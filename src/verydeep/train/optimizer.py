@@ -1,14 +1,20 @@
-"""The optimizers: SGD with Nesterov momentum, Adam, AdamW, and Muon for all but the last layer."""
+"""The optimizers: SGD with Nesterov momentum, Adam, AdamW, and Muon for all layers but the last.
 
-from collections.abc import Iterable
+Learning rates may differ by stage: the classifier layer at ``head_lr_factor`` times the rate, and each stage
+at ``stage_lr_decay`` times the rate of the stage above it (layer-wise learning rate decay, as fine-tuning
+uses it).
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from verydeep.models.stages import TrainablePart
 from verydeep.train.muon import Muon
 
 
@@ -23,56 +29,48 @@ class OptimizerConfig:
     sgd_lr: Annotated[float, Gt(0)] = 0.1
     """Peak learning rate of everything that muon leaves to sgd."""
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.9
-    """Of sgd and muon; adam and adamw take it as their first beta."""
+    """Of sgd and muon; adam and adamw use it as their first beta."""
     weight_decay: Annotated[float, Ge(0)] = 5e-4
     """Decay of convolution and linear weights; biases and norms have none."""
+    head_lr_factor: Annotated[float, Gt(0)] = 1.0
+    """The learning rate of the classifier layer, as a factor of the others."""
+    stage_lr_decay: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """The learning rate of each stage, as a factor of the rate of the stage above it."""
+    clip_norm: Annotated[float, Ge(0)] = 0.0
+    """Gradient clipping: the largest norm of the gradient of all weights together; 0 is off."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Parameters with one learning rate, as a factor of the optimizer's."""
+
+    decayed: list[Tensor]
+    """Weights of convolutions and linear layers."""
+    exempt: list[Tensor]
+    """Biases, and the parameters of norms: no weight decay."""
+    lr_factor: float
 
 
 def build_optimizers(
-    model: nn.Module, config: OptimizerConfig, dtype: torch.dtype = torch.float32
+    part: TrainablePart, config: OptimizerConfig, dtype: torch.dtype = torch.float32
 ) -> list[Optimizer]:
-    """The optimizers of ``model``: one, or for muon two, so that each parameter belongs to one of them.
+    """The optimizers of ``part``: one, or two for muon; each parameter belongs to one of them.
 
-    Each group of parameters keeps its peak rate as ``peak_lr``. ``dtype`` is that of Muon's matrix products.
+    Each parameter group keeps its peak rate as ``peak_lr``. ``dtype`` is that of Muon's matrix products.
     """
-    decayed, exempt = _by_decay(model.parameters())
+    groups = list(_groups_by_rate(part, config))
     if config.name == "muon":
-        *hidden, classes = decayed
-        optimizers: list[Optimizer] = [
-            Muon(
-                hidden, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, dtype=dtype
-            ),
-            _sgd([classes], exempt, config.sgd_lr, config),
-        ]
+        optimizers = _muon_and_sgd(part, groups, config, dtype)
     elif config.name == "sgd":
-        optimizers = [_sgd(decayed, exempt, config.lr, config)]
+        optimizers = [_sgd(_torch_groups(groups, config.lr, config), config)]
     else:
         kind = Adam if config.name == "adam" else AdamW
-        groups = _groups(decayed, exempt, config.weight_decay)
-        optimizers = [kind(groups, lr=config.lr, betas=(config.momentum, 0.999), foreach=True)]
-    _keep_peaks(optimizers)
-    return optimizers
-
-
-def staged_adamw(parts: Iterable[tuple[Iterable[Tensor], float]], weight_decay: float) -> Optimizer:
-    """AdamW with a peak rate for each part of the parameters; biases and norms do not decay.
-
-    The first group is of the first part.
-    """
-    groups = [
-        {**group, "lr": lr}
-        for parameters, lr in parts
-        for group in _groups(*_by_decay(parameters), weight_decay=weight_decay)
-    ]
-    optimizer = AdamW(groups, foreach=True)
-    _keep_peaks([optimizer])
-    return optimizer
-
-
-def _keep_peaks(optimizers: Iterable[Optimizer]) -> None:
+        torch_groups = _torch_groups(groups, config.lr, config)
+        optimizers = [kind(torch_groups, betas=(config.momentum, 0.999), foreach=True)]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
+    return optimizers
 
 
 def set_rate(optimizers: Iterable[Optimizer], factor: float) -> None:
@@ -82,20 +80,58 @@ def set_rate(optimizers: Iterable[Optimizer], factor: float) -> None:
             group["lr"] = factor * group["peak_lr"]
 
 
-def _sgd(decayed: list[Tensor], exempt: list[Tensor], lr: float, config: OptimizerConfig) -> SGD:
-    groups = _groups(decayed, exempt, config.weight_decay)
-    return SGD(groups, lr=lr, momentum=config.momentum, nesterov=config.momentum > 0, foreach=True)
+def _groups_by_rate(part: TrainablePart, config: OptimizerConfig) -> Iterator[_Group]:
+    """One group for all; where rates differ, one for the last layer, the hidden layers, and each stage."""
+    if config.head_lr_factor == config.stage_lr_decay == 1.0:
+        yield _group(part.parameters(), 1.0)
+        return
+    *hidden, last = part.head
+    yield _group(last.parameters(), config.head_lr_factor)
+    yield _group((parameter for module in hidden for parameter in module.parameters()), 1.0)
+    for below, stage in enumerate(reversed(part.stages)):
+        yield _group(stage.parameters(), config.stage_lr_decay**below)
 
 
-def _groups(decayed: list[Tensor], exempt: list[Tensor], weight_decay: float) -> list[dict[str, Any]]:
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": exempt, "weight_decay": 0.0},
+def _group(parameters: Iterable[Tensor], lr_factor: float) -> _Group:
+    parameters = list(parameters)
+    return _Group([p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1], lr_factor)
+
+
+def _torch_groups(groups: Iterable[_Group], lr: float, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """As torch's optimizers take them, without empty ones."""
+    torch_groups = [
+        {"params": parameters, "weight_decay": decay, "lr": lr * group.lr_factor}
+        for group in groups
+        for parameters, decay in ((group.decayed, config.weight_decay), (group.exempt, 0.0))
     ]
-    return [group for group in groups if group["params"]]
+    return [group for group in torch_groups if group["params"]]
 
 
-def _by_decay(parameters: Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Weights of convolutions and linear layers; biases and the parameters of norms."""
-    parameters = [parameter for parameter in parameters if parameter.requires_grad]
-    return [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+def _sgd(groups: list[dict[str, Any]], config: OptimizerConfig) -> SGD:
+    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, foreach=True)
+
+
+def _muon_and_sgd(
+    part: TrainablePart, groups: list[_Group], config: OptimizerConfig, dtype: torch.dtype
+) -> list[Optimizer]:
+    """Muon for the weights of convolutions and hidden layers; SGD for the last layer, biases and norms."""
+    classifier = cast(nn.Linear, part.head[-1]).weight
+    hidden = [_Group(_without(group.decayed, classifier), [], group.lr_factor) for group in groups]
+    last = _Group([classifier], [], config.head_lr_factor)
+    rest = [_Group([], group.exempt, group.lr_factor) for group in groups]
+    muon_groups = _torch_groups(hidden, config.lr, config)
+    sgd = _sgd(_torch_groups([last, *rest], config.sgd_lr, config), config)
+    if not muon_groups:
+        return [sgd]
+    muon = Muon(
+        muon_groups,
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        dtype=dtype,
+    )
+    return [muon, sgd]
+
+
+def _without(parameters: list[Tensor], left_out: Tensor) -> list[Tensor]:
+    return [parameter for parameter in parameters if parameter is not left_out]

@@ -1,7 +1,9 @@
 """A recipe: everything that decides how a training runs, as one frozen value and as one TOML file.
 
-A value flows one way: the default here, then the recipe's TOML, then a flag. What comes out is frozen,
-saved in the run folder, and kept in the checkpoint.
+It is the training configuration: training from scratch and fine-tuning have the same fields. A value flows
+one
+way: the default here, then the recipe's TOML, then a flag. The result is frozen, saved in the run folder, and
+kept in the checkpoint.
 """
 
 import difflib
@@ -11,58 +13,94 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
-from annotated_types import Gt, Interval
+from annotated_types import Ge, Gt, Interval
 from pydantic import TypeAdapter, ValidationError
 
 from verydeep.architecture.architecture import Norm
 from verydeep.data.augment import AugmentConfig
+from verydeep.data.builtin import is_builtin
 from verydeep.errors import RecipeError
 from verydeep.models.initialization import Init
+from verydeep.train.class_imbalance import Balance
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.schedule import ScheduleConfig
+
+Config = TypeVar("Config")
+
+AUTO_EPOCHS, AUTO_STEPS = 20, 500
+"""The least of either for epochs = auto; 500 steps after BiT (Kolesnikov et al. 2020) for small data sets."""
+FEW_IMAGES = 2_000
+"""With fewer training images, a pretrained network keeps the batch norm statistics that it came with."""
+SMALL_BATCH = 16
+"""Likewise with fewer images per step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained.
+    """How a network is trained, from scratch or fine-tuned.
 
     Raises:
         RecipeError: where two fields contradict each other.
     """
 
-    model: str = "vgg-tiny"
-    """A name of the zoo, or a line of text."""
+    model: str | None = None
+    """A name from `verydeep list`, or an architecture string; by default that of the weights, else vgg-tiny.
+    """
+    weights: str | None = None
+    """Pretrained weights to fine-tune: a weight file, a run folder, or a name such as vgg16."""
+    head: str = "gap"
+    """With weights: gap is a classifier after global average pooling, whole keeps the hidden layers of the
+    weights, and a layer such as relu4_3 puts the classifier after that layer."""
+    freeze: Annotated[int, Ge(0)] | Literal["all", "auto"] = "auto"
+    """How many of the first stages stay frozen; all trains the classifier head alone, auto is 0 in `train`,
+    and in `tune` what the time budget asks for."""
     norm: Norm | None = None
-    """batch puts a batch norm after every convolution; as the model has it where absent."""
+    """batch puts a batch norm after every convolution; by default as the model has it."""
     init: Init = "he"
-    """How the weights begin: he, glorot, normal-0.1, normal-0.01."""
+    """Random initialization of the weights: he, glorot, normal-0.1, normal-0.01."""
     grow_from: str | None = None
-    """A run whose first four convolutions and fully connected layers are copied first (VGG, section 3.1)."""
+    """Initialize from a trained shallower run: its first four convolutions and its fully connected layers are
+    copied (VGG, section 3.1)."""
     dropout: Annotated[float, Interval(ge=0, lt=1)] | None = None
-    """Probability of each hidden unit of the head to be left out; as the model has it where absent."""
+    """Dropout of the hidden layers of the head; by default as the model has it."""
     size: Annotated[int, Gt(0)] | None = None
-    """Side in px to which the images are resized; their own where absent."""
-    epochs: Annotated[int, Gt(0)] = 10
-    """Passes over the training images."""
+    """Side in px to which images are resized; by default their own, for your own images their median short
+    side in steps of 32 px from 96 to 224."""
+    epochs: Annotated[int, Gt(0)] | Literal["auto"] = 10
+    """Passes over the training images; auto is 20, or more where 20 are under 500 steps."""
     batch_size: Annotated[int, Gt(0)] = 256
-    """Images a step."""
+    """Images per step; all of them where there are fewer."""
     slices: Annotated[int, Gt(0)] = 1
-    """Into how many a batch is cut: on a CPU they run at once, and batch norm takes each by itself."""
+    """Parts of a batch that a CPU computes at the same time; batch norm takes each part by itself."""
     seed: int = 0
-    """Decides weights, order, augmentation and split."""
+    """Decides initialization, order, augmentation and split."""
+    test: Annotated[float, Interval(gt=0, lt=1)] = 0.2
+    """Share of your own images to test on, where they have no test part."""
     validation: Annotated[float, Interval(ge=0, lt=1)] = 0.0
-    """Part of the training images held back to choose by; 0 trains on all and reports the last epoch."""
+    """Share of the training images held out for validation; 0 trains on all of them."""
+    group_by: str | None = None
+    """What keeps your own images together in a split: a pattern for their names such as 'photo_[0-9]+', a
+    column, or duplicates."""
     keep: Literal["last", "best"] = "last"
     """Which epoch's weights are kept; best is chosen on the validation images."""
+    early_stopping: Annotated[int, Ge(0)] = 0
+    """Stop after so many epochs without a better validation result; 0 is off."""
+    balance: Balance = "auto"
+    """Class imbalance: logit-adjust, loss weights, a balanced sampler, or none; auto is logit-adjust where
+    the largest class has over three times the images of the smallest."""
     label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Part of each label spread over all classes (Szegedy et al. 2016, section 7)."""
-    ema: Annotated[float, Interval(ge=0, lt=1)] = 0.0
-    """Decay a step of the moving average of the weights, which is then what is evaluated; 0 is off."""
+    ema: Annotated[float, Interval(ge=0, lt=1)] | Literal["auto"] = 0.0
+    """Decay per step of the moving average (EMA) of the weights, which is then evaluated and kept; 0 is off,
+    auto spans a fifth of training."""
+    norm_statistics: Literal["auto", "frozen", "updated"] = "auto"
+    """Whether batch norm updates its running statistics; auto keeps those of pretrained weights where images
+    or batches are few."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto is bf16 where the machine computes with it, else fp32; weights are held in fp32 either way."""
+    """auto is bf16 where the machine computes with it, else fp32; weights are kept in fp32 either way."""
     channels_last: bool = True
     """Keep the channels of a pixel side by side in memory."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -74,21 +112,46 @@ class Recipe:
             raise RecipeError(
                 f"batch_size is {self.batch_size} and slices {self.slices}: a slice needs two images at least"
             )
-        needs = "keep = best" if self.keep == "best" else "schedule.name = plateau"
-        if not self.validation and (self.keep == "best" or self.schedule.name == "plateau"):
+        needs = {
+            "keep = best": self.keep == "best",
+            "schedule.name = plateau": self.schedule.name == "plateau",
+            f"early_stopping = {self.early_stopping}": self.early_stopping > 0,
+        }
+        asking = [name for name, asks in needs.items() if asks]
+        if asking and not self.validation:
             raise RecipeError(
-                f"{needs} chooses by validation images, and validation is 0; set it to 0.1, say"
+                f"{asking[0]} needs validation images, and validation is 0; set it to 0.1, for example"
             )
+        if self.weights is not None and self.grow_from is not None:
+            raise RecipeError("weights and grow_from both set the initial weights; give one of them")
 
+    def planned_epochs(self, images: int) -> int:
+        """Epochs for so many training images."""
+        if self.epochs != "auto":
+            return self.epochs
+        steps = images // min(self.batch_size, images)
+        return max(AUTO_EPOCHS, -(-AUTO_STEPS // steps))
 
-_READER = TypeAdapter(Recipe)
+    def freezes_batch_norm(self, images: int) -> bool:
+        """Whether batch norm keeps its running statistics, with so many training images."""
+        if self.norm_statistics == "auto":
+            few = images < FEW_IMAGES or self.batch_size < SMALL_BATCH
+            return self.weights is not None and few
+        return self.norm_statistics == "frozen"
 
 
 def recipe_names() -> tuple[str, ...]:
     """The recipes that come with the package."""
-    return tuple(
-        sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if _is_recipe(file.name))
-    )
+    suffix = ".toml"
+    names = (file.name for file in _folder().iterdir())
+    return tuple(sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix)))
+
+
+def default_recipe(data: str, weights: str | None) -> str:
+    """The name of the recipe for ``data``, a built-in data set or your own images, where none is given."""
+    if weights is not None:
+        return "fine-tune"
+    return "fast" if is_builtin(data) else "scratch"
 
 
 def recipe_text(name: str) -> str:
@@ -104,13 +167,13 @@ def recipe_text(name: str) -> str:
     near = difflib.get_close_matches(name, recipe_names(), n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise RecipeError(
-        f"there is no recipe {name!r}. {hint}There are {', '.join(recipe_names())}, or give a .toml file; "
-        "`verydeep recipes copy fast` writes one to edit"
+        f"there is no recipe {name!r}. {hint}Available are {', '.join(recipe_names())}, or give a .toml "
+        "file; `verydeep recipes copy fast` writes one to edit"
     )
 
 
 def summary(text: str) -> str:
-    """What a recipe says of itself in its first line, a comment."""
+    """The description of a recipe: its first line, a comment."""
     return text.splitlines()[0].lstrip("# ").strip() if text.startswith("#") else ""
 
 
@@ -120,32 +183,62 @@ def read_recipe(name: str, changes: Mapping[str, Any] | None = None) -> Recipe:
     Raises:
         RecipeError: naming each unknown key, wrong type and value out of range.
     """
+    return validated(
+        Recipe, with_changes(parse_toml(recipe_text(name), name), changes or {}), f"recipe {name}"
+    )
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """The values of a TOML ``text`` from the file ``name``.
+
+    Raises:
+        RecipeError: where it is not TOML.
+    """
     try:
-        values = tomllib.loads(recipe_text(name))
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{name} is no TOML: {error}") from None
-    for key, value in (changes or {}).items():
+        raise RecipeError(f"{name} is not TOML: {error}") from None
+
+
+def with_changes(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with each of ``changes`` in its table: ``optimizer.lr`` is ``lr`` in the table
+    ``optimizer``.
+    """
+    for key, value in changes.items():
         *tables, last = key.split(".")
         table = values
         for part in tables:
             table = table.setdefault(part, {})
         table[last] = value
-    return _validated(values, name)
+    return values
 
 
 def to_toml(recipe: Recipe) -> str:
-    """``recipe`` as TOML, every field written out; ``read_recipe`` gives it back."""
-    return tomli_w.dumps(_without_none(asdict(recipe)))
+    """``recipe`` as TOML, every field written out; ``read_recipe`` reads it back."""
+    return dump_toml(asdict(recipe))
 
 
-def _validated(values: dict[str, Any], name: str) -> Recipe:
-    problems = list(_unknown_keys(values, Recipe))
+def dump_toml(values: dict[str, Any]) -> str:
+    """The values of a configuration as TOML.
+
+    TOML has no null: an absent key is the default, and None is the default of every key that has it.
+    """
+    return tomli_w.dumps(_without_none(values))
+
+
+def validated(kind: type[Config], values: dict[str, Any], name: str) -> Config:
+    """The configuration of that ``kind`` from the ``values`` that are called ``name`` in messages.
+
+    Raises:
+        RecipeError: naming each unknown key, wrong type and value out of range.
+    """
+    problems = list(_unknown_keys(values, kind))
     if not problems:
         try:
-            return _READER.validate_python(values)
+            return TypeAdapter(kind).validate_python(values)
         except ValidationError as error:
-            problems = [_in_words(dict(problem)) for problem in error.errors()]
-    raise RecipeError(f"recipe {name}: " + "; ".join(problems))
+            problems = list(dict.fromkeys(_message(dict(problem)) for problem in error.errors()))
+    raise RecipeError(f"{name}: " + "; ".join(problems))
 
 
 def _unknown_keys(values: Mapping[str, Any], kind: Any, prefix: str = "") -> list[str]:
@@ -161,14 +254,18 @@ def _unknown_keys(values: Mapping[str, Any], kind: Any, prefix: str = "") -> lis
     return problems
 
 
-def _in_words(problem: dict[str, Any]) -> str:
+def _message(problem: dict[str, Any]) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
-    where = ".".join(map(str, problem["loc"]))
+    # A union names the member that was tried last: the key is what a person wrote.
+    where = ".".join(str(part) for part in problem["loc"] if not _is_type_name(str(part)))
     return f"{where} is {problem['input']!r}: {message[0].lower()}{message[1:]}" if where else message
 
 
+def _is_type_name(part: str) -> bool:
+    return "[" in part or part in ("int", "float", "str")
+
+
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    """TOML knows no null: an absent key is the default, and None is the default of every key that has it."""
     return {
         key: _without_none(value) if isinstance(value, dict) else value
         for key, value in values.items()
@@ -178,7 +275,3 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
 
 def _folder() -> Traversable:
     return resources.files("verydeep.recipes")
-
-
-def _is_recipe(name: str) -> bool:
-    return name.endswith(".toml")

@@ -1,32 +1,31 @@
-"""The run folder: what a training leaves on disk, and what it goes on from.
+"""The run folder: the files that a training leaves on disk, and what it resumes from.
 
-model.safetensors   the network, complete (weights/checkpoint.py)
-recipe.toml         the recipe, every value written out; of a tuning tune.toml, what was asked for
-metrics.jsonl       one line an epoch
-report.html         one page that opens anywhere
-split.csv           of a tuning, which images trained and which tested (data/partition.py)
-state/              what --resume needs; gone when the run is finished
+model.safetensors   the network, complete (weights/checkpoint_file.py)
+recipe.toml         the training recipe, every value written out
+tune.toml           of `verydeep tune`: what was asked, and once it is finished what was decided
+metrics.jsonl       one line per epoch; of `verydeep tune` metrics-fine-tune.jsonl and metrics-scratch.jsonl
+report.html         one page that needs no other file
+split.csv           of your own images: which were for training, validation and test (data/split_file.py)
+state/              what resuming needs; removed when the run is finished
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from verydeep.atomic_write import atomic_write
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.recipe import Recipe, read_recipe, to_toml
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The places in a run's folder."""
+    """The files in a run's folder."""
 
     path: Path
 
@@ -37,22 +36,22 @@ class RunFolder:
 
     @property
     def recipe(self) -> Path:
-        """The recipe as TOML."""
+        """The recipe of a training as TOML."""
         return self.path / "recipe.toml"
 
     @property
-    def settings(self) -> Path:
-        """What was asked of a tuning, as TOML."""
+    def tune(self) -> Path:
+        """The decisions of `verydeep tune` as TOML."""
         return self.path / "tune.toml"
 
     @property
     def split(self) -> Path:
-        """What each image of a tuning was for."""
+        """Which part each of your own images belongs to."""
         return self.path / SPLIT_FILE
 
     @property
     def metrics(self) -> Path:
-        """One JSON object a line and epoch."""
+        """One JSON object per line and epoch."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -62,67 +61,89 @@ class RunFolder:
 
     @property
     def state(self) -> Path:
-        """The training state; there while the run is unfinished."""
+        """The training state; present while the run is unfinished."""
         return self.path / "state" / "state.pt"
 
     @property
+    def plan(self) -> Path:
+        """What `verydeep tune` has planned for fine-tuning, as JSON; present while the run is unfinished."""
+        return self.path / "state" / "plan.json"
+
+    def state_of(self, strategy: str) -> Path:
+        """The training state of one strategy of `verydeep tune`."""
+        return self.path / "state" / f"{strategy}.pt"
+
+    def metrics_of(self, strategy: str) -> Path:
+        """The epochs of one strategy of `verydeep tune`."""
+        return self.path / f"metrics-{strategy}.jsonl"
+
+    @property
     def start(self) -> Path:
-        """What the run was started with: data, command, time."""
+        """What the run was started with: job, data, time; present while the run is unfinished."""
         return self.path / "state" / "start.json"
 
     @property
     def is_unfinished(self) -> bool:
         """Whether there is something to resume."""
-        return self.start.is_file() and self.recipe.is_file()
+        return self.start.is_file()
 
 
-def new_run(path: Path, recipe: Recipe, start: dict[str, Any]) -> RunFolder:
-    """An empty run at ``path``.
+def require_empty(path: Path) -> RunFolder:
+    """The run folder at ``path``, which nothing is in yet.
 
     Raises:
-        RecipeError: where a run lies there already.
+        RecipeError: where something is in it already.
     """
     folder = RunFolder(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        hint = "Go on with it by --resume, or give" if folder.is_unfinished else "Give"
+        hint = "Resume it with --resume, or give" if folder.is_unfinished else "Give"
         raise RecipeError(f"{path} is not empty. {hint} another --out")
-    _write(folder.recipe, to_toml(recipe))
-    _write(folder.start, json.dumps(start))
     return folder
 
 
-def new_tuning(path: Path) -> RunFolder:
-    """An empty place for a tuning at ``path``.
+def new_run(path: Path, config: str, start: dict[str, Any]) -> RunFolder:
+    """A new run at ``path``.
+
+    Args:
+        path: an empty folder, or none.
+        config: the recipe of a training, or the settings of a tuning, as TOML.
+        start: what else the run is started with; ``job`` is train or tune.
 
     Raises:
-        RecipeError: where something lies there already.
+        RecipeError: where something is in the folder already.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RecipeError(f"{path} is not empty. Give another --out")
-    return RunFolder(path)
+    folder = require_empty(path)
+    write_text(folder.recipe if start["job"] == "train" else folder.tune, config)
+    write_text(folder.start, json.dumps(start))
+    return folder
 
 
-def write_settings(folder: RunFolder, values: dict[str, Any]) -> None:
-    """What was asked of a tuning."""
-    _write(folder.settings, tomli_w.dumps(values))
-
-
-def reopen_run(path: Path) -> tuple[RunFolder, Recipe, dict[str, Any]]:
-    """The unfinished run at ``path``, its recipe, and what it was started with.
+def reopen_run(path: Path, job: str) -> tuple[RunFolder, dict[str, Any]]:
+    """The unfinished run at ``path``, and what it was started with.
 
     Raises:
-        CheckpointError: where there is none, or it is finished.
+        CheckpointError: where there is none, it is finished, or it is of another job.
     """
     folder = RunFolder(path)
     if not folder.is_unfinished:
         why = "is finished" if folder.model.exists() else "holds no run"
-        raise CheckpointError(f"{path} {why}: there is nothing to resume. Leave --resume out to start anew")
+        raise CheckpointError(
+            f"{path} {why}: there is nothing to resume. Leave out --resume to start a new run"
+        )
     start: dict[str, Any] = json.loads(folder.start.read_text(encoding="utf-8"))
-    return folder, read_recipe(str(folder.recipe)), start
+    if start["job"] != job:
+        raise CheckpointError(f"{path} was started by `verydeep {start['job']}`; resume it with that command")
+    return folder, start
+
+
+def run_name(recipe: str, data: str) -> str:
+    """A folder name such as ``fast-fashion-mnist`` for a recipe and a data set, both names or paths."""
+    parts = (Path(recipe).stem, Path(data).resolve().stem)
+    return "-".join(re.sub(r"[^.A-Za-z0-9_-]+", "-", part) for part in parts)
 
 
 def next_run_path(root: Path, name: str) -> Path:
-    """``root/name``, or ``root/name-2`` and so on where that is taken."""
+    """``root/name``, or ``root/name-2`` and so on where that exists."""
     taken = {path.name for path in root.iterdir()} if root.is_dir() else set()
     number = 1
     while (candidate := name if number == 1 else f"{name}-{number}") in taken:
@@ -130,28 +151,35 @@ def next_run_path(root: Path, name: str) -> Path:
     return root / candidate
 
 
-def latest_unfinished_run(root: Path) -> Path:
-    """The unfinished run in ``root`` that was saved last.
+def latest_unfinished_run(root: Path, job: str) -> Path:
+    """The unfinished run of that job in ``root`` that was saved last.
 
     Raises:
         CheckpointError: where there is none.
     """
-    runs = [path for path in (root.iterdir() if root.is_dir() else ()) if RunFolder(path).is_unfinished]
+    runs = [path for path in (root.iterdir() if root.is_dir() else ()) if _is_unfinished(path, job)]
     if not runs:
-        raise CheckpointError(f"there is no unfinished run in {root}. Name one by --out, or start anew")
+        raise CheckpointError(
+            f"there is no unfinished run of `verydeep {job}` in {root}. Name one by --out, or start a new one"
+        )
     return max(runs, key=lambda run: RunFolder(run).start.parent.stat().st_mtime)
 
 
-def write_metrics(folder: RunFolder, epochs: Iterable[EpochResult]) -> None:
+def _is_unfinished(path: Path, job: str) -> bool:
+    folder = RunFolder(path)
+    return folder.is_unfinished and json.loads(folder.start.read_text(encoding="utf-8"))["job"] == job
+
+
+def write_metrics(path: Path, epochs: Iterable[EpochResult]) -> None:
     """Every epoch so far as a line of JSON."""
-    _write(folder.metrics, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
+    write_text(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
 
 
-def read_metrics(folder: RunFolder, epochs: int) -> list[EpochResult]:
+def read_metrics(path: Path, epochs: int) -> list[EpochResult]:
     """The first ``epochs`` epochs of an earlier part of the run."""
-    if not folder.metrics.exists():
+    if not path.exists():
         return []
-    lines = folder.metrics.read_text(encoding="utf-8").splitlines()[:epochs]
+    lines = path.read_text(encoding="utf-8").splitlines()[:epochs]
     return [EpochResult(**json.loads(line)) for line in lines]
 
 
@@ -160,6 +188,7 @@ def finish(folder: RunFolder) -> None:
     shutil.rmtree(folder.state.parent, ignore_errors=True)
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``, whole or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

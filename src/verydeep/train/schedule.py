@@ -1,4 +1,4 @@
-"""How the learning rate runs: a factor of the peak rate, from how far training has come."""
+"""Learning rate schedules: a factor of the peak rate, as a function of the progress of training."""
 
 import math
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from annotated_types import Ge, Gt, Interval, Le
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
-    """The course of the learning rate; every factor is of the optimizer's ``lr``."""
+    """The learning rate schedule; every factor is of the optimizer's ``lr``."""
 
     name: Literal["constant", "linear", "one-cycle", "step", "plateau"] = "one-cycle"
-    """After the warm-up linear falls in a straight line and one-cycle along half a cosine; step divides at
-    fixed parts of training, plateau when validation stalls."""
+    """After the warmup, linear falls in a straight line and one-cycle along half a cosine; step divides at
+    fixed parts of training, plateau where validation accuracy stalls."""
     warmup: Annotated[float, Interval(ge=0, lt=1)] = 0.0
-    """Part of training in which the rate first rises, in a straight line."""
+    """Part of training in which the rate rises first, in a straight line."""
     start: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Factor at the first step of the warm-up."""
+    """Factor at the first step of the warmup."""
     end: Annotated[float, Ge(0), Le(1)] = 0.0
     """Factor at the end of linear and one-cycle."""
     milestones: tuple[float, ...] = (0.5, 0.75)
     """Parts of training after which step divides the rate."""
     factor: Annotated[float, Interval(gt=0, lt=1)] = 0.1
-    """What step and plateau multiply the rate by."""
+    """The factor of step and plateau."""
     patience: Annotated[int, Gt(0)] = 4
     """Epochs without a better validation accuracy after which plateau divides the rate."""
     drops: Annotated[int, Gt(0)] = 3
-    """How often plateau divides; the next stall ends training (VGG, section 3.1: three times)."""
+    """How often plateau divides the rate; the next stall ends training (VGG, section 3.1: three times)."""
 
 
 def rate_factor(config: ScheduleConfig, progress: float) -> float:
     """The factor of the peak rate when the part ``progress`` of all steps, in [0, 1), is done.
 
-    plateau has no course of its own: there the factor is 1 after the warm-up, and ``Plateau`` divides it.
+    For plateau the factor is 1 after the warmup, and ``Plateau`` divides it.
     """
     if progress < config.warmup:
         return config.start + (1 - config.start) * progress / config.warmup
@@ -51,7 +51,7 @@ def rate_factor(config: ScheduleConfig, progress: float) -> float:
 
 @dataclass(frozen=True)
 class Plateau:
-    """What plateau remembers between epochs."""
+    """The state of the plateau schedule between epochs."""
 
     best: float = -math.inf
     """The best validation accuracy so far."""
@@ -61,7 +61,7 @@ class Plateau:
     """How often the rate was divided."""
 
     def after(self, accuracy: float, config: ScheduleConfig) -> "Plateau":
-        """The memory after another epoch of this validation accuracy."""
+        """The state after another epoch with this validation accuracy."""
         if accuracy > self.best:
             return Plateau(accuracy, 0, self.drops)
         if self.stalled + 1 < config.patience:
@@ -69,9 +69,9 @@ class Plateau:
         return Plateau(self.best, 0, self.drops + 1)
 
     def factor(self, config: ScheduleConfig) -> float:
-        """What the divisions so far leave of the rate."""
+        """The product of the divisions so far."""
         return config.factor**self.drops
 
     def is_over(self, config: ScheduleConfig) -> bool:
-        """Whether training has stalled once more after the last division."""
+        """Whether validation has stalled again after the last division."""
         return self.drops > config.drops

@@ -1,8 +1,8 @@
-"""Forward and backward of a batch, whole or cut into slices that a CPU's cores work on side by side.
+"""Forward and backward pass of a batch, whole or in slices that run on the cores of a CPU at the same time.
 
-One batch on all cores makes their threads wait for each other at every operator, and small operators leave
-most of them idle; a slice goes through the whole network on cores of its own, and they meet once a step
-(docs/log.md has the times). Batch norm then takes its statistics of a slice: the "ghost batch norm" of
+With one batch on all cores, their threads wait for each other at every operator, and small operators leave
+most of them idle. A slice goes through the whole network on its own cores, and slices meet once per step
+(docs/log.md has the times). Batch norm then uses the statistics of a slice: the "ghost batch norm" of
 Hoffer et al. 2017, section 4.
 """
 
@@ -18,14 +18,12 @@ from jaxtyping import Float, Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from verydeep.models.classifier import Classifier
-
 Criterion = Callable[[Tensor, Tensor], Tensor]
-"""From logits and labels to their mean loss."""
+"""From logits and labels to the mean loss."""
 
 
 class Forward(NamedTuple):
-    """What a forward pass gave, cut off from its graph."""
+    """The result of a forward pass, detached from its graph."""
 
     loss: Float[Tensor, ""]
     """The mean over the batch, in nats."""
@@ -36,29 +34,29 @@ Backward = Callable[
     [Float[Tensor, "batch channels height width"], Int64[Tensor, " batch"]],
     Forward,
 ]
-"""Takes images and labels, and leaves the gradients of their mean loss in the parameters."""
+"""From images and labels to the loss; leaves the gradients in the parameters."""
 
 
 @contextmanager
 def backward_in_slices(
-    model: Classifier, slices: int, criterion: Criterion, fabric: Fabric
+    model: nn.Module, slices: int, criterion: Criterion, fabric: Fabric
 ) -> Iterator[Backward]:
-    """What gives ``model`` its gradients; each slice counts by its share of the images.
+    """The function that computes the gradients of ``model``; each slice counts by its share of the images.
 
-    On a CPU slices run at once, unless the network has dropout: its random numbers would then come in the
-    order of the threads, and no run could be repeated. Of batch norm's running statistics those of the
-    first slice are kept.
+    On a CPU slices run at the same time, unless the network has dropout: its random numbers would then depend
+    on the order of the threads, and no run could be repeated. Batch norm keeps the running statistics of the
+    first slice.
     """
     if slices == 1:
         yield _whole(model, criterion, fabric)
         return
     twins = [model, *(_twin(model) for _ in range(1, slices))]
-    if fabric.device.type != "cpu" or _draws(model):
+    if fabric.device.type != "cpu" or _has_dropout(model):
         yield _sliced(twins, criterion, fabric, _in_turn)
         return
     threads = torch.get_num_threads()
     each = max(1, threads // slices)
-    torch.set_num_threads(each)  # or the threads of this one, between steps, would wait on busy cores
+    torch.set_num_threads(each)  # otherwise this thread's pool would wait on busy cores between steps
     try:
         with ThreadPoolExecutor(slices - 1, initializer=torch.set_num_threads, initargs=(each,)) as pool:
             yield _sliced(twins, criterion, fabric, partial(_at_once, pool))
@@ -66,7 +64,7 @@ def backward_in_slices(
         torch.set_num_threads(threads)
 
 
-def _whole(model: Classifier, criterion: Criterion, fabric: Fabric) -> Backward:
+def _whole(model: nn.Module, criterion: Criterion, fabric: Fabric) -> Backward:
     module = fabric.setup_module(model)
 
     def backward(images: Tensor, labels: Tensor) -> Forward:
@@ -91,21 +89,21 @@ def _in_turn(jobs: Sequence[Job]) -> list[_Slice]:
 
 
 def _at_once(pool: ThreadPoolExecutor, jobs: Sequence[Job]) -> list[_Slice]:
-    # This thread takes the first: were it to sleep, two woken threads could share its core for a whole step.
+    # This thread takes the first: if it slept, two other threads could share one core for a whole step.
     others = [pool.submit(job) for job in jobs[1:]]
     return [jobs[0](), *(other.result() for other in others)]
 
 
 def _sliced(
-    twins: Sequence[Classifier],
+    twins: Sequence[nn.Module],
     criterion: Criterion,
     fabric: Fabric,
     do: Callable[[Sequence[Job]], list[_Slice]],
 ) -> Backward:
     parameters = [parameter for parameter in twins[0].parameters() if parameter.requires_grad]
 
-    def backward_of(twin: Classifier, images: Tensor, labels: Tensor, share: float) -> _Slice:
-        with fabric.autocast():  # holds for the thread that enters it
+    def backward_of(twin: nn.Module, images: Tensor, labels: Tensor, share: float) -> _Slice:
+        with fabric.autocast():  # applies to the thread that enters it
             logits = twin(images).float()
             loss = share * criterion(logits, labels)
         return _Slice(Forward(loss.detach(), logits.detach()), torch.autograd.grad(loss, parameters))
@@ -124,14 +122,14 @@ def _sliced(
 
 
 def _sum(tensors: Sequence[Tensor]) -> Tensor:
-    return sum(tensors[1:], start=tensors[0])  # in this order whichever was done first
+    return sum(tensors[1:], start=tensors[0])  # in this order, whichever finished first
 
 
-def _twin(model: Classifier) -> Classifier:
-    """A network of the same parameters, not equal ones, with buffers of its own."""
+def _twin(model: nn.Module) -> nn.Module:
+    """A network that shares the parameters (not copies of them), with its own buffers."""
     shared = {id(parameter): parameter for parameter in model.parameters()}
     return copy.deepcopy(model, memo=cast(dict[int, object], shared))
 
 
-def _draws(model: Classifier) -> bool:
+def _has_dropout(model: nn.Module) -> bool:
     return any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())

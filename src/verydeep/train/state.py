@@ -1,10 +1,10 @@
-"""Everything that training changes as it goes: what a resumed run needs to give the same bits."""
+"""Everything that training changes as it runs: what a resumed run needs to end with the same bits."""
 
 import pickle
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,21 +14,48 @@ from torch.optim.swa_utils import AveragedModel
 from verydeep.atomic_write import atomic_write
 from verydeep.errors import CheckpointError
 from verydeep.models.classifier import Classifier
+from verydeep.models.stages import TrainablePart, with_trained_part
+from verydeep.train.early_stopping import BestEpoch
 from verydeep.train.schedule import Plateau
 
 
 @dataclass
-class Tally:
+class EpochTally:
     """Sums over the epoch so far, kept on the device: reading them at every step would stall it."""
 
     loss: Tensor
     correct: Tensor
-    images: int = 0
+    """Correct predictions of each class."""
+    images: Tensor
+    """Images of each class."""
 
     @classmethod
-    def zero(cls, device: torch.device) -> "Tally":
-        """Nothing seen yet."""
-        return cls(torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device))
+    def zero(cls, classes: int, device: torch.device) -> "EpochTally":
+        """Nothing counted yet."""
+        correct, images = torch.zeros(2, classes, dtype=torch.int64, device=device)
+        return cls(torch.zeros((), device=device), correct, images)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count a batch of this mean loss."""
+        self.loss += loss.detach() * len(labels)
+        self.correct.index_add_(0, labels, (logits.argmax(1) == labels).long())
+        self.images.index_add_(0, labels, torch.ones_like(labels))
+
+    @property
+    def mean_loss(self) -> float:
+        """Per image, in nats."""
+        return float(self.loss) / max(int(self.images.sum()), 1)
+
+    @property
+    def top1(self) -> float:
+        """Accuracy."""
+        return int(self.correct.sum()) / max(int(self.images.sum()), 1)
+
+    @property
+    def recalls(self) -> Tensor:
+        """The recall of each class that had images."""
+        has_images = self.images > 0
+        return self.correct[has_images] / self.images[has_images]
 
 
 @dataclass
@@ -36,24 +63,47 @@ class TrainingState:
     """A run between two steps."""
 
     model: Classifier
+    """The whole network; its frozen stages are never changed."""
+    part: TrainablePart
+    """The part that is trained: it shares its modules with ``model``."""
     optimizers: Sequence[Optimizer]
-    tally: Tally
+    tally: EpochTally
+    epochs: int
+    """How many are planned; a deadline may lower it."""
     average: AveragedModel | None = None
-    """The moving average of the weights, which is what is evaluated and kept."""
+    """The moving average (EMA) of ``part``, which is what is evaluated and kept."""
     plateau: Plateau = field(default_factory=Plateau)
+    best: BestEpoch | None = None
+    """The best epoch on validation, where that is the one to keep or to stop by."""
     epoch: int = 0
     """Epochs finished."""
     step: int = 0
-    """Steps made in the epoch that is under way."""
+    """Steps made in the current epoch."""
     seconds: float = 0.0
     """Training so far."""
 
     @property
+    def evaluated_part(self) -> TrainablePart:
+        """What is evaluated: the moving average where there is one."""
+        if self.average is None:
+            return self.part
+        module = self.average.module
+        assert isinstance(module, TrainablePart)
+        return module
+
+    @property
     def trained(self) -> Classifier:
-        """The network to evaluate and keep: the average where there is one."""
+        """The network of the last step."""
         if self.average is None:
             return self.model
-        return cast(Classifier, self.average.module)
+        return with_trained_part(self.model, self.evaluated_part.state_dict(), len(self.part.stages))
+
+    @property
+    def best_network(self) -> Classifier:
+        """The network of the best epoch; that of the last step where none was chosen by validation."""
+        if self.best is None:
+            return self.trained
+        return with_trained_part(self.model, self.best.tensors, len(self.part.stages))
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -62,8 +112,10 @@ def save_state(state: TrainingState, path: Path) -> None:
         "model": state.model.state_dict(),
         "average": state.average.state_dict() if state.average else None,
         "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
-        "tally": {"loss": state.tally.loss, "correct": state.tally.correct, "images": state.tally.images},
+        "tally": asdict(state.tally),
         "plateau": asdict(state.plateau),
+        "best": None if state.best is None else vars(state.best),
+        "epochs": state.epochs,
         "epoch": state.epoch,
         "step": state.step,
         "seconds": state.seconds,
@@ -88,10 +140,11 @@ def load_state(state: TrainingState, path: Path) -> None:
         for optimizer, saved in zip(state.optimizers, packed["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         device = state.tally.loss.device
-        tally = packed["tally"]
-        state.tally = Tally(tally["loss"].to(device), tally["correct"].to(device), tally["images"])
+        state.tally = EpochTally(**{name: value.to(device) for name, value in packed["tally"].items()})
         state.plateau = Plateau(**packed["plateau"])
-        state.epoch, state.step, state.seconds = packed["epoch"], packed["step"], packed["seconds"]
+        state.best = None if packed["best"] is None else BestEpoch(**packed["best"])
+        state.epochs, state.epoch, state.step = packed["epochs"], packed["epoch"], packed["step"]
+        state.seconds = packed["seconds"]
         torch.set_rng_state(packed["random"])
         if packed["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(packed["random_cuda"])

@@ -1,187 +1,190 @@
-"""A training from recipe to run folder: the loop, what is saved as it goes, the one look at the test set."""
+"""`verydeep train`: a training from recipe to run folder, and its one measurement on the test images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-from lightning_fabric import Fabric
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.data.images import Dataset
-from verydeep.errors import CheckpointError, Interrupted
+from verydeep.data.split_file import indices_of, require_same_split, write_split
+from verydeep.download.download import Progress
+from verydeep.errors import CheckpointError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.classifier import Classifier
-from verydeep.models.initialization import grow
-from verydeep.train.device import Device, choose_device, choose_precision, describe
+from verydeep.train.device import Device, choose_device, choose_precision, describe, fabric_on
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.loop import Course, fit
 from verydeep.train.malloc import keep_freed_memory
-from verydeep.train.recipe import Recipe, to_toml
-from verydeep.train.run_folder import RunFolder, finish, new_run, read_metrics, reopen_run, write_metrics
-from verydeep.train.setup import course, fitted_architecture, initial_state, sized
-from verydeep.train.state import TrainingState, load_state, save_state
-from verydeep.weights import checkpoint_file as checkpoint
+from verydeep.train.recipe import Recipe, read_recipe, to_toml
+from verydeep.train.run import Job, Trained, TrainingWatcher, run_training
+from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty
+from verydeep.train.setup import Prepared, prepare, trained_stages
+from verydeep.weights.checkpoint_file import save
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunResult:
+class TrainResult:
     """A finished training."""
 
     run: Path
     recipe: Recipe
+    dataset: Dataset
+    """The images that it was trained and tested on."""
     architecture: Architecture
     epochs: tuple[EpochResult, ...]
     validation: Evaluation | None
-    """On the images held back; None where the recipe trains on all."""
+    """On the validation images; None where the recipe trains on all images."""
     test: Evaluation
-    """The only reading of the test set."""
+    """The only reading of the test images."""
     mistakes: tuple[Mistake, ...]
-    """On the test images, the surest first."""
+    """The most confident mistakes on the test images."""
+    test_names: tuple[str, ...]
+    """The name of each test image."""
+    notes: tuple[str, ...]
+    """What a person should know of the data: images that were left out, their size."""
     machine: dict[str, str]
     started: datetime
+    best_epoch: int | None
+    """The epoch that was kept, where it was chosen on validation images; 0 is the network as it started."""
     seconds: float
-    """Training: data, augmentation and steps, without start-up and evaluation."""
+    """Training: data, augmentation and steps, without startup and evaluation."""
 
 
-class Watcher:
-    """What a caller may follow a training by; every method may be left as it is."""
-
-    def begins(self, architecture: Architecture, course: Course, state: TrainingState, run: Path) -> None:
-        """Training is about to begin, or to go on."""
-
-    def stepped(self, state: TrainingState) -> None:
-        """A step was made."""
-
-    def finished_epoch(self, result: EpochResult) -> None:
-        """An epoch was finished and saved."""
-
-    def wants_to_stop(self) -> bool:
-        """Whether to save and stop now; asked after every step."""
-        return False
-
-
-def start(
+def train_network(
     recipe: Recipe,
-    dataset: Dataset,
+    data: Dataset | str,
     out: Path | str,
     *,
     device: Device = "auto",
-    watcher: Watcher | None = None,
-) -> RunResult:
-    """Train by ``recipe`` on ``dataset`` into the new run folder ``out``.
+    watcher: TrainingWatcher | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train by ``recipe`` on ``data`` into the new run folder ``out``.
+
+    Args:
+        recipe: the training configuration, such as ``read_recipe("fast")``.
+        data: a data set in memory, the name of a built-in one, or your own images: a folder with a folder for
+            each
+            class, a list, shards, a Hugging Face data set (``data/open_images.py``).
+        out: the run folder.
+        device: where to train; auto uses a GPU where there is one.
+        watcher: what follows the training.
+        progress: called while a built-in data set is downloaded.
 
     Raises:
-        RecipeError: where ``out`` is taken, or the machine has no such device.
+        RecipeError: where ``out`` is not empty, or the machine has no such device.
+        DataError: where the images cannot be used.
+        CheckpointError: where the weights cannot be used.
         ShapeError: where the network cannot take images of this size.
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
     """
-    fitted_architecture(recipe, dataset)
-    choose_device(device)  # what cannot be is refused before there is a folder
-    new_run(Path(out), recipe, {"data": dataset.name, "started": datetime.now(UTC).isoformat()})
-    return resume(dataset, out, device=device, watcher=watcher)
+    require_empty(Path(out))
+    choose_device(device)
+    prepared = prepare(recipe, data, progress)
+    trained_stages(recipe, prepared.network.model.architecture)  # all errors come before there is a folder
+    start = {
+        "job": "train",
+        "data": data if isinstance(data, str) else data.name,
+        "started": datetime.now(UTC).isoformat(),
+    }
+    folder = new_run(Path(out), to_toml(recipe), start)
+    if prepared.samples is not None:
+        write_split(prepared.samples, folder.split)
+    return _run(folder, recipe, prepared, start, device, watcher or TrainingWatcher())
 
 
-def resume(
-    dataset: Dataset, out: Path | str, *, device: Device = "auto", watcher: Watcher | None = None
-) -> RunResult:
-    """Go on with the unfinished run in ``out``: on a CPU to the same bits as if it had never stopped.
+def resume_training(
+    data: Dataset | str,
+    out: Path | str,
+    *,
+    device: Device = "auto",
+    watcher: TrainingWatcher | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Resume the unfinished run in ``out``: on a CPU to the same bits as if it had never stopped.
 
     Raises:
-        CheckpointError: where ``out`` holds no unfinished run of this data.
+        CheckpointError: where ``out`` holds no unfinished training on this data.
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
     """
-    folder, recipe, begun = reopen_run(Path(out))
-    if begun["data"] != dataset.name:
-        raise CheckpointError(f"{out} was begun on {begun['data']}; it cannot go on with {dataset.name}")
+    folder, start = reopen_run(Path(out), "train")
+    name = data if isinstance(data, str) else data.name
+    if start["data"] != name:
+        raise CheckpointError(f"{out} was started on {start['data']}; it cannot be resumed on {name}")
+    recipe = read_recipe(str(folder.recipe))
+    prepared = prepare(recipe, data, progress)
+    if prepared.samples is not None:
+        require_same_split(prepared.samples, folder.split)
+    return _run(folder, recipe, prepared, start, device, watcher or TrainingWatcher())
+
+
+def _run(
+    folder: RunFolder,
+    recipe: Recipe,
+    prepared: Prepared,
+    start: dict[str, str],
+    device: Device,
+    watcher: TrainingWatcher,
+) -> TrainResult:
     keep_freed_memory()
-    chosen = choose_device(device)
-    precision = choose_precision(recipe.precision, chosen)
-    plan = course(recipe, dataset, chosen)
-    state = initial_state(recipe, fitted_architecture(recipe, dataset), chosen, precision)
-    if folder.state.exists():
-        load_state(state, folder.state)
-    elif recipe.grow_from is not None:
-        grow(state.model, checkpoint.load(recipe.grow_from).model)
-    fabric = Fabric(accelerator=chosen.type, devices=1, precision=precision)
-    run = _Run(recipe, dataset, plan, folder)
-    epochs = _train(run, state, fabric, watcher or Watcher())
-    kept = checkpoint.load(folder.model).model.to(chosen) if recipe.keep == "best" else state.trained
-    logits = predict_logits(kept, sized(dataset.test, recipe).pixels, plan.preprocess)
+    chosen, dataset = choose_device(device), prepared.dataset
+    job = Job(
+        name="training",
+        recipe=recipe,
+        network=prepared.network,
+        train=dataset.train,
+        val=dataset.val,
+        state=folder.state,
+        metrics=folder.metrics,
+    )
+    trained = run_training(job, fabric_on(chosen, recipe.precision), watcher)
+    logits = predict_logits(trained.network.model, dataset.test.pixels, trained.network.preprocess)
     test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
-    _save_model(run, kept, {"epochs": state.epoch, "test_top1": test.top1})
-    result = RunResult(
+    save(_with_origin(trained, recipe, start["data"], test), folder.model)
+    result = TrainResult(
         run=folder.path,
         recipe=recipe,
-        architecture=kept.architecture,
-        epochs=tuple(epochs),
-        validation=_validation(kept, plan),
+        dataset=dataset,
+        architecture=trained.network.model.architecture,
+        epochs=trained.epochs,
+        validation=_validation(trained.network, dataset),
         test=test,
         mistakes=most_confident_mistakes(logits, dataset.test.labels, dataset.classes),
-        machine=describe(chosen, precision),
-        started=datetime.fromisoformat(begun["started"]),
-        seconds=state.seconds,
+        test_names=_test_names(prepared),
+        notes=prepared.notes,
+        machine=describe(chosen, choose_precision(recipe.precision, chosen)),
+        started=datetime.fromisoformat(start["started"]),
+        best_epoch=trained.best_epoch,
+        seconds=trained.seconds,
     )
     finish(folder)
     return result
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What stays the same from the first step to the last."""
-
-    recipe: Recipe
-    dataset: Dataset
-    course: Course
-    folder: RunFolder
-
-
-def _train(run: _Run, state: TrainingState, fabric: Fabric, watcher: Watcher) -> list[EpochResult]:
-    """Run the loop and save after every epoch; the results of all epochs, those of an earlier part too."""
-    epochs = read_metrics(run.folder, state.epoch)
-
-    def after_step(state: TrainingState) -> None:
-        watcher.stepped(state)
-        if watcher.wants_to_stop():
-            save_state(state, run.folder.state)
-            raise Interrupted(f"stopped and saved in epoch {state.epoch + 1} of {run.course.epochs}")
-
-    watcher.begins(state.model.architecture, run.course, state, run.folder.path)
-    for result in fit(state, run.course, fabric, after_step):
-        if run.recipe.keep == "best" and _is_best(result, epochs):
-            _save_model(run, state.trained, {"epochs": state.epoch, "val_top1": result.val_top1})
-        epochs.append(result)
-        write_metrics(run.folder, epochs)
-        save_state(state, run.folder.state)
-        watcher.finished_epoch(result)
-    return epochs
-
-
-def _is_best(result: EpochResult, earlier: list[EpochResult]) -> bool:
-    return all((result.val_top1 or 0.0) > (epoch.val_top1 or 0.0) for epoch in earlier)
-
-
-def _save_model(run: _Run, model: Classifier, measured: dict[str, Any]) -> None:
+def _with_origin(trained: Trained, recipe: Recipe, data: str, test: Evaluation) -> Checkpoint:
     origin = {
         "verydeep": version("verydeep"),
-        "data": run.dataset.name,
-        "recipe": to_toml(run.recipe),
-        "seed": run.recipe.seed,
-        **measured,
+        "data": data,
+        "recipe": to_toml(recipe),
+        "seed": recipe.seed,
+        "epochs": len(trained.epochs) if trained.best_epoch is None else trained.best_epoch,
+        "test_top1": test.top1,
     }
-    whole = Checkpoint(model, run.course.preprocess, run.dataset.classes, origin)
-    checkpoint.save(whole, run.folder.model)
+    return replace(trained.network, origin=origin)
 
 
-def _validation(model: Classifier, plan: Course) -> Evaluation | None:
-    if plan.val is None:
+def _test_names(prepared: Prepared) -> tuple[str, ...]:
+    if prepared.samples is None:
+        return tuple(f"Test image {index}" for index in range(len(prepared.dataset.test)))
+    return tuple(prepared.samples.names[i] for i in indices_of(prepared.samples, "test").tolist())
+
+
+def _validation(network: Checkpoint, dataset: Dataset) -> Evaluation | None:
+    if dataset.val is None:
         return None
-    return evaluate_logits(
-        predict_logits(model, plan.val.pixels, plan.preprocess), plan.val.labels, plan.val.classes
-    )
+    logits = predict_logits(network.model, dataset.val.pixels, network.preprocess)
+    return evaluate_logits(logits, dataset.val.labels, dataset.classes)

@@ -1,4 +1,4 @@
-"""What `verydeep data check` finds in the images of a tuning, whose parts are known."""
+"""The data check within `verydeep tune`: duplicates across the split, mislabeled images, and other issues."""
 
 from dataclasses import replace
 
@@ -8,31 +8,36 @@ from verydeep.check.findings import findings
 from verydeep.data.samples import Samples
 from verydeep.tune.prepare import Task
 
-MOST = 20_000
-"""Images that are checked on the way, some 2 ms each; more are left to `verydeep data check`."""
-SAID_ELSEWHERE = {"unreadable", "class imbalance", "ungrouped"}
+MOST_IMAGES = 20_000
+"""With more, at about 2 ms each, the check is left to `verydeep data check`."""
+SHOWN_ELSEWHERE = {"unreadable", "class imbalance", "ungrouped"}
 
 
-def diagnosis(task: Task, samples: Samples) -> tuple[Finding, ...] | None:
-    """What was found in ``samples``, the worst first; None where they are too many to be checked here.
+def data_quality(task: Task, samples: Samples) -> tuple[Finding, ...] | None:
+    """The data quality issues of ``samples``, the worst first; None where there are too many images to check.
 
     Args:
-        task: what was asked, and who watches.
-        samples: those that can be read.
+        task: what was asked, and the watcher.
+        samples: those that can be read, with their split.
     """
-    if len(samples) > MOST:
+    if len(samples) > MOST_IMAGES:
         return None
-    found = findings(check(samples, progress=task.watcher.checked))
-    was_cut = None in task.given_parts
+
+    def checked(done: int, total: int) -> None:
+        task.watcher.checked(done, total)
+        task.watcher.stop_if_wanted("stopped while the images were checked; the classifier is saved")
+
+    found = findings(check(samples, progress=checked))
+    was_split_here = None in task.given_parts
     return tuple(
-        _mended_by_grouping(each, task.settings.group_by) if was_cut else each
+        _fixed_by_grouping(each, task.config.group_by) if was_split_here else each
         for each in found
-        if each.kind not in SAID_ELSEWHERE
+        if each.kind not in SHOWN_ELSEWHERE
     )
 
 
-def _mended_by_grouping(finding: Finding, group_by: str | None) -> Finding:
-    """Where the split was cut here, another ``--group-by`` is all that it takes."""
+def _fixed_by_grouping(finding: Finding, group_by: str | None) -> Finding:
+    """Where verydeep made the split, another ``--group-by`` is all that it takes."""
     if finding.kind != "duplicates across splits":
         return finding
     by = f"duplicates:{group_by}" if group_by else "duplicates"

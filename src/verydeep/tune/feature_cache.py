@@ -1,13 +1,13 @@
-"""What a frozen network says of images, kept on disk: computed once for each content of a file.
+"""The feature cache: features of a frozen network on disk, computed once for the content of each image file.
 
-A folder belongs to one network as it sees its images: its weights up to the last layer, its preprocessing.
-Where any of these changes, another folder is used. In it lie chunks, a safetensors file each with
+A cache folder belongs to one network with its preprocessing: its weights up to the last layer decide its
+name, so that other weights use another folder. It holds chunks, safetensors files with
 
 keys       (images, 16) uint8: a hash of all that is in the image's file
 features   (images, values) fp32
 
-so that a file that is renamed is known, one that was rewritten is not, and what was computed before an
-interruption is there after it. A chunk that cannot be read is computed again.
+so that a renamed file is found, a rewritten one is computed again, and what was computed before an
+interruption is kept. A chunk that cannot be read is deleted, and its features are computed again.
 """
 
 import hashlib
@@ -39,20 +39,20 @@ from verydeep.models.classifier import Classifier
 
 KEY_BYTES = 16
 BATCH_PIXELS = 300_000
-"""Of a batch, about: 32 images of 96 px. Larger ones leave a processor's caches."""
+"""Of a batch: about 32 images of 96 px. Larger batches do not fit the caches of a processor."""
 SECONDS_BETWEEN_SAVES = 20.0
-"""What an interruption costs, at most."""
+"""The most that an interruption costs."""
 
 Extract = Callable[[Classifier, Tensor], Tensor]
-"""From a network and normalized images to features, a row an image."""
-Watch = Callable[[int, int], None]
-"""Called with the images that were computed, and those to compute in all."""
+"""From a network and normalized images to features, one row per image."""
+Progress = Callable[[int, int], None]
+"""Called with the images computed so far, and the images to compute in all."""
 
 
 def head_inputs(
     model: Classifier, images: Float[Tensor, "batch channels height width"]
 ) -> Float[Tensor, "batch values"]:
-    """What the last layer is given: the pooled maps, or fc7 where there are hidden layers."""
+    """The inputs of the last layer: the pooled maps, or fc7 where there are hidden layers."""
     values: Tensor = model.pool(model.features(images)).flatten(1)
     for module in list(model.head_modules())[:-1]:
         values = module(values)
@@ -61,28 +61,28 @@ def head_inputs(
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """What a network says of the images that can be read."""
+    """The features of the images that can be read."""
 
     values: Float32[Tensor, "read values"]
     indices: Int64[Tensor, " read"]
-    """The place of each in what was asked for, ascending."""
+    """The index of each among the images that were asked for, ascending."""
     broken: tuple[tuple[int, UnreadableImage], ...]
-    """The others, with their places."""
+    """The others, with their indices."""
     computed: int
     """How many images went through the network."""
-    remembered: int
-    """How many did not have to."""
+    cached: int
+    """How many were in the cache."""
     seconds: float
 
 
 class FeatureCache:
-    """The features of one network, computed where they are not on disk yet.
+    """The features of one network, computed where they are not in the cache yet.
 
     Args:
-        model: on the device that computes; it is put into eval.
-        preprocess: what is done to its images.
+        model: on the device that computes; it is put into evaluation mode.
+        preprocess: of its images.
         root: where features are kept; a folder of the user's cache by default.
-        extract: what is taken from the network; it is known by its name.
+        extract: which features; its name is part of the folder's name.
     """
 
     def __init__(
@@ -97,10 +97,12 @@ class FeatureCache:
         name = _network_key(model, preprocess, extract)
         self.folder = (root or cache_root() / "features") / name
 
-    def __call__(self, sources: Sequence[ImageSource], watch: Watch = lambda done, total: None) -> Features:
+    def __call__(
+        self, sources: Sequence[ImageSource], progress: Progress = lambda done, total: None
+    ) -> Features:
         """The features of every image of ``sources`` that can be read.
 
-        What is computed is saved as it goes, also where this ends by an interruption.
+        Features are saved as they are computed, also where an interruption ends this.
 
         Raises:
             DataError: where none can be read.
@@ -108,46 +110,49 @@ class FeatureCache:
         began = time.perf_counter()
         keys = _content_keys(sources)
         rows = self._read(set(keys))
-        remembered = sum(key in rows for key in keys)
+        cached = sum(key in rows for key in keys)
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
         broken: dict[bytes, UnreadableImage] = {}
-        with closing(self._compute(missing, watch)) as batches:
+        with closing(self._compute(missing, progress)) as batches:
             for new, refused in batches:
                 rows |= new
                 broken |= refused
-        read = [place for place, key in enumerate(keys) if key in rows]
+        read = [index for index, key in enumerate(keys) if key in rows]
         if not read:
             reason = next(iter(broken.values())).reason
             raise DataError(f"none of {len(sources)} images can be read: {reason}")
         return Features(
-            values=torch.stack([rows[keys[place]] for place in read]),
+            values=torch.stack([rows[keys[index]] for index in read]),
             indices=torch.tensor(read),
             broken=tuple(
-                (place, _named(broken[key], sources[place]))
-                for place, key in enumerate(keys)
+                (index, _named(broken[key], sources[index]))
+                for index, key in enumerate(keys)
                 if key in broken
             ),
             computed=len(missing) - len(broken),
-            remembered=remembered,
+            cached=cached,
             seconds=time.perf_counter() - began,
         )
 
     def _compute(
-        self, missing: dict[bytes, ImageSource], watch: Watch
+        self, missing: dict[bytes, ImageSource], progress: Progress
     ) -> Generator[tuple[dict[bytes, Tensor], dict[bytes, UnreadableImage]], None, None]:
-        """The rows of ``missing``, and what of it is broken, a batch at a time."""
+        """The rows of ``missing``, and the images of it that are broken, batch by batch."""
         keys, pending = list(missing), dict[bytes, Tensor]()
         batch_size = max(1, BATCH_PIXELS // self.preprocess.size**2)
         saved, done = time.perf_counter(), 0
         try:
             for batch in stream(list(missing.values()), self.preprocess, batch_size):
-                asked = keys[done : done + batch_size]
-                done += len(asked)
-                read = [keys[place] for place in batch.indices.tolist()]
+                wanted_keys = keys[done : done + batch_size]
+                done += len(wanted_keys)
+                read = [keys[index] for index in batch.indices.tolist()]
                 new = dict(zip(read, self._extracted(batch.pixels), strict=True)) if read else {}
                 pending |= new
-                yield new, dict(zip((key for key in asked if key not in new), batch.broken, strict=True))
-                watch(done, len(keys))
+                yield (
+                    new,
+                    dict(zip((key for key in wanted_keys if key not in new), batch.broken, strict=True)),
+                )
+                progress(done, len(keys))
                 if time.perf_counter() - saved > SECONDS_BETWEEN_SAVES:
                     self._save(pending)
                     pending, saved = {}, time.perf_counter()
@@ -171,7 +176,7 @@ class FeatureCache:
             save_file({"keys": keys, "features": torch.stack(list(rows.values()))}, temporary)
 
     def _read(self, wanted: set[bytes]) -> dict[bytes, Tensor]:
-        """The rows of ``wanted`` that are on disk."""
+        """The rows of ``wanted`` that are in the cache."""
         found: dict[bytes, Tensor] = {}
         for chunk in sorted(self.folder.glob("*.safetensors")):
             try:
@@ -186,26 +191,26 @@ class FeatureCache:
 
 
 def _named(broken: UnreadableImage, source: ImageSource) -> UnreadableImage:
-    """The same of ``source``, which holds the same."""
+    """The same error for ``source``, a file with the same content."""
     return replace(broken, source=source, reason=broken.reason.replace(str(broken.source), str(source)))
 
 
 def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:
-    """A name that another network, other weights or another preprocessing do not have."""
+    """A name that no other network, weights or preprocessing have."""
     architecture = model.architecture
     described = [architecture.string, architecture.norm, preprocess.to_dict(), extract.__name__]
-    hasher = hashlib.blake2b(json.dumps(described).encode(), digest_size=KEY_BYTES)
+    digest = hashlib.blake2b(json.dumps(described).encode(), digest_size=KEY_BYTES)
     last = {id(parameter) for parameter in list(model.head_modules())[-1].parameters()}
     for name, tensor in model.state_dict(keep_vars=True).items():
         if id(tensor) not in last:
-            hasher.update(name.encode())
-            hasher.update(tensor.detach().cpu().contiguous().numpy())
-    word = re.sub(r"[^\w-]", "", architecture.name.split()[0])  # for people who look into the folder
-    return f"{word}-{preprocess.size}-{hasher.hexdigest()}"
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy())
+    readable = re.sub(r"[^\w-]", "", architecture.name.split()[0])  # for people who open the folder
+    return f"{readable}-{preprocess.size}-{digest.hexdigest()}"
 
 
 def _content_keys(sources: Sequence[ImageSource]) -> list[bytes]:
-    """A hash of what each source holds; one of its own for what cannot be read, which decoding will name."""
+    """A hash of the content of each source; a unique one for what cannot be read, which decoding reports."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(_content_key, sources))
 

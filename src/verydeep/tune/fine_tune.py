@@ -1,104 +1,92 @@
-"""Ways that train the network itself, from the learned head or from nothing, each on the same images."""
+"""The strategies that train the network itself: fine-tuning from the linear probe, and training from scratch.
 
+Fine-tuning starts with a head that already fits, so that no large gradients reach features that are good
+(LP-FT, Kumar et al. 2022, arXiv 2202.10054). Both are the training loop of `verydeep train`.
+"""
+
+import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
+from math import inf
 
-from jaxtyping import Int64
-from lightning_fabric import Fabric
-from torch import Tensor
+import torch
 
 from verydeep.data.images import Images
-from verydeep.data.samples import Samples
-from verydeep.data.split import grouped_split
-from verydeep.data.split_file import indices_of
+from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.device import choose_precision
-from verydeep.train.epoch_result import TunedEpoch
-from verydeep.train.speed import Plan
-from verydeep.train.transfer import fine_tune
-from verydeep.train.tuning import FineTuneConfig, TuningState, fresh, scratch_config
+from verydeep.models.stages import copy_above
+from verydeep.train.device import fabric_on
+from verydeep.train.recipe import Recipe
+from verydeep.train.run import Job, Trained, run_training
+from verydeep.train.run_folder import RunFolder, read_metrics, write_text
+from verydeep.train.setup import require_nothing_frozen, trained_stages, with_options
+from verydeep.tune.budget import Plan
+from verydeep.tune.config import Strategy
 from verydeep.tune.prepare import Task
-from verydeep.tune.result import Way
-
-VALIDATION = 0.2
-"""The share of training images that ways are compared on, where no val folder was given."""
 
 
-def hold_out(samples: Samples, seed: int) -> tuple[Int64[Tensor, " learn"], Int64[Tensor, " val"]]:
-    """Places to learn from, and places to compare by: the owner's val images, or a part of train.
+def fine_tune(
+    task: Task, start: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
+) -> Trained:
+    """``start``, whose last layer is the linear probe, trained by ``recipe``; its own tensors do not change.
 
-    Raises:
-        DataError: where no image can be held out.
+    Args:
+        task: for the device and the watcher.
+        start: the network as training starts.
+        recipe: with the stages to freeze and the epochs decided.
+        train: the images to train on.
+        val: the images to choose the epoch by.
+        folder: where the training state is saved.
+        limit: seconds after which the epochs are cut down.
     """
-    train, val = indices_of(samples, "train"), indices_of(samples, "val")
-    if len(val):
-        return train, val
-    images = samples.select(train)
-    learn, val = grouped_split(images.labels, images.groups, VALIDATION, seed)
-    return train[learn], train[val]
+    model = copy_above(start.model, trained_stages(recipe, start.model.architecture))
+    return _train(task, "fine-tune", replace(start, model=model), recipe, train, val, folder, limit)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deeper:
-    """A network that was trained, and what it says of the images held out."""
-
-    way: Way
-    network: Checkpoint
-    epochs: tuple[TunedEpoch, ...]
-    best_epoch: int
-    """0 where none was better than what training began with."""
-    seconds: float
-
-
-def fabric_for(task: Task) -> Fabric:
-    """The device and the precision that suits it."""
-    precision = choose_precision("auto", task.device)
-    return Fabric(accelerator=task.device.type, devices=1, precision=precision)
+def train_from_scratch(
+    task: Task, like: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
+) -> Trained:
+    """A network such as ``like`` with random weights, trained by ``recipe``; for the others see
+    ``fine_tune``.
+    """
+    require_nothing_frozen(recipe)
+    torch.manual_seed(recipe.seed)
+    model = build(with_options(like.model.architecture, recipe), recipe.init)
+    network = replace(like, model=model.to(task.device), origin={"seed": recipe.seed})
+    return _train(task, "scratch", network, recipe, train, val, folder, limit)
 
 
-def fine_tune_config(task: Task) -> FineTuneConfig:
-    """How a trained network is trained on, as far as the task says."""
-    return FineTuneConfig(balance=task.settings.balance, seed=task.settings.seed)
-
-
-def train_on(task: Task, begun: Checkpoint, learn: Images, val: Images, plan: Plan, seconds: float) -> Deeper:
-    """The network of ``begun``, whose head fits already, trained on by ``plan`` for ``seconds`` at most."""
-    config = replace(fine_tune_config(task), stages=plan.stages, epochs=plan.epochs)
-    return _trained(task, "full", begun, config, learn, val, seconds)
-
-
-def train_anew(task: Task, like: Checkpoint, learn: Images, val: Images, seconds: float) -> Deeper:
-    """A network such as ``like`` with new weights, trained for at most ``seconds``."""
-    network = fresh(like, task.settings.seed)
-    network = replace(network, model=network.model.to(task.device))
-    config = scratch_config(
-        network.model.architecture, balance=task.settings.balance, seed=task.settings.seed
-    )
-    return _trained(task, "from-scratch", network, config, learn, val, seconds)
-
-
-def _trained(
+def _train(
     task: Task,
-    way: Way,
+    strategy: Strategy,
     network: Checkpoint,
-    config: FineTuneConfig,
-    learn: Images,
+    recipe: Recipe,
+    train: Images,
     val: Images,
-    seconds: float,
-) -> Deeper:
-    began = time.perf_counter()
-    state = TuningState(network, config)
-    epochs = []
-    task.watcher.begins(way, len(learn), len(val), seconds)
-    for epoch in fine_tune(
-        state, learn, val, fabric_for(task), deadline_s=seconds, after_step=task.watcher.stepped
-    ):
-        epochs.append(epoch)
-        task.watcher.finished_epoch(epoch)
-    return Deeper(
-        way=way,
-        network=state.kept(),
-        epochs=tuple(epochs),
-        best_epoch=state.best.epoch if state.best else 0,
-        seconds=time.perf_counter() - began,
+    folder: RunFolder,
+    limit: float,
+) -> Trained:
+    job = Job(
+        name=strategy,
+        recipe=recipe,
+        network=network,
+        train=train,
+        val=val,
+        state=folder.state_of(strategy),
+        metrics=folder.metrics_of(strategy),
     )
+    if read_metrics(job.metrics, 1):
+        limit = inf  # resumed after an epoch, which has settled their number: the clock must not change it
+    torch.manual_seed(recipe.seed)  # of dropout
+    deadline = time.perf_counter() + limit
+    return run_training(job, fabric_on(task.device, recipe.precision), task.watcher, deadline=deadline)
+
+
+def save_plan(plan: Plan, folder: RunFolder) -> None:
+    """Keep ``plan``: a resumed run must not make another one, as time has passed."""
+    write_text(folder.plan, json.dumps(asdict(plan)))
+
+
+def saved_plan(folder: RunFolder) -> Plan | None:
+    """The plan of an unfinished run; None where none was made yet."""
+    return Plan(**json.loads(folder.plan.read_text(encoding="utf-8"))) if folder.plan.exists() else None

@@ -1,85 +1,84 @@
-"""Where a tuned network looks: heat maps of its surest mistakes, and of what it names rightly."""
+"""Heat maps of a tuned classifier by Grad-CAM: of its most confident mistakes, and of correct predictions."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from verydeep.check.grouping import read_grouped
 from verydeep.data.decode import decode
-from verydeep.data.samples import ImageSource, Part, Samples
-from verydeep.data.split_file import indices_of, read_split
+from verydeep.data.samples import ImageSource, Samples
+from verydeep.data.split_file import indices_of, with_saved_split
 from verydeep.errors import DataError
 from verydeep.explain.heat_maps import HeatMap, heat_maps
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.result import TuneResult
 
-MISTAKES, RIGHT = 6, 6
-"""How many images of each are looked into, at most."""
+MISTAKES, CORRECT = 6, 6
+"""Heat maps of each, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """A test image, and what in it spoke for the class that the network named."""
+class TestHeatMap:
+    """A test image, and the heat map of the class that was predicted."""
 
     name: str
     label: str
-    """What it truly is."""
+    """The true class."""
     heat: HeatMap
 
     @property
-    def is_right(self) -> bool:
-        """Whether the network named that."""
+    def is_correct(self) -> bool:
+        """Whether the prediction is."""
         return self.heat.predicted == self.label
 
 
-def looks(result: TuneResult, network: Checkpoint) -> tuple[Look, ...]:
-    """Heat maps of test images by Grad-CAM: the surest mistakes, then right answers from class after class.
+def test_heat_maps(result: TuneResult, network: Checkpoint) -> tuple[TestHeatMap, ...]:
+    """Heat maps of test images: the most confident mistakes, then correct predictions of one class after
+    another.
 
     Images that can no longer be read are left out.
 
     Args:
-        result: of a finished tuning, whose run folder still holds its split.
-        network: what was kept, in that folder.
+        result: of a finished run, whose folder still holds its split.
+        network: the one that was kept.
 
     Raises:
         DataError: where the images of ``result``, or its split, are no longer there.
     """
     wrong = ((each.name, each.label, each.source) for each in result.mistakes[:MISTAKES])
-    found = list(_looks(network, wrong))
-    missed = {each.name for each in result.mistakes}
-    for name, label, source in _by_turns(_test_images(result)):
-        if sum(look.is_right for look in found) == RIGHT:
+    found = list(_heat_maps(network, wrong))
+    mistaken = {each.name for each in result.mistakes}
+    for name, label, source in _class_by_class(_test_images(result)):
+        if sum(each.is_correct for each in found) == CORRECT:
             break
-        if name not in missed:
-            found += [look for look in _looks(network, [(name, label, source)]) if look.is_right]
+        if name not in mistaken:
+            found += [each for each in _heat_maps(network, [(name, label, source)]) if each.is_correct]
     return tuple(found)
 
 
-def _looks(network: Checkpoint, images: Iterable[tuple[str, str, ImageSource]]) -> Iterator[Look]:
+def _heat_maps(network: Checkpoint, images: Iterable[tuple[str, str, ImageSource]]) -> Iterator[TestHeatMap]:
     for name, label, source in images:
         try:
             pixels = decode(source, network.preprocess)
         except DataError:
             continue
         (heat,) = heat_maps(network, pixels[None])
-        yield Look(name=name, label=label, heat=heat)
+        yield TestHeatMap(name=name, label=label, heat=heat)
 
 
 def _test_images(result: TuneResult) -> Samples:
-    samples = read_grouped(result.settings.data, result.settings.group_by)
-    kept = read_split(RunFolder(result.run).split)
-    parts: tuple[Part | None, ...] = tuple(kept.get(name) for name in samples.names)
-    samples = replace(samples, parts=parts)
+    samples = read_grouped(result.location, result.asked.group_by)
+    samples = with_saved_split(samples, RunFolder(result.run).split)
     return samples.select(indices_of(samples, "test"))
 
 
-def _by_turns(samples: Samples) -> Iterator[tuple[str, str, ImageSource]]:
-    """Names, labels and sources: class after class, evenly spaced in each."""
+def _class_by_class(samples: Samples) -> Iterator[tuple[str, str, ImageSource]]:
+    """Names, labels and sources: one of each class in turn, evenly spaced in each."""
     classes = [torch.nonzero(samples.labels == label).flatten() for label in range(len(samples.classes))]
-    for turn in range(RIGHT):
-        for label, places in enumerate(classes):
-            if turn < len(places):
-                place = int(places[turn * len(places) // min(RIGHT, len(places))])
-                yield samples.names[place], samples.classes[label], samples.sources[place]
+    for turn in range(CORRECT):
+        for label, indices in enumerate(classes):
+            if turn < len(indices):
+                index = int(indices[turn * len(indices) // min(CORRECT, len(indices))])
+                yield samples.names[index], samples.classes[label], samples.sources[index]

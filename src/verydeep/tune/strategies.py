@@ -1,4 +1,7 @@
-"""Which ways to learn are tried, on the same images, and which is kept: the head unless another is surer."""
+"""Strategies: which are run, compared on the same held-out images, and which is kept for which reason.
+
+The linear probe is kept unless another strategy is better in nine of ten resamples of the held-out images.
+"""
 
 import time
 from dataclasses import dataclass, replace
@@ -10,286 +13,354 @@ from torch import Tensor
 from verydeep.analyze.stage_cost import stage_macs
 from verydeep.data.images import Images
 from verydeep.data.samples import Samples
+from verydeep.data.split import grouped_split
 from verydeep.data.split_file import indices_of
 from verydeep.errors import DataError
+from verydeep.evaluate.bootstrap import resampled_balanced_accuracy
 from verydeep.evaluate.calibration import fit_temperature
+from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
-from verydeep.evaluate.score import Score, drawn_accuracies, score
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.speed import Plan, measured_speed
-from verydeep.tune.backbone import with_head
+from verydeep.tables.format import percent
+from verydeep.train.device import fabric_on
+from verydeep.train.pretrained import with_last_layer
+from verydeep.train.recipe import Recipe
+from verydeep.train.run import Trained
+from verydeep.train.run_folder import RunFolder
 from verydeep.tune.budget import (
-    FEW,
-    Refusal,
+    Plan,
+    Skipped,
     Work,
-    least_from_scratch,
     least_plan,
+    least_scratch_seconds,
+    measured_speed,
     plan_fine_tuning,
 )
-from verydeep.tune.fine_tune import Deeper, fabric_for, fine_tune_config, hold_out, train_anew, train_on
-from verydeep.tune.linear_probe import LearntHead, fit_head
-from verydeep.tune.logistic_regression import LinearHead
-from verydeep.tune.prepare import Seen, Task, remedy_for
-from verydeep.tune.result import Candidate
+from verydeep.tune.config import Strategy
+from verydeep.tune.features import ReadImages
+from verydeep.tune.fine_tune import fine_tune, save_plan, saved_plan, train_from_scratch
+from verydeep.tune.linear_probe import LinearProbe, fit_head
+from verydeep.tune.prepare import Task, balance_method
+from verydeep.tune.result import StrategyResult
 
+FEW_IMAGES = 500
+"""With fewer training images auto keeps the linear probe, and fine-tuning trains the last stage only."""
 SURE = 0.9
-"""The share of draws in which a network that was trained itself must be better than the head alone."""
-SLACK = 1.25
-"""Times its forecast a training may take, if there is time, before its rate is brought down early."""
-TIMES_SLOWER = 2.0
-"""How much longer a look in fp32 may take than one in the precision of training."""
+"""The share of resamples in which another strategy must be better than the linear probe."""
+FP32_COST = 2.0
+"""How much longer evaluation in fp32 may take than in the precision of training."""
 RESERVE = 5.0
-"""Seconds for what comes after training, beside looking at the test images."""
+"""Seconds kept for the report, beside evaluation on the test images."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
+class Candidate:
     """A network that could be kept."""
 
-    candidate: Candidate
+    result: StrategyResult
     network: Checkpoint
     temperature: float
-    val: Float32[Tensor, "val classes"] | None
-    """What it says of the images held out to compare by; None where nothing is compared."""
-    test: Float32[Tensor, "test classes"] | None
-    """What it says of the test images; None where that is not known yet."""
+    recipe: Recipe | None = None
+    """That trained it, with all decisions; None for the linear probe."""
+    val_logits: Float32[Tensor, "val classes"] | None = None
+    """Of the held-out images that strategies are compared on; None where nothing is compared."""
+    test_logits: Float32[Tensor, "test classes"] | None = None
+    """None where they are not known yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trials:
-    """What was tried, what was left, and what is kept for which reason."""
+class Choice:
+    """The strategies that were run, those that were skipped, and the one that is kept."""
 
-    tried: tuple[Tried, ...]
-    left: tuple[Candidate, ...]
-    chosen: Tried
-    why: str
+    candidates: tuple[Candidate, ...]
+    skipped: tuple[StrategyResult, ...]
+    chosen: Candidate
+    reason: str
 
 
-def try_ways(
-    task: Task, seen: Seen, learned: LearntHead | None, frozen: Tried | None, began: float
-) -> Trials:
-    """Try what was asked for, or what the data and the rest of the budget allow.
+def run_strategies(
+    task: Task,
+    read: ReadImages,
+    probe: LinearProbe | None,
+    probe_candidate: Candidate | None,
+    folder: RunFolder,
+    deadline: float,
+) -> Choice:
+    """Run the strategies that were asked for, or that the data and the rest of the budget allow, and choose.
 
     Args:
         task: what was asked.
-        seen: the images.
-        learned: the head on the frozen network; None from scratch.
-        frozen: the network with that head.
-        began: when the budget began to be spent.
+        read: the images.
+        probe: the linear probe; None where training from scratch is all that was asked for.
+        probe_candidate: the network with that probe.
+        folder: where training states are saved.
+        deadline: the end of the time budget, by ``time.perf_counter``.
     """
-    if frozen is None or learned is None:
-        return _from_scratch(task, seen, began)
-    if task.settings.way == "frozen":
-        return Trials(tried=(frozen,), left=(), chosen=frozen, why="only the head was learned, as asked for")
+    strategy = task.config.strategy
+    if probe_candidate is not None and strategy == "linear-probe":
+        return _only(probe_candidate, "the linear probe alone was trained, as asked for")
     try:
-        bench = _bench(task, seen, began)
+        comparison = _hold_out(task, read, folder, deadline)
     except DataError as error:
-        if task.settings.way != "auto":
+        if probe_candidate is None or strategy != "auto":
             raise
-        return _left(frozen, Refusal(f"no images can be held out to compare ways by: {error}"))
-    return _deeper(task, seen, learned, frozen, bench)
+        return _probe_only(
+            probe_candidate, Skipped(f"no images can be held out to compare strategies on: {error}")
+        )
+    if probe_candidate is None or probe is None:
+        candidate = _from_scratch(comparison, task.network)
+        return _only(candidate, "the network was trained from scratch, as asked for")
+    return _train_and_choose(comparison, probe, probe_candidate)
 
 
-def _left(frozen: Tried, refusal: Refusal) -> Trials:
-    """The head alone, and why."""
-    candidate = Candidate(
-        way="full",
+def _only(candidate: Candidate, reason: str) -> Choice:
+    return Choice(candidates=(candidate,), skipped=(), chosen=candidate, reason=reason)
+
+
+def _probe_only(probe: Candidate, skipped: Skipped) -> Choice:
+    result = StrategyResult(
+        strategy="fine-tune",
         validation=None,
         test=None,
         seconds=0.0,
-        forecast_seconds=refusal.seconds,
+        forecast_seconds=skipped.seconds,
         epochs=(),
         best_epoch=None,
-        note=f"not tried: {refusal.why}",
+        note=f"skipped: {skipped.reason}",
     )
-    why = f"the network stayed as it is: {refusal.why}"
-    return Trials(tried=(frozen,), left=(candidate,), chosen=frozen, why=why)
+    reason = f"fine-tuning was skipped: {skipped.reason}"
+    return Choice(candidates=(probe,), skipped=(result,), chosen=probe, reason=reason)
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """One split of the training images, on which all ways are compared, and the time there is."""
+class _Comparison:
+    """One split of the training images that all strategies are compared on, and the time there is."""
 
     task: Task
-    seen: Seen
-    learn_places: Int64[Tensor, " learn"]
-    val_places: Int64[Tensor, " val"]
-    began: float
+    read: ReadImages
+    train_indices: Int64[Tensor, " train"]
+    val_indices: Int64[Tensor, " val"]
+    folder: RunFolder
+    deadline: float
 
     @cached_property
-    def learn(self) -> Samples:
-        """The images to learn from."""
-        return self.seen.samples.select(self.learn_places)
+    def train(self) -> Samples:
+        """To train on."""
+        return self.read.samples.select(self.train_indices)
 
     @cached_property
     def val(self) -> Samples:
-        """The images to compare by."""
-        return self.seen.samples.select(self.val_places)
+        """To compare on; never trained on."""
+        return self.read.samples.select(self.val_indices)
+
+    @cached_property
+    def train_images(self) -> Images:
+        """Their pixels."""
+        return self.read.images(self.train_indices)
+
+    @cached_property
+    def val_images(self) -> Images:
+        """Likewise."""
+        return self.read.images(self.val_indices)
 
     @cached_property
     def work(self) -> Work:
-        """What there is to do; the speed is measured."""
-        speed = measured_speed(self.task.network.model, fabric_for(self.task))
-        return Work(len(self.learn), len(self.val), speed)
+        """What there is to compute; the speed is measured."""
+        fabric = fabric_on(self.task.device, self.task.config.fine_tune.precision)
+        return Work(len(self.train), len(self.val), measured_speed(self.task.network.model, fabric))
 
     @property
-    def left(self) -> float:
-        """Seconds of the budget, less what measuring on the test takes."""
-        test = len(indices_of(self.seen.samples, "test"))
+    def seconds_left(self) -> float:
+        """Of the budget, after evaluation on the test images."""
+        test = len(indices_of(self.read.samples, "test"))
         macs = sum(stage_macs(self.task.network.model.architecture))
-        looked_at = TIMES_SLOWER * (test + len(self.val)) * macs / self.work.macs_per_second
-        after = RESERVE + looked_at
-        return self.task.settings.budget - (time.perf_counter() - self.began) - after
+        evaluation = FP32_COST * (test + len(self.val)) * macs / self.work.macs_per_second
+        return self.deadline - time.perf_counter() - evaluation - RESERVE
+
+    @property
+    def share(self) -> float:
+        """Seconds for fine-tuning: all that are left, or half where training from scratch follows."""
+        return self.seconds_left / 2 if self.task.config.strategy == "compare" else self.seconds_left
+
+    def evaluate(self, logits: Tensor) -> Evaluation:
+        """On the held-out images."""
+        return evaluate_logits(logits, self.val.labels, self.val.classes, groups=self.val.groups)
 
 
-def _bench(task: Task, seen: Seen, began: float) -> _Bench:
-    learn, val = hold_out(seen.samples, task.settings.seed)
-    return _Bench(task, seen, learn, val, began)
+def _hold_out(task: Task, read: ReadImages, folder: RunFolder, deadline: float) -> _Comparison:
+    """The validation images that the data came with, or a share of the training images.
+
+    Raises:
+        DataError: where no image can be held out.
+    """
+    train, val = indices_of(read.samples, "train"), indices_of(read.samples, "val")
+    if not len(val):
+        images, config = read.samples.select(train), task.config
+        kept, held_out = grouped_split(images.labels, images.groups, config.validation, config.seed)
+        train, val = train[kept], train[held_out]
+    return _Comparison(task, read, train, val, folder, deadline)
 
 
-def _deeper(task: Task, seen: Seen, learned: LearntHead, frozen: Tried, bench: _Bench) -> Trials:
-    """Train the network itself too, where that is asked for or worth it, and choose."""
-    head, logits = _head_on_trial(bench, learned)
-    plan = _plan(bench, logits)
-    if isinstance(plan, Refusal):
-        return _left(frozen, plan)
-    learn, val = seen.images(bench.learn_places), seen.images(bench.val_places)
-    begun = with_head(task.network, head, bench.learn.classes)
-    begun.model.to(task.device)
-    frozen = replace(
-        frozen, candidate=replace(frozen.candidate, validation=_score(logits, bench)), val=logits
-    )
-    seconds = max(plan.seconds, min(_share(bench), SLACK * plan.seconds))
-    deeper = [train_on(task, begun, learn, val, plan, seconds)]
-    if task.settings.way == "compare":
-        deeper.append(_anew(bench, begun, learn, val))
-    return _choose(frozen, [_tried(each, plan, bench, val, logits) for each in deeper], bench)
+def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Candidate) -> Choice:
+    """Fine-tune, and train from scratch to compare, where that was asked for or is worth it; then choose."""
+    task = comparison.task
+    start, logits = _probe_without_held_out(comparison, probe)
+    plan = saved_plan(comparison.folder) or _plan(comparison, logits)
+    if isinstance(plan, Skipped):
+        return _probe_only(candidate, plan)
+    save_plan(plan, comparison.folder)
+    measured = replace(candidate.result, validation=comparison.evaluate(logits))
+    candidate = replace(candidate, result=measured, val_logits=logits)
+    others = [_fine_tuned(comparison, start, logits, plan)]
+    if task.config.strategy == "compare":
+        others.append(_from_scratch(comparison, task.network))
+    if task.config.strategy == "fine-tune":
+        reason = "the network was fine-tuned from the linear probe, as asked for"
+        return Choice(candidates=(candidate, *others), skipped=(), chosen=others[0], reason=reason)
+    return _choose(candidate, others, comparison.val)
 
 
-def _head_on_trial(bench: _Bench, learned: LearntHead) -> tuple[LinearHead, Float32[Tensor, "val classes"]]:
-    """A head that has not seen the images to compare by, and what it says of them."""
-    assert bench.seen.features is not None
+def _probe_without_held_out(
+    comparison: _Comparison, probe: LinearProbe
+) -> tuple[Checkpoint, Float32[Tensor, "val classes"]]:
+    """The network with a probe that was not trained on the held-out images, and its logits of these."""
+    task, features, classes = comparison.task, comparison.read.features, comparison.train.classes
+    assert features is not None
     head = fit_head(
-        bench.seen.features[bench.learn_places],
-        bench.learn.labels,
-        len(bench.learn.classes),
-        remedy_for(bench.learn, bench.task.settings),
-        learned.validation.strength,
+        features[comparison.train_indices],
+        comparison.train.labels,
+        len(classes),
+        balance_method(comparison.train, task.config),
+        probe.validation.l2,
     )
-    return head, head(bench.seen.features[bench.val_places])
+    start = with_last_layer(task.network, head.weight, head.bias, classes)
+    start.model.to(task.device)
+    return start, head(features[comparison.val_indices])
 
 
-def _plan(bench: _Bench, logits: Tensor) -> Plan | Refusal:
-    """How deep to train, or why not at all; what was asked for is begun in any case."""
-    settings, architecture = bench.task.settings, bench.task.network.model.architecture
-    config, few = fine_tune_config(bench.task), len(bench.learn) < FEW
-    if settings.way == "auto" and few:
-        return Refusal(
-            f"{len(bench.learn):,} training images are too few to train the network itself by; --full does "
-            "so all the same"
-        )
-    if settings.way == "auto" and balanced_accuracy(logits, bench.val.labels) == 1:
-        return Refusal(
-            f"the head is right on all {len(bench.val):,} images held out; nothing is to be gained"
-        )
-    plan = plan_fine_tuning(architecture, bench.work, _share(bench), settings.budget, config)
-    if isinstance(plan, Refusal) and settings.way != "auto":
-        plan = least_plan(architecture, bench.work, config)
-    return replace(plan, stages=1) if isinstance(plan, Plan) and few else plan
+def _plan(comparison: _Comparison, logits: Tensor) -> Plan | Skipped:
+    """How deep to fine-tune, or why not at all; what was asked for is always started."""
+    config, images = comparison.task.config, len(comparison.train)
+    recipe, architecture = config.fine_tune_recipe, comparison.task.network.model.architecture
+    if config.strategy == "auto":
+        if images < FEW_IMAGES:
+            return Skipped(
+                f"{images:,} training images are too few for it; --strategy fine-tune does it all the same"
+            )
+        if balanced_accuracy(logits, comparison.val.labels) == 1:
+            return Skipped(
+                f"the linear probe is right on all {len(comparison.val):,} held-out images: nothing is gained"
+            )
+    if images < FEW_IMAGES and recipe.freeze == "auto":
+        recipe = replace(recipe, freeze=len(stage_macs(architecture)) - 2)  # the last stage only
+    plan = plan_fine_tuning(recipe, architecture, comparison.work, comparison.share, config.budget_s)
+    if isinstance(plan, Skipped) and config.strategy != "auto":
+        return least_plan(recipe, architecture, comparison.work)
+    return plan
 
 
-def _share(bench: _Bench) -> float:
-    """Seconds for fine-tuning: all that is left, or half of it where new weights are trained after it."""
-    return bench.left / 2 if bench.task.settings.way == "compare" else bench.left
+def _fine_tuned(comparison: _Comparison, start: Checkpoint, of_probe: Tensor, plan: Plan) -> Candidate:
+    task = comparison.task
+    recipe = replace(task.config.fine_tune_recipe, freeze=plan.freeze, epochs=plan.epochs)
+    train, val = comparison.train_images, comparison.val_images  # decoded before the clock is read
+    limit = plan.limit(comparison.share)
+    task.watcher.plans("fine-tune", len(comparison.train), len(comparison.val), limit)
+    began = time.perf_counter()
+    trained = fine_tune(task, start, recipe, train, val, comparison.folder, limit)
+    seconds = time.perf_counter() - began
+    logits = of_probe if trained.best_epoch == 0 else _logits(trained.network, val)
+    stages = len(stage_macs(start.model.architecture)) - 1
+    what = {0: "all stages", stages - 1: "the last stage", stages: "the head"}
+    note = (
+        f"{what.get(plan.freeze, f'the last {stages - plan.freeze} stages')} trained on from the linear probe"
+    )
+    return _candidate(comparison, "fine-tune", trained, recipe, logits, note, seconds, plan.seconds)
 
 
-def _anew(bench: _Bench, like: Checkpoint, learn: Images, val: Images) -> Deeper:
-    least = least_from_scratch(like.model.architecture, bench.work)
-    return train_anew(bench.task, like, learn, val, max(bench.left, least))
+def _from_scratch(comparison: _Comparison, like: Checkpoint) -> Candidate:
+    task, recipe = comparison.task, comparison.task.config.scratch_recipe
+    train, val = comparison.train_images, comparison.val_images
+    limit = max(comparison.seconds_left, least_scratch_seconds(like.model.architecture, comparison.work))
+    task.watcher.plans("scratch", len(comparison.train), len(comparison.val), limit)
+    began = time.perf_counter()
+    trained = train_from_scratch(task, like, recipe, train, val, comparison.folder, limit)
+    seconds = time.perf_counter() - began
+    note = "all stages trained from random weights"
+    return _candidate(
+        comparison, "scratch", trained, recipe, _logits(trained.network, val), note, seconds, None
+    )
 
 
-def _from_scratch(task: Task, seen: Seen, began: float) -> Trials:
-    bench = _bench(task, seen, began)
-    learn, val = seen.images(bench.learn_places), seen.images(bench.val_places)
-    network = replace(task.network, model=task.network.model.to(task.device))
-    tried = _tried(_anew(bench, network, learn, val), None, bench, val, None)
-    why = "a network with new weights was trained, as asked for"
-    return Trials(tried=(tried,), left=(), chosen=tried, why=why)
-
-
-def _tried(deeper: Deeper, plan: Plan | None, bench: _Bench, val: Images, of_head: Tensor | None) -> Tried:
-    """Measure a trained network on held-out images; where nothing was learned, the head's figures hold."""
-    network = deeper.network
-    if deeper.way == "full" and deeper.best_epoch == 0 and of_head is not None:
-        logits = of_head
-    else:
-        logits = predict_logits(network.model, val.pixels, network.preprocess)
-    whole = len(stage_macs(network.model.architecture)) - 1
-    stages = plan.stages if plan and deeper.way == "full" else whole
-    what = {whole: "all of the network", 1: "the last stage"}.get(stages, f"the last {stages} stages")
-    start = "from the learned head on" if deeper.way == "full" else "from new weights"
-    candidate = Candidate(
-        way=deeper.way,
-        validation=_score(logits, bench),
+def _candidate(
+    comparison: _Comparison,
+    strategy: Strategy,
+    trained: Trained,
+    recipe: Recipe,
+    logits: Tensor,
+    note: str,
+    seconds: float,
+    forecast: float | None,
+) -> Candidate:
+    """Measured on the held-out images."""
+    epochs = trained.epochs
+    best = len(epochs) if trained.best_epoch is None else trained.best_epoch
+    result = StrategyResult(
+        strategy=strategy,
+        validation=comparison.evaluate(logits),
         test=None,
-        seconds=deeper.seconds,
-        forecast_seconds=plan.seconds if plan and deeper.way == "full" else None,
-        epochs=deeper.epochs,
-        best_epoch=deeper.best_epoch,
-        note=f"{what} trained {start}; best after epoch {deeper.best_epoch} of {len(deeper.epochs)}",
+        seconds=seconds,
+        forecast_seconds=forecast,
+        epochs=epochs,
+        best_epoch=best,
+        note=f"{note}; epoch {best} of {len(epochs)} was kept",
     )
-    bench.task.watcher.tried(candidate)
-    return Tried(
-        candidate=candidate,
-        network=network,
-        temperature=fit_temperature(logits, bench.val.labels),
-        val=logits,
-        test=None,
+    comparison.task.watcher.finished_strategy(result)
+    return Candidate(
+        result=result,
+        network=trained.network,
+        temperature=fit_temperature(logits, comparison.val.labels),
+        recipe=replace(recipe, epochs=epochs[-1].epochs) if epochs else recipe,
+        val_logits=logits,
     )
 
 
-def on_test(tried: Tried, seen: Seen) -> Float32[Tensor, "test classes"]:
-    """What ``tried`` says of the test images."""
-    if tried.test is not None:
-        return tried.test
-    images = seen.images(indices_of(seen.samples, "test"))
-    return predict_logits(tried.network.model, images.pixels, tried.network.preprocess)
+def _logits(network: Checkpoint, images: Images) -> Float32[Tensor, "count classes"]:
+    return predict_logits(network.model, images.pixels, network.preprocess)
 
 
-def _score(logits: Tensor, bench: _Bench) -> Score:
-    return score(logits, bench.val.labels, bench.val.groups, bench.val.classes)
+def logits_of_test(candidate: Candidate, read: ReadImages) -> Float32[Tensor, "test classes"]:
+    """The logits of the test images."""
+    if candidate.test_logits is not None:
+        return candidate.test_logits
+    return _logits(candidate.network, read.images(indices_of(read.samples, "test")))
 
 
-def _choose(frozen: Tried, others: list[Tried], bench: _Bench) -> Trials:
-    """The head alone, unless another way is surely better on the images held out."""
-    tried, full = (frozen, *others), others[0]
-    if bench.task.settings.way == "full":
-        why = "the network was trained on from the head, as asked for"
-        return Trials(tried=tried, left=(), chosen=full, why=why)
-    best, share, base = frozen, 0.0, _draws(frozen, bench)
-    for each in others:
-        better = float((_draws(each, bench) > base).double().mean())
-        if better >= SURE and better > share:
-            best, share = each, better
-    return Trials(tried=tried, left=(), chosen=best, why=_reason(frozen, full, best, share, bench))
+def _choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
+    """The linear probe, unless another is surely better on the held-out images; then the surest one."""
+    of_probe = _resampled(probe, val)
+    shares = [float((_resampled(each, val) > of_probe).double().mean()) for each in others]
+    share, surest = max(zip(shares, others, strict=True), key=lambda each: each[0])
+    is_better = share >= SURE
+    reason = _reason(probe, surest if is_better else others[0], share, len(val), is_better=is_better)
+    chosen = surest if is_better else probe
+    return Choice(candidates=(probe, *others), skipped=(), chosen=chosen, reason=reason)
 
 
-def _draws(tried: Tried, bench: _Bench) -> Tensor:
-    assert tried.val is not None
-    return drawn_accuracies(tried.val, bench.val.labels, bench.val.groups)
+def _resampled(candidate: Candidate, val: Samples) -> Float32[Tensor, " resamples"]:
+    assert candidate.val_logits is not None
+    return resampled_balanced_accuracy(candidate.val_logits, val.labels, val.groups)
 
 
-def _reason(frozen: Tried, full: Tried, best: Tried, share: float, bench: _Bench) -> str:
-    head, other = (each.candidate.validation for each in (frozen, full if best is frozen else best))
-    assert head is not None and other is not None
-    figures = (
-        f"balanced accuracy {other.balanced_accuracy:.1%} against {head.balanced_accuracy:.1%} of the head"
+def _reason(probe: Candidate, other: Candidate, share: float, images: int, *, is_better: bool) -> str:
+    of_probe, of_other = probe.result.validation, other.result.validation
+    assert of_probe is not None and of_other is not None
+    name = {"fine-tune": "fine-tuning", "scratch": "training from scratch"}[other.result.strategy]
+    compared = (
+        f"balanced accuracy {percent(of_other.balanced_accuracy, 1)} against "
+        f"{percent(of_probe.balanced_accuracy, 1)} of the linear probe on the {images:,} training images "
+        "that were held out"
     )
-    where = f"on the {len(bench.val):,} training images held out to compare by"
-    if best is frozen:
-        return (
-            f"training the network itself was not surely better: {figures} {where}, from which the head "
-            "that is kept learned too"
-        )
-    return f"training the network itself was better: {figures} {where}, in {share:.0%} of draws of them"
+    if is_better:
+        return f"{name} was better: {compared}, and in {share:.0%} of resamples of them"
+    return f"{name} was not surely better: {compared}; the linear probe that is kept was trained on these too"

@@ -1,4 +1,13 @@
-"""A tuning from a folder to a run folder: look once, learn a head, go deeper where that pays, say why."""
+"""`verydeep tune`: from a folder of images to a saved classifier, in the order in which a reader would do it.
+
+    prepare          images with their split, the pretrained network        prepare.py features         the
+    frozen network runs over all images                features.py, feature_cache.py linear probe     its L2
+    strength and the head position are found        linear_probe.py, head_position.py strategies
+    fine-tuning where it pays; the choice                  strategies.py, budget.py, fine_tune.py measure
+    once on the test images; warnings                      here, warnings.py
+
+Every decision goes into the configuration, which is saved at the end: given back, it repeats the run.
+"""
 
 import time
 from dataclasses import dataclass, replace
@@ -10,179 +19,261 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.data.samples import Samples
-from verydeep.data.split_file import indices_of, write_split
+from verydeep.data.split_file import indices_of, require_same_split, write_split
+from verydeep.errors import CheckpointError
+from verydeep.evaluate.evaluation import evaluate_logits
+from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, describe
-from verydeep.train.run_folder import RunFolder, new_tuning, write_settings
-from verydeep.tune.backbone import with_head
-from verydeep.tune.data_quality import diagnosis
-from verydeep.tune.head_position import best_end, ends_of, extract_for
-from verydeep.tune.linear_probe import LearntHead, learn_head
-from verydeep.tune.prepare import (
-    Seen,
-    Task,
-    TuneWatcher,
-    balance_words,
-    begin,
-    look,
-    open_all,
-    part_sizes,
-    remedy_for,
-)
-from verydeep.tune.result import Candidate, MistakenImage, TuneResult, TuneSettings
-from verydeep.tune.strategies import Trials, Tried, on_test, try_ways
-from verydeep.tune.warnings import advice
-from verydeep.weights import checkpoint_file as checkpoint
-
-__all__ = ["TuneWatcher", "tune"]
+from verydeep.train.pretrained import with_last_layer
+from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty, write_text
+from verydeep.tune.config import NO_LIMIT, TuneConfig, read_tune_config, tune_toml
+from verydeep.tune.data_quality import data_quality
+from verydeep.tune.features import ReadImages, decode_images, extract_features
+from verydeep.tune.head_position import HeadPosition, best_position, head_positions
+from verydeep.tune.linear_probe import LinearProbe, fit_linear_probe
+from verydeep.tune.prepare import Task, TuneWatcher, balance_method, balance_text, part_sizes, prepare
+from verydeep.tune.result import L2Point, MistakenImage, StrategyResult, TuneResult
+from verydeep.tune.strategies import Candidate, Choice, logits_of_test, run_strategies
+from verydeep.tune.warnings import warnings
+from verydeep.weights.checkpoint_file import save
 
 
 def tune(
-    settings: TuneSettings,
+    location: str,
+    config: TuneConfig,
     out: Path | str,
     *,
     device: Device = "auto",
     watcher: TuneWatcher | None = None,
     cache: Path | None = None,
 ) -> TuneResult:
-    """Tune the network of ``settings`` to its folder of images, into the new run folder ``out``.
+    """Make a classifier of the images at ``location`` by ``config``, into the new run folder ``out``.
 
-    As soon as there is a head the run folder holds it: an interruption of what comes later keeps it.
+    As soon as there is a linear probe the run folder holds it, and it can be used while training goes on.
 
     Args:
-        settings: what to tune to what.
-        out: where model.safetensors, tune.toml and split.csv are written.
-        device: where to compute.
-        watcher: what follows.
+        location: a folder with a folder for each class, a list, or shards (``data/open_images.py``).
+        config: what is asked for, such as ``TuneConfig(weights="vgg16")`` or
+            ``read_tune_config("tune.toml")``.
+        out: the run folder.
+        device: where to compute; auto uses a GPU where there is one.
+        watcher: what follows the run.
         cache: where features are kept; in the user's cache by default.
 
     Raises:
-        DataError: where the folder cannot be used: no images, too few to test on, too many broken ones.
+        DataError: where the images cannot be used: none, too few to test on, too many unreadable ones.
         CheckpointError: where the weights cannot be used.
-        RecipeError: where ``out`` is taken, or the machine has no such device.
-        LearningError: where training the network itself does not learn.
+        RecipeError: where ``out`` is not empty, or the machine has no such device.
+        LearningError: where training the network does not learn.
+        Interrupted: where ``watcher`` wants to stop; features are kept, and once there is a probe the run
+        too.
     """
     started, began = datetime.now(UTC), time.perf_counter()
-    folder = new_tuning(Path(out))
-    task = begin(settings, device, watcher or TuneWatcher())
-    if settings.way == "from-scratch":
-        job = _Job(task, open_all(task), folder, started, began, "at the end of the network, which is new")
-        learned = frozen = None
-    else:
-        ends = ends_of(task.network, whole=settings.head != "auto")
-        seen = look(task, extract_for(ends), cache)
-        end, learned, reason = best_end(ends, lambda end: _learn(task, seen.at(end.columns)))
-        task = replace(task, network=end.network)
-        job = _Job(task, seen.at(end.columns), folder, started, began, reason)
-        frozen = _frozen(job, learned)
-        _save(job, frozen)
-    trials = try_ways(task, job.seen, learned, frozen, began)
-    network = _save(job, trials.chosen)
-    result = _result(job, learned, trials, network)
-    return replace(result, advice=advice(result))
+    require_empty(Path(out))
+    task = prepare(location, config, device, watcher or TuneWatcher())
+    probed = _probe(task, cache)
+    start = {"job": "tune", "data": location, "started": started.isoformat()}
+    folder = new_run(Path(out), tune_toml(config), start)
+    write_split(task.samples, folder.split)
+    return _finish(probed, folder, started, began)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What a run is made of from its beginning to its end."""
+def resume_tune(
+    location: str,
+    out: Path | str,
+    *,
+    device: Device = "auto",
+    watcher: TuneWatcher | None = None,
+    cache: Path | None = None,
+) -> TuneResult:
+    """Resume the unfinished run in ``out``: on a CPU to the same bits as if it had never stopped.
 
+    Training that was under way continues from its last step, and the plan for it stays, whatever the clock
+    says.
+
+    Raises:
+        CheckpointError: where ``out`` holds no unfinished tuning of these images.
+        DataError, LearningError, Interrupted: as ``tune``.
+    """
+    began = time.perf_counter()
+    folder, start = reopen_run(Path(out), "tune")
+    if start["data"] != location:
+        raise CheckpointError(f"{out} was started on {start['data']}; it cannot be resumed on {location}")
+    task = prepare(location, read_tune_config(folder.tune), device, watcher or TuneWatcher())
+    require_same_split(task.samples, folder.split)
+    return _finish(_probe(task, cache), folder, datetime.fromisoformat(start["started"]), began)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Probed:
+    """The images that can be read and the network at its head position, with the linear probe where there is
+    one.
+    """
+
+    asked: TuneConfig
     task: Task
-    seen: Seen
-    folder: RunFolder
-    started: datetime
-    began: float
+    """Its configuration holds what was decided so far: balance, head position, L2 strength."""
+    read: ReadImages
+    probe: LinearProbe | None
     head_reason: str
 
 
-def _learn(task: Task, seen: Seen) -> LearntHead:
-    """The head, from all images that are not for the test."""
-    features, samples = seen.part("train", "val")
-    remedy = remedy_for(samples, task.settings)
-    return learn_head(
-        features, samples.labels, samples.groups, samples.classes, remedy, task.settings.seed,
-        task.watcher.validated,
+def _probe(task: Task, cache: Path | None) -> _Probed:
+    config = task.config
+    if config.strategy == "scratch":
+        head = "gap" if config.head == "auto" else config.head
+        (position,), _ = head_positions(task.network, head)
+        read, probe, reason = decode_images(task), None, f"after {position.layer}, the end of the network"
+    else:
+        positions, extract = head_positions(task.network, config.head)
+        everything = extract_features(task, extract, cache)
+
+        def fit(position: HeadPosition) -> LinearProbe:
+            return _fit(task, everything.with_columns(position.columns))
+
+        position, probe, reason = best_position(positions, fit)
+        read = everything.with_columns(position.columns)
+    decided = replace(
+        config,
+        head="whole" if config.head == "whole" else position.layer,
+        size=task.network.preprocess.size,
+        balance=balance_method(_pool(read), config),
+        l2=None if probe is None else probe.validation.l2,
+    )
+    task = replace(task, config=decided, network=position.network)
+    return _Probed(asked=config, task=task, read=read, probe=probe, head_reason=reason)
+
+
+def _pool(read: ReadImages) -> Samples:
+    """All images but those of the test."""
+    return read.samples.select(indices_of(read.samples, "train", "val"))
+
+
+def _fit(task: Task, read: ReadImages) -> LinearProbe:
+    """The linear probe on all images but those of the test."""
+    features, samples = read.part("train", "val")
+    config = task.config
+
+    def cross_validated(point: L2Point) -> None:
+        task.watcher.cross_validated(point)
+        task.watcher.stop_if_wanted("stopped in cross-validation; the features of all images are kept")
+
+    return fit_linear_probe(
+        features, samples.labels, samples.groups, samples.classes, balance_method(samples, config),
+        config.seed, l2=config.l2, cross_validated=cross_validated,
     )  # fmt: skip
 
 
-def _frozen(job: _Job, learned: LearntHead) -> Tried:
-    candidate = Candidate(
-        way="frozen",
-        validation=learned.validation.score,
+def _finish(probed: _Probed, folder: RunFolder, started: datetime, began: float) -> TuneResult:
+    """Run the strategies, measure the one that is kept, and close the run."""
+    candidate = None
+    if probed.probe is not None:
+        candidate = _probe_candidate(probed, probed.probe)
+        _save(candidate, probed.task, folder)
+    deadline = began + probed.task.config.budget_s
+    choice = run_strategies(probed.task, probed.read, probed.probe, candidate, folder, deadline)
+    network = _save(choice.chosen, probed.task, folder)
+    result = _result(probed, choice, network, folder, started)
+    result = replace(result, seconds=time.perf_counter() - began, warnings=warnings(result))
+    write_text(folder.tune, tune_toml(result.decided))
+    finish(folder)
+    return result
+
+
+def _probe_candidate(probed: _Probed, probe: LinearProbe) -> Candidate:
+    result = StrategyResult(
+        strategy="linear-probe",
+        validation=probe.validation.evaluation,
         test=None,
-        seconds=learned.validation.seconds,
+        seconds=probe.validation.seconds,
         forecast_seconds=None,
         epochs=(),
         best_epoch=None,
-        note="a head on the network as it is",
+        note="logistic regression on frozen features",
     )
-    job.task.watcher.tried(candidate)
-    temperature = learned.validation.temperature
-    return Tried(
-        candidate=candidate,
-        network=with_head(job.task.network, learned.head, job.seen.samples.classes),
-        temperature=temperature,
-        val=None,
-        test=learned.head(job.seen.part("test")[0]),
+    probed.task.watcher.finished_strategy(result)
+    head, classes = probe.head, probed.read.samples.classes
+    return Candidate(
+        result=result,
+        network=with_last_layer(probed.task.network, head.weight, head.bias, classes),
+        temperature=probe.validation.temperature,
+        test_logits=head(probed.read.part("test")[0]),
     )
 
 
-def _save(job: _Job, tried: Tried) -> Checkpoint:
-    """Write the run folder with this network, and give the network as it was saved."""
-    settings = job.task.settings
-    origin = tried.network.origin | {
+def _save(candidate: Candidate, task: Task, folder: RunFolder) -> Checkpoint:
+    """Write the network into the run folder, and return it as it was saved."""
+    origin = candidate.network.origin | {
         "verydeep": version("verydeep"),
-        "data": job.task.samples.name,
-        "tune": settings.values(),
-        "way": tried.candidate.way,
-        "seed": settings.seed,
-        "temperature": tried.temperature,
+        "data": task.samples.name,
+        "strategy": candidate.result.strategy,
+        "recipe": tune_toml(_decided(task.config, candidate)),
+        "seed": task.config.seed,
+        "temperature": candidate.temperature,
     }
-    network = replace(tried.network, origin=origin)
-    checkpoint.save(network, job.folder.model)
-    write_settings(job.folder, settings.values())
-    write_split(job.task.samples, job.folder.split)
+    network = replace(candidate.network, origin=origin)
+    save(network, folder.model)
     return network
 
 
-def _result(job: _Job, learned: LearntHead | None, trials: Trials, network: Checkpoint) -> TuneResult:
-    task, seen, way = job.task, job.seen, trials.chosen.candidate.way
-    places = indices_of(seen.samples, "test")
-    test, pool = seen.samples.select(places), seen.samples.select(indices_of(seen.samples, "train", "val"))
-    logits = {
-        each.candidate.way: on_test(each, seen)
-        for each in trials.tried
-        if each is trials.chosen or task.settings.way == "compare"
+def _result(
+    probed: _Probed, choice: Choice, network: Checkpoint, folder: RunFolder, started: datetime
+) -> TuneResult:
+    task, read, chosen = probed.task, probed.read, choice.chosen
+    test = read.samples.select(indices_of(read.samples, "test"))
+    measured = choice.candidates if task.config.strategy == "compare" else (chosen,)
+    logits = {each.result.strategy: logits_of_test(each, read) for each in measured}
+    evaluations = {
+        each.result.strategy: evaluate_logits(
+            logits[each.result.strategy],
+            test.labels,
+            test.classes,
+            groups=test.groups,
+            temperature=each.temperature,
+        )
+        for each in measured
     }
-    scores = {name: score(said, test.labels, test.groups, test.classes) for name, said in logits.items()}
-    temperature = trials.chosen.temperature
-    tried = [replace(each.candidate, test=scores.get(each.candidate.way)) for each in trials.tried]
+    strategy = chosen.result.strategy
+    run = [replace(each.result, test=evaluations.get(each.result.strategy)) for each in choice.candidates]
     return TuneResult(
-        run=job.folder.path,
-        settings=task.settings,
+        run=folder.path,
+        location=task.location,
+        asked=probed.asked,
+        decided=_decided(task.config, chosen),
         architecture=network.model.architecture,
         preprocess=network.preprocess,
         origin=network.origin,
-        reading=seen.reading,
-        parts=part_sizes(seen.samples),
+        images=read.summary,
+        parts=part_sizes(read.samples),
         size_reason=task.size_reason,
-        head_reason=job.head_reason,
-        balance=balance_words(pool, task.settings),
-        features=seen.cost,
-        validation=None if learned is None else learned.validation,
-        candidates=(*tried, *trials.left),
-        chosen=way,
-        why=trials.why,
-        test=evaluation(logits[way], test.labels, test.classes),
-        test_score=scores[way],
-        reliability=reliability(logits[way], test.labels),
-        scaled=scaled(logits[way], test.labels, temperature),
-        findings=diagnosis(task, seen.samples),
-        mistakes=_mistakes(logits[way] / temperature, test),
-        advice=(),
+        head_reason=probed.head_reason,
+        balance=balance_text(_pool(read), probed.asked),
+        features=read.cost,
+        probe=None if probed.probe is None else probed.probe.validation,
+        strategies=(*run, *choice.skipped),
+        chosen=strategy,
+        reason=choice.reason,
+        test=evaluations[strategy],
+        findings=data_quality(task, read.samples),
+        mistakes=_mistakes(logits[strategy] / chosen.temperature, test),
+        warnings=(),
         machine=describe(task.device, "32-true"),
-        started=job.started,
-        seconds=time.perf_counter() - job.began,
+        started=started,
+        seconds=0.0,
     )
+
+
+def _decided(config: TuneConfig, chosen: Candidate) -> TuneConfig:
+    """``config`` with the strategy that was chosen, and its training as it was planned."""
+    strategy, recipe = chosen.result.strategy, chosen.recipe
+    decided = replace(config, strategy=strategy, budget=NO_LIMIT)
+    if recipe is None:
+        return decided
+    if strategy == "scratch":
+        return replace(decided, scratch=replace(config.scratch, epochs=recipe.epochs))
+    fine_tune = replace(config.fine_tune, freeze=recipe.freeze, epochs=recipe.epochs)
+    return replace(decided, fine_tune=fine_tune)
 
 
 def _mistakes(logits: Float32[Tensor, "test classes"], test: Samples) -> tuple[MistakenImage, ...]:
@@ -194,5 +285,5 @@ def _mistakes(logits: Float32[Tensor, "test classes"], test: Samples) -> tuple[M
             predicted=mistake.predicted,
             confidence=mistake.confidence,
         )
-        for mistake in worst_mistakes(logits, test.labels, test.classes)
+        for mistake in most_confident_mistakes(logits, test.labels, test.classes)
     )

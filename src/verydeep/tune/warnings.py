@@ -1,120 +1,119 @@
-"""What a person would do well to know of a tuning, in plain words, the weightiest first."""
+"""Warnings: what a person should know before trusting the classifier, in plain words, the most important
+first.
+"""
 
 from collections.abc import Iterator
 
 from verydeep.evaluate.confidence_intervals import wilson_interval
-from verydeep.evaluate.score import Score
+from verydeep.evaluate.evaluation import Evaluation
+from verydeep.tables.format import percent
 from verydeep.tune.result import TuneResult
 
-FEW = 20
+FEW_TO_TRAIN = 20
 """Training images of a class below which its recall is mostly luck."""
 FEW_TO_TEST = 30
 WIDE = 0.1
-"""Of an interval of balanced accuracy."""
-FAR = 0.05
+"""Width of an interval of balanced accuracy."""
+FAR_APART = 0.05
 """Between cross-validation and test, beyond what both intervals allow."""
 
 
-def advice(result: TuneResult) -> tuple[str, ...]:
-    """Sentences, none where all is well."""
+def warnings(result: TuneResult) -> tuple[str, ...]:
+    """Sentences; none where all is well."""
     return (
-        *_found(result),
-        *_groups(result),
-        *_apart(result),
-        *_small(result),
-        *_wide(result),
-        *_unsure(result),
-        *_broken(result),
+        *_data_errors(result),
+        *_missing_groups(result),
+        *_test_unlike_validation(result),
+        *_few_images(result),
+        *_wide_interval(result),
+        *_weak_features(result),
+        *_unreadable(result),
     )
 
 
-def _found(result: TuneResult) -> Iterator[str]:
-    """What harms a split or what is learned, as images that are on both sides."""
+def _data_errors(result: TuneResult) -> Iterator[str]:
+    """Issues that harm training or results, such as the same image on both sides of the split."""
     for finding in result.findings or ():
         if finding.severity == "error":
             yield f"{finding.message} {finding.next_step}"
 
 
-def _groups(result: TuneResult) -> Iterator[str]:
-    """Names that look like groups."""
-    proposal = result.reading.proposal
+def _missing_groups(result: TuneResult) -> Iterator[str]:
+    proposal = result.images.proposal
     if proposal is not None:
         yield (
-            f"The names look like {proposal}, such as parts of one photograph: with parts of it on both "
-            "sides of the split the figures are too good. "
+            f"The names look like groups, {proposal}, such as parts of one photograph: with images of a "
+            "group on both sides of the split the results are too good. "
             f"--group-by '{proposal.pattern}' keeps them together"
         )
 
 
-def _apart(result: TuneResult) -> Iterator[str]:
-    """Validation and test far apart: one of both does not say what the other says."""
-    held_out = result.validation.score if result.validation else None
+def _test_unlike_validation(result: TuneResult) -> Iterator[str]:
+    """Cross-validation and test further apart than chance explains."""
+    held_out = result.probe.evaluation if result.probe else None
     if held_out is None:
         return
-    test = result.test_score
-    ours, theirs = _allowed(held_out), _allowed(test)
+    ours, theirs = _interval(held_out), _interval(result.test)
     overlap = ours[0] <= theirs[1] and theirs[0] <= ours[1]
-    if overlap or abs(held_out.balanced_accuracy - test.balanced_accuracy) < FAR:
+    if overlap or abs(held_out.balanced_accuracy - result.test.balanced_accuracy) < FAR_APART:
         return
-    said = (
-        f"Balanced accuracy is {held_out.balanced_accuracy:.1%} where images were held out of training and "
-        f"{test.balanced_accuracy:.1%} on the test: further apart than chance explains. "
+    message = (
+        f"Balanced accuracy is {percent(held_out.balanced_accuracy, 1)} in cross-validation and "
+        f"{percent(result.test.balanced_accuracy, 1)} on the test images: further apart than chance "
+        "explains. "
     )
-    if result.reading.groups is None:
-        yield said + (
+    if result.images.groups is None:
+        yield message + (
             "The test images are of another kind, the split is unlucky (try --seed 1), or images of one "
-            "thing are on both sides of the folds: group them by --group-by"
+            "thing are in several folds: group them by --group-by"
         )
     else:
-        yield said + "The test images are of another kind, or the split is unlucky: try --seed 1"
+        yield message + "The test images are of another kind, or the split is unlucky: try --seed 1"
 
 
-def _allowed(score: Score) -> tuple[float, float]:
-    """Its interval; where draws give it no width, as no image was wrong, Wilson's of as many images."""
-    if score.balanced_accuracy < 1:
-        return score.interval
-    return wilson_interval(score.images, score.images)
+def _interval(evaluation: Evaluation) -> tuple[float, float]:
+    """Of balanced accuracy; where no image was wrong, resamples have no width, and it is Wilson's."""
+    if evaluation.balanced_accuracy < 1:
+        interval = evaluation.intervals["balanced_accuracy"]
+        return interval.low, interval.high
+    return wilson_interval(evaluation.images, evaluation.images)
 
 
-def _small(result: TuneResult) -> Iterator[str]:
+def _few_images(result: TuneResult) -> Iterator[str]:
     for part in result.parts:
-        least = {"train": FEW, "test": FEW_TO_TEST}.get(part.part, 0)
+        least = {"train": FEW_TO_TRAIN, "test": FEW_TO_TEST}.get(part.part, 0)
         small = {name: size for name, size in part.class_sizes.items() if size < least}
         if small:
             few = ", ".join(f"{name} ({size})" for name, size in list(small.items())[:5])
             more = f" and {len(small) - 5} more" if len(small) > 5 else ""
-            what = "to learn from" if part.part == "train" else "to be measured on"
-            yield f"There are few images {what} of {few}{more}; {least} would do, more are better"
+            kind = "training" if part.part == "train" else "test"
+            yield f"There are few {kind} images of {few}{more}; {least} or more are better"
 
 
-def _wide(result: TuneResult) -> Iterator[str]:
-    low, high = _allowed(result.test_score)
+def _wide_interval(result: TuneResult) -> Iterator[str]:
+    low, high = _interval(result.test)
     if high - low > WIDE:
+        few = "groups" if result.images.groups else "images"
         yield (
             f"The test leaves open whether balanced accuracy is {low:.0%} or {high:.0%}: it has too few "
-            f"{'groups' if result.reading.groups else 'images'}. More of them, or a larger --test, say more"
+            f"{few}. Add more, or use a larger --test"
         )
 
 
-def _unsure(result: TuneResult) -> Iterator[str]:
-    curve = result.validation.curve if result.validation else ()
-    if (
-        curve
-        and result.validation
-        and result.validation.folds
-        and result.validation.strength == curve[0].strength
-    ):
+def _weak_features(result: TuneResult) -> Iterator[str]:
+    probe = result.probe
+    if probe is not None and len(probe.curve) > 1 and probe.l2 == probe.curve[0].l2:
         yield (
-            "The strongest regularization was best: there is little in these features that tells the classes "
-            "apart. Look at the images as the network sees them, or give it a larger --size"
+            "The strongest L2 regularization was best: there is little in these features that separates the "
+            "classes. Look at the images at the size that the network gets, or use a larger --size"
         )
 
 
-def _broken(result: TuneResult) -> Iterator[str]:
-    if result.reading.broken:
-        names = ", ".join(each.name for each in result.reading.broken[:3])
-        more = ", ..." if len(result.reading.broken) > 3 else ""
+def _unreadable(result: TuneResult) -> Iterator[str]:
+    unreadable = result.images.unreadable
+    if unreadable:
+        names = ", ".join(each.name for each in unreadable[:3]) + (", ..." if len(unreadable) > 3 else "")
         yield (
-            f"{len(result.reading.broken):,} of {result.reading.images:,} images are damaged and left out: "
-            f"{names}{more}; `verydeep data check {result.settings.data}` lists all"
+            f"{len(unreadable):,} of {result.images.images:,} images cannot be read and are left out: "
+            f"{names}; `verydeep data check {result.location}` lists all"
         )

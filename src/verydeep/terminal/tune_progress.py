@@ -1,0 +1,108 @@
+"""The progress of `verydeep tune` on stderr: a bar for each long part, and what was found as lines."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import TaskID
+
+from verydeep.tables.format import duration, percent
+from verydeep.terminal.training_progress import bar, epoch_line
+from verydeep.train.epoch_result import EpochResult
+from verydeep.train.loop import steps_per_epoch
+from verydeep.train.run import Job
+from verydeep.train.state import TrainingState
+from verydeep.tune.config import Strategy
+from verydeep.tune.logistic_regression import L2_STRENGTHS
+from verydeep.tune.prepare import TuneWatcher
+from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
+
+
+class TuneProgress(TuneWatcher):
+    """Bars on a terminal with lines above them; the lines alone elsewhere."""
+
+    def __init__(self, console: Console, is_stopped: Callable[[], bool]) -> None:
+        self.is_stopped = is_stopped
+        self.bar = bar(console, "{task.description}")
+        self.tasks: dict[str, TaskID] = {}
+        self.name, self.steps = "", 1
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def has_read(self, images: ImageSummary, parts: tuple[PartSize, ...], size_reason: str) -> None:
+        """Two lines."""
+        shown = list(images.class_sizes.items())[:8]
+        more = ", ..." if len(images.class_sizes) > len(shown) else ""
+        classes = ", ".join(f"{name} {size:,}" for name, size in shown) + more
+        groups = f" in {images.groups:,} groups" if images.groups else ""
+        self._print(f"{images.name}: {images.images:,} images{groups}: {classes}")
+        self._print(f"{', '.join(f'{part.part} {part.images:,}' for part in parts)}; resized to {size_reason}")
+
+    def extracted(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._move("Extracting features", done, total)
+
+    def cross_validated(self, point: L2Point) -> None:
+        """Move the bar."""
+        done = L2_STRENGTHS.index(point.l2) + 1 if point.l2 in L2_STRENGTHS else len(L2_STRENGTHS)
+        self._move("Cross-validation", done, len(L2_STRENGTHS))
+
+    def plans(self, strategy: Strategy, images: int, held_out: int, seconds: float) -> None:
+        """One line."""
+        limit = "" if seconds == float("inf") else f" for at most {duration(seconds)}"
+        self._print(
+            f"{strategy}: training on {images:,} images{limit}; {held_out:,} are held out for validation"
+        )
+
+    def begins(self, job: Job, state: TrainingState) -> None:
+        """Learn how long the bar is."""
+        self.name, self.steps = job.name, steps_per_epoch(len(job.train), job.recipe.batch_size)
+
+    def computed(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._move(f"Feature maps ({self.name})", done, total)
+
+    def stepped(self, state: TrainingState) -> None:
+        """Move the bar."""
+        done = state.epoch * self.steps + state.step
+        self._move(f"Training ({self.name})", done, state.epochs * self.steps)
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        """One line."""
+        self._print(epoch_line(result))
+
+    def finished_strategy(self, result: StrategyResult) -> None:
+        """One line."""
+        for task in self.tasks.values():
+            self.bar.update(task, visible=False)
+        self.tasks.clear()
+        if result.validation:
+            interval = result.validation.intervals["balanced_accuracy"]
+            self._print(
+                f"{result.strategy}: balanced accuracy {percent(interval.value)} ({percent(interval.low, 1)} to "
+                f"{percent(interval.high, 1)}) on images that it was not trained on, in {duration(result.seconds)}"
+            )
+
+    def checked(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._move("Checking images", done, total)
+
+    def wants_to_stop(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self.is_stopped()
+
+    def _move(self, text: str, done: int, total: int) -> None:
+        if text not in self.tasks:
+            self.tasks[text] = self.bar.add_task(text, total=total)
+        self.bar.update(self.tasks[text], completed=done, total=total, visible=done < total)
+
+    def _print(self, text: str) -> None:
+        self.bar.console.print(text, markup=False, soft_wrap=True)

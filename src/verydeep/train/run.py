@@ -1,0 +1,147 @@
+"""One training from its first step to its last, saved as it goes: by `train` the whole job, by `tune` a step
+of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from verydeep.data.images import Images
+from verydeep.errors import Interrupted
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.train.epoch_result import EpochResult
+from verydeep.train.frozen_features import MEMORY_LIMIT
+from verydeep.train.loop import fit
+from verydeep.train.recipe import Recipe
+from verydeep.train.run_folder import read_metrics, write_metrics
+from verydeep.train.setup import initial_state, training_inputs
+from verydeep.train.state import TrainingState, load_state, save_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one training runs on; nothing of it changes while it runs."""
+
+    name: str
+    """For the progress bar: training, fine-tune, scratch."""
+    recipe: Recipe
+    network: Checkpoint
+    """As training starts; the stages that are not frozen are trained in place."""
+    train: Images
+    val: Images | None
+    state: Path
+    """Where the training state is saved after each epoch, and when it is stopped; resumed from where it is.
+    """
+    metrics: Path
+    """Where the epochs are written, one JSON object per line."""
+
+
+class TrainingWatcher:
+    """What a caller may follow a training by; every method may be left as it is."""
+
+    def begins(self, job: Job, state: TrainingState) -> None:
+        """Training is about to begin, or to be resumed."""
+
+    def computed(self, done: int, total: int) -> None:
+        """So many feature maps of frozen stages are computed."""
+
+    def stepped(self, state: TrainingState) -> None:
+        """A step was made."""
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        """An epoch was finished and saved."""
+
+    def wants_to_stop(self) -> bool:
+        """Whether to save and stop now; asked after every step."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished training."""
+
+    network: Checkpoint
+    """Of the epoch that the recipe keeps."""
+    epochs: tuple[EpochResult, ...]
+    best_epoch: int | None
+    """The epoch that is kept, where it was chosen on validation images; 0 is the network as training started.
+    """
+    seconds: float
+    """Data, augmentation and steps, without startup and evaluation."""
+
+
+def run_training(
+    job: Job,
+    fabric: Fabric,
+    watcher: TrainingWatcher,
+    *,
+    deadline: float = inf,
+    memory_limit: int = MEMORY_LIMIT,
+) -> Trained:
+    """Train ``job``, from where its state file has stopped if there is one.
+
+    Without a deadline, and on a CPU, a stopped and resumed training ends with the same bits as one that never
+    stopped.
+
+    Args:
+        job: network, images, recipe, and where the state is saved.
+        fabric: device and precision.
+        watcher: what follows it.
+        deadline: when to end at the latest, by ``time.perf_counter``.
+        memory_limit: bytes of the feature maps of frozen stages to keep in memory; more go to a temporary
+            file.
+
+    Raises:
+        LearningError: where training does not learn.
+        DataError: where there is no room for the feature maps of frozen stages.
+        Interrupted: where ``watcher`` wants to stop; the state is saved.
+    """
+    state = initial_state(job.recipe, job.network.model, len(job.train), fabric)
+    if job.state.exists():
+        load_state(state, job.state)
+    after_step, computed = _stopping(job, state, watcher)
+    epochs = read_metrics(job.metrics, state.epoch)
+    watcher.begins(job, state)
+    with training_inputs(
+        job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
+        computed=computed, memory_limit=memory_limit,
+    ) as inputs:  # fmt: skip
+        for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
+            epochs.append(result)
+            write_metrics(job.metrics, epochs)
+            save_state(state, job.state)
+            watcher.finished_epoch(result)
+    keeps_best = job.recipe.keep == "best"
+    kept = state.best_network if keeps_best else state.trained
+    return Trained(
+        network=replace(job.network, model=kept.eval()),
+        epochs=tuple(epochs),
+        best_epoch=state.best.epoch if keeps_best and state.best else None,
+        seconds=state.seconds,
+    )
+
+
+def _stopping(
+    job: Job, state: TrainingState, watcher: TrainingWatcher
+) -> tuple[Callable[[TrainingState], None], Callable[[int, int], None]]:
+    """What is called after a step, and after a batch of feature maps: tells the watcher, and stops if it says
+    so.
+    """
+
+    def stop_if_wanted() -> None:
+        if watcher.wants_to_stop():
+            save_state(state, job.state)
+            raise Interrupted(f"stopped and saved in epoch {state.epoch + 1} of {state.epochs}")
+
+    def after_step(state: TrainingState) -> None:
+        watcher.stepped(state)
+        stop_if_wanted()
+
+    def computed(done: int, total: int) -> None:
+        watcher.computed(done, total)
+        stop_if_wanted()
+
+    return after_step, computed

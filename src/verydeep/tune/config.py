@@ -1,0 +1,169 @@
+"""The configuration of `verydeep tune`: what is asked for, and, once a run has decided, what was decided.
+
+Both are the same value and the same TOML. A run saves its decisions as tune.toml; edited or not, they can be
+given back by ``verydeep tune photos/ --recipe runs/tune-photos/tune.toml``: nothing is then searched for or
+left to the clock.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Gt, Interval
+
+from verydeep.errors import RecipeError
+from verydeep.train.class_imbalance import Balance
+from verydeep.train.recipe import (
+    Recipe,
+    dump_toml,
+    parse_toml,
+    read_recipe,
+    recipe_text,
+    validated,
+    with_changes,
+)
+
+Strategy = Literal["linear-probe", "fine-tune", "scratch"]
+"""A linear probe on frozen features, fine-tuning from that probe, or training from scratch."""
+WantedStrategy = Literal["auto", "linear-probe", "fine-tune", "scratch", "compare"]
+"""One of them, all of them side by side (compare), or what data and time allow and validation prefers (auto).
+"""
+
+NO_LIMIT = "none"
+"""The time budget of a run whose decisions are fixed."""
+SHARED = frozenset(
+    ("model", "weights", "head", "size", "seed", "test", "validation", "group_by", "balance", "grow_from")
+)
+"""Fields of the recipes of both steps that are set once, at the top."""
+STEPS = {"fine_tune": "fine-tune", "scratch": "scratch"}
+"""The steps that train the network, with the recipes that they start from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneConfig:
+    """How a classifier is made of a folder of images."""
+
+    strategy: WantedStrategy = "auto"
+    """linear-probe, fine-tune, scratch, compare (all three), or auto: what data and budget allow."""
+    weights: str | None = None
+    """Pretrained weights: a weight file, a run folder, or a name such as vgg16; not needed for scratch."""
+    model: str | None = None
+    """The network, by name or architecture string; by default the one that the weights are of."""
+    head: str = "auto"
+    """Where the classifier head is: gap (after global average pooling of the last stage), auto (there or one
+    stage below, whichever has the lower loss in cross-validation), a layer such as relu4_3, or whole (keep
+    the hidden layers of the weights)."""
+    size: Annotated[int, Gt(0)] | None = None
+    """Side of the images in px; by default their median short side, from 96 to 224 in steps of 32."""
+    group_by: str | None = None
+    """What keeps images together in a split: a pattern for their names, a column, or duplicates."""
+    test: Annotated[float, Interval(gt=0, lt=1)] = 0.2
+    """Share of the images to test on once, where there is no test folder."""
+    validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
+    """Share of the training images held out to compare strategies, where there is no val folder."""
+    seed: int = 0
+    """Decides split, folds, and the order of training."""
+    budget: str = "5m"
+    """Time that may be spent in all: 90s, 5m or 1h; none is no limit."""
+    balance: Balance = "auto"
+    """Class imbalance: logit-adjust, loss weights, a balanced sampler, or none; auto is logit-adjust where
+    the largest class has over three times the images of the smallest."""
+    l2: Annotated[float, Gt(0)] | None = None
+    """L2 regularization strength of the linear probe; by default found by cross-validation."""
+    fine_tune: Recipe = field(default_factory=lambda: read_recipe("fine-tune"))
+    """The recipe of fine-tuning."""
+    scratch: Recipe = field(default_factory=lambda: read_recipe("scratch"))
+    """The recipe of training from scratch."""
+
+    def __post_init__(self) -> None:
+        seconds(self.budget)
+
+    @property
+    def budget_s(self) -> float:
+        """The time budget in seconds."""
+        return seconds(self.budget)
+
+    @property
+    def fine_tune_recipe(self) -> Recipe:
+        """The recipe of fine-tuning, with what is set at the top."""
+        return replace(self.fine_tune, **self._shared(), weights=self.weights, head=self.head)
+
+    @property
+    def scratch_recipe(self) -> Recipe:
+        """The recipe of training from scratch, with what is set at the top."""
+        return replace(self.scratch, **self._shared(), weights=None)
+
+    def _shared(self) -> dict[str, Any]:
+        names = ("model", "size", "seed", "test", "validation", "group_by", "balance")
+        return {name: getattr(self, name) for name in names}
+
+
+def seconds(text: str) -> float:
+    """The length of time that ``text`` writes, such as 90s, 5m or 1.5h; none is infinite.
+
+    Raises:
+        RecipeError: where it writes none, or has no unit.
+    """
+    text = text.strip().lower()
+    if text == NO_LIMIT:
+        return inf
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text)
+    if not match:
+        raise RecipeError(
+            f"budget is {text!r}; expected a time with its unit, such as 90s, 5m or 1h, or none"
+        )
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def read_tune_config(file: Path | str | None = None, changes: Mapping[str, Any] | None = None) -> TuneConfig:
+    """The configuration in ``file``, or the default one, with ``changes`` such as ``{"fine_tune.epochs":
+    5}``.
+
+    Raises:
+        RecipeError: naming each unknown key, wrong type and value out of range.
+    """
+    values = {step: parse_toml(recipe_text(recipe), recipe) for step, recipe in STEPS.items()}
+    name = "tune" if file is None else str(file)
+    if file is not None:
+        values = _merged(values, _own(_parsed(Path(file)), name))
+    return validated(TuneConfig, with_changes(values, changes or {}), name)
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise RecipeError(f"there is no file {file}; give the tune.toml of a run, or a copy of it")
+    try:
+        return parse_toml(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{file} is not TOML: {error}") from None
+
+
+def _own(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """``values`` of a file; refuses what a step has of its own and is set at the top."""
+    for step in STEPS:
+        table = values.get(step, {})
+        if isinstance(table, dict) and (wrong := sorted(SHARED & table.keys())):
+            raise RecipeError(
+                f"{name}: {wrong[0]} stands in the table [{step}]; set it at the top, as both steps share it"
+            )
+    return values
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over`` in their place, table by table."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def tune_toml(config: TuneConfig) -> str:
+    """``config`` as TOML, every value written out; ``read_tune_config`` reads it back."""
+    values = asdict(config)
+    for step in STEPS:
+        values[step] = {key: value for key, value in values[step].items() if key not in SHARED}
+    return dump_toml(values)

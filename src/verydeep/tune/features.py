@@ -1,0 +1,120 @@
+"""Feature extraction: the frozen network runs once over all images. Unreadable images are left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.check.check import check_unreadable
+from verydeep.data.images import Images
+from verydeep.data.samples import Part, Samples, UnreadableImage
+from verydeep.data.split_file import indices_of
+from verydeep.data.stream import decode_all
+from verydeep.tune.feature_cache import Extract, FeatureCache
+from verydeep.tune.prepare import Task, require_all_classes
+from verydeep.tune.result import FeatureCost, ImageSummary
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadImages:
+    """The images that can be read, with their features."""
+
+    samples: Samples
+    summary: ImageSummary
+    features: Float32[Tensor, "count values"] | None
+    """Of the frozen network; None where training from scratch needs none."""
+    cost: FeatureCost | None
+    pixels: Images | None
+    """All of them in memory, where decoding them was the only way to know which can be read."""
+    preprocess: Preprocess
+
+    def part(self, *parts: Part) -> tuple[Float32[Tensor, "count values"], Samples]:
+        """Features and samples of some parts."""
+        indices = indices_of(self.samples, *parts)
+        assert self.features is not None
+        return self.features[indices], self.samples.select(indices)
+
+    def with_columns(self, columns: slice) -> "ReadImages":
+        """With some of the features only."""
+        assert self.features is not None and self.cost is not None
+        features = self.features[:, columns]
+        return replace(self, features=features, cost=replace(self.cost, values=features.shape[1]))
+
+    def images(self, indices: Int64[Tensor, " chosen"]) -> Images:
+        """Pixels of the images at ``indices``."""
+        if self.pixels is not None:
+            return self.pixels.select(indices)
+        return decode_all(self.samples.select(indices), self.preprocess)[0]
+
+
+def extract_features(task: Task, extract: Extract, cache_root: Path | None) -> ReadImages:
+    """Run the frozen network over all images whose features are not in the cache.
+
+    Args:
+        task: with the network and the images.
+        extract: which features.
+        cache_root: where features are kept; in the user's cache by default.
+
+    Raises:
+        DataError: where too many images are unreadable, or a class has no training image left.
+        Interrupted: where the watcher wants to stop; what was computed is in the cache.
+    """
+    cache = FeatureCache(task.network.model, task.network.preprocess, cache_root, extract)
+
+    def extracted(done: int, total: int) -> None:
+        task.watcher.extracted(done, total)
+        task.watcher.stop_if_wanted(f"stopped after {done:,} of {total:,} images, whose features are kept")
+
+    features = cache(task.samples.sources, extracted)
+    samples, summary = _readable(task, features.indices, dict(features.broken))
+    cost = FeatureCost(
+        values=features.values.shape[1],
+        computed=features.computed,
+        cached=features.cached,
+        seconds=features.seconds,
+        cache=cache.folder,
+    )
+    return ReadImages(
+        samples=samples,
+        summary=summary,
+        features=features.values,
+        cost=cost,
+        pixels=None,
+        preprocess=task.network.preprocess,
+    )
+
+
+def decode_images(task: Task) -> ReadImages:
+    """Decode all images into memory, for training from scratch, which needs no features.
+
+    Raises:
+        DataError: as ``extract_features``.
+    """
+    images, broken = decode_all(task.samples, task.network.preprocess)
+    by_source = {each.source: each for each in broken}
+    unreadable = {i: by_source[each] for i, each in enumerate(task.samples.sources) if each in by_source}
+    readable = torch.tensor([i for i in range(len(task.samples)) if i not in unreadable])
+    samples, summary = _readable(task, readable, unreadable)
+    return ReadImages(
+        samples=samples,
+        summary=summary,
+        features=None,
+        cost=None,
+        pixels=images,
+        preprocess=task.network.preprocess,
+    )
+
+
+def _readable(
+    task: Task, readable: Tensor, unreadable: Mapping[int, UnreadableImage]
+) -> tuple[Samples, ImageSummary]:
+    """The samples at the indices ``readable``; the others go into the summary."""
+    named = tuple(replace(each, name=task.samples.names[i]) for i, each in unreadable.items())
+    check_unreadable(len(task.samples), named, task.location)
+    samples = task.samples.select(readable)
+    require_all_classes(samples)
+    return samples, replace(task.summary, class_sizes=samples.class_sizes, unreadable=named)
