@@ -85,7 +85,7 @@ def test_a_truncated_file_in_the_cache_is_replaced(site, vgg16, caplog):
     path = download_weights(vgg16)
     path.write_bytes(CONTENT[:-1000])
     assert download_weights(vgg16).read_bytes() == CONTENT
-    assert "vgg16.pth is broken: expected about 440,400 bytes, got 439,000" in caplog.text
+    assert "vgg16.pth is corrupt: expected about 440,400 bytes, got 439,000" in caplog.text
 
 
 def test_a_file_that_has_not_changed_is_read_again_only_when_asked(site, vgg16, tmp_path, caplog):
@@ -97,7 +97,7 @@ def test_a_file_that_has_not_changed_is_read_again_only_when_asked(site, vgg16, 
     assert download_weights(vgg16).read_bytes() == b"x" * len(CONTENT)  # as if nothing had been written
     os.utime(path, ns=(when, when + 1))
     assert download_weights(vgg16).read_bytes() == CONTENT
-    assert "vgg16.pth is broken: expected sha256" in caplog.text
+    assert "vgg16.pth is corrupt: expected sha256" in caplog.text
     path.write_bytes(b"x" * len(CONTENT))
     assert obtain_weights(vgg16, tmp_path / "cache").read_bytes() == CONTENT
 
