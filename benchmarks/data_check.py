@@ -1,6 +1,6 @@
-"""How fast the doctor of data looks at images: images/s a core, beside Pillow decoding the same and no more.
+"""Throughput of the data check: images/s per core, compared with full decoding by Pillow.
 
-python benchmarks/doctor.py --images 1000
+python benchmarks/data_check.py --images 1000
 """
 
 import argparse
@@ -19,30 +19,33 @@ from verydeep.check.examine import ImageFacts, examine_all
 
 
 def main() -> None:
-    """Print images/s, in seconds of the processor and so for one core, and the ratio to bare decoding."""
-    parser = argparse.ArgumentParser(description="Images/s of the doctor of data on JPEGs.")
-    parser.add_argument("--images", type=int, default=500, help="how many are made (500)")
-    parser.add_argument("--side", type=int, default=300, help="of each, in px (300)")
-    parser.add_argument("--runs", type=int, default=5, help="of each measurement, in turn (5)")
-    given = parser.parse_args()
+    """Print images/s, by processor time and so per core, and the ratio to full decoding."""
+    parser = argparse.ArgumentParser(description="Throughput of the data check on JPEGs, in images/s.")
+    parser.add_argument("--images", type=int, default=500, help="the number of images (500)")
+    parser.add_argument("--side", type=int, default=300, help="their side in px (300)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each measurement, alternating (5)")
+    arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        files = [_made(Path(folder) / f"{seed}.jpg", given.side, seed) for seed in range(given.images)]
-        rounds = [
-            (_seconds(lambda: _decode(files)), _seconds(lambda: _look(files))) for _ in range(given.runs)
+        files = [
+            _write_jpeg(Path(folder) / f"{seed}.jpg", arguments.side, seed)
+            for seed in range(arguments.images)
         ]
-        seen = [one for one in examine_all(files, workers=1) if isinstance(one, ImageFacts)]
-    looks = np.stack([one.thumbnail for one in seen])
-    search = _seconds(lambda: find_duplicates(tuple(one.digest for one in seen), looks))
-    bare, doctor = (median(values) for values in zip(*rounds, strict=True))
-    print(f"{len(files)} JPEGs of {given.side} px, one thread, seconds of the processor")
-    print("| what | images/s a core | times bare decoding |\n|---|---:|---:|")
-    print(f"| Pillow decodes | {len(files) / bare:.0f} | 1.00 |")
-    print(f"| the doctor looks | {len(files) / doctor:.0f} | {bare / doctor:.2f} |")
-    print(f"| duplicates are searched | {len(files) / search:.0f} | |")
+        runs = [
+            (_seconds(lambda: _decode(files)), _seconds(lambda: _check(files))) for _ in range(arguments.runs)
+        ]
+        images = [each for each in examine_all(files, workers=1) if isinstance(each, ImageFacts)]
+    thumbnails = np.stack([each.thumbnail for each in images])
+    search = _seconds(lambda: find_duplicates(tuple(each.digest for each in images), thumbnails))
+    decoding, check = (median(values) for values in zip(*runs, strict=True))
+    print(f"{len(files)} JPEGs of {arguments.side} px, one thread, by processor time")
+    print("| what | images/s per core | times full decoding |\n|---|---:|---:|")
+    print(f"| full decoding with Pillow | {len(files) / decoding:.0f} | 1.00 |")
+    print(f"| data check | {len(files) / check:.0f} | {decoding / check:.2f} |")
+    print(f"| search for duplicates | {len(files) / search:.0f} | |")
 
 
-def _made(file: Path, side: int, seed: int) -> Path:
-    """A photograph of sorts: smooth shades with the noise of a sensor."""
+def _write_jpeg(file: Path, side: int, seed: int) -> Path:
+    """A photo-like image: smooth colors with sensor noise."""
     random = np.random.default_rng(seed)
     coarse = Image.fromarray(random.integers(0, 256, (12, 12, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
@@ -57,15 +60,15 @@ def _decode(files: list[Path]) -> None:
             opened.load()
 
 
-def _look(files: list[Path]) -> None:
+def _check(files: list[Path]) -> None:
     for _ in examine_all(files, workers=1):
         pass
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    began = time.process_time()
+    start = time.process_time()
     work()
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from torch import Tensor
 
 import verydeep as vd
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.decode import decode, image_files
+from verydeep.data.decode import decode
+from verydeep.data.image_files import image_files
 
 Grid = tuple[Tensor, str, int]
 """Pixels, the class that is asked for, and its quarter, row by row."""

@@ -45,9 +45,9 @@ def test_a_clean_folder_has_no_findings(clean):
 def test_one_image_per_class(tmp_path):
     for seed, name in enumerate(("cat", "dog")):
         save(picture(seed), tmp_path / name / "x.jpg")
-    found = findings_by_kind(tmp_path)
-    assert list(found) == ["single image"] and found["single image"].severity == "error"
-    assert "cat, dog" in found["single image"].message and "Add images" in found["single image"].next_step
+    by_kind = findings_by_kind(tmp_path)
+    assert list(by_kind) == ["single image"] and by_kind["single image"].severity == "error"
+    assert "cat, dog" in by_kind["single image"].message and "Add images" in by_kind["single image"].next_step
 
 
 def test_a_truncated_an_empty_and_a_huge_file(clean):
@@ -55,10 +55,10 @@ def test_a_truncated_an_empty_and_a_huge_file(clean):
     first.write_bytes(first.read_bytes()[:700])
     second.write_bytes(b"")
     save(Image.new("1", (11_000, 10_000)), third.with_suffix(".png"))
-    found = findings_by_kind(clean)["unreadable"]
-    assert found.severity == "error"
-    assert found.message == "3 images of 41 cannot be read: 1 truncated, 1 empty, 1 too large."
-    assert {each[0].rsplit("/", 1)[1] for each in found.files} == {
+    finding = findings_by_kind(clean)["unreadable"]
+    assert finding.severity == "error"
+    assert finding.message == "3 images of 41 cannot be read: 1 truncated, 1 empty, 1 too large."
+    assert {each[0].rsplit("/", 1)[1] for each in finding.files} == {
         first.name,
         second.name,
         f"{third.stem}.png",
@@ -79,12 +79,12 @@ def test_one_image_in_two_classes(clean):
     second = sorted((clean / "class 1").iterdir())[-1]
     shutil.copy(first, clean / "class 1" / "again.jpg")
     save(Image.open(second).resize((60, 45)), clean / "class 0" / "small.png")
-    found = findings_by_kind(clean)
-    assert found["label conflict"].severity == "error"
-    assert set(found["label conflict"].files[0]) == {f"class 0/{first.name}", "class 1/again.jpg"}
-    assert found["likely label conflict"].severity == "warning"
-    assert set(found["likely label conflict"].files[0]) == {f"class 1/{second.name}", "class 0/small.png"}
-    assert found["duplicates"].message.startswith(
+    by_kind = findings_by_kind(clean)
+    assert by_kind["label conflict"].severity == "error"
+    assert set(by_kind["label conflict"].files[0]) == {f"class 0/{first.name}", "class 1/again.jpg"}
+    assert by_kind["likely label conflict"].severity == "warning"
+    assert set(by_kind["likely label conflict"].files[0]) == {f"class 1/{second.name}", "class 0/small.png"}
+    assert by_kind["duplicates"].message.startswith(
         "2 images are duplicates: 1 with the same bytes, 1 near duplicate (saved again"
     )
 
@@ -107,14 +107,15 @@ def test_duplicates_on_both_sides_of_a_split(clean, tmp_path):
                 picture(100 + 2 * number + label),
                 tmp_path / f"parts/test/class {label}/new{number}{label}.jpg",
             )
-    seen = next((tmp_path / "parts/train/class 0").iterdir())
+    original = next((tmp_path / "parts/train/class 0").iterdir())
     save(
-        Image.open(seen).transpose(Image.Transpose.FLIP_LEFT_RIGHT), tmp_path / "parts/test/class 0/seen.jpg"
+        Image.open(original).transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        tmp_path / "parts/test/class 0/mirrored.jpg",
     )
-    found = findings_by_kind(tmp_path / "parts")
-    assert found["duplicates across splits"].severity == "error"
-    assert set(found["duplicates across splits"].files[0]) == {
-        f"train/class 0/{seen.name}", "test/class 0/seen.jpg"
+    by_kind = findings_by_kind(tmp_path / "parts")
+    assert by_kind["duplicates across splits"].severity == "error"
+    assert set(by_kind["duplicates across splits"].files[0]) == {
+        f"train/class 0/{original.name}", "test/class 0/mirrored.jpg"
     }  # fmt: skip
     shutil.rmtree(tmp_path / "parts/test/class 1")
     assert (
@@ -128,11 +129,11 @@ def test_empty_small_imbalanced_and_duplicate_classes(clean):
     for number, file in enumerate(sorted((clean / "class 1").iterdir())):
         if number >= 5:
             file.unlink()
-    found = findings_by_kind(clean)
-    assert found["empty class"].message == "Classes without images: Class_0."
-    assert "'Class_0' and 'class 0'" in found["same class twice"].message
-    assert "class 1 5" in found["few images"].message
-    assert "4.0 times" in found["class imbalance"].message and "80%" in found["class imbalance"].message
+    by_kind = findings_by_kind(clean)
+    assert by_kind["empty class"].message == "Classes without images: Class_0."
+    assert "'Class_0' and 'class 0'" in by_kind["same class twice"].message
+    assert "class 1 5" in by_kind["few images"].message
+    assert "4.0 times" in by_kind["class imbalance"].message and "80%" in by_kind["class imbalance"].message
 
 
 def test_names_that_suggest_groups_and_duplicates_in_several_groups(tmp_path):
@@ -140,10 +141,10 @@ def test_names_that_suggest_groups_and_duplicates_in_several_groups(tmp_path):
         for cell in range(5):
             save(picture(10 * photo + cell), tmp_path / f"class {cell % 2}" / f"photo_{photo}_{cell}.jpg")
     save(picture(71).resize((100, 75)), tmp_path / "class 1" / "photo_0_9.jpg")  # cell 1 of photo 7 again
-    found = findings_by_kind(tmp_path)
-    assert "8 groups of 5 to 6 images" in found["ungrouped"].message
-    assert "--group-by 'photo_[0-9]+'" in found["ungrouped"].next_step
-    assert "'duplicates:photo_[0-9]+'" in found["duplicates across groups"].next_step
+    by_kind = findings_by_kind(tmp_path)
+    assert "8 groups of 5 to 6 images" in by_kind["ungrouped"].message
+    assert "--group-by 'photo_[0-9]+'" in by_kind["ungrouped"].next_step
+    assert "'duplicates:photo_[0-9]+'" in by_kind["duplicates across groups"].next_step
     with_groups = findings_by_kind(tmp_path, "photo_[0-9]+")
     assert "ungrouped" not in with_groups and "duplicates across groups" in with_groups
     joined = findings_by_kind(tmp_path, "duplicates:photo_[0-9]+")
@@ -151,11 +152,11 @@ def test_names_that_suggest_groups_and_duplicates_in_several_groups(tmp_path):
 
 
 def test_duplicates_are_groups_alone_or_with_a_pattern(clean):
-    twin = sorted((clean / "class 0").iterdir())[0]
-    save(Image.open(twin).resize((60, 45)), clean / "class 0" / "twin.png")
+    original = sorted((clean / "class 0").iterdir())[0]
+    save(Image.open(original).resize((60, 45)), clean / "class 0" / "small.png")
     samples = read_grouped(clean, "duplicates")
     groups = dict(zip(samples.names, samples.groups, strict=True))
-    assert groups["class 0/twin.png"] == groups[f"class 0/{twin.name}"]
+    assert groups["class 0/small.png"] == groups[f"class 0/{original.name}"]
     assert len(set(samples.groups)) == len(samples) - 1
     by_class = near_duplicate_groups(grouped(read_folder(clean), "class ."))
     assert set(by_class.groups) == {"class 0", "class 1"}
@@ -166,8 +167,8 @@ def test_groups_on_both_sides_of_a_split(tmp_path):
     for seed in range(12):
         part = "train" if seed % 3 else "test"
         save(picture(seed), tmp_path / part / f"class {seed % 2}" / f"photo_{seed // 3}_{seed}.jpg")
-    found = findings_by_kind(tmp_path, "photo_[0-9]+")["groups across splits"]
-    assert found.severity == "error" and found.message.startswith(
+    finding = findings_by_kind(tmp_path, "photo_[0-9]+")["groups across splits"]
+    assert finding.severity == "error" and finding.message.startswith(
         "4 of 4 groups are on both sides of a split"
     )
 

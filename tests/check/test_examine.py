@@ -9,7 +9,7 @@ from PIL import Image
 from verydeep.check.examine import ImageFacts, examine, examine_all, has_wrong_suffix
 from verydeep.data.decode import read_image
 from verydeep.data.samples import UnreadableImage
-from verydeep.errors import DataError
+from verydeep.errors import DataError, UnreadableError
 
 from ..data.pictures import picture, save
 
@@ -68,6 +68,17 @@ def test_a_huge_image_is_not_decoded(tmp_path):
 
 def test_a_missing_file_is_unreadable(tmp_path):
     assert examine(tmp_path / "gone.jpg").kind == "missing"
+
+
+class EmptyCell:
+    """A table cell without an image."""
+
+    def read(self):
+        raise UnreadableError("the cell is empty", "empty")
+
+
+def test_an_empty_cell_of_a_table_is_unreadable():
+    assert examine(EmptyCell()).kind == "empty"
 
 
 @pytest.mark.parametrize(("kind", "options"), [

@@ -62,10 +62,10 @@ def test_the_search_finds_the_same_pairs_as_comparing_all(bits):
     hashes = random.integers(0, 2**63, 600, dtype=np.uint64)
     flips = np.uint64(1) << random.integers(0, 63, (300, 8), dtype=np.uint64)
     hashes[300:] = hashes[:300] ^ np.bitwise_xor.reduce(flips, axis=1)
-    found = {(int(i), int(j)) for first, second in near_pairs(hashes, hashes, bits)
+    pairs = {(int(i), int(j)) for first, second in near_pairs(hashes, hashes, bits)
              for i, j in zip(first, second, strict=True)}  # fmt: skip
     close = np.bitwise_count(hashes[:, None] ^ hashes) <= bits
-    assert found == {(i, j) for i, j in np.argwhere(close).tolist() if i < j}
+    assert pairs == {(i, j) for i, j in np.argwhere(close).tolist() if i < j}
 
 
 def test_the_search_does_not_depend_on_the_chunk_size(monkeypatch):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from verydeep.data.decode import decode, image_files
+from verydeep.data.decode import decode
+from verydeep.data.image_files import image_files
 from verydeep.data.normalize import normalize
 from verydeep.embed.embedder import Embedder, VectorBatch
 from verydeep.embed.vector_file import About, read_vectors, write_vectors

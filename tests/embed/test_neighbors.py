@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from verydeep.data.decode import image_files
+from verydeep.data.image_files import image_files
 from verydeep.embed.embedder import Embedder, VectorBatch
 from verydeep.embed.neighbors import nearest
 from verydeep.errors import ShapeError

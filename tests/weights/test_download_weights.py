@@ -85,7 +85,7 @@ def test_a_truncated_file_in_the_cache_is_replaced(site, vgg16, caplog):
     path = download_weights(vgg16)
     path.write_bytes(CONTENT[:-1000])
     assert download_weights(vgg16).read_bytes() == CONTENT
-    assert "vgg16.pth is broken: expected about 440,400 bytes, got 439,000" in caplog.text
+    assert "vgg16.pth is corrupt: expected about 440,400 bytes, got 439,000" in caplog.text
 
 
 def test_an_unchanged_file_is_verified_again_only_on_request(site, vgg16, tmp_path, caplog):
@@ -97,7 +97,7 @@ def test_an_unchanged_file_is_verified_again_only_on_request(site, vgg16, tmp_pa
     assert download_weights(vgg16).read_bytes() == b"x" * len(CONTENT)  # same size and time: not read again
     os.utime(path, ns=(when, when + 1))
     assert download_weights(vgg16).read_bytes() == CONTENT
-    assert "vgg16.pth is broken: expected sha256" in caplog.text
+    assert "vgg16.pth is corrupt: expected sha256" in caplog.text
     path.write_bytes(b"x" * len(CONTENT))
     assert obtain_weights(vgg16, tmp_path / "cache").read_bytes() == CONTENT
 

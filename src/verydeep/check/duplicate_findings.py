@@ -84,7 +84,7 @@ def _across_groups(result: CheckResult) -> Iterator[Finding]:
         yield Finding(
             kind="duplicates across groups",
             severity="warning",
-            message=f"{counted(len(joining), 'cluster')} of near duplicates {verb} images of different "
+            message=f"{counted(len(joining), 'cluster')} of duplicates {verb} images of different "
             "groups, for example because something was photographed twice: a split by groups still has data "
             "leakage.",
             next_step=f"Join these groups: {flag or 'put duplicates: before the value of --group-by'}.",

@@ -22,8 +22,8 @@ def file_findings(result: CheckResult) -> Iterator[Finding]:
             kind="unreadable",
             severity="error",
             message=f"{count_images(len(unreadable))} of {len(samples):,} cannot be read: {counts}.",
-            next_step="Replace or remove these files. Training leaves them out, and is an error if more than "
-            f"{100 * MAX_UNREADABLE:.0f} % are unreadable.",
+            next_step="Replace or remove these files. Training leaves them out, and stops with an error if "
+            f"more than {100 * MAX_UNREADABLE:.0f} % are unreadable.",
             files=each_name(result, list(unreadable)),
         )
     wrong = [i for i, facts in result.readable.items() if has_wrong_suffix(samples.sources[i], facts)]

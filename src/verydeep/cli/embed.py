@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.progress import track
 
-from verydeep.data.decode import image_files
+from verydeep.data.image_files import image_files
 from verydeep.embed.embedder import BATCH_SIZE, Embedder
 from verydeep.embed.vector_file import About, check_out, write_vectors
 from verydeep.terminal.console import err, out, print_json

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 from rich.progress import track
 
 from verydeep.cli.explain_layers import say_broken, show_filters, show_patches
-from verydeep.data.decode import decode, image_files
+from verydeep.data.decode import decode
+from verydeep.data.image_files import image_files
 from verydeep.data.samples import UnreadableImage
 from verydeep.errors import DataError, UnreadableError
 from verydeep.explain.heat_maps import HeatMap, Method, heat_maps

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.progress import track
 
-from verydeep.data.decode import image_files
+from verydeep.data.image_files import image_files
 from verydeep.data.samples import UnreadableImage
 from verydeep.embed.embedder import BATCH_SIZE, Embedder, VectorBatch
 from verydeep.embed.neighbors import Neighbor, nearest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from verydeep.data.decode import IMAGE_SUFFIXES, describe_other_files
+from verydeep.data.image_files import IMAGE_SUFFIXES, describe_other_files
 from verydeep.data.samples import Part, Samples
 from verydeep.errors import DataError
 

@@ -9,7 +9,6 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
-from verydeep.data.decode import glob_files, image_files
 from verydeep.data.folder import images_below, read_folder
 from verydeep.data.huggingface import (
     is_saved_dataset,
@@ -17,6 +16,7 @@ from verydeep.data.huggingface import (
     read_parquet_dataset,
     read_saved_dataset,
 )
+from verydeep.data.image_files import glob_files, image_files
 from verydeep.data.list_file import LIST_SUFFIXES, read_list
 from verydeep.data.listing import Columns, Listing, to_samples
 from verydeep.data.parquet import import_pyarrow

@@ -15,8 +15,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from verydeep.data.decode import IMAGE_SUFFIXES
 from verydeep.data.folder import PART_NAMES
+from verydeep.data.image_files import IMAGE_SUFFIXES
 from verydeep.data.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
 from verydeep.data.samples import Part
 from verydeep.errors import DataError
