@@ -15,7 +15,7 @@ from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import Evaluation, Mistake, evaluation, worst_mistakes
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.initialization import grow
+from verydeep.models.initialization import initialize_from_shallower
 from verydeep.train.device import Device, choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import Course, fit
@@ -107,7 +107,7 @@ def resume(
     if folder.state.exists():
         load_state(state, folder.state)
     elif recipe.grow_from is not None:
-        grow(state.model, checkpoint.load(recipe.grow_from).model)
+        initialize_from_shallower(state.model, checkpoint.load(recipe.grow_from).model)
     fabric = Fabric(accelerator=chosen.type, devices=1, precision=precision)
     run = _Run(recipe, dataset, plan, folder)
     epochs = _train(run, state, fabric, watcher or Watcher())

@@ -17,7 +17,7 @@ from torch.nn import functional
 from verydeep.data.batches import order
 from verydeep.data.images import Images
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
-from verydeep.models.stages import TrainablePart, copy_above, cut
+from verydeep.models.stages import TrainablePart, copy_trainable, split_at_stage
 from verydeep.train.class_imbalance import balanced_order
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.epoch_result import TunedEpoch
@@ -64,7 +64,7 @@ def fine_tune(
     """
     clock = Clock(deadline_s)
     config = state.config
-    below, part = cut(copy_above(state.network.model, config.stages).eval(), config.stages)
+    below, part = split_at_stage(copy_trainable(state.network.model, config.stages).eval(), config.stages)
     state.epochs, state.steps = config.course_epochs(len(train)), config.steps(len(train))
     seen = state.network.preprocess
     pixels = PixelInputs(train, val, seen, config.augment, config.seed, fabric.device)

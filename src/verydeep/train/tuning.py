@@ -11,7 +11,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.data.augment import AugmentConfig
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.stages import copy_above, cut
+from verydeep.models.stages import copy_trainable, split_at_stage
 from verydeep.train.class_imbalance import Balance
 
 FEW_IMAGES = 2_000
@@ -139,6 +139,6 @@ class TuningState:
         """The best network on validation; it shares its frozen stages with the one that came."""
         if self.best is None:
             return self.network
-        model = copy_above(self.network.model, self.config.stages)
-        cut(model, self.config.stages)[1].load_state_dict(self.best.tensors)
+        model = copy_trainable(self.network.model, self.config.stages)
+        split_at_stage(model, self.config.stages)[1].load_state_dict(self.best.tensors)
         return replace(self.network, model=model.eval())

@@ -19,8 +19,8 @@ from verydeep.architecture.layers import MaxPool
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.feature_extractor import last_map_name
-from verydeep.models.stages import cut
+from verydeep.models.feature_steps import last_map_name
+from verydeep.models.stages import split_at_stage
 from verydeep.tune.backbone import last_layer, rebuilt
 from verydeep.tune.feature_cache import Extract, head_inputs
 from verydeep.tune.linear_probe import LearntHead
@@ -85,7 +85,7 @@ def both_ends(
     model: Classifier, images: Float[Tensor, "batch channels height width"]
 ) -> Float[Tensor, "batch values"]:
     """The pooled maps at the end of ``model``, and beside them the means of those where `shallower` ends."""
-    below, above = cut(model, 1)
+    below, above = split_at_stage(model, 1)
     *modules, last = below
     is_pool = isinstance(last, nn.MaxPool2d)
     middle = nn.Sequential(*(modules if is_pool else below))(images)
