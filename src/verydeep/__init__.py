@@ -1,7 +1,7 @@
 """Very deep plain convolutional networks: VGG, with AlexNet before it and ResNet after it.
 
-The public face. Each name is loaded when it is first used, so that ``import verydeep`` costs next to
-nothing and what needs no torch never loads it.
+The public API. Each name is imported when it is first used, so that ``import verydeep`` is fast and the names
+that do not need torch never import it.
 """
 
 from importlib import import_module
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from verydeep.analyze.compare import compare as compare
-    from verydeep.analyze.memory import forecast as forecast
+    from verydeep.analyze.memory import estimate_memory as estimate_memory
     from verydeep.analyze.trace import trace as trace
     from verydeep.architecture.architecture import Architecture as Architecture
     from verydeep.architecture.grammar import format_architecture as format_architecture
@@ -52,11 +52,11 @@ _HOMES = {
     "build": "weights.load",
     "compare": "analyze.compare",
     "download_weights": "weights.download_weights",
+    "estimate_memory": "analyze.memory",
     "evaluation": "evaluate.metrics",
     "export_weights": "weights.export",
     "first_filters": "explain.patches",
     "fit": "train.loop",
-    "forecast": "analyze.memory",
     "format_architecture": "architecture.grammar",
     "heat_maps": "explain.heat_maps",
     "inspect": "weights.inspect",
