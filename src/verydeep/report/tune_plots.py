@@ -6,7 +6,7 @@ from functools import partial
 from math import isfinite, log10
 
 from verydeep.evaluate.score import Score
-from verydeep.report.axis import Axis, power
+from verydeep.report.axis import Axis, power_of_ten
 from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
 from verydeep.tables.format import percent
 from verydeep.tune.result import Candidate, CrossValidation, TuneResult, Way
@@ -108,10 +108,10 @@ def _row(
         intervals=tuple(
             PlottedInterval(
                 kind=kind,
-                x=across.place(score.balanced_accuracy),
+                x=across.position(score.balanced_accuracy),
                 y=y + NAME + LINE * (place + 0.5),
-                low=across.place(score.interval[0]),
-                high=across.place(score.interval[1]),
+                low=across.position(score.interval[0]),
+                high=across.position(score.interval[1]),
                 label=f"{name}, {kind}: {percent(score.balanced_accuracy)} ({span(score)})",
             )
             for place, (kind, score) in enumerate(scores.items())
@@ -157,17 +157,19 @@ def _chart(
     title: str, what: str, values: Sequence[_Value], chosen: float, say: Callable[[float], str]
 ) -> Chart:
     """A curve over strengths; the ``chosen`` one is marked."""
-    up = Axis.up([end for one in values for end in (one.value, one.low, one.high) if end is not None], 1e-3)
+    up = Axis.vertical(
+        [end for one in values for end in (one.value, one.low, one.high) if end is not None], 1e-3
+    )
     exponents = [log10(one.strength) for one in values]
     across = Axis.around([*exponents, log10(chosen)], 1.0, float(LEFT), float(WIDTH - RIGHT))
     tick = partial(percent, decimals=0 if up.values[1] - up.values[0] >= 0.01 else 1)
     points = tuple(
         Point(
-            across.place(log10(one.strength)),
-            up.place(one.value),
+            across.position(log10(one.strength)),
+            up.position(one.value),
             f"strength {one.strength:.2g}: {say(one.value)}",
-            None if one.low is None else up.place(one.low),
-            None if one.high is None else up.place(one.high),
+            None if one.low is None else up.position(one.low),
+            None if one.high is None else up.position(one.high),
         )
         for one in values
     )
@@ -176,9 +178,9 @@ def _chart(
         title=title,
         caption=f"{what}, by strength of regularization: weak at the left, strong at the right",
         height=HEIGHT,
-        across=across.ticks(power),
-        up=up.ticks(tick if say is percent else "{:g}".format),
+        x_ticks=across.ticks(power_of_ten),
+        y_ticks=up.ticks(tick if say is percent else "{:g}".format),
         curves=(Curve("held out", points, at_chosen),),
-        mark=Tick(across.place(log10(chosen)), f"{chosen:.2g} was chosen"),
+        mark=Tick(across.position(log10(chosen)), f"{chosen:.2g} was chosen"),
         last="is, where chosen,",
     )

@@ -1,4 +1,4 @@
-"""One trial, made and measured: a training in a run folder of its own, or a look at the gradients."""
+"""Runs one trial: training in its own run folder, or a measurement of gradients."""
 
 import time
 from collections.abc import Sequence
@@ -27,66 +27,67 @@ from verydeep.train.state import TrainingState
 from verydeep.train.train import resume, start
 
 IMAGES_SEED = 0
-"""Draws the images of every trial: the same ones, so that trials differ in what they are about."""
+"""The seed that selects the images: the same images in every trial."""
 TEST_SHARE = 0.2
-"""Of a set that every trial splits anew."""
+"""The share of test images in a split."""
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What a finished trial leaves on disk."""
+class _FinishedTrial:
+    """The content of ``outcome.json``."""
 
     recipe: Recipe
     outcome: Outcome
 
 
-_FILE = TypeAdapter(_Kept)
+_FILE = TypeAdapter(_FinishedTrial)
 
 
-def measure(trial: Trial, dataset: Dataset, folder: Path, device: Device = "auto") -> Outcome:
-    """The outcome of ``trial``, made in ``folder`` and kept there; made before, it is read.
+def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "auto") -> Outcome:
+    """The outcome of ``trial``, saved in ``folder``; if it is there already, it is only read.
 
     Raises:
-        RecipeError: where the folder holds a trial of another recipe.
+        RecipeError: where the folder has a trial with another recipe.
     """
-    if (kept := kept_outcome(trial, folder)) is not None:
-        return kept
-    recipe, data, began = _recipe(trial, folder), trial_data(trial, dataset), time.perf_counter()
+    if (saved := saved_outcome(trial, folder)) is not None:
+        return saved
+    recipe, data, start_time = _recipe(trial, folder), trial_data(trial, dataset), time.perf_counter()
     if trial.kind == "probe":
         outcome = _probe(trial, recipe, data, device)
     else:
         outcome = _train(trial, recipe, data, RunFolder(folder / trial.name), device)
-    outcome = replace(outcome, seconds=time.perf_counter() - began)
+    outcome = replace(outcome, seconds=time.perf_counter() - start_time)
     with atomic_write(_file(trial, folder)) as temporary:
-        temporary.write_bytes(_FILE.dump_json(_Kept(recipe, outcome)))
+        temporary.write_bytes(_FILE.dump_json(_FinishedTrial(recipe, outcome)))
     return outcome
 
 
-def kept_outcome(trial: Trial, folder: Path) -> Outcome | None:
-    """What an earlier call left of ``trial`` in ``folder``; None where it is not finished.
+def saved_outcome(trial: Trial, folder: Path) -> Outcome | None:
+    """The outcome of ``trial`` from an earlier call; None if the trial is not finished.
 
     Raises:
-        RecipeError: where it was made by another recipe.
+        RecipeError: where the trial in ``folder`` has another recipe.
     """
     file, run = _file(trial, folder), RunFolder(folder / trial.name)
-    kept = _FILE.validate_json(file.read_bytes()) if file.exists() else None
-    made_by = kept.recipe if kept else read_recipe(str(run.recipe)) if run.is_unfinished else None
-    if made_by is not None and made_by != _recipe(trial, folder):
+    saved = _FILE.validate_json(file.read_bytes()) if file.exists() else None
+    recipe = saved.recipe if saved else read_recipe(str(run.recipe)) if run.is_unfinished else None
+    if recipe is not None and recipe != _recipe(trial, folder):
         raise RecipeError(
-            f"{run.path} was made by another recipe than this study has now. Give another --out, or remove it"
+            f"{run.path} was trained with another recipe than that of this study. Give another --out, or "
+            "delete it"
         )
-    return kept.outcome if kept else None
+    return saved.outcome if saved else None
 
 
 def trial_data(trial: Trial, dataset: Dataset) -> Dataset:
-    """What ``trial`` trains and is tested on: its part of the training images, split anew if it says so."""
+    """The training and test images of ``trial``: a subset of the data, with its own split if it has one."""
     train, test, name = dataset.train, dataset.test, dataset.name
     if trial.images is not None and trial.images < len(train):
-        _, drawn = stratified_split(train.labels, trial.images / len(train), IMAGES_SEED)
-        train, name = train.select(drawn), f"{name}, {len(drawn):,} images"
+        _, subset = stratified_split(train.labels, trial.images / len(train), IMAGES_SEED)
+        train, name = train.select(subset), f"{name}, {len(subset):,} images"
     if trial.split is not None:
-        kept, held_back = stratified_split(train.labels, TEST_SHARE, trial.split)
-        train, test, name = train.select(kept), train.select(held_back), f"{name}, split {trial.split}"
+        kept, held_out = stratified_split(train.labels, TEST_SHARE, trial.split)
+        train, test, name = train.select(kept), train.select(held_out), f"{name}, split {trial.split}"
     return Dataset(name, train, test)
 
 
@@ -95,15 +96,15 @@ def _file(trial: Trial, folder: Path) -> Path:
 
 
 def _recipe(trial: Trial, folder: Path) -> Recipe:
-    if trial.grows_from is None:
+    if trial.initialized_from is None:
         return trial.recipe
-    return replace(trial.recipe, grow_from=str(folder / trial.grows_from.name))
+    return replace(trial.recipe, grow_from=str(folder / trial.initialized_from.name))
 
 
 def _train(trial: Trial, recipe: Recipe, data: Dataset, run: RunFolder, device: Device) -> Outcome:
-    outcome = _outcome(trial, fitted_architecture(recipe, data))
+    outcome = _empty_outcome(trial, fitted_architecture(recipe, data))
     if recipe.grow_from is not None and not RunFolder(Path(recipe.grow_from)).model.exists():
-        return replace(outcome, failed="the network it was to grow from did not learn")
+        return replace(outcome, failed="the shallower network for its initialization did not learn")
     top1, failed = None, None
     try:
         if run.is_unfinished:
@@ -117,40 +118,40 @@ def _train(trial: Trial, recipe: Recipe, data: Dataset, run: RunFolder, device: 
 
 
 def _probe(trial: Trial, recipe: Recipe, data: Dataset, device: Device) -> Outcome:
-    """The gradients of every layer before each of ``PROBE_STEPS``, on one batch that stays the same."""
+    """The gradients of every layer before each of ``PROBE_STEPS``, always on the same batch."""
     chosen = choose_device(device)
     precision = choose_precision(recipe.precision, chosen)
     architecture, plan = fitted_architecture(recipe, data), course(recipe, data, chosen)
     state = initial_state(recipe, architecture, chosen, precision)
     images = normalize(plan.train.pixels[: plan.batch_size], plan.preprocess)
     labels = plan.train.labels[: plan.batch_size]
-    looks: list[LayerGradient] = []
+    gradients: list[LayerGradient] = []
 
-    def look(state: TrainingState) -> None:
+    def measure(state: TrainingState) -> None:
         if state.step in PROBE_STEPS:
             norms = gradient_norms(state.model, images, labels)
-            looks.extend(_gradients(architecture, state.step, norms))
+            gradients.extend(_finite_gradients(architecture, state.step, norms))
 
     failed = None
     try:
-        look(state)
-        for _ in fit(state, plan, Fabric(accelerator=chosen.type, devices=1, precision=precision), look):
+        measure(state)
+        for _ in fit(state, plan, Fabric(accelerator=chosen.type, devices=1, precision=precision), measure):
             pass
     except LearningError as error:
         failed = str(error)
-    return replace(_outcome(trial, architecture), gradients=tuple(looks), failed=failed)
+    return replace(_empty_outcome(trial, architecture), gradients=tuple(gradients), failed=failed)
 
 
-def _gradients(architecture: Architecture, step: int, norms: Sequence[float]) -> list[LayerGradient]:
+def _finite_gradients(architecture: Architecture, step: int, norms: Sequence[float]) -> list[LayerGradient]:
     return [
-        LayerGradient(layer=row.name, place=place, step=step, norm=norm)
-        for place, (row, norm) in enumerate(zip(trace(architecture).path, norms, strict=True), start=1)
+        LayerGradient(layer=row.name, number=number, step=step, norm=norm)
+        for number, (row, norm) in enumerate(zip(trace(architecture).path, norms, strict=True), start=1)
         if isfinite(norm)
     ]
 
 
-def _outcome(trial: Trial, architecture: Architecture) -> Outcome:
-    """What is known of a trial before it is made."""
+def _empty_outcome(trial: Trial, architecture: Architecture) -> Outcome:
+    """The outcome without results."""
     return Outcome(
         name=trial.name,
         group=trial.group,
