@@ -2,7 +2,12 @@
 
 import cyclopts
 
-app = cyclopts.App(name="data", result_action="return_value", help_format="plaintext")
+app = cyclopts.App(
+    name="data",
+    result_action="return_value",
+    help_format="plaintext",
+    help_epilogue="Example: verydeep data check photos/ --out check.html",
+)
 _VERBS = {
     "check": (
         "check:check",
@@ -11,4 +16,4 @@ _VERBS = {
     ),
 }
 for _name, (_place, _what, _example) in _VERBS.items():
-    app.command(f"verydeep.cli.{_place}", name=_name, help=f"{_what}\n\nExample: {_example}")
+    app.command(f"verydeep.cli.{_place}", name=_name, help=_what, help_epilogue=f"Example: {_example}")

@@ -19,7 +19,7 @@ from verydeep.data.images import Dataset
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.report.training_page import RunReport, write_page
 from verydeep.tables.format import duration, percent, wilson_interval
-from verydeep.terminal.console import BEGAN, err, out, print_json
+from verydeep.terminal.console import START, err, out, print_json
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.recipe_flags import RecipeFlags, given
 from verydeep.terminal.training_progress import TrainingProgress
@@ -83,7 +83,7 @@ def train(
         except Interrupted as error:
             go_on = shlex.join(["verydeep", "train", data, "--resume", "--out", str(run)])
             raise Interrupted(f"{error}. Go on by: {go_on}") from None
-    wall_seconds = time.perf_counter() - BEGAN
+    wall_seconds = time.perf_counter() - START
     write_page(_report(result, dataset, Path(recipe).stem, wall_seconds), RunFolder(run).report)
     if json:
         print_json(_values(result, wall_seconds))
