@@ -1,4 +1,4 @@
-"""How long a weight file takes to its first logit: ours beside torch's own ``load_state_dict``.
+"""Time from a weight file to the first logits: verydeep compared with torch's ``load_state_dict``.
 
 python benchmarks/load.py --network vgg16 --runs 7
 """
@@ -21,20 +21,21 @@ from verydeep.weights.load import load
 
 
 def main() -> None:
-    """Time both ways in turn, so that whatever else the machine does falls on both alike."""
-    parser = argparse.ArgumentParser(description="Medians from file to first logit, in s.")
+    """Measure the loaders in turn, so that other load affects all of them equally."""
+    parser = argparse.ArgumentParser(description="Median time from file to first logits, in s.")
     parser.add_argument("--network", default="vgg16", help="a VGG or an AlexNet of the zoo (vgg16)")
-    parser.add_argument("--runs", type=int, default=7, help="of each way and file (7)")
+    parser.add_argument("--runs", type=int, default=7, help="runs per loader and file (7)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        files = _written(options.network, Path(folder))
-        print(f"| file | verydeep, median of {options.runs}, s | torch, s | ratio | torch, bare, s | ratio |")
+        files = _write_files(options.network, Path(folder))
+        runs = options.runs
+        print(f"| file | verydeep, median of {runs}, s | torch, s | ratio | torch, minimum, s | ratio |")
         print("|---|---:|---:|---:|---:|---:|")
         for file in files:
             print(_row(options.network, file, options.runs))
 
 
-def _written(network: str, folder: Path) -> list[Path]:
+def _write_files(network: str, folder: Path) -> list[Path]:
     tensors = build(zoo.resolve(network)).state_dict()
     torch.save(tensors, folder / f"{network}.pth")
     save_file(tensors, folder / f"{network}.safetensors")
@@ -42,31 +43,31 @@ def _written(network: str, folder: Path) -> list[Path]:
 
 
 def _row(network: str, file: Path, runs: int) -> str:
-    ways: dict[str, Callable[[], nn.Module]] = {
-        "ours": lambda: load(file).model,
-        "torch": lambda: _by_torch(network, file),
-        "bare": lambda: _bare(network, file),
+    loaders: dict[str, Callable[[], nn.Module]] = {
+        "verydeep": lambda: load(file).model,
+        "torch": lambda: _load_like_torchvision(network, file),
+        "minimum": lambda: _load_without_checks(network, file),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in loaders}
     for run in range(runs + 1):
-        for name, way in ways.items():
-            seconds = _seconds(way)
-            if run:  # the first fills the disk's cache
+        for name, loader in loaders.items():
+            seconds = _seconds(loader)
+            if run:  # the first fills the disk cache
                 times[name].append(seconds)
-    ours, theirs, bare = (statistics.median(values) for values in times.values())
-    compared = f"{theirs:.2f} | {ours / theirs:.2f} | {bare:.2f} | {ours / bare:.2f}"
-    return f"| `{file.suffix}` | {ours:.2f} | {compared} |"
+    verydeep, torchvision, minimum = (statistics.median(values) for values in times.values())
+    ratios = f"{torchvision:.2f} | {verydeep / torchvision:.2f} | {minimum:.2f} | {verydeep / minimum:.2f}"
+    return f"| `{file.suffix}` | {verydeep:.2f} | {ratios} |"
 
 
-def _by_torch(network: str, file: Path) -> nn.Module:
-    """Modules built as torch builds them, every weight drawn, then loaded over: what torchvision does."""
+def _load_like_torchvision(network: str, file: Path) -> nn.Module:
+    """Build the modules with random initialization, then overwrite the weights."""
     model = PlainClassifier(zoo.resolve(network))
     model.load_state_dict(_tensors(file))
     return model.eval()
 
 
-def _bare(network: str, file: Path) -> nn.Module:
-    """The least there is: the architecture known beforehand, nothing drawn and nothing checked."""
+def _load_without_checks(network: str, file: Path) -> nn.Module:
+    """The minimum: a known architecture, no random initialization, no checks."""
     with torch.device("meta"):
         model = PlainClassifier(zoo.resolve(network))
     model.load_state_dict(_tensors(file), assign=True)
@@ -80,12 +81,12 @@ def _tensors(file: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _seconds(way: Callable[[], nn.Module]) -> float:
-    began = time.perf_counter()
-    model = way()
+def _seconds(loader: Callable[[], nn.Module]) -> float:
+    start = time.perf_counter()
+    model = loader()
     with torch.inference_mode():
         model(torch.zeros(1, 3, 224, 224))
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What training keeps in memory, and the most at one moment: forecast, measured, and their ratio.
+"""Training memory, saved tensors and peak: estimated, measured, and their ratio.
 
 python benchmarks/memory.py
 """
@@ -17,30 +17,30 @@ from torch.profiler import ProfilerActivity, profile
 
 import verydeep as vd
 from verydeep.analyze.dtypes import Dtype, Optimizer
-from verydeep.analyze.memory import forecast
+from verydeep.analyze.memory import estimate_memory
 from verydeep.train.optimizer import OptimizerConfig, build_optimizers
 
 CASES: tuple[tuple[str, int], ...] = (("vgg16_bn", 8), ("resnet18", 16), ("vgg-small", 500), ("alexnet", 64))
-"""Networks, and batches that stay under 4 GB."""
+"""Networks with batch sizes that need less than 4 GB."""
 
 
 @dataclass(frozen=True)
 class Measured:
     """Bytes of one training step on a CPU."""
 
-    kept: int
-    """The different storages that autograd saved, without the network's own."""
+    saved: int
+    """The storages that autograd saved, without those of the network."""
     peak: int
-    """Weights, optimizer and images, and the most that torch's allocator had handed out besides."""
+    """Weights, optimizer state and images, and the maximum that torch's allocator allocated in addition."""
 
 
 def main() -> None:
-    """Measure each case; print a row each."""
-    parser = argparse.ArgumentParser(description="Training memory: forecast and measured.")
-    parser.add_argument("--optimizer", choices=("sgd", "adam"), default="sgd", help="(sgd)")
+    """Measure each case and print one row per case."""
+    parser = argparse.ArgumentParser(description="Training memory: estimated and measured.")
+    parser.add_argument("--optimizer", choices=("sgd", "adam"), default="sgd", help="default: sgd")
     optimizer = parser.parse_args().optimizer
-    columns = "forecast, MB | measured, MB | ratio"
-    print(f"| case, {optimizer} | kept: {columns} | peak: {columns} |")
+    columns = "estimated, MB | measured, MB | ratio"
+    print(f"| case, {optimizer} | saved: {columns} | peak: {columns} |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for name, batch in CASES:
         for dtype in ("fp32", "bf16"):
@@ -50,19 +50,19 @@ def main() -> None:
 def row(name: str, batch: int, optimizer: Optimizer, dtype: Dtype) -> str:
     """One row of the table."""
     architecture = vd.resolve(name)
-    foreseen = forecast(architecture, batch, optimizer, dtype)
+    estimate = estimate_memory(architecture, batch, optimizer, dtype)
     measured = measure(architecture, batch, optimizer, dtype)
     cells = [f"`{name}`, {batch}, {dtype}"]
     for expected, actual in (
-        (foreseen.activations + foreseen.weight_copies, measured.kept),
-        (foreseen.peak.bytes(batch), measured.peak),
+        (estimate.activations + estimate.weight_copies, measured.saved),
+        (estimate.peak.bytes(batch), measured.peak),
     ):
         cells += [f"{expected / 1e6:,.1f}", f"{actual / 1e6:,.1f}", f"{expected / actual:.3f}"]
     return f"| {' | '.join(cells)} |"
 
 
 def measure(architecture: vd.Architecture, batch: int, optimizer: Optimizer, dtype: Dtype) -> Measured:
-    """One step as ``train/loop.py`` makes it, after one that fills the optimizer's state."""
+    """One training step as in ``train/loop.py``, after a first step that creates the optimizer state."""
     model = vd.build(architecture)
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if dtype == "bf16" else "32-true")
     module = fabric.setup_module(model)
@@ -78,41 +78,41 @@ def measure(architecture: vd.Architecture, batch: int, optimizer: Optimizer, dty
         stepper.step()
         stepper.zero_grad()
 
-    kept = kept_bytes(model, forward)
+    saved = saved_bytes(model, forward)
     step()
     resident = [*model.parameters(), *model.buffers(), images, *state_tensors(steps)]
-    return Measured(kept, sum(tensor.nbytes for tensor in resident) + most_allocated(step))
+    return Measured(saved, sum(tensor.nbytes for tensor in resident) + peak_allocated(step))
 
 
-def kept_bytes(model: nn.Module, forward: Callable[[], Tensor]) -> int:
-    """The bytes of all storages that autograd saves in ``forward``, each once, without the model's own."""
+def saved_bytes(model: nn.Module, forward: Callable[[], Tensor]) -> int:
+    """The bytes of all storages that autograd saves in ``forward``, each once, without those of the model."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     saved = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        saved[storage.data_ptr()] = storage  # held, so that no other takes its address
+        saved[storage.data_ptr()] = storage  # keeps the storage alive, so that its address is not used again
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         forward()
-    return sum(storage.nbytes() for place, storage in saved.items() if place not in own)
+    return sum(storage.nbytes() for address, storage in saved.items() if address not in own)
 
 
-def most_allocated(step: Callable[[], None]) -> int:
-    """The most bytes that torch's CPU allocator has handed out at one moment of ``step``."""
+def peak_allocated(step: Callable[[], None]) -> int:
+    """The maximum of the bytes that torch's CPU allocator has allocated during ``step``."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = most = 0
+    allocated = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        most = max(most, held)
-    return most
+        allocated += event.nbytes()
+        peak = max(peak, allocated)
+    return peak
 
 
 def state_tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    """What the optimizer remembers."""
+    """The tensors of the optimizer state."""
     states = (value for state in optimizer.state.values() for value in state.values())
     return [value for value in states if isinstance(value, Tensor)]
 

@@ -1,4 +1,4 @@
-"""How long the command takes to say something, beside a Python that does nothing.
+"""Start-up time of the command, compared with a Python that does nothing.
 
 python benchmarks/startup.py --runs 11
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-# As on a user's machine: byte code is written at the first run, and read from then on.
+# As on a user's machine: byte code is written at the first run and read afterwards.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
@@ -21,28 +21,28 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Measure in turn, so that whatever else the machine does falls on all alike; print the medians."""
-    parser = argparse.ArgumentParser(description="Medians of the start-up time of each command, in ms.")
-    parser.add_argument("--runs", type=int, default=11, help="of each command (11)")
+    """Measure the commands in turn, so that other load affects all of them equally; print the medians."""
+    parser = argparse.ArgumentParser(description="Median start-up time of each command, in ms.")
+    parser.add_argument("--runs", type=int, default=11, help="runs per command (11)")
     runs = parser.parse_args().runs
     for arguments in COMMANDS.values():
-        milliseconds(arguments)  # fills the disk's cache, and writes the byte code
+        milliseconds(arguments)  # fills the disk cache and writes the byte code
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(runs):
         for name, arguments in COMMANDS.items():
             times[name].append(milliseconds(arguments))
-    bare = statistics.median(times["python -c pass"])
+    python = statistics.median(times["python -c pass"])
     print(f"| command | median of {runs}, ms | more than Python, ms |\n|---|---:|---:|")
     for name, values in times.items():
         median = statistics.median(values)
-        print(f"| `{name}` | {median:.0f} | {median - bare:.0f} |")
+        print(f"| `{name}` | {median:.0f} | {median - python:.0f} |")
 
 
 def milliseconds(arguments: list[str]) -> float:
     """Wall time of Python with ``arguments``."""
-    began = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
-    return 1000 * (time.perf_counter() - began)
+    return 1000 * (time.perf_counter() - start)
 
 
 if __name__ == "__main__":

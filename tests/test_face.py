@@ -11,8 +11,8 @@ import verydeep
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
         "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError",
-        "build", "compare", "download_weights", "evaluation", "export_weights", "first_filters",
-        "fit", "forecast", "format_architecture", "heat_maps", "inspect", "load", "load_dataset",
+        "build", "compare", "download_weights", "estimate_memory", "evaluation", "export_weights",
+        "first_filters", "fit", "format_architecture", "heat_maps", "inspect", "load", "load_dataset",
         "parse_architecture", "perceptual_loss", "predict", "predict_logits", "pretrained",
         "read_recipe", "resolve", "resume", "save", "start", "strongest_patches", "style_loss",
         "taps", "trace",
@@ -31,7 +31,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_importing_it_loads_nothing_heavy():
     code = (
-        "import sys, verydeep; verydeep.forecast(verydeep.resolve('vgg16')); verydeep.compare([]); "
+        "import sys, verydeep; verydeep.estimate_memory(verydeep.resolve('vgg16')); verydeep.compare([]); "
         "assert not {'torch', 'numpy', 'rich', 'pydantic'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

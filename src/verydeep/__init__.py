@@ -1,7 +1,7 @@
 """Very deep plain convolutional networks: VGG, with AlexNet before it and ResNet after it.
 
-The public face. Each name is loaded when it is first used, so that ``import verydeep`` costs next to
-nothing and what needs no torch never loads it.
+The public API. Each name is imported when it is first used, so that ``import verydeep`` is fast and the names
+that do not need torch never import it.
 """
 
 from importlib import import_module
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from verydeep.analyze.compare import compare as compare
-    from verydeep.analyze.memory import forecast as forecast
+    from verydeep.analyze.memory import estimate_memory as estimate_memory
     from verydeep.analyze.trace import trace as trace
     from verydeep.architecture.architecture import Architecture as Architecture
     from verydeep.architecture.grammar import format_architecture as format_architecture
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from verydeep.train.loop import fit as fit
     from verydeep.train.recipe import Recipe as Recipe
     from verydeep.train.recipe import read_recipe as read_recipe
-    from verydeep.train.train import resume as resume
-    from verydeep.train.train import start as start
+    from verydeep.train.train import resume_training as resume_training
+    from verydeep.train.train import train_network as train_network
     from verydeep.weights.checkpoint_file import save as save
     from verydeep.weights.download_weights import download_weights as download_weights
     from verydeep.weights.export import export_weights as export_weights
@@ -52,11 +52,11 @@ _HOMES = {
     "build": "weights.load",
     "compare": "analyze.compare",
     "download_weights": "weights.download_weights",
+    "estimate_memory": "analyze.memory",
     "evaluate_logits": "evaluate.evaluation",
     "export_weights": "weights.export",
     "first_filters": "explain.patches",
     "fit": "train.loop",
-    "forecast": "analyze.memory",
     "format_architecture": "architecture.grammar",
     "heat_maps": "explain.heat_maps",
     "inspect": "weights.inspect",
@@ -69,13 +69,13 @@ _HOMES = {
     "pretrained": "weights.load",
     "read_recipe": "train.recipe",
     "resolve": "architecture.zoo",
-    "resume": "train.train",
+    "resume_training": "train.train",
     "save": "weights.checkpoint_file",
-    "start": "train.train",
     "strongest_patches": "explain.patches",
     "style_loss": "embed.perceptual_loss",
     "taps": "models.feature_extractor",
     "trace": "analyze.trace",
+    "train_network": "train.train",
 }
 
 __all__ = sorted(_HOMES)

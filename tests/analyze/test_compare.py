@@ -1,4 +1,4 @@
-"""Networks side by side, held to the papers."""
+"""The comparison of networks, against the numbers of the papers."""
 
 import pytest
 
@@ -48,5 +48,5 @@ def test_papers_errors_are_turned_into_accuracies():
     assert [row.top1 for row in published("vgg16")] == [71.592, 73.0]
 
 
-def test_what_nobody_published_is_not_invented():
+def test_networks_without_published_accuracies_have_none():
     assert one("vgg-tiny").published == one("64 M | gap").published == ()

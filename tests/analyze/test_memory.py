@@ -1,4 +1,4 @@
-"""Training memory, held to what torch really keeps, and to sums by hand."""
+"""The estimate of training memory, against the tensors that torch saves and against sums by hand."""
 
 import importlib.util
 from dataclasses import replace
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from verydeep.analyze.memory import forecast
+from verydeep.analyze.memory import estimate_memory
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.errors import ArchitectureError
 
-_PLACE = Path(__file__).parents[2] / "benchmarks" / "memory.py"
-_SPEC = importlib.util.spec_from_file_location("memory_benchmark", _PLACE)
+_FILE = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+_SPEC = importlib.util.spec_from_file_location("memory_benchmark", _FILE)
 benchmark = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(benchmark)
 
@@ -31,7 +31,7 @@ TINY = [
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Each thread takes scratch memory of its own, which the forecast leaves out."""
+    """Each thread allocates its own scratch memory, which the estimate does not include."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -40,26 +40,26 @@ def one_thread():
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize("architecture", TINY, ids=lambda architecture: architecture.name)
-def test_what_is_kept_is_what_autograd_saves_to_the_byte(architecture, dtype):
+def test_saved_bytes_are_exactly_those_of_autograd(architecture, dtype):
     measured = benchmark.measure(architecture, 3, "sgd", dtype)
-    foreseen = forecast(architecture, 3, "sgd", dtype)
-    assert foreseen.activations + foreseen.weight_copies == measured.kept
+    estimate = estimate_memory(architecture, 3, "sgd", dtype)
+    assert estimate.activations + estimate.weight_copies == measured.saved
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("batch", [2, 64], ids=["step", "backward"])
 @pytest.mark.parametrize("name", ["vgg-small", "resnet20"])
-def test_the_peak_is_within_5_percent_of_what_is_allocated(name, batch, optimizer, dtype):
+def test_the_peak_is_within_5_percent_of_the_allocated_memory(name, batch, optimizer, dtype):
     architecture = zoo.resolve(name)
     measured = benchmark.measure(architecture, batch, optimizer, dtype)
-    peak = forecast(architecture, batch, optimizer, dtype).peak
+    peak = estimate_memory(architecture, batch, optimizer, dtype).peak
     assert peak.bytes(batch) == pytest.approx(measured.peak, rel=0.05)
     assert peak.name.startswith("optimizer" if batch == 2 and name == "vgg-small" else "backward")
 
 
 def test_the_state_of_vgg16():  # 553.4 MB of weights; 1.66 GB with gradients and momentum, 2.21 with Adam's
-    sgd, adam = (forecast(zoo.resolve("vgg16"), 1, optimizer) for optimizer in ("sgd", "adam"))
+    sgd, adam = (estimate_memory(zoo.resolve("vgg16"), 1, optimizer) for optimizer in ("sgd", "adam"))
     assert sgd.weights == sgd.gradients == sgd.optimizer_state == 4 * 138_357_544
     assert round((sgd.total - sgd.activations) / 1e9, 2) == 1.66
     assert round((adam.total - adam.activations) / 1e9, 2) == 2.21
@@ -67,50 +67,52 @@ def test_the_state_of_vgg16():  # 553.4 MB of weights; 1.66 GB with gradients an
 
 def test_one_image_of_vgg16_by_hand():
     pools = 802_816 + 401_408 + 200_704 + 100_352 + 25_088
-    hidden = 2 * 4_096 * 3  # after ReLU, what dropout leaves out, what it lets through
+    hidden = 2 * 4_096 * 3  # after ReLU, the dropout mask, the dropout output
     maps = 150_528 + 13_547_520 + pools + hidden  # images, convolutions, pools
     loss = 4 * 1_000 + 8 + 4
-    assert forecast(zoo.resolve("vgg16"), 1).activations == 4 * maps + 8 * pools + loss
+    assert estimate_memory(zoo.resolve("vgg16"), 1).activations == 4 * maps + 8 * pools + loss
 
 
-def test_batch_norm_keeps_every_convolution_twice():
-    plain, normed = (forecast(zoo.resolve(name), 1) for name in ("vgg16", "vgg16_bn"))
+def test_batch_norm_saves_every_convolution_twice():
+    plain, normed = (estimate_memory(zoo.resolve(name), 1) for name in ("vgg16", "vgg16_bn"))
     statistics = 8 * 4_224  # channels: 2 x 64, 2 x 128, 3 x 256, 6 x 512
     assert normed.activations - plain.activations == 4 * 13_547_520 + statistics
 
 
-def test_a_norm_after_the_pool_keeps_less():
-    late = zoo.resolve("vgg-small")
-    assert forecast(late).activations < forecast(late.with_norm("batch")).activations
+def test_a_norm_after_the_pool_saves_less():
+    after_pool = zoo.resolve("vgg-small")
+    assert (
+        estimate_memory(after_pool).activations < estimate_memory(after_pool.with_norm("batch")).activations
+    )
 
 
-def test_what_a_layer_keeps_adds_up():
-    foreseen = forecast(zoo.resolve("resnet18"), 4, dtype="bf16")
-    assert [foreseen.layers[0].name, foreseen.layers[-1].name] == ["input", "loss"]
-    kept = sum(layer.kept for layer in foreseen.layers)
-    assert kept == foreseen.activations + foreseen.weight_copies
-    assert next(layer for layer in foreseen.layers if layer.name == "fc").maps == 0
+def test_the_saved_bytes_of_the_layers_add_up():
+    estimate = estimate_memory(zoo.resolve("resnet18"), 4, dtype="bf16")
+    assert [estimate.layers[0].name, estimate.layers[-1].name] == ["input", "loss"]
+    saved = sum(layer.saved for layer in estimate.layers)
+    assert saved == estimate.activations + estimate.weight_copies
+    assert next(layer for layer in estimate.layers if layer.name == "fc").maps == 0
 
 
 @pytest.mark.parametrize("name", zoo.names())
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_the_largest_batch_fits_and_one_more_does_not(name, dtype):
     architecture, memory = zoo.resolve(name), 24 * 10**9
-    most = forecast(architecture, dtype=dtype).largest_batch(memory)
-    assert forecast(architecture, most, dtype=dtype).peak.bytes(most) <= memory
-    assert forecast(architecture, most + 1, dtype=dtype).peak.bytes(most + 1) > memory
+    batch = estimate_memory(architecture, dtype=dtype).largest_batch(memory)
+    assert estimate_memory(architecture, batch, dtype=dtype).peak.bytes(batch) <= memory
+    assert estimate_memory(architecture, batch + 1, dtype=dtype).peak.bytes(batch + 1) > memory
 
 
-def test_where_nothing_fits_the_largest_batch_is_0():
-    assert forecast(zoo.resolve("vgg16")).largest_batch(10**9) == 0
+def test_the_largest_batch_is_0_where_no_image_fits():
+    assert estimate_memory(zoo.resolve("vgg16")).largest_batch(10**9) == 0
 
 
-def test_without_dropout_nothing_is_kept_for_it():
-    with_it = zoo.resolve("vgg16")
-    without = replace(with_it, dropout=0.0)
-    assert forecast(with_it, 1).activations - forecast(without, 1).activations == 4 * 2 * 2 * 4_096
+def test_without_dropout_nothing_is_saved_for_it():
+    with_dropout = estimate_memory(zoo.resolve("vgg16"), 1)
+    without = estimate_memory(replace(zoo.resolve("vgg16"), dropout=0.0), 1)
+    assert with_dropout.activations - without.activations == 4 * 2 * 2 * 4_096
 
 
-def test_a_batch_has_an_image():
+def test_an_empty_batch_is_an_error():
     with pytest.raises(ArchitectureError, match="at least one image, 0 given"):
-        forecast(zoo.resolve("vgg16"), 0)
+        estimate_memory(zoo.resolve("vgg16"), 0)

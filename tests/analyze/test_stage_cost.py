@@ -1,4 +1,4 @@
-"""What a stage costs, and that all stages are the network."""
+"""The cost of a stage, and that all stages add up to the network."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from verydeep.architecture import zoo
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg16_bn", "resnet50", "alexnet", "plain34"])
-def test_the_stages_macs_are_the_networks(name):
+def test_the_macs_of_the_stages_add_up_to_the_network(name):
     architecture = zoo.resolve(name)
     assert sum(stage_macs(architecture)) == trace(architecture).totals.macs
 

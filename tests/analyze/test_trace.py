@@ -1,4 +1,4 @@
-"""Exact cost, held to the papers, to hand counts and to torch's own counters."""
+"""Exact cost, against the papers and counts by hand."""
 
 import pytest
 
@@ -36,7 +36,8 @@ def test_vgg_to_the_integer(name, parameters, features, macs, activations, last_
     assert [row.receptive_field for row in rows if row.kind == "pool"][-1] == pool5
 
 
-def test_the_path_passes_shortcuts_norms_and_pools_by():  # He et al. 2015, Table 1: 1 + 2 (3 + 4 + 6 + 3) + 1
+def test_depth_does_not_count_shortcuts_norms_and_pools():
+    # He et al. 2015, Table 1: 1 + 2 (3 + 4 + 6 + 3) + 1
     path = trace(zoo.resolve("resnet34")).path
     assert [row.kind for row in path] == ["conv"] * 33 + ["fc"]
     assert not any("project" in row.name for row in path)
@@ -66,15 +67,15 @@ def test_the_other_published_networks(name, parameters, macs):
 
 
 @pytest.mark.parametrize(
-    ("line", "parameters", "macs"),
+    ("string", "parameters", "macs"),
     [
         # Krizhevsky 2014 as its text has it, and 2012 without the two towers.
         ("64k11s4p2 Mk3s2 192k5 Mk3s2 384 384 256 Mk3s2 | pool6 4096 4096", 61_838_248, 838_788_800),
         ("96k11s4p2 L Mk3s2 256k5 L Mk3s2 384x2 256 Mk3s2 | pool6 4096 4096", 62_378_344, 1_135_256_096),
     ],
 )
-def test_the_other_alexnets(line, parameters, macs):
-    totals = trace(Architecture.from_string(line)).totals
+def test_the_other_alexnets(string, parameters, macs):
+    totals = trace(Architecture.from_string(string)).totals
     assert (totals.parameters, totals.macs) == (parameters, macs)
 
 
@@ -88,13 +89,13 @@ def test_the_other_alexnets(line, parameters, macs):
         ("resnet152", 11.514),
     ],
 )
-def test_resnets_as_torchvision_publishes_them(name, gmacs):
+def test_resnets_have_the_macs_that_torchvision_publishes(name, gmacs):
     assert round(trace(zoo.resolve(name)).totals.macs / 1e9, 3) == gmacs
 
 
 @pytest.mark.parametrize(("depth", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7)])
-def test_cifar_resnets_have_the_papers_size_but_for_the_projections(depth, millions):
-    # He et al. 2015, Table 6, counts option A: shortcuts without weights, so as many as the plain twin.
+def test_cifar_resnets_have_the_papers_size_without_the_projections(depth, millions):
+    # He et al. 2015, Table 6, counts option A: shortcuts without weights, so the size of the plain network.
     plain, residual = (trace(zoo.resolve(f"{kind}{depth}")) for kind in ("plain", "resnet"))
     assert round(plain.totals.parameters / 1e6, 1 if depth == 110 else 2) == millions
     projections = sum(
@@ -114,7 +115,7 @@ def test_rows_of_vgg16():
     assert row("vgg16", "fc8").output == (1000, 1, 1)
 
 
-def test_three_3x3_see_as_much_as_one_7x7_with_45_percent_fewer_weights():  # paper, section 2.3
+def test_three_3x3_have_the_receptive_field_of_7x7_with_45_percent_fewer_weights():  # VGG, section 2.3
     stack = trace(Architecture.from_string("64x3 | gap", input=(64, 32, 32))).layers
     single = trace(Architecture.from_string("64k7 | gap", input=(64, 32, 32))).layers
     assert stack[2].receptive_field == single[0].receptive_field == 7

@@ -1,4 +1,4 @@
-"""Other classes, other images, batch norm: an architecture and its neighbors."""
+"""Changed classes, images and norm of an architecture."""
 
 import pytest
 
@@ -31,21 +31,34 @@ def test_without_a_norm_every_convolution_has_a_bias():
     ("size", "head"),
     [(224, Head(7, (4096, 4096))), (288, Head(7, (4096, 4096))), (192, Head(6, (4096, 4096))), (32, Head())],
 )
-def test_the_head_never_pools_to_more_than_the_map_has(size, head):
+def test_the_grid_of_the_head_is_at_most_the_size_of_the_map(size, head):
     assert zoo.resolve("vgg16").with_input(3, size).head == head
 
 
-def test_a_changed_head_is_said():
+def test_a_changed_head_has_a_note():
     assert zoo.resolve("vgg16").with_input(3, 224).notes == ()
     (note,) = zoo.resolve("vgg16").with_input(1, 32).notes
-    assert note == "32 x 32 images leave a map of 1 x 1: the head is `gap` in place of `pool7 4096 4096`"
+    assert note == (
+        "32 x 32 images give a last feature map of 1 x 1: the head is `gap` instead of `pool7 4096 4096`"
+    )
 
 
-@pytest.mark.parametrize(("name", "least"), [("vgg11", 32), ("vgg19", 32), ("alexnet", 63), ("vgg8b", 16)])
-def test_the_least_size_is_named(name, least):  # torchvision's own `min_size`: VGG 32, AlexNet 63
-    zoo.resolve(name).with_input(3, least)
-    with pytest.raises(ShapeError, match=f"needs at least {least} px a side"):
-        zoo.resolve(name).with_input(3, least - 1)
+def test_options_change_what_is_given_and_nothing_else():
+    vgg16 = zoo.resolve("vgg16")
+    assert vgg16.with_options() == vgg16
+    assert vgg16.with_options(channels=1).input == (1, 224, 224)
+    assert vgg16.with_options(size=288).input == (3, 288, 288)
+    changed = vgg16.with_options(channels=1, size=256, classes=10, batch_norm=True)
+    assert (changed.name, changed.input, changed.classes) == ("vgg16_bn", (1, 256, 256), 10)
+
+
+@pytest.mark.parametrize(("name", "smallest"), [("vgg11", 32), ("vgg19", 32), ("alexnet", 63), ("vgg8b", 16)])
+def test_the_error_names_the_smallest_size(
+    name, smallest
+):  # torchvision's own `min_size`: VGG 32, AlexNet 63
+    zoo.resolve(name).with_input(3, smallest)
+    with pytest.raises(ShapeError, match=f"needs at least {smallest} x {smallest} px"):
+        zoo.resolve(name).with_input(3, smallest - 1)
 
 
 def test_images_need_not_be_square():
@@ -53,13 +66,12 @@ def test_images_need_not_be_square():
     assert zoo.resolve("vgg16").with_input(3, (64, 320)).head.grid == 2
 
 
-def test_channels_that_no_size_can_mend_are_refused():
+def test_channels_that_do_not_divide_into_groups_are_an_error_at_any_size():
     with pytest.raises(ShapeError, match="3-channel images of any size"):
         Architecture.from_string("8g2 | gap")
 
 
-def test_values_no_network_can_have_are_refused():
-    line = "8 M | gap"
+def test_values_out_of_range_are_an_error():
     for settings in ({"classes": 0}, {"input": (0, 8, 8)}, {"dropout": 1.0}):
         with pytest.raises(ArchitectureError):
-            Architecture.from_string(line, **settings)
+            Architecture.from_string("8 M | gap", **settings)

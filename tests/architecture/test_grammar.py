@@ -1,4 +1,4 @@
-"""The line of text: what it reads, how it writes, and what it answers to a wrong token."""
+"""The architecture string: parsing, formatting, and the error for a wrong token."""
 
 import contextlib
 
@@ -37,18 +37,18 @@ heads = st.builds(Head, st.integers(1, 9), st.lists(st.integers(1, 5000), max_si
 
 
 @given(layers, heads)
-def test_printing_and_parsing_undo_each_other(layers, head):
+def test_parsing_is_the_inverse_of_formatting(layers, head):
     assert parse_architecture(format_architecture(layers, head)) == (layers, head)
 
 
 @given(layers, heads)
-def test_a_printed_line_is_already_the_shortest(layers, head):
-    line = format_architecture(layers, head)
-    assert format_architecture(*parse_architecture(line)) == line
+def test_a_formatted_string_is_already_the_shortest(layers, head):
+    string = format_architecture(layers, head)
+    assert format_architecture(*parse_architecture(string)) == string
 
 
 @given(st.text())
-def test_any_text_is_a_network_or_a_spec_error(text):
+def test_any_text_is_a_network_or_an_architecture_error(text):
     with contextlib.suppress(ArchitectureError):
         parse_architecture(text)
 
@@ -89,7 +89,7 @@ def test_heads(text, head):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("string", "message"),
     [
         (
             "64x2 Q 128 | gap",
@@ -112,13 +112,13 @@ def test_heads(text, head):
         ("64x0 | gap", "expected 1 to 1,000 repeats"),
         ("64x1001 | gap", "expected 1 to 1,000 repeats"),
         ("64x99999999999999999999 | gap", "expected numbers up to 1,000,000"),
-        ("65g2 | gap", "65 channels cannot be cut into 2 equal groups"),
-        ("Mk2p2 | gap", "takes a padding of at most 1"),
+        ("65g2 | gap", "65 channels cannot be divided into 2 equal groups"),
+        ("Mk2p2 | gap", "accepts a padding of at most 1"),
         ("Mx2 | gap", "is 'Mx2'"),
         (" ".join(["8x1000"] * 11) + " | gap", "at most 10,000 layers"),
     ],
 )
-def test_a_refusal_names_token_place_and_remedy(line, said):
+def test_an_error_names_the_token_its_position_and_what_is_accepted(string, message):
     with pytest.raises(ArchitectureError) as error:
-        parse_architecture(line)
-    assert said in str(error.value)
+        parse_architecture(string)
+    assert message in str(error.value)

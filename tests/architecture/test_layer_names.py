@@ -1,4 +1,4 @@
-"""Each layer bears the name that the papers give it."""
+"""Layer names are those of the papers."""
 
 import pytest
 
@@ -44,15 +44,15 @@ def test_names_are_unique_within_a_network(name):
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("string", "expected"),
     [
         ("8 M M 8 M | gap", "conv1_1 pool1 pool1_2 conv2_1 pool2"),
         ("8 L 8 L M | gap", "conv1_1 norm1 conv1_2 norm1_2 pool1"),
         ("8 Mk3s2 Mk3s2 8 | gap", "conv1 pool1 pool1_2 conv2"),
     ],
 )
-def test_a_second_pool_or_norm_in_a_stage_has_its_own_name(line, expected):
-    assert " ".join(layer_names(Architecture.from_string(line))) == expected
+def test_a_second_pool_or_norm_in_a_stage_has_its_own_name(string, expected):
+    assert " ".join(layer_names(Architecture.from_string(string))) == expected
 
 
 def test_names_of_the_head():
@@ -61,14 +61,14 @@ def test_names_of_the_head():
     assert (grid_name(resnet50), fc_names(resnet50)) == ("gap", ("fc",))
 
 
-def test_what_belongs_to_a_layer_bears_its_number():
+def test_a_norm_or_relu_has_the_number_of_its_layer():
     assert [derived_name("conv3_2", "relu"), derived_name("fc6", "relu"), derived_name("conv1", "bn")] == [
         "relu3_2", "relu6", "bn1",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "begins"),
+    ("name", "first_layers"),
     [
         ("vgg16", ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")),
         ("resnet50", ("conv1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")),  # the table's conv2_x to conv5_x
@@ -76,7 +76,7 @@ def test_what_belongs_to_a_layer_bears_its_number():
         ("alexnet", ("conv1", "conv2", "conv3")),
     ],
 )
-def test_a_stage_begins_where_the_papers_have_it(name, begins):
+def test_stages_start_as_in_the_papers(name, first_layers):
     architecture = zoo.resolve(name)
     names = layer_names(architecture)
-    assert tuple(names[start] for start in stage_starts(architecture)) == begins
+    assert tuple(names[start] for start in stage_starts(architecture)) == first_layers

@@ -1,4 +1,4 @@
-"""The shape that each layer gives."""
+"""The output shape of each layer."""
 
 import pytest
 
@@ -12,13 +12,13 @@ def test_alexnets_first_layers():  # Krizhevsky 2012, Figure 2, with the padding
     assert MaxPool(3, 2).output(maps) == (96, 27, 27)
 
 
-def test_a_window_larger_than_the_map_is_refused():
+def test_a_window_larger_than_the_map_is_an_error():
     with pytest.raises(ShapeError, match="1 x 1 is too small"):
         MaxPool().output((8, 1, 1))
 
 
 def test_input_channels_must_divide_into_the_groups():
-    with pytest.raises(ShapeError, match="3 channels cannot be cut into the 2 groups"):
+    with pytest.raises(ShapeError, match="3 channels cannot be divided into the 2 groups"):
         Conv(8, groups=2).output((3, 8, 8))
 
 
@@ -36,7 +36,7 @@ def test_a_block_that_changes_its_size_cannot_be_added():
         Residual((Conv(16, padding=0),)).output((16, 8, 8))
 
 
-def test_records_refuse_what_no_layer_can_be():
+def test_records_with_values_out_of_range_are_an_error():
     with pytest.raises(ArchitectureError, match="stride must be at least 1"):
         Conv(8, stride=0)
     with pytest.raises(ArchitectureError, match="at least one unit"):

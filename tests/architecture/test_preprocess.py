@@ -1,4 +1,4 @@
-"""The preprocessing that travels in a checkpoint: its round trip, and what it refuses in words."""
+"""The preprocessing that a checkpoint holds: its round trip, and its error messages."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ FASHION = Preprocess(size=28, channels=1, mean=(0.2860,), std=(0.3530,))
 
 
 @pytest.mark.parametrize("preprocess", [FASHION, IMAGENET, CAFFE, CAFFE_RGB])
-def test_json_gives_the_same_value_back(preprocess):
+def test_the_json_round_trip_gives_an_equal_value(preprocess):
     assert Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict()))) == preprocess
 
 
@@ -30,11 +30,11 @@ def test_another_size_keeps_the_proportion_of_the_crop():  # 224 of 256 px
     assert FASHION.for_input(1, 32).resize is None
 
 
-def test_in_gray_the_colors_are_averaged():
+def test_mean_and_std_for_gray_are_averages_over_the_colors():
     gray = CAFFE.for_input(1, 224)
     assert gray.mean == (pytest.approx(114.799333),) and gray.std == (1.0,)
     assert (gray.channels, gray.order, gray.scale) == (1, "rgb", 255.0)
-    with pytest.raises(ArchitectureError, match="has no values for 3"):
+    with pytest.raises(ArchitectureError, match="has no mean and std for 3"):
         FASHION.for_input(3, 28)
 
 
@@ -49,7 +49,7 @@ def test_without_a_resize_the_short_side_is_the_size():
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"size": 0}, "size is 0"),
         ({"size": True}, "size is True"),
@@ -70,13 +70,13 @@ def test_without_a_resize_the_short_side_is_the_size():
         ({"invert": True}, r"unknown keys \['invert'\]"),
     ],
 )
-def test_what_is_no_preprocessing_is_refused_in_words(change, words):
-    with pytest.raises(ArchitectureError, match=words):
+def test_invalid_preprocessing_is_an_error_with_the_value(change, message):
+    with pytest.raises(ArchitectureError, match=message):
         Preprocess.from_dict(IMAGENET.to_dict() | change)
 
 
 def test_a_missing_key_is_named():
-    with pytest.raises(ArchitectureError, match=r"lacks \['mean', 'std'\]"):
+    with pytest.raises(ArchitectureError, match=r"missing keys \['mean', 'std'\]"):
         Preprocess.from_dict({"size": 224})
 
 

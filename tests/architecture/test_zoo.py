@@ -1,4 +1,4 @@
-"""The zoo: every row can be read, and every way to name one leads there."""
+"""The model zoo: every row can be parsed, and every alias resolves to its network."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from verydeep.errors import ArchitectureError
 
 
 @pytest.mark.parametrize("row", zoo.ROWS, ids=lambda row: row.name)
-def test_each_line_is_written_as_it_would_be_printed(row):
+def test_each_string_is_already_in_its_shortest_form(row):
     assert row.architecture.string == row.architecture_string
     assert row.architecture.name == row.name
     assert row.paper and row.table
@@ -58,12 +58,12 @@ def test_a_plain_network_is_its_residual_twin_without_brackets(depth):
     assert tuple(convs) == zoo.resolve(f"plain{depth}").layers
 
 
-def test_a_line_is_accepted_wherever_a_name_is():
+def test_an_architecture_string_works_like_a_name():
     assert zoo.resolve("64x2 M 128x2 M | gap").string == "64x2 M 128x2 M | gap"
 
 
-def test_an_unknown_name_gets_the_nearest():
-    with pytest.raises(ArchitectureError, match=r"no network is called 'vgg15'.*Did you mean vgg1"):
+def test_the_error_for_an_unknown_name_has_similar_names():
+    with pytest.raises(ArchitectureError, match=r"no network named 'vgg15'.*Did you mean vgg1"):
         zoo.resolve("vgg15")
     with pytest.raises(ArchitectureError, match="has no head"):
         zoo.resolve("64x2 M")

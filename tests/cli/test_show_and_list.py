@@ -1,4 +1,4 @@
-"""What needs no torch: the list, the table, and their JSON."""
+"""``show``, ``list`` and ``compare``, which need no torch: tables, JSON, errors."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ def test_show_prints_the_papers_total(verydeep):
     assert "138,357,544" in shown.stdout and "15,470,264,320" in shown.stdout
 
 
-def test_show_json_has_the_promised_form(verydeep):
+def test_show_json_has_the_documented_keys(verydeep):
     values = json.loads(verydeep("show", "D", "--json").stdout)
     assert list(values) == ["name", "architecture_string", "input", "layers", "totals"]
     assert (values["name"], values["input"]) == ("vgg16", [3, 224, 224])
@@ -26,7 +26,7 @@ def test_show_json_has_the_promised_form(verydeep):
     }  # fmt: skip
 
 
-def test_show_takes_a_line_and_other_images(verydeep):
+def test_show_accepts_an_architecture_string_and_other_images(verydeep):
     values = json.loads(
         verydeep(
             "show", "64x2 M 128x2 M | gap", "--size", 32, "--channels", 1, "--classes", 10, "--json"
@@ -36,33 +36,42 @@ def test_show_takes_a_line_and_other_images(verydeep):
     assert values["layers"][-1]["output"] == [10, 1, 1]
 
 
-def test_a_changed_head_is_said_on_stderr(verydeep):
+def test_a_changed_head_is_a_note_on_stderr(verydeep):
     shown = verydeep("show", "vgg16", "--size", 32, "--json")
-    assert "the head is `gap` in place of `pool7 4096 4096`" in shown.stderr
+    assert "the head is `gap` instead of `pool7 4096 4096`" in shown.stderr
     assert json.loads(shown.stdout)["architecture_string"].endswith("| gap")
 
 
-def test_show_forecasts_training(verydeep):
+def test_show_estimates_training_memory(verydeep):
     shown = " ".join(verydeep("show", "vgg16", "--batch", 64, "--memory", 10).stdout.split())
     assert "training · batch 64 · sgd · fp32" in shown and "fits in 10 GB" in shown
-    assert "A MAC" not in shown and "Kept are the bytes" in shown
+    assert "A MAC" not in shown and "Saved are the bytes" in shown
 
 
-def test_show_json_has_memory_only_where_it_is_asked_for(verydeep):
+def test_the_column_saved_implies_the_estimate(verydeep):
+    shown = verydeep("show", "vgg-tiny", "--columns", "saved", "--csv").stdout
+    assert shown.startswith("layer,saved\ninput,")
+
+
+def test_show_json_has_memory_only_with_a_flag_of_training(verydeep):
     values = json.loads(verydeep("show", "vgg16", "--training", "--dtype", "bf16", "--json").stdout)
     assert list(values) == ["name", "architecture_string", "input", "layers", "totals", "memory"]
     memory = values["memory"]
     assert memory["weights"] == 4 * 138_357_544 and memory["batch"] == 32 and memory["dtype"] == "bf16"
-    assert sum(layer["kept"] for layer in memory["layers"]) == memory["activations"] + memory["weight_copies"]
+    assert memory["memory_limit"] == 24 * 10**9
+    assert (
+        sum(layer["saved"] for layer in memory["layers"]) == memory["activations"] + memory["weight_copies"]
+    )
 
 
 def test_show_as_csv_markdown_and_keras(verydeep):
     assert verydeep("show", "vgg11", "--csv", "--columns", "macs").stdout.startswith("layer,macs\nconv1_1,")
-    assert verydeep("show", "vgg11", "--markdown").stdout.startswith("| layer | output | field |")
+    assert verydeep("show", "vgg11", "--markdown").stdout.startswith("| layer | output | receptive field |")
+    assert verydeep("show", "vgg11", "--csv").stdout.startswith("layer,output,receptive_field,parameters,")
     assert "block1_conv1 (Conv2D)" in verydeep("show", "vgg16", "--style", "keras").stdout
 
 
-def test_show_draws_into_files(verydeep, tmp_path):
+def test_show_writes_a_plot_and_a_diagram(verydeep, tmp_path):
     shown = verydeep("show", "vgg-tiny", "--plot", "p.png", "--diagram", "d.svg", "--json", cwd=tmp_path)
     assert (tmp_path / "p.png").exists() and (tmp_path / "d.svg").exists()
     assert shown.stderr == "Wrote p.png\nWrote d.svg\n" and json.loads(shown.stdout)
@@ -82,7 +91,7 @@ def test_compare(verydeep, tmp_path):
     assert "71.59" in verydeep("compare", "vgg16", "vgg19").stdout
 
 
-def test_list_json_names_every_row_with_its_paper(verydeep):
+def test_list_json_has_every_row_with_its_paper(verydeep):
     rows = {row["name"]: row for row in json.loads(verydeep("list", "--json").stdout)}
     assert rows["vgg16"]["totals"]["parameters"] == 138_357_544
     assert rows["vgg16"]["aliases"] == ["D"] and "1409.1556" in rows["vgg16"]["paper"]
@@ -90,11 +99,11 @@ def test_list_json_names_every_row_with_its_paper(verydeep):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("show", "vgg15"), "Did you mean vgg19 or vgg16"),
         (("show", "64 Q | gap"), "token 2 of '64 Q | gap' is 'Q' (column 4)"),
-        (("show", "vgg16", "--size", "20"), "needs at least 32 px"),
+        (("show", "vgg16", "--size", "20"), "needs at least 32 x 32 px"),
         (("show", "vgg16", "--siz", "20"), "Did you mean --size"),
         (("shw",), 'Did you mean "show"'),
         (("show",), "requires"),
@@ -102,14 +111,14 @@ def test_list_json_names_every_row_with_its_paper(verydeep):
         (("show", "vgg16", "--columns", "flops"), "there is no column 'flops'; expected some of layer"),
         (("show", "vgg16", "--batch", "0"), "at least one image, 0 given"),
         (("show", "vgg16", "--json", "--csv"), "expected one of --json and --csv, not both"),
-        (("show", "vgg16", "--diagram", "d.png"), "call it d.svg"),
-        (("compare", "vgg16", "--plot", "c.pdf"), "call it c.png"),
+        (("show", "vgg16", "--diagram", "d.png"), "use d.svg"),
+        (("compare", "vgg16", "--plot", "c.pdf"), "use c.png"),
     ],
 )
-def test_the_users_mistakes_exit_with_2(verydeep, arguments, said):
+def test_usage_errors_exit_with_2(verydeep, arguments, message):
     failed = verydeep(*arguments)
     assert failed.returncode == 2
-    assert said in " ".join(failed.stderr.split()), failed.stderr
+    assert message in " ".join(failed.stderr.split()), failed.stderr
     assert "Traceback" not in failed.stderr and not failed.stdout
 
 
@@ -125,7 +134,7 @@ def test_the_users_mistakes_exit_with_2(verydeep, arguments, said):
         "'shw'",
     ],
 )
-def test_torch_is_not_loaded(arguments):
+def test_torch_is_not_imported(arguments):
     code = (
         "import sys, contextlib\nfrom verydeep.cli.main import main\n"
         f"with contextlib.suppress(SystemExit): main([{arguments}])\n"
@@ -133,25 +142,3 @@ def test_torch_is_not_loaded(arguments):
         "assert not heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-
-
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "list",
-        "show",
-        "compare",
-        "train",
-        "evaluate",
-        "predict",
-        "embed",
-        "similar",
-        "study",
-        "recipes",
-        "weights",
-    ],
-)
-def test_each_verb_has_help_with_an_example(here, verb):
-    helped = here(verb, "--help")
-    assert helped.returncode == 0
-    assert f"Example: verydeep {verb}" in helped.stdout

@@ -1,37 +1,37 @@
-"""``study`` as a user meets it."""
+"""The command ``study``."""
 
 import json
 
 import pytest
 
 
-def test_without_a_name_it_says_what_there_is(here):
+def test_without_a_name_it_lists_the_studies(here):
     done = here("study")
     assert done.returncode == 0, done.stderr
     assert "does accuracy rise with depth" in " ".join(done.stdout.split())
     assert json.loads(here("study", "--json").stdout)[0]["name"] == "depth"
 
 
-def test_an_unknown_study_is_the_users_mistake(here):
+def test_an_unknown_study_is_a_usage_error(here):
     done = here("study", "dept")
     assert done.returncode == 2
     assert "Did you mean depth?" in done.stderr
 
 
 @pytest.mark.slow
-def test_a_study_is_made_once_and_written_whole(verydeep, tmp_path):
+def test_a_study_runs_once_and_writes_all_files(verydeep, tmp_path):
     arguments = ("study", "split", "--data", "synthetic", "--seeds", "1", "--out", tmp_path / "split")
     done = verydeep(*arguments, "--workers", "1", "--json")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert values["study"] == "split" and len(values["outcomes"]) == 2
-    assert "1/2 · the-split-differs-seed-0-split-0 · test" in done.stderr
+    assert "1/2 · different-splits-seed-0-split-0 · test" in done.stderr
     assert sorted(path.name for path in (tmp_path / "split").iterdir()) == [
         "runs", "study.html", "study.json", "study.md",
     ]  # fmt: skip
     page = (tmp_path / "split" / "study.html").read_text()
     assert values["conclusion"] in page
     again = json.loads(verydeep(*arguments, "--json").stdout)
-    assert again["outcomes"] == values["outcomes"]  # the seconds too: nothing was made anew
+    assert again["outcomes"] == values["outcomes"]  # the seconds too: no run was repeated
     read = verydeep(*arguments)
-    assert values["conclusion"] in read.stdout and "the seed differs" in read.stdout
+    assert values["conclusion"] in read.stdout and "different seeds" in read.stdout

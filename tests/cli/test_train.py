@@ -54,7 +54,7 @@ def test_flags_come_before_the_recipe(verydeep, recipe, tmp_path):
         (("train", "synthetic", "--recipe", "fats"), "Did you mean fast?"),
         (("train", "synthetic", "--epochs", "0"), "epochs is 0: input should be greater than 0"),
         (("train", "synthetic", "--model", "vgg17"), "Did you mean vgg1"),
-        (("train", "synthetic", "--model", "vgg16"), "needs at least 32 px"),
+        (("train", "synthetic", "--model", "vgg16"), "needs at least 32 x 32 px"),
         (("train", "synthetic", "--resume", "--epochs", "3"), "keeps its recipe: leave out --epochs"),
         (("train", "synthetic", "--resume"), "no unfinished run in runs"),
         (("recipes", "copy", "quick"), "there is no recipe 'quick'"),

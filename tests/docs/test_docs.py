@@ -215,7 +215,7 @@ def test_the_numbers_of_a_network_are_the_programs(row):
         "parameters": traced.totals.parameters,
         "MACs": traced.totals.macs,
         "activations": traced.totals.activations,
-        "field": convs[-1].receptive_field,
+        "receptive field": convs[-1].receptive_field,
         "paper, millions": round(traced.totals.parameters / 1e6),
     }
     numbers = {
@@ -244,12 +244,12 @@ def test_three_3x3_against_one_7x7():  # VGG, section 2.3: 27 C^2 against 49 C^2
 @pytest.mark.parametrize(
     "row", [pytest.param(row, id=row["case"]) for row in table_with("docs/cost.md", "case")]
 )
-def test_the_forecast_of_the_page_is_the_programs(row):
+def test_the_memory_estimate_of_the_page_is_the_programs(row):
     network, batch, optimizer, dtype = row["case"].replace("`", "").split(", ")
-    foreseen = verydeep.forecast(zoo.resolve(network), int(batch), optimizer, dtype)
-    kept, peak = foreseen.activations + foreseen.weight_copies, foreseen.peak.bytes(int(batch))
-    assert row["kept: forecast, MB"] == f"{kept / 1e6:,.1f}"
-    assert row["peak: forecast, MB"] == f"{peak / 1e6:,.1f}"
+    estimate = verydeep.estimate_memory(zoo.resolve(network), int(batch), optimizer, dtype)
+    saved, peak = estimate.activations + estimate.weight_copies, estimate.peak.bytes(int(batch))
+    assert row["saved: estimated, MB"] == f"{saved / 1e6:,.1f}"
+    assert row["peak: estimated, MB"] == f"{peak / 1e6:,.1f}"
 
 
 def test_the_textbooks_totals_add_up():
@@ -271,8 +271,8 @@ def test_the_textbooks_totals_add_up():
         assert row["MB"] == f"{4 * int(row['values'].replace(',', '')) / 1e6:.2f}"
 
 
-def test_lines_in_text_blocks_are_the_zoos():
-    (plain, vggs) = [block.text for block in blocks("text") if block.page == "docs/line-of-text.md"]
+def test_architecture_strings_in_text_blocks_are_the_zoos():
+    (plain, vggs) = [block.text for block in blocks("text") if block.page == "docs/architecture-string.md"]
     for line in (plain + vggs).splitlines():
         network, _, rest = line.partition(" ")
         assert rest.endswith(zoo.resolve(network).string)

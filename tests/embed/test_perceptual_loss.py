@@ -183,7 +183,7 @@ def test_a_model_alone_needs_its_preprocessing(network, images, targets):
             r"images are \(3, 8, 10\); expected \(batch, 3, height, width\)",
         ),
         (lambda images: images[:, :1], ShapeError, r"images are \(2, 1, 8, 10\)"),
-        (lambda images: images[:, :, :1], ShapeError, "needs at least 2 px a side"),
+        (lambda images: images[:, :, :1], ShapeError, "needs at least 2 x 2 px"),
     ],
 )
 @pytest.mark.parametrize("kind", [PerceptualLoss, StyleLoss])

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from verydeep.explain.grad_cam import grad_cam, grad_cam_plus_plus
-from verydeep.models.feature_extractor import last_map_name, taps
+from verydeep.models.feature_extractor import taps
+from verydeep.models.feature_steps import last_map_name
 
 
 @pytest.fixture

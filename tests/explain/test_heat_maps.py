@@ -13,7 +13,7 @@ from verydeep.explain.grad_cam import grad_cam
 from verydeep.explain.heat_maps import METHODS, heat_maps
 from verydeep.models.build import build, build_empty
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.feature_extractor import last_detailed_name
+from verydeep.models.feature_steps import last_unpooled_name
 from verydeep.models.initialization import initialize
 
 from .textures import PATCH, SIDE, textures
@@ -92,7 +92,7 @@ def test_every_network_of_the_zoo_has_a_layer_for_it(name):
     model = build_empty(architecture).eval()
     images = torch.empty(2, *architecture.input, device="meta")
     labels = torch.zeros(2, dtype=torch.int64, device="meta")
-    heat = grad_cam(model, images, labels, last_detailed_name(model))
+    heat = grad_cam(model, images, labels, last_unpooled_name(model))
     assert min(heat.shape[1:]) >= 3
 
 

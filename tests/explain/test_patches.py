@@ -8,7 +8,7 @@ from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.patches import first_filters, strongest_patches
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
-from verydeep.models.receptive_fields import fields
+from verydeep.models.receptive_fields import receptive_fields
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_they_are_the_greatest_values_one_an_image(drawn, pixels):
     found = strongest_patches(network, pixels.split(4), "relu2_1", channels=12, patches=3)
     images = (pixels.float() / 255 - 0.5) / 0.25
     maps = taps(network.model, "relu2_1")(images)["relu2_1"].detach()
-    field = fields(network.model)["relu2_1"]
+    field = receptive_fields(network.model)["relu2_1"]
     assert (found.layer, found.field, found.images) == ("relu2_1", field.size, 11)
     assert [one.stands_out for one in found.channels] == sorted(
         (one.stands_out for one in found.channels), reverse=True
@@ -52,7 +52,9 @@ def test_a_patch_holds_what_stirs_its_channel(colors, red_left):
 def test_the_default_layer_sees_half_of_the_image_at_most(drawn, pixels):
     network = drawn("8x2 M 8x3 M 8x3 | gap")
     found = strongest_patches(network, [pixels])
-    sizes = {name: field.size for name, field in fields(network.model).items() if name.startswith("relu")}
+    sizes = {
+        name: field.size for name, field in receptive_fields(network.model).items() if name.startswith("relu")
+    }
     assert found.layer == max((name for name in sizes if sizes[name] <= 8), key=sizes.__getitem__)
     assert 2 * found.field <= 16
 

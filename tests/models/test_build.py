@@ -1,4 +1,4 @@
-"""The built network, held to the spec's own count, to torch's counter and to torchvision's names."""
+"""The built network, against the trace, torch's FLOP counter and torchvision's names."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def shapes(name):
 
 
 def torchvision_vgg_shapes(name, conv_indices):
-    """The names and shapes of torchvision 0.28, written out from its conventions."""
+    """The names and shapes of torchvision 0.28, by its conventions."""
     widths = [conv.channels for conv in zoo.resolve(name).layers if hasattr(conv, "channels")]
     expected, channels = {}, 3
     for index, width in zip(conv_indices, widths, strict=True):
@@ -70,7 +70,7 @@ def test_vgg_keys_and_shapes_are_torchvisions(name):
 
 
 @pytest.mark.parametrize("name", list(POOLS))
-def test_vgg_pools_stand_where_torchvisions_do(name):
+def test_vgg_pools_have_torchvisions_indices(name):
     features = build_empty(zoo.resolve(name)).features
     pools = [i for i, module in enumerate(features) if isinstance(module, nn.MaxPool2d)]
     assert " ".join(map(str, pools)) == POOLS[name]
@@ -89,7 +89,7 @@ def test_alexnet_keys_and_shapes_are_torchvisions():
 
 
 def torchvision_resnet_shapes(depth):
-    """The names and shapes of torchvision's ResNet, written out from its conventions."""
+    """The names and shapes of torchvision's ResNet, by its conventions."""
     blocks = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
     bottleneck = depth >= 50
     expected = {"conv1.weight": (64, 3, 7, 7), **norm_shapes("bn1", 64)}
@@ -98,22 +98,22 @@ def torchvision_resnet_shapes(depth):
         width = 32 * 2**stage
         outputs = 4 * width if bottleneck else width
         for block in range(count):
-            at = f"layer{stage}.{block}"
-            plan = [(width, channels, 1), (width, width, 3), (outputs, width, 1)] if bottleneck else [
+            prefix = f"layer{stage}.{block}"
+            convs = [(width, channels, 1), (width, width, 3), (outputs, width, 1)] if bottleneck else [
                 (width, channels, 3), (width, width, 3)]  # fmt: skip
-            for number, (after, before, kernel) in enumerate(plan, start=1):
-                expected[f"{at}.conv{number}.weight"] = (after, before, kernel, kernel)
-                expected |= norm_shapes(f"{at}.bn{number}", after)
+            for number, (after, before, kernel) in enumerate(convs, start=1):
+                expected[f"{prefix}.conv{number}.weight"] = (after, before, kernel, kernel)
+                expected |= norm_shapes(f"{prefix}.bn{number}", after)
             if channels != outputs or (block == 0 and stage > 1):
-                expected[f"{at}.downsample.0.weight"] = (outputs, channels, 1, 1)
-                expected |= norm_shapes(f"{at}.downsample.1", outputs)
+                expected[f"{prefix}.downsample.0.weight"] = (outputs, channels, 1, 1)
+                expected |= norm_shapes(f"{prefix}.downsample.1", outputs)
             channels = outputs
     return expected | {"fc.weight": (1000, channels), "fc.bias": (1000,)}
 
 
-def norm_shapes(at, channels):
-    keys = {f"{at}.{key}": (channels,) for key in ("weight", "bias", "running_mean", "running_var")}
-    return {**keys, f"{at}.num_batches_tracked": ()}
+def norm_shapes(prefix, channels):
+    keys = {f"{prefix}.{key}": (channels,) for key in ("weight", "bias", "running_mean", "running_var")}
+    return {**keys, f"{prefix}.num_batches_tracked": ()}
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
@@ -127,7 +127,7 @@ def test_number_of_keys(name):
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_the_spec_and_torch_count_the_same(name):
+def test_the_trace_and_torch_have_equal_counts(name):
     architecture = zoo.resolve(name)
     model = build_empty(architecture).eval()
     totals = trace(architecture).totals
@@ -138,54 +138,56 @@ def test_the_spec_and_torch_count_the_same(name):
 
 
 @pytest.mark.parametrize(
-    "line", ["8 M (8 8)x2 M (16s2 16) 16 | gap 12", "(8 8) | gap", "8 L Mk3s2 | pool2 6 6"]
+    "string", ["8 M (8 8)x2 M (16s2 16) 16 | gap 12", "(8 8) | gap", "8 L Mk3s2 | pool2 6 6"]
 )
-def test_lines_of_no_family_are_built_and_counted_alike(line):
-    architecture = Architecture.from_string(line, norm="batch", input=(1, 16, 16), classes=3)
+def test_architectures_of_no_family_have_equal_counts(string):
+    architecture = Architecture.from_string(string, norm="batch", input=(1, 16, 16), classes=3)
     model = build(architecture).eval()
     assert sum(p.numel() for p in model.parameters()) == trace(architecture).totals.parameters
     assert model(torch.randn(2, 1, 16, 16)).shape == (2, 3)
 
 
 def test_a_norm_after_the_pool_is_the_same_function_where_its_scale_is_positive():
-    late = Architecture.from_string("8 M 6 6 M | gap", norm="batch-after-pool", input=(2, 8, 8), classes=3)
-    early = replace(late, norm="batch")
-    ours, theirs = build(late).eval(), build(early).eval()
-    order = [type(module).__name__ for module in ours.features]
+    after_pool = Architecture.from_string(
+        "8 M 6 6 M | gap", norm="batch-after-pool", input=(2, 8, 8), classes=3
+    )
+    before_pool = replace(after_pool, norm="batch")
+    model, reference = build(after_pool).eval(), build(before_pool).eval()
+    order = [type(module).__name__ for module in model.features]
     assert order[:4] == ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU"]
-    for mine, other in zip(weighted(ours), weighted(theirs), strict=True):
-        other.load_state_dict(mine.state_dict())
-        if isinstance(mine, nn.BatchNorm2d):  # not the identity, in both alike
-            for norm in (mine, other):
+    for module, other in zip(weighted(model), weighted(reference), strict=True):
+        other.load_state_dict(module.state_dict())
+        if isinstance(module, nn.BatchNorm2d):  # equal in both, and not the identity
+            for norm in (module, other):
                 torch.manual_seed(0)
                 for value in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
                     value.uniform_(0.5, 2)
     images = torch.randn(4, 2, 8, 8)
-    torch.testing.assert_close(ours(images), theirs(images))
-    assert trace(late).totals == trace(early).totals
+    torch.testing.assert_close(model(images), reference(images))
+    assert trace(after_pool).totals == trace(before_pool).totals
 
 
 def weighted(model):
     return [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
 
 
-def test_each_row_of_the_trace_has_the_shape_that_torch_gives():
+def test_each_row_of_the_trace_has_the_output_shape_of_torch():
     architecture = zoo.resolve("vgg-tiny")
-    model, seen = build(architecture).eval(), []
+    model, shapes = build(architecture).eval(), []
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.Linear):
-            module.register_forward_hook(lambda _, __, output: seen.append(tuple(output.shape[1:])))
+            module.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
     model(torch.randn(1, 1, 28, 28))
     rows = [row.output for row in trace(architecture).layers if row.kind in ("conv", "pool", "fc")]
-    assert [shape if len(shape) == 3 else (*shape, 1, 1) for shape in seen] == rows
+    assert [shape if len(shape) == 3 else (*shape, 1, 1) for shape in shapes] == rows
 
 
-def test_images_of_another_number_of_channels_are_refused():
+def test_images_with_another_number_of_channels_are_an_error():
     with pytest.raises(ShapeError, match="images have 3 channels; tiny was built for 1"):
         build(Architecture.from_string("8 | gap", "tiny", input=(1, 8, 8)))(torch.zeros(1, 3, 8, 8))
 
 
-def test_a_network_for_loading_holds_no_memory():
+def test_a_network_for_loading_needs_no_memory():
     model = build_empty(zoo.resolve("vgg16"))
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
 
@@ -193,7 +195,7 @@ def test_a_network_for_loading_holds_no_memory():
 @pytest.mark.parametrize(
     ("name", "order"), [("vgg16", "LRDLRDL"), ("alexnet", "DLRDLRL"), ("alexnet-2012", "LRDLRDL")]
 )
-def test_dropout_stands_where_the_papers_and_torchvision_have_it(name, order):
+def test_dropout_is_where_the_papers_and_torchvision_have_it(name, order):
     head = build_empty(zoo.resolve(name)).classifier
     assert "".join(type(module).__name__[0] for module in head) == order
     assert all(module.p == 0.5 for module in head if isinstance(module, nn.Dropout))

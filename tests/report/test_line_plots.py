@@ -17,13 +17,13 @@ from .runs import epoch, evaluation
 
 
 @pytest.mark.parametrize(
-    ("least", "step"), [(0.023, 0.05), (0.2, 0.2), (0.21, 0.5), (3.0, 5), (7.0, 10), (1.0, 1)]
+    ("minimum", "step"), [(0.023, 0.05), (0.2, 0.2), (0.21, 0.5), (3.0, 5), (7.0, 10), (1.0, 1)]
 )
-def test_steps_are_round(least, step):
-    assert round_step(least) == pytest.approx(step)
+def test_steps_are_round(minimum, step):
+    assert round_step(minimum) == pytest.approx(step)
 
 
-def test_epochs_run_from_left_to_right_and_the_test_is_one_point_at_the_end():
+def test_epochs_run_from_left_to_right_and_the_test_set_is_one_point_at_the_end():
     training, validation, test = accuracy_chart([epoch(1), epoch(2), epoch(3)], evaluation()).curves
     assert [curve.name for curve in (training, validation, test)] == ["training", "validation", "test"]
     assert [point.x for point in training.points] == sorted(point.x for point in training.points)
@@ -31,34 +31,34 @@ def test_epochs_run_from_left_to_right_and_the_test_is_one_point_at_the_end():
     assert test.points[0].x == training.points[-1].x == WIDTH - RIGHT
 
 
-def test_more_accuracy_is_higher_and_the_axis_ends_at_100_percent():
+def test_a_higher_accuracy_is_higher_in_the_figure_and_the_axis_ends_at_100_percent():
     chart = accuracy_chart([epoch(1), epoch(2)], evaluation())
     first, last = chart.curves[0].points
     assert first.y > last.y
-    assert chart.up[-1].label == "100\N{NO-BREAK SPACE}%"
+    assert chart.y_ticks[-1].label == "100\N{NO-BREAK SPACE}%"
 
 
-def test_without_validation_there_is_no_such_curve():
+def test_without_validation_there_is_no_validation_curve():
     chart = loss_chart([epoch(1, val_loss=None, val_top1=None)], evaluation())
     assert [curve.name for curve in chart.curves] == ["training", "test"]
 
 
-def test_every_point_lies_inside_the_figure():
+def test_every_point_is_inside_the_figure():
     epochs = [epoch(number) for number in range(1, 301)]
     for chart in (loss_chart(epochs, evaluation()), accuracy_chart(epochs, evaluation()), rate_chart(epochs)):
         for curve in chart.curves:
             assert all(LEFT <= point.x <= WIDTH - RIGHT and 0 <= point.y <= HEIGHT for point in curve.points)
-        assert len(chart.across) <= 8
+        assert len(chart.x_ticks) <= 8
 
 
-def test_a_loss_that_overflowed_is_left_out():
+def test_an_infinite_loss_is_not_drawn():
     chart = loss_chart([epoch(1, train_loss=inf), epoch(2)], evaluation())
     assert len(chart.curves[0].points) == 1
 
 
-def test_a_rate_of_zero_is_drawn():
+def test_a_learning_rate_of_zero_is_drawn():
     assert rate_chart([epoch(1, lr=0.0)]).curves[0].last == "0"
 
 
-def test_a_figure_says_how_its_curves_end():
+def test_the_description_of_a_figure_has_the_final_values():
     assert "validation ends at 0.500" in loss_chart([epoch(1), epoch(2)], evaluation()).description

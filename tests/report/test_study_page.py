@@ -1,5 +1,6 @@
-"""The page of a study: everything measured stands in it, text is escaped, figures keep to their frame."""
+"""The report of a study: it has all results, text is escaped, and points are inside the figures."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -7,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from verydeep.report.line_plots import HEIGHT, WIDTH
-from verydeep.report.study_page import StudyReport, markdown, render_study
-from verydeep.report.study_plots import gradient_curves, loss_curves, strips
+from verydeep.report.study_page import StudyReport, markdown, render_study, write_study
+from verydeep.report.study_plots import gradient_charts, loss_charts, strip_plots
 from verydeep.study.studies import STUDIES
 from verydeep.study.trial import LayerGradient, Outcome
 from verydeep.tables.format import percent
@@ -24,13 +25,16 @@ def outcome(trial, **changes):
         "split": trial.split, "architecture_string": trial.recipe.model, "parameters": 1234, "seconds": 3.0,
     }  # fmt: skip
     if trial.kind == "probe":
-        looks = [(place, step, 10.0 ** (-place)) for step in (0, 50) for place in (1, 2, 3)]
-        made = {
-            "gradients": tuple(LayerGradient(layer=f"conv{p}", place=p, step=s, norm=n) for p, s, n in looks)
+        results = {
+            "gradients": tuple(
+                LayerGradient(layer=f"conv{number}", number=number, step=step, norm=10.0**-number)
+                for step in (0, 50)
+                for number in (1, 2, 3)
+            )
         }
     else:
-        made = {"test_top1": top1, "epochs": (epoch(1), epoch(2))}
-    return Outcome(**{**values, **made, **changes})
+        results = {"test_top1": top1, "epochs": (epoch(1), epoch(2))}
+    return Outcome(**{**values, **results, **changes})
 
 
 def report(name, **changes):
@@ -55,57 +59,71 @@ class Texts(HTMLParser):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_the_page_says_all_and_asks_for_nothing(name):
+def test_the_page_is_complete_and_loads_no_other_file(name):
     page = render_study(report(name))
     text = " ".join(Texts(page).text.split())
     study = STUDIES[name]
-    for said in (study.question, study.protocol, *report(name).findings, f"verydeep study {name}"):
-        assert " ".join(said.split()) in text
+    for sentence in (study.question, study.protocol, *report(name).findings, f"verydeep study {name}"):
+        assert " ".join(sentence.split()) in text
     for row in summary(report(name).outcomes):
         assert row.variant in text and row.architecture_string in text
     assert not re.search('(src|href)="(?!data:)', page)
     assert "a &lt;fast&gt; one" in page
 
 
-def test_all_points_lie_within_the_figure():
-    outcomes = report("depth").outcomes
-    places = [dot for figure in strips(outcomes) for column in figure.columns for dot in column.dots]
-    places += [point for figure in loss_curves(outcomes) for curve in figure.curves for point in curve.points]
-    probes = report("gradients").outcomes
-    places += [p for figure in gradient_curves(probes, 0) for curve in figure.curves for p in curve.points]
-    assert len(places) > 50
-    assert all(0 <= place.x <= WIDTH and 0 <= place.y <= HEIGHT for place in places)
+def test_sections_are_labeled_by_their_headings():
+    page = render_study(report("depth"))
+    labels = re.findall(r'<section aria-labelledby="([^"]+)"', page)
+    assert labels and all(f'id="{label}"' in page for label in labels)
 
 
-def test_an_interval_ends_where_accuracies_end():
+def test_all_points_are_inside_the_figure():
+    outcomes, probes = report("depth").outcomes, report("gradients").outcomes
+    points = [dot for figure in strip_plots(outcomes) for column in figure.columns for dot in column.dots]
+    for figure in (*loss_charts(outcomes), *gradient_charts(probes, 0)):
+        points += [point for curve in figure.curves for point in curve.points]
+    assert len(points) > 50
+    assert all(0 <= point.x <= WIDTH and 0 <= point.y <= HEIGHT for point in points)
+
+
+def test_an_interval_is_clipped_to_the_range_of_accuracies():
     first, second = STUDIES["depth"].trials(False)[:2]
     (row,) = summary([outcome(first, test_top1=0.2), outcome(second, test_top1=0.9)])
     assert row.interval == f"{percent(0.0)} to {percent(1.0)}"
 
 
 def test_a_column_is_the_mean_with_its_interval():
-    (figure,) = strips(report("kernel").outcomes)
+    (figure,) = strip_plots(report("kernel").outcomes)
     first = figure.columns[0]
     assert first.label == "one 5x5: mean 81.00\u00a0% of 3"
     assert first.high < first.mean < first.low  # downwards in the figure's pixels
     assert len(first.dots) == 3
 
 
-def test_gradients_stand_at_powers_of_ten():
-    figure = gradient_curves(report("gradients").outcomes, 0)[0]
-    assert [tick.label for tick in figure.up] == ["10\u207b\u00b3", "10\u207b\u00b2", "10\u207b\u00b9"]
+def test_the_ticks_of_gradients_are_powers_of_ten():
+    figure = gradient_charts(report("gradients").outcomes, 0)[0]
+    assert [tick.label for tick in figure.y_ticks] == ["10\u207b\u00b3", "10\u207b\u00b2", "10\u207b\u00b9"]
     assert figure.curves[0].last == "1.0e-03"
 
 
-def test_a_run_that_was_stopped_is_named_with_the_reason():
+def test_a_stopped_run_is_listed_with_the_reason():
     base = report("kernel")
     stopped = (replace(base.outcomes[0], test_top1=None, failed="the loss is nan"), *base.outcomes[1:])
     page = render_study(replace(base, outcomes=stopped))
-    assert "Stopped early" in page and "the loss is nan" in page
+    assert "Stopped runs" in page and "the loss is nan" in page
     assert summary(stopped)[0].runs == "3, 1 stopped"
 
 
-def test_markdown_has_our_table_and_the_papers():
+def test_the_folder_has_the_page_the_json_and_the_markdown(tmp_path):
+    written = report("kernel")
+    assert write_study(written, tmp_path) == tmp_path / "study.html"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["study.html", "study.json", "study.md"]
+    values = json.loads((tmp_path / "study.json").read_text())
+    assert (values["study"], values["conclusion"]) == ("kernel", written.findings[0])
+    assert len(values["outcomes"]) == len(written.outcomes)
+
+
+def test_markdown_has_the_results_and_the_papers_numbers():
     text = markdown(report("depth"))
     assert "| variant | parameters | runs | test accuracy |" in text
     assert "| A-LRN | 29.7 % | 10.5 % |" in text

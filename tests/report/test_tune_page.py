@@ -157,9 +157,9 @@ def test_ungrouped_images_are_said_to_be(tmp_path):
 
 def test_strengths_stand_at_powers_of_ten_with_the_chosen_one_marked():
     right, loss = strength_charts(cross_validation())
-    assert [tick.label for tick in right.across] == ["10⁻³", "10⁻²", "10⁻¹", "10⁰"]
+    assert [tick.label for tick in right.x_ticks] == ["10⁻³", "10⁻²", "10⁻¹", "10⁰"]
     assert right.mark.label == "0.01 was chosen"
-    assert right.mark.place == right.curves[0].points[1].x  # from weak to strong
+    assert right.mark.position == right.curves[0].points[1].x  # from weak to strong
     assert loss.curves[0].points[0].label == "strength 0.001: 0.270"
     assert all(point.high < point.y < point.low for point in right.curves[0].points)
     places = [point for chart in (right, loss) for point in chart.curves[0].points]
@@ -170,7 +170,7 @@ def test_an_error_ends_where_accuracy_does():
     (point,) = cross_validation().curve[:1]
     right, _ = strength_charts(cross_validation(curve=(replace(point, balanced_accuracy=1.0),), strength=1.0))
     assert right.curves[0].points[0].high == right.curves[0].points[0].y
-    assert right.up[-1].label == "100.0\N{NO-BREAK SPACE}%"
+    assert right.y_ticks[-1].label == "100.0\N{NO-BREAK SPACE}%"
 
 
 def test_a_loss_that_is_not_finite_is_left_out():

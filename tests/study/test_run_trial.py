@@ -1,4 +1,4 @@
-"""A trial is made once, kept, gone on with, and refused where its recipe has changed."""
+"""A trial runs once and is saved; another recipe in its folder is an error."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from verydeep.errors import RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.models.build import build
 from verydeep.study.run_study import run_trials
-from verydeep.study.run_trial import kept_outcome, measure, trial_data
+from verydeep.study.run_trial import run_trial, saved_outcome, trial_data
 from verydeep.study.trial import Trial
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
@@ -30,8 +30,8 @@ RECIPE = Recipe(
 TRIAL = Trial(variant="small", recipe=RECIPE)
 
 
-def test_a_trial_is_made_once(tmp_path):
-    first = measure(TRIAL, DATA, tmp_path, "cpu")
+def test_a_trial_runs_once(tmp_path):
+    first = run_trial(TRIAL, DATA, tmp_path, "cpu")
     assert 0 <= first.test_top1 <= 1 and len(first.epochs) == 2 and first.failed is None
     assert first.parameters == sum(
         p.numel()
@@ -39,50 +39,52 @@ def test_a_trial_is_made_once(tmp_path):
             Architecture.from_string(first.architecture_string, norm="batch", input=(1, 16, 16), classes=3)
         ).parameters()
     )
-    assert measure(TRIAL, DATA, tmp_path, "cpu") == first  # the seconds too: it was read, not made
-    assert kept_outcome(TRIAL, tmp_path) == first
+    assert run_trial(TRIAL, DATA, tmp_path, "cpu") == first  # the seconds too: it was read, not repeated
+    assert saved_outcome(TRIAL, tmp_path) == first
 
 
-def test_another_recipe_in_its_place_is_refused(tmp_path):
-    measure(TRIAL, DATA, tmp_path, "cpu")
-    with pytest.raises(RecipeError, match="made by another recipe"):
-        kept_outcome(replace(TRIAL, recipe=replace(RECIPE, epochs=3)), tmp_path)
+def test_another_recipe_in_the_same_folder_is_an_error(tmp_path):
+    run_trial(TRIAL, DATA, tmp_path, "cpu")
+    with pytest.raises(RecipeError, match="trained with another recipe"):
+        saved_outcome(replace(TRIAL, recipe=replace(RECIPE, epochs=3)), tmp_path)
 
 
 def test_training_that_diverges_is_an_outcome(tmp_path):
-    wild = replace(RECIPE, norm="none", optimizer=OptimizerConfig(lr=1e9))
-    outcome = measure(Trial(variant="wild", recipe=wild), DATA, tmp_path, "cpu")
+    diverging = replace(RECIPE, norm="none", optimizer=OptimizerConfig(lr=1e9))
+    outcome = run_trial(Trial(variant="diverging", recipe=diverging), DATA, tmp_path, "cpu")
     assert outcome.test_top1 is None
     assert "the loss of" in outcome.failed
 
 
-def test_what_should_grow_from_a_failure_is_an_outcome_too(tmp_path):
-    donor = Trial(variant="donor", recipe=replace(RECIPE, norm="none", optimizer=OptimizerConfig(lr=1e9)))
-    measure(donor, DATA, tmp_path, "cpu")
-    grown = measure(replace(TRIAL, variant="grown", grows_from=donor), DATA, tmp_path, "cpu")
-    assert grown.failed == "the network it was to grow from did not learn"
+def test_initialization_from_a_failed_trial_is_an_outcome(tmp_path):
+    failing = replace(RECIPE, norm="none", optimizer=OptimizerConfig(lr=1e9))
+    source = Trial(variant="source", recipe=failing)
+    run_trial(source, DATA, tmp_path, "cpu")
+    outcome = run_trial(replace(TRIAL, variant="deep", initialized_from=source), DATA, tmp_path, "cpu")
+    assert outcome.failed == "the shallower network for its initialization did not learn"
 
 
-def test_what_grows_begins_with_the_donors_layers(tmp_path):
-    donor = Trial(variant="donor", recipe=replace(RECIPE, epochs=10))
-    measure(donor, DATA, tmp_path, "cpu")
-    still = replace(RECIPE, epochs=1, optimizer=OptimizerConfig(lr=1e-9))
-    grown = measure(Trial(variant="grown", recipe=still, grows_from=donor), DATA, tmp_path, "cpu")
-    alone = measure(Trial(variant="alone", recipe=still), DATA, tmp_path, "cpu")
-    assert grown.epochs[0].train_top1 > alone.epochs[0].train_top1 + 0.2
+def test_initialization_from_a_trained_trial_gives_a_higher_accuracy(tmp_path):
+    source = Trial(variant="source", recipe=replace(RECIPE, epochs=10))
+    run_trial(source, DATA, tmp_path, "cpu")
+    constant = replace(RECIPE, epochs=1, optimizer=OptimizerConfig(lr=1e-9))
+    initialized = Trial(variant="initialized", recipe=constant, initialized_from=source)
+    first = run_trial(initialized, DATA, tmp_path, "cpu").epochs[0]
+    random = run_trial(Trial(variant="random", recipe=constant), DATA, tmp_path, "cpu").epochs[0]
+    assert first.train_top1 > random.train_top1 + 0.2
 
 
-def test_a_probe_sees_every_layer_at_every_step(tmp_path):
+def test_a_probe_measures_every_layer_at_every_step(tmp_path):
     probe = Trial(variant="probe", kind="probe", images=20 * 50, recipe=replace(RECIPE, epochs=1))
     data = Dataset("shapes", synthetic.shapes(1000, size=16, classes=3, seed=1), DATA.test)
-    outcome = measure(probe, data, tmp_path, "cpu")
-    assert [(look.step, look.layer) for look in outcome.gradients] == [
+    gradients = run_trial(probe, data, tmp_path, "cpu").gradients
+    assert [(gradient.step, gradient.layer) for gradient in gradients] == [
         (step, layer) for step in (0, 10, 50) for layer in ("conv1_1", "conv2_1", "fc3", "fc4")
     ]
-    assert all(look.norm > 0 for look in outcome.gradients)
+    assert all(gradient.norm > 0 for gradient in gradients)
 
 
-def test_the_norm_of_a_gradient_is_what_autograd_says():
+def test_gradient_norms_are_those_of_autograd():
     torch.manual_seed(0)
     model = build(Architecture.from_string("4 | gap", input=(1, 8, 8), classes=3)).train()
     images, labels = torch.randn(5, 1, 8, 8), torch.tensor([0, 1, 2, 0, 1])
@@ -94,26 +96,24 @@ def test_the_norm_of_a_gradient_is_what_autograd_says():
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_all_trials_see_the_same_images_and_a_split_keeps_them_apart():
-    part = trial_data(replace(TRIAL, images=100), DATA)
-    again = trial_data(replace(TRIAL, images=100, recipe=replace(RECIPE, seed=7)), DATA)
-    assert torch.equal(part.train.pixels, again.train.pixels) and len(part.train) == 100
-    halves = trial_data(replace(TRIAL, images=100, split=3), DATA)
-    assert (len(halves.train), len(halves.test)) == (80, 20)
-    everything = {image.numpy().tobytes() for image in part.train.pixels}
-    assert {
-        image.numpy().tobytes() for image in torch.cat([halves.train.pixels, halves.test.pixels])
-    } == everything
+def test_all_trials_have_the_same_images_and_a_split_separates_train_and_test():
+    subset = trial_data(replace(TRIAL, images=100), DATA)
+    other = trial_data(replace(TRIAL, images=100, recipe=replace(RECIPE, seed=7)), DATA)
+    assert torch.equal(subset.train.pixels, other.train.pixels) and len(subset.train) == 100
+    split = trial_data(replace(TRIAL, images=100, split=3), DATA)
+    assert (len(split.train), len(split.test)) == (80, 20)
+    images = {image.numpy().tobytes() for image in torch.cat([split.train.pixels, split.test.pixels])}
+    assert images == {image.numpy().tobytes() for image in subset.train.pixels}
 
 
 @pytest.mark.slow
-def test_workers_make_what_is_missing_and_hand_out_what_is_there(tmp_path):
+def test_workers_run_missing_trials_and_read_finished_ones(tmp_path):
     recipe = replace(RECIPE, epochs=1, model="4 M | gap")
-    donor = Trial(variant="donor", recipe=recipe, images=100)
-    grown = Trial(variant="grown", recipe=recipe, images=100, grows_from=donor)
-    (made,) = run_trials([donor], "synthetic", tmp_path, workers=1, device="cpu")
-    both = list(run_trials([grown, donor], "synthetic", tmp_path, workers=2, device="cpu"))
-    assert [outcome.name for outcome in both] == [donor.name, grown.name]
-    assert both[0] == made
-    alone = measure(replace(donor, variant="alone"), load_dataset("synthetic"), tmp_path, "cpu")
-    assert alone.test_top1 == made.test_top1  # the number of workers changes nothing
+    source = Trial(variant="source", recipe=recipe, images=100)
+    initialized = Trial(variant="initialized", recipe=recipe, images=100, initialized_from=source)
+    (first,) = run_trials([source], "synthetic", tmp_path, workers=1, device="cpu")
+    both = list(run_trials([initialized, source], "synthetic", tmp_path, workers=2, device="cpu"))
+    assert [outcome.name for outcome in both] == [source.name, initialized.name]
+    assert both[0] == first
+    alone = run_trial(replace(source, variant="alone"), load_dataset("synthetic"), tmp_path, "cpu")
+    assert alone.test_top1 == first.test_top1  # the number of workers changes nothing

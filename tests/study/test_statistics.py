@@ -1,10 +1,10 @@
-"""Means, intervals, and what is said of a difference."""
+"""Means, intervals, and the conclusion from a difference."""
 
 from math import inf
 
 import pytest
 
-from verydeep.study.statistics import difference, estimate, points, verdict
+from verydeep.study.statistics import Contrast, conclusion, difference, estimate, gain_text
 from verydeep.study.trial import Outcome
 
 
@@ -27,18 +27,18 @@ def runs(*accuracies):
 
 def test_the_interval_is_students():
     # 1, 2, 3: mean 2, s = 1, t(2) = 4.303, so 2 +- 4.303 / sqrt(3)
-    ours = estimate([1.0, 2.0, 3.0])
-    assert (ours.mean, ours.count) == (2.0, 3)
-    assert ours.high - ours.mean == pytest.approx(4.303 / 3**0.5)
-    assert ours.mean - ours.low == pytest.approx(4.303 / 3**0.5)
+    mean = estimate([1.0, 2.0, 3.0])
+    assert (mean.mean, mean.count) == (2.0, 3)
+    assert mean.high - mean.mean == pytest.approx(4.303 / 3**0.5)
+    assert mean.mean - mean.low == pytest.approx(4.303 / 3**0.5)
 
 
 def test_one_value_has_no_interval():
     assert estimate([0.5]).low == -inf
-    assert "no interval" in points(estimate([0.01]))
+    assert "no interval" in gain_text(estimate([0.01]))
 
 
-def test_many_values_take_the_last_of_the_table():
+def test_above_21_values_t_is_the_last_of_the_table():
     values = [0.0, 1.0] * 50
     assert estimate(values).high == pytest.approx(0.5 + 2.086 * 0.50252 / 10, abs=1e-4)
 
@@ -49,25 +49,47 @@ def test_a_difference_is_paired_by_seed():
     assert gain.high - gain.low == pytest.approx(0, abs=1e-12)  # the seeds differ, their pairs do not
 
 
-def test_a_run_that_did_not_finish_makes_no_pair():
+def test_an_unfinished_run_has_no_pair():
     assert difference(runs(0.5, None), runs(0.4, 0.6)).count == 1
     assert difference(runs(None), runs(0.4)) is None
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "said"),
+    ("variant", "baseline", "start"),
     [
-        ((0.50, 0.51, 0.50), (0.40, 0.40, 0.40), "Depth helps, +10.33 points"),
-        ((0.40, 0.40, 0.40), (0.50, 0.51, 0.50), "Depth hurts, -10.33 points"),
-        ((0.40, 0.50, 0.45), (0.45, 0.41, 0.48), "Depth makes no difference that these runs can show"),
+        (
+            (0.50, 0.51, 0.50),
+            (0.40, 0.40, 0.40),
+            "D is significantly better than A (11 and 16 layers): +10.33 points",
+        ),
+        (
+            (0.40, 0.40, 0.40),
+            (0.50, 0.51, 0.50),
+            "D is significantly worse than A (11 and 16 layers): -10.33 points",
+        ),
+        (
+            (0.40, 0.50, 0.45),
+            (0.45, 0.41, 0.48),
+            "No significant difference between 11 and 16 layers (A and D): +0.33 points",
+        ),
     ],
 )
-def test_what_is_said_follows_the_interval(ours, theirs, said):
-    sentence = verdict(difference(runs(*ours), runs(*theirs)), "Depth", "helps")
-    assert sentence.startswith(said)
-    agrees = "Depth helps" in said
-    assert sentence.endswith("as in the paper" if agrees else "in the paper it helps")
+def test_the_conclusion_depends_on_the_interval(variant, baseline, start):
+    contrast = Contrast("D", "A", "11 and 16 layers", "better")
+    sentence = conclusion(difference(runs(*variant), runs(*baseline)), contrast)
+    assert sentence.startswith(start)
+    agrees = "significantly better" in start
+    assert sentence.endswith("; as in the paper." if agrees else "; the paper found D better.")
 
 
-def test_what_was_not_measured_is_not_claimed():
-    assert verdict(None, "Depth", "helps") == "Depth: not measured, for want of a finished pair"
+def test_a_paper_without_a_difference_is_cited():
+    gain = difference(runs(0.50, 0.51, 0.50), runs(0.40, 0.40, 0.40))
+    sentence = conclusion(gain, Contrast("E", "D", "16 and 19 layers", "no difference"))
+    assert sentence.endswith("; the paper found no difference.")
+
+
+def test_without_finished_pairs_there_is_no_conclusion():
+    contrast = Contrast("D", "A", "11 and 16 layers", "better")
+    assert conclusion(None, contrast) == (
+        "Not measured for 11 and 16 layers (A and D): no pair of finished runs."
+    )

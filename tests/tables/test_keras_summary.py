@@ -1,4 +1,4 @@
-"""Keras' summary, held to the names and totals of ``keras.applications``."""
+"""The Keras summary, against the names and totals of ``keras.applications``."""
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
@@ -11,7 +11,7 @@ def rows(name):
     return keras_rows(trace(zoo.resolve(name)))
 
 
-def test_vgg16_is_as_keras_applications_names_it():
+def test_vgg16_has_the_layer_names_of_keras_applications():
     named = [(row.name, row.kind, row.output) for row in rows("vgg16")]
     assert named[:4] == [
         ("input_layer", "InputLayer", (224, 224, 3)), ("block1_conv1", "Conv2D", (224, 224, 64)),
@@ -31,7 +31,7 @@ def test_the_totals_of_vgg16():
     assert "(None, 224, 224, 64)" in text
 
 
-def test_a_batch_norm_has_four_numbers_a_channel_in_keras():
+def test_a_batch_norm_has_four_numbers_per_channel_in_keras():
     text = shown(keras_summary(trace(zoo.resolve("vgg16_bn"))), 100)
     assert "Trainable params: 138,365,992" in text and "Non-trainable params: 8,448" in text
 

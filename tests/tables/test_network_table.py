@@ -7,8 +7,9 @@ from rich.console import Console
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
+from verydeep.tables.data_table import terminal_table
 from verydeep.tables.format import NONE, TIMES
-from verydeep.tables.network_table import layer_table, zoo_table
+from verydeep.tables.network_table import layer_table, zoo_table, zoo_values
 
 
 def shown(table, width=80):
@@ -17,32 +18,36 @@ def shown(table, width=80):
     return console.file.getvalue()
 
 
+def layers(network):
+    return terminal_table(layer_table(trace(zoo.resolve(network))))
+
+
 @pytest.mark.parametrize("name", zoo.names())
-def test_80_columns_hold_every_network_of_the_zoo(name):
-    text = shown(layer_table(trace(zoo.resolve(name))))
+def test_every_network_of_the_zoo_fits_in_80_columns(name):
+    text = shown(layers(name))
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
     assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_wider_terminal_shows_the_same_table():
-    table = layer_table(trace(zoo.resolve("vgg16")))
+    table = layers("vgg16")
     assert shown(table, 80) == shown(table, 100) == shown(table, 160)
 
 
-def test_totals_stand_under_the_layers():
-    text = shown(layer_table(trace(zoo.resolve("vgg16"))))
+def test_totals_are_below_the_layers():
+    text = shown(layers("vgg16"))
     total = next(line for line in text.splitlines() if line.startswith("total"))
     assert total.split()[1:3] == ["138,357,544", "15,470,264,320"]
 
 
-def test_a_pool_shows_dashes_for_what_it_has_not():
-    text = shown(layer_table(trace(zoo.resolve("vgg16"))))
+def test_a_pool_has_dashes_for_parameters_and_macs():
+    text = shown(layers("vgg16"))
     pool = next(line for line in text.splitlines() if line.startswith("pool5"))
     assert pool.split() == ["pool5", "512", TIMES, "7", TIMES, "7", "212", NONE, NONE, "25,088"]
 
 
-def test_a_typed_line_is_not_said_twice():
-    text = shown(layer_table(trace(zoo.resolve("64x2 M 128x2 M | gap"))))
+def test_an_architecture_string_is_shown_once():
+    text = shown(layers("64x2 M 128x2 M | gap"))
     assert text.count("64x2 M 128x2 M | gap") == 1
     assert text.startswith(f"input 3 {TIMES} 224 {TIMES} 224")
 
@@ -57,7 +62,13 @@ def test_the_zoo_shows_every_network_with_its_paper(width):
     assert "138\N{NO-BREAK SPACE}M" in text
 
 
-def test_markup_in_a_line_is_text():
+def test_the_json_values_of_the_zoo_have_every_network():
+    values = zoo_values(zoo.ROWS)
+    assert [row["name"] for row in values] == list(zoo.names())
+    assert values[4]["totals"] == {"parameters": 138_357_544, "macs": 15_470_264_320}
+
+
+def test_markup_in_a_row_is_text():
     row = zoo.ZooRow("[red]", "8 M | gap", "[bold]paper[/bold]", "[/]")
     assert "[bold]paper[/bold]" in shown(zoo_table((row,)))
     assert "[/]" in shown(zoo_table((row,)))

@@ -156,7 +156,7 @@ def test_the_recipes_norm_is_the_networks(norm):
 
 
 def test_what_cannot_be_trained_leaves_nothing_behind(tmp_path):
-    with pytest.raises(ShapeError, match="needs at least 32 px"):
+    with pytest.raises(ShapeError, match="needs at least 32 x 32 px"):
         start(replace(RECIPE, model="vgg16"), DATA, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 

@@ -19,7 +19,7 @@ from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.stages import cut
+from verydeep.models.stages import split_at_stage
 from verydeep.train.frozen_features import PixelInputs, fill, map_inputs
 from verydeep.train.session import ema_decay, rates
 from verydeep.train.transfer import fine_tune
@@ -70,7 +70,7 @@ def test_what_is_frozen_keeps_its_bits(fabric, stages, norm):
     list(fine_tune(state, TRAIN, VAL, fabric))
     assert state.best.epoch > 0
     after = bits(state.kept().model)
-    frozen = {f"features.{name}" for name in cut(source.model, stages)[0].state_dict()}
+    frozen = {f"features.{name}" for name in split_at_stage(source.model, stages)[0].state_dict()}
     assert {name for name in after if torch.equal(after[name], before[name])} == frozen
     assert all(torch.equal(value, before[name]) for name, value in bits(source.model).items())
 
@@ -78,7 +78,7 @@ def test_what_is_frozen_keeps_its_bits(fabric, stages, norm):
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_maps_kept_are_those_computed(fabric, norm):
     model = network("8 M 16 M | gap", norm).model
-    below, above = cut(model, 1)
+    below, above = split_at_stage(model, 1)
     pixels = PixelInputs(TRAIN, VAL, SEEN, AugmentConfig(flip="random"), 0, CPU)
     with map_inputs(below, pixels, fabric) as maps:
         assert sum(fill(maps, below, pixels, fabric)) == 2 * len(TRAIN) + len(VAL)
@@ -120,7 +120,7 @@ def test_all_stages_and_none_frozen_see_the_same_pixels(fabric):
 
 def test_each_stage_learns_slower_than_the_one_above():
     source = network("8 M 8 M 16 M | gap 16")
-    _, part = cut(source.model, None)
+    _, part = split_at_stage(source.model, None)
     config = FineTuneConfig(lr=1e-4, head_factor=5.0, stage_decay=0.8)
     by_id = {id(p): lr for parameters, lr in rates(part, config) for p in parameters}
     model = source.model

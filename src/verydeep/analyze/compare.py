@@ -1,4 +1,4 @@
-"""Networks side by side, each counted for its own input, with the accuracy that was published for it."""
+"""A comparison of networks: the cost of each for one image of its own input, and published accuracies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from verydeep.architecture.layers import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One network among others. Counts are for one image."""
+    """One row of a comparison. Counts are for one image."""
 
     name: str
     architecture_string: str
     input: Shape
     depth: int
-    """Layers on the path from the image to the classes."""
+    """Layers with weights on the path from the image to the classes."""
     parameters: int
     macs: int
     activations: int
     receptive_field: int
     """Of the last convolution, in px of the input."""
     published: tuple[PublishedAccuracy, ...]
-    """Accuracies that others measured; empty where none is known."""
+    """Accuracies that others measured; empty where nothing was published."""
 
 
 def compare(architectures: Iterable[Architecture]) -> tuple[Comparison, ...]:
-    """A row for each of ``architectures``, in their order."""
+    """One row per architecture, in the given order."""
     return tuple(_row(trace(architecture)) for architecture in architectures)
 
 

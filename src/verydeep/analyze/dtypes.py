@@ -1,4 +1,4 @@
-"""How wide a value is, and how many values an optimizer remembers: what the flags of a forecast name."""
+"""Bytes per value and optimizer states per parameter: the options of a memory estimate."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ Optimizer = Literal["sgd", "adam"]
 Dtype = Literal["fp32", "bf16"]
 
 FP32, INT64 = 4, 8
-"""Bytes of a value."""
-WIDTH: dict[Dtype, int] = {"fp32": FP32, "bf16": 2}
-"""Bytes of an activation."""
+"""Bytes per value."""
+ACTIVATION_BYTES: dict[Dtype, int] = {"fp32": FP32, "bf16": 2}
+"""Bytes per activation."""
 STATES: dict[Optimizer, int] = {"sgd": 1, "adam": 2}
-"""Values an optimizer remembers for each parameter: the momentum; both moments."""
+"""Optimizer states per parameter: the momentum of sgd, the two moments of adam."""

@@ -1,55 +1,55 @@
-"""Why 3x3: a large kernel against the stack of 3x3 that sees as far (VGG, section 2.3), by the same trace."""
+"""Why 3x3: a large kernel and a stack of 3x3 kernels with the same receptive field (VGG, section 2.3)."""
 
 from dataclasses import dataclass
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture.architecture import Architecture
 
-LARGE = (5, 7)
-"""The kernels that a stack is held against: two 3x3 see 5 px, three see 7."""
+LARGE_KERNELS = (5, 7)
+"""The receptive field of two 3x3 is 5 px, that of three 3x3 is 7 px."""
 SIDE = 32
-"""Px of the map that the MACs are counted on; weights and fields do not depend on it."""
+"""Side of the feature map for the MACs, in px; weights and receptive fields do not depend on it."""
 
 _NUMBERS = {1: "one", 2: "two", 3: "three"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stack:
-    """Convolutions in a row, from ``channels`` maps to as many."""
+class KernelStack:
+    """Consecutive convolutions with the same number of input and output channels."""
 
-    what: str
+    name: str
     architecture_string: str
-    convs: int
-    """And as many ReLUs."""
+    convolutions: int
+    """Also the number of ReLUs."""
     weights: int
     """Without biases."""
     macs: int
     receptive_field: int
-    fewer: float
-    """The share of the large kernel's weights that is saved: 0 for the large kernel itself."""
+    weight_reduction: float
+    """1 - weights / weights of the large kernel: 0 for the large kernel itself."""
 
 
-def why_3x3(channels: int = 64) -> tuple[Stack, ...]:
-    """5x5, then two 3x3; 7x7, then three 3x3; each on ``channels`` maps."""
-    stacks: list[Stack] = []
-    for kernel in LARGE:
-        single = _stack(channels, kernel, 1, 0)
+def why_3x3(channels: int = 64) -> tuple[KernelStack, ...]:
+    """5x5, then two 3x3; 7x7, then three 3x3; each with ``channels`` input and output channels."""
+    stacks: list[KernelStack] = []
+    for kernel in LARGE_KERNELS:
+        single = _stack(channels, kernel, 1)
         stacks += [single, _stack(channels, 3, (kernel - 1) // 2, single.weights)]
     return tuple(stacks)
 
 
-def _stack(channels: int, kernel: int, convs: int, large: int) -> Stack:
-    """``convs`` convolutions; ``large`` are the weights of the kernel they stand for."""
-    line = f"{channels}k{kernel}x{convs} | gap"
-    architecture = Architecture.from_string(line, input=(channels, SIDE, SIDE))
+def _stack(channels: int, kernel: int, convolutions: int, large_weights: int | None = None) -> KernelStack:
+    """``large_weights`` are those of the large kernel that the stack replaces."""
+    string = f"{channels}k{kernel}x{convolutions} | gap"
+    architecture = Architecture.from_string(string, input=(channels, SIDE, SIDE))
     rows = [row for row in trace(architecture).layers if row.kind == "conv"]
     weights = sum(row.weights for row in rows)
-    return Stack(
-        what=f"{_NUMBERS[convs]} {kernel}x{kernel}",
+    return KernelStack(
+        name=f"{_NUMBERS[convolutions]} {kernel}x{kernel}",
         architecture_string=architecture.string,
-        convs=convs,
+        convolutions=convolutions,
         weights=weights,
         macs=sum(row.macs for row in rows),
         receptive_field=rows[-1].receptive_field,
-        fewer=1 - weights / large if large else 0.0,
+        weight_reduction=1 - weights / large_weights if large_weights else 0.0,
     )

@@ -1,7 +1,7 @@
-"""What others measured with the networks of the zoo: accuracies, each with its protocol and its source.
+"""Published accuracies of the networks of the zoo, each with its protocol and its source.
 
-Two accuracies may be compared where protocol and source are the same; the paper's 27.0 % for D and
-torchvision's 28.4 % are one network, trained and tested in two ways.
+Compare two accuracies only where protocol and source are the same: the paper's top-1 error of 27.0 % for D
+and torchvision's 28.4 % are the same network with different training and a different test protocol.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class PublishedAccuracy:
 
 
 def published(network: str) -> tuple[PublishedAccuracy, ...]:
-    """What is known of ``network``; torchvision's first, as most networks have it by one protocol."""
+    """The published accuracies of ``network``; torchvision's first, which most networks have."""
     return tuple(row for row in PUBLISHED if row.network == network)
 
 
@@ -48,7 +48,7 @@ PUBLISHED = (
     PublishedAccuracy("resnet50", 76.130, 92.862, CENTER, TORCHVISION),
     PublishedAccuracy("resnet101", 77.374, 93.546, CENTER, TORCHVISION),
     PublishedAccuracy("resnet152", 78.312, 94.046, CENTER, TORCHVISION),
-    # The papers write errors: 100 % less the error stands here.
+    # The papers report errors; here is 100 % minus the error.
     PublishedAccuracy("vgg11", 70.4, 89.6, DENSE, f"{VGG}, Table 3"),
     PublishedAccuracy("vgg11-lrn", 70.3, 89.5, DENSE, f"{VGG}, Table 3"),
     PublishedAccuracy("vgg13", 71.3, 90.1, DENSE, f"{VGG}, Table 3"),

@@ -1,4 +1,4 @@
-"""What each stage of a network costs: the part of a forward pass that is saved by leaving it as it is."""
+"""The cost of each stage of a network: the MACs that fine-tuning saves by freezing a stage."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,7 +10,7 @@ from verydeep.architecture.layers import Head
 
 
 def stage_macs(architecture: Architecture) -> tuple[int, ...]:
-    """Multiply-adds of each stage for one image, from the first stage to the last, and then of the head."""
+    """MACs of each stage for one image, from the first stage to the last, then of the head."""
     ends = (*stage_starts(architecture), len(architecture.layers))
     sums = [_macs_of_first(architecture, end) for end in ends]
     stages = [after - before for before, after in pairwise(sums)]

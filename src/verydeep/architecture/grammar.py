@@ -1,4 +1,4 @@
-"""The line of text: how a network is written in one line, read, and written back.
+"""The architecture string: a network in one line. Parsing and formatting.
 
     64  64x3  64k1  96k11s4p2  256k5p2g2   convolution: channels, then k kernel (3), s stride (1),
                                            p padding (kernel // 2), g groups (1), x repeats (1)
@@ -8,8 +8,8 @@
     | gap                                  head: global average pool, then the classes
     | pool7 4096 4096                      head: average pool to 7x7, two hidden layers, then the classes
 
-``parse_architecture`` gives frozen records and ``format_architecture`` the shortest string for them: each
-undoes the other.
+``parse_architecture`` returns frozen records and ``format_architecture`` the shortest string for them: each
+is the inverse of the other.
 """
 
 import re
@@ -24,9 +24,9 @@ from verydeep.errors import ArchitectureError
 
 Record = TypeVar("Record")
 
-MOST_REPEATS = 1_000
-MOST_CHANNELS = 1_000_000
-MOST_LAYERS = 10_000
+MAX_REPEATS = 1_000
+MAX_CHANNELS = 1_000_000
+MAX_LAYERS = 10_000
 
 _EXPECTED = (
     "a convolution such as `64`, `64x2` or `96k11s4p2`, a pool `M` or `Mk3s2`, `L`, "
@@ -34,7 +34,7 @@ _EXPECTED = (
 )
 _EXPECTED_IN_BLOCK = "a convolution such as `64` or `64k1`, or `)` with its repeats, such as `)x3`"
 _EXPECTED_HEAD = "`gap` or a pool such as `pool7`"
-_EXPECTED_HIDDEN = "the width of a hidden layer, such as `4096`, or the end of the line"
+_EXPECTED_HIDDEN = "the width of a hidden layer, such as `4096`, or the end of the string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +44,27 @@ class _Token:
     column: int
 
 
-def parse_architecture(line: str) -> tuple[tuple[Layer, ...], Head]:
-    """The layers and the head that ``line`` writes.
+def parse_architecture(string: str) -> tuple[tuple[Layer, ...], Head]:
+    """The layers and the head of an architecture string.
 
     Raises:
-        ArchitectureError: naming the token, its position, and what would be accepted there.
+        ArchitectureError: naming the token, its position, and what is accepted there.
     """
     tokens = [
         _Token(match.group(), number, match.start() + 1)
-        for number, match in enumerate(re.finditer(r"\(|\)\w*|\||[^\s()|]+", line), start=1)
+        for number, match in enumerate(re.finditer(r"\(|\)\w*|\||[^\s()|]+", string), start=1)
     ]
-    reader = _Reader(line, tokens)
-    layers = reader.layers()
-    head = reader.head()
+    parser = _Parser(string, tokens)
+    layers = parser.layers()
+    head = parser.head()
     return layers, head
 
 
-class _Reader:
-    """Reads tokens from left to right; every refusal passes through ``refuse``."""
+class _Parser:
+    """Parses tokens from left to right; ``error`` makes the error of a token."""
 
-    def __init__(self, line: str, tokens: list[_Token]) -> None:
-        self.line = line
+    def __init__(self, string: str, tokens: list[_Token]) -> None:
+        self.string = string
         self.tokens = iter(tokens)
 
     def layers(self) -> tuple[Layer, ...]:
@@ -73,17 +73,17 @@ class _Reader:
         for token in self.tokens:
             if token.text == "|":
                 if not layers:
-                    raise self.refuse(token, f"at least one layer before it: {_EXPECTED}")
+                    raise self.error(token, f"at least one layer before it: {_EXPECTED}")
                 return tuple(layers)
             layers += self.layer(token)
-            if len(layers) > MOST_LAYERS:
-                raise self.refuse(token, f"at most {MOST_LAYERS:,} layers in all")
+            if len(layers) > MAX_LAYERS:
+                raise self.error(token, f"at most {MAX_LAYERS:,} layers in total")
         raise ArchitectureError(
-            f"{self.line!r} has no head; end it with `| gap`, or with `| pool7 4096 4096` as VGG does"
+            f"{self.string!r} has no head; end it with `| gap`, or with `| pool7 4096 4096` as in VGG"
         )
 
     def layer(self, token: _Token) -> list[Layer]:
-        """The layers of one token, or of one bracket that it opens."""
+        """The layers of one token, or of the residual block that it opens."""
         if token.text == "(":
             return self.block(token)
         if token.text == "L":
@@ -100,14 +100,14 @@ class _Reader:
                 options = self.options(token, token.text[1:], "x", _EXPECTED_IN_BLOCK)
                 return [self.checked(token, partial(Residual, tuple(convs)))] * self.repeats(token, options)
             convs += self.convs(token, _EXPECTED_IN_BLOCK)
-        raise self.refuse(opening, "a closing bracket after its convolutions, as in `(64 64)x3`")
+        raise self.error(opening, "a closing bracket after its convolutions, as in `(64 64)x3`")
 
     def convs(self, token: _Token, expected: str) -> list[Conv]:
-        """The convolutions of one token, repeated as it says."""
+        """The convolutions of one token, with its repeats."""
         match = re.fullmatch(r"(\d+)(.*)", token.text, re.ASCII)
         if not match:
-            raise self.refuse(token, expected)
-        channels = self.number(token, match[1], MOST_CHANNELS)
+            raise self.error(token, expected)
+        channels = self.number(token, match[1], MAX_CHANNELS)
         options = self.options(token, match[2], "kspgx", expected)
         return [self.checked(token, partial(_conv, channels, options))] * self.repeats(token, options)
 
@@ -115,52 +115,52 @@ class _Reader:
         """Everything after the bar."""
         token = next(self.tokens, None)
         if token is None:
-            raise ArchitectureError(f"{self.line!r} ends at the bar; expected {_EXPECTED_HEAD}")
+            raise ArchitectureError(f"{self.string!r} ends at the bar; expected {_EXPECTED_HEAD}")
         match = re.fullmatch(r"gap|pool(\d+)", token.text, re.ASCII)
         if not match:
-            raise self.refuse(token, _EXPECTED_HEAD)
-        grid = self.number(token, match[1], MOST_CHANNELS) if match[1] else 1
+            raise self.error(token, _EXPECTED_HEAD)
+        grid = self.number(token, match[1], MAX_CHANNELS) if match[1] else 1
         hidden = []
         for unit in self.tokens:
             if not re.fullmatch(r"\d+", unit.text, re.ASCII):
-                raise self.refuse(unit, _EXPECTED_HIDDEN)
-            hidden.append(self.number(unit, unit.text, MOST_CHANNELS))
+                raise self.error(unit, _EXPECTED_HIDDEN)
+            hidden.append(self.number(unit, unit.text, MAX_CHANNELS))
         return self.checked(token, partial(Head, grid, tuple(hidden)))
 
     def options(self, token: _Token, text: str, allowed: str, expected: str = _EXPECTED) -> dict[str, int]:
         """``k3s2`` as ``{"k": 3, "s": 2}``: each letter of ``allowed`` at most once."""
         if not re.fullmatch(rf"([{allowed}]\d+)*", text, re.ASCII):
-            raise self.refuse(token, expected)
+            raise self.error(token, expected)
         options: dict[str, int] = {}
         for letter, digits in re.findall(r"(\w)(\d+)", text, re.ASCII):
             if letter in options:
-                raise self.refuse(token, f"`{letter}` once")
-            options[letter] = self.number(token, digits, MOST_CHANNELS)
+                raise self.error(token, f"`{letter}` once")
+            options[letter] = self.number(token, digits, MAX_CHANNELS)
         return options
 
     def repeats(self, token: _Token, options: dict[str, int]) -> int:
         repeats = options.get("x", 1)
-        if not 1 <= repeats <= MOST_REPEATS:
-            raise self.refuse(token, f"1 to {MOST_REPEATS:,} repeats")
+        if not 1 <= repeats <= MAX_REPEATS:
+            raise self.error(token, f"1 to {MAX_REPEATS:,} repeats")
         return repeats
 
-    def number(self, token: _Token, digits: str, most: int) -> int:
-        if len(digits) > len(str(most)) or int(digits) > most:
-            raise self.refuse(token, f"numbers up to {most:,}")
+    def number(self, token: _Token, digits: str, maximum: int) -> int:
+        if len(digits) > len(str(maximum)) or int(digits) > maximum:
+            raise self.error(token, f"numbers up to {maximum:,}")
         return int(digits)
 
     def checked(self, token: _Token, make: Callable[[], Record]) -> Record:
-        """What ``make`` gives; a value that the record refuses is reported at its token."""
+        """The result of ``make``; where a value is out of range, the error names the token."""
         try:
             return make()
         except ArchitectureError as error:
-            raise ArchitectureError(f"{self.place(token)}: {error}") from None
+            raise ArchitectureError(f"{self.position(token)}: {error}") from None
 
-    def refuse(self, token: _Token, expected: str) -> ArchitectureError:
-        return ArchitectureError(f"{self.place(token)}; expected {expected}")
+    def error(self, token: _Token, expected: str) -> ArchitectureError:
+        return ArchitectureError(f"{self.position(token)}; expected {expected}")
 
-    def place(self, token: _Token) -> str:
-        return f"token {token.number} of {self.line!r} is {token.text!r} (column {token.column})"
+    def position(self, token: _Token) -> str:
+        return f"token {token.number} of {self.string!r} is {token.text!r} (column {token.column})"
 
 
 def _conv(channels: int, options: dict[str, int]) -> Conv:
@@ -173,7 +173,7 @@ def _pool(options: dict[str, int]) -> MaxPool:
 
 
 def format_architecture(layers: Iterable[Layer], head: Head) -> str:
-    """The shortest line that writes these records; ``parse_architecture`` gives them back."""
+    """The shortest architecture string of these records; ``parse_architecture`` is the inverse."""
     return " ".join([*_layer_tokens(layers), "|", *_head_tokens(head)])
 
 
@@ -198,17 +198,17 @@ def _conv_token(conv: Conv) -> str:
         ("p", conv.padding, conv.kernel // 2),
         ("g", conv.groups, 1),
     ]
-    return str(conv.channels) + _unlike_default(options)
+    return str(conv.channels) + _non_default(options)
 
 
 def _pool_token(pool: MaxPool) -> str:
     if pool == MaxPool():
         return "M"
-    # Kernel and stride stand together: `Mk3s2` is how people write AlexNet's overlapping pool.
-    return f"Mk{pool.kernel}s{pool.stride}" + _unlike_default([("p", pool.padding, 0)])
+    # Kernel and stride are both written: `Mk3s2` is the usual notation for AlexNet's overlapping pool.
+    return f"Mk{pool.kernel}s{pool.stride}" + _non_default([("p", pool.padding, 0)])
 
 
-def _unlike_default(options: list[tuple[str, int, int]]) -> str:
+def _non_default(options: list[tuple[str, int, int]]) -> str:
     return "".join(f"{letter}{value}" for letter, value, default in options if value != default)
 
 

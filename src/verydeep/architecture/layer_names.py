@@ -1,7 +1,7 @@
-"""What the papers call each layer: the one naming, for tables, taps and the command.
+"""Layer names as in the papers: one naming for tables, intermediate features and the command line.
 
-VGG and ResNet number by stage, ``conv3_2`` and ``pool3``; AlexNet numbers through, ``conv1`` to ``conv5``.
-What belongs to a layer bears its number: ``bn3_2``, ``relu3_2``, ``relu6`` after ``fc6``.
+VGG and ResNet number layers by stage, ``conv3_2`` and ``pool3``; AlexNet numbers them in sequence, ``conv1``
+to ``conv5``. A norm or ReLU has the number of its layer: ``bn3_2``, ``relu3_2``, ``relu6`` after ``fc6``.
 """
 
 from itertools import chain
@@ -11,12 +11,12 @@ from verydeep.architecture.layers import Conv, Layer, LocalNorm, MaxPool, Residu
 
 
 def layer_names(architecture: Architecture) -> tuple[str, ...]:
-    """A name for each layer, as the papers have it.
+    """A name for each layer, as in the papers.
 
-    VGG and ResNet number by stage, ``conv3_2`` and ``pool3``; where all pools overlap, as in AlexNet,
-    convolutions are numbered through, ``conv1`` to ``conv5``, and a pool bears the number before it.
-    A single convolution ahead of residual blocks, or with a large kernel, is the stem: ``conv1``. A second
-    pool or norm in a stage, which no paper has, is ``pool1_2``: each name stands for one layer.
+    VGG and ResNet number layers by stage, ``conv3_2`` and ``pool3``. Where all pools overlap, as in AlexNet,
+    convolutions are numbered in sequence, ``conv1`` to ``conv5``, and a pool has the number before it. The
+    first convolution is the stem, ``conv1``, if residual blocks follow it or its kernel is larger than 3. A
+    second pool or norm in a stage, which no paper has, is ``pool1_2``: names are unique.
     """
     named: list[str] = []
     for layer, (stage, index) in zip(architecture.layers, _numbers(architecture), strict=True):
@@ -31,12 +31,12 @@ def layer_names(architecture: Architecture) -> tuple[str, ...]:
 
 
 def _next(name: str, named: list[str]) -> str:
-    again = sum(other == name or other.startswith(f"{name}_") for other in named)
-    return f"{name}_{again + 1}" if again else name
+    count = sum(other == name or other.startswith(f"{name}_") for other in named)
+    return f"{name}_{count + 1}" if count else name
 
 
 def fc_names(architecture: Architecture) -> tuple[str, ...]:
-    """``fc6 fc7 fc8`` after five stages; ``fc`` where no hidden layer comes before the classes."""
+    """``fc6 fc7 fc8`` after five stages; ``fc`` where the head has no hidden layer."""
     hidden = len(architecture.head.hidden)
     if not hidden:
         return ("fc",)
@@ -45,40 +45,41 @@ def fc_names(architecture: Architecture) -> tuple[str, ...]:
 
 
 def grid_name(architecture: Architecture) -> str:
-    """``gap`` or ``avgpool7``: the pool with which the head begins."""
+    """``gap`` or ``avgpool7``: the pool at the start of the head."""
     grid = architecture.head.grid
     return "gap" if grid == 1 else f"avgpool{grid}"
 
 
 def derived_name(name: str, kind: str) -> str:
-    """The name of what belongs to the layer ``name``: its ``bn``, ``relu``, ``add`` or ``drop``."""
+    """The name of the ``bn``, ``relu``, ``add`` or ``drop`` that belongs to the layer ``name``."""
     return kind + name.removeprefix("conv").removeprefix("fc")
 
 
 def stage_starts(architecture: Architecture) -> tuple[int, ...]:
-    """The place in ``layers`` at which each stage begins: 0, after a pool, at a stride, where blocks begin.
+    """The index in ``layers`` of the first layer of each stage.
 
-    VGG has five stages, one from each pool to the next; ResNet its stem and the papers' conv2_x to conv5_x.
+    A stage starts at index 0, after a pool, at a stride above 1, and at the first residual block. VGG has
+    five stages, one from each pool to the next; ResNet has its stem and the papers' conv2_x to conv5_x.
     """
     layers = architecture.layers
-    befores = chain([None], layers)
-    opened = (place for place, pair in enumerate(zip(befores, layers, strict=False)) if _opens_stage(*pair))
-    return (0, *opened)
+    previous = chain([None], layers)
+    starts = (index for index, pair in enumerate(zip(previous, layers, strict=False)) if _starts_stage(*pair))
+    return (0, *starts)
 
 
 def _numbers(architecture: Architecture) -> list[tuple[int, int]]:
-    """Stage and place in it of each layer; place 0 where the stage's number says all."""
-    if _numbered_through(architecture.layers):
-        return _numbers_through(architecture.layers)
+    """The stage of each layer, and its number in the stage; 0 where the name has the stage only."""
+    if _has_sequential_numbers(architecture.layers):
+        return _numbers_in_sequence(architecture.layers)
     return _numbers_by_stage(architecture.layers)
 
 
-def _numbered_through(layers: tuple[Layer, ...]) -> bool:
+def _has_sequential_numbers(layers: tuple[Layer, ...]) -> bool:
     pools = [layer for layer in layers if isinstance(layer, MaxPool)]
     return len(pools) > 1 and all(pool.kernel > pool.stride for pool in pools)
 
 
-def _numbers_through(layers: tuple[Layer, ...]) -> list[tuple[int, int]]:
+def _numbers_in_sequence(layers: tuple[Layer, ...]) -> list[tuple[int, int]]:
     numbers, stage = [], 0
     for layer in layers:
         stage += isinstance(layer, Conv | Residual)
@@ -90,7 +91,7 @@ def _numbers_by_stage(layers: tuple[Layer, ...]) -> list[tuple[int, int]]:
     numbers: list[tuple[int, int]] = []
     stage, index, before = 1, 0, None
     for layer, after in zip(layers, chain(layers[1:], [None]), strict=True):
-        if _opens_stage(before, layer):
+        if _starts_stage(before, layer):
             stage, index = stage + 1, 0
         if isinstance(layer, Conv | Residual):
             index += 1
@@ -101,8 +102,8 @@ def _numbers_by_stage(layers: tuple[Layer, ...]) -> list[tuple[int, int]]:
     return numbers
 
 
-def _opens_stage(before: Layer | None, layer: Layer) -> bool:
-    """After a pool; at a stride; and where blocks begin."""
+def _starts_stage(before: Layer | None, layer: Layer) -> bool:
+    """After a pool, at a stride above 1, and at the first residual block."""
     if before is None or isinstance(layer, MaxPool | LocalNorm):
         return False
     if isinstance(before, MaxPool) or layer.stride > 1:

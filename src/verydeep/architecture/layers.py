@@ -1,7 +1,7 @@
-"""The layers of a network as frozen records, and the shape that each gives.
+"""The layers of a network as frozen records, and the output shape of each.
 
-A shape is ``(channels, height, width)``. Batch norm, ReLU and dropout are no records: they follow
-from the architecture (``spec/arch.py``), as in the papers' tables.
+A shape is ``(channels, height, width)``. Batch norm, ReLU and dropout have no records: they follow from the
+settings of the architecture (``architecture.py``), as in the papers' tables.
 """
 
 from dataclasses import dataclass
@@ -13,36 +13,36 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A square convolution; batch norm follows if the architecture has it, then ReLU."""
+    """A convolution with a square kernel; batch norm follows if the architecture has it, then ReLU."""
 
     channels: int
     kernel: int = 3
     stride: int = 1
     padding: int = 1
-    """Pixels on each side. The line of text fills in ``kernel // 2``."""
+    """Pixels on each side. The default of the architecture string is ``kernel // 2``."""
     groups: int = 1
 
     def __post_init__(self) -> None:
         _require_positive(self, "channels", "kernel", "stride", "groups")
         if self.channels % self.groups:
             raise ArchitectureError(
-                f"a convolution of {self.channels} channels cannot be cut into {self.groups} equal groups"
+                f"a convolution of {self.channels} channels cannot be divided into {self.groups} equal groups"
             )
 
     def output(self, shape: Shape) -> Shape:
-        """The shape after it.
+        """The output shape.
 
         Raises:
             ShapeError: where the map is too small or its channels do not divide into the groups.
         """
         if shape[0] % self.groups:
-            raise ShapeError(f"{shape[0]} channels cannot be cut into the {self.groups} groups of {self}")
+            raise ShapeError(f"{shape[0]} channels cannot be divided into the {self.groups} groups of {self}")
         return self.channels, *_window_output(shape, self)
 
 
 @dataclass(frozen=True, slots=True)
 class MaxPool:
-    """Max pooling over square windows; where the stride is below the kernel they overlap."""
+    """Max pooling over square windows; they overlap where the stride is smaller than the kernel."""
 
     kernel: int = 2
     stride: int = 2
@@ -52,11 +52,11 @@ class MaxPool:
         _require_positive(self, "kernel", "stride")
         if self.padding > self.kernel // 2:
             raise ArchitectureError(
-                f"a pool of kernel {self.kernel} takes a padding of at most {self.kernel // 2}"
+                f"a pool with kernel {self.kernel} accepts a padding of at most {self.kernel // 2}"
             )
 
     def output(self, shape: Shape) -> Shape:
-        """The shape after it; ShapeError where the map is too small."""
+        """The output shape; ShapeError where the map is too small."""
         return shape[0], *_window_output(shape, self)
 
 
@@ -65,7 +65,7 @@ class LocalNorm:
     """Local response normalization with n 5, k 2, alpha 1e-4, beta 0.75 (Krizhevsky 2012, section 3.3)."""
 
     def output(self, shape: Shape) -> Shape:
-        """The shape after it: the same."""
+        """The output shape: that of the input."""
         return shape
 
 
@@ -81,24 +81,24 @@ class Residual:
 
     @property
     def stride(self) -> int:
-        """The strides of its convolutions, multiplied."""
+        """The product of the strides of its convolutions."""
         stride = 1
         for conv in self.convs:
             stride *= conv.stride
         return stride
 
     def projection(self, shape: Shape) -> Conv | None:
-        """The 1x1 convolution of the shortcut where shapes differ (option B); None where the input fits."""
+        """The 1x1 convolution of the shortcut where shapes differ (option B); None where they are equal."""
         channels = self.convs[-1].channels
         if self.stride == 1 and channels == shape[0]:
             return None
         return Conv(channels, kernel=1, stride=self.stride, padding=0)
 
     def output(self, shape: Shape) -> Shape:
-        """The shape after it.
+        """The output shape.
 
         Raises:
-            ShapeError: where body and shortcut end in different shapes, so that they cannot be added.
+            ShapeError: where body and shortcut have different output shapes, so that they cannot be added.
         """
         projection = self.projection(shape)
         shortcut = projection.output(shape) if projection else shape
@@ -117,7 +117,7 @@ Layer = Conv | MaxPool | LocalNorm | Residual
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What follows the last map: average pool to ``grid`` x ``grid``, hidden layers, the classes."""
+    """The classifier head: average pool to ``grid`` x ``grid``, hidden layers, then the classes."""
 
     grid: int = 1
     """1 is the global average pool, ``gap``."""

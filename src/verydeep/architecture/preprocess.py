@@ -1,4 +1,4 @@
-"""What is done to an image before the network sees it: the value that travels in a checkpoint."""
+"""The preprocessing of images: resize, center crop and normalization. It is saved in the checkpoint."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ Order = Literal["rgb", "bgr"]
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """One preprocessing for training, evaluation, prediction and export.
+    """The same preprocessing for training, evaluation, prediction and export.
 
     An image is resized (bilinear, antialiased) so that its short side is ``resize`` px, cropped at its
     center to ``size`` by ``size`` px, and each channel becomes ``(value - mean) / std``, where ``value``
@@ -23,37 +23,37 @@ class Preprocess:
     """
 
     size: int
-    """Side of the square that the network sees, in px."""
+    """Side of the square network input, in px."""
     channels: int = 3
     """1 for gray, 3 for color; files are converted to it."""
     mean: tuple[float, ...]
-    """Mean of each channel, in the order and on the scale that the network sees."""
+    """Mean of each channel, with ``order`` and ``scale``."""
     std: tuple[float, ...]
-    """Standard deviation of each channel, in the order and on the scale that the network sees."""
+    """Standard deviation of each channel, with ``order`` and ``scale``."""
     resize: int | None = None
-    """Short side before the center crop, in px; None is ``size``: nothing is cropped from a square."""
+    """Short side before the center crop, in px; None means ``size``: a square image is not cropped."""
     order: Order = "rgb"
-    """Order of the channels; Caffe's networks see "bgr"."""
+    """Order of the channels; networks from Caffe need "bgr"."""
     scale: float = 1.0
-    """What white is before mean and std: 1 as in torchvision, 255 as in Caffe."""
+    """The value of white before mean and std: 1 as in torchvision, 255 as in Caffe."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.short_side < self.size:
             raise ArchitectureError(
                 f"size is {self.size} px and resize {self.resize}; "
-                "expected a size of at least 1, and a resize that is absent or no shorter"
+                "expected a size of at least 1, and a resize that is absent or at least the size"
             )
         if self.channels not in (1, 3):
             raise ArchitectureError(f"channels is {self.channels}; expected 1 for gray or 3 for color")
         if self.order not in get_args(Order) or (self.order == "bgr" and self.channels != 3):
             raise ArchitectureError(
                 f"order is {self.order!r} with channels = {self.channels}; "
-                'expected "rgb", or "bgr" where there are 3 channels'
+                'expected "rgb", or "bgr" with 3 channels'
             )
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != self.channels:
                 raise ArchitectureError(
-                    f"{name} has {len(values)} numbers; expected {self.channels}, one a channel"
+                    f"{name} has {len(values)} numbers; expected {self.channels}, one per channel"
                 )
         if not all(map(math.isfinite, (*self.mean, *self.std, self.scale))):
             raise ArchitectureError(f"mean {self.mean}, std {self.std} and scale {self.scale} must be finite")
@@ -66,13 +66,13 @@ class Preprocess:
         return self.size if self.resize is None else self.resize
 
     def for_input(self, channels: int, size: int) -> "Preprocess":
-        """The same for images of another side, and for gray ones in place of color.
+        """The same preprocessing for another image size, or for gray images instead of color.
 
-        ``resize`` keeps its proportion to ``size``. In gray, mean and std are the means over the colors:
-        what fits a first convolution whose weights were summed over them.
+        ``resize`` keeps its proportion to ``size``. For gray images, mean and std are averaged over the
+        colors, which matches a first convolution whose weights were summed over the colors.
 
         Raises:
-            ArchitectureError: where gray is to become color, or a value is out of range.
+            ArchitectureError: where gray should become color, or a value is out of range.
         """
         resize = None if self.resize is None else round(self.resize * size / self.size)
         changed = replace(self, size=size, resize=resize)
@@ -80,19 +80,19 @@ class Preprocess:
             return changed
         if channels != 1:
             raise ArchitectureError(
-                f"a preprocessing for {self.channels} channels has no values for {channels}"
+                f"preprocessing for {self.channels} channels has no mean and std for {channels}"
             )
         mean, std = (sum(values) / len(values) for values in (self.mean, self.std))
         return replace(changed, channels=1, mean=(mean,), std=(std,), order="rgb")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON or TOML, which ``from_dict`` reads back to an equal ``Preprocess``."""
+        """Plain values for JSON or TOML; ``from_dict`` is the inverse."""
         values = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
         return {name: value for name, value in values.items() if value is not None}  # TOML has no null
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocess":
-        """The preprocessing written by ``to_dict``.
+        """The preprocessing from the values of ``to_dict``.
 
         Raises:
             ArchitectureError: where a key is unknown or missing, or a value is out of range.
@@ -101,15 +101,17 @@ class Preprocess:
         required = {"size", "mean", "std"}
         if unknown := sorted(values.keys() - known):
             raise ArchitectureError(
-                f"preprocessing has the unknown keys {unknown}; known are {sorted(known)}"
+                f"preprocessing has the unknown keys {unknown}; the known keys are {sorted(known)}"
             )
         if missing := sorted(required - values.keys()):
-            raise ArchitectureError(f"preprocessing lacks {missing}; it needs at least {sorted(required)}")
+            raise ArchitectureError(
+                f"preprocessing has the missing keys {missing}; it needs at least {sorted(required)}"
+            )
         return cls(**{name: _read(name, value) for name, value in values.items()})
 
 
 def _read(name: str, value: Any) -> Any:
-    """``value`` in the type that the field ``name`` has; JSON and TOML know no tuple, and 1.0 may be 1."""
+    """``value`` with the type of the field ``name``: JSON and TOML have no tuple, and may write 1.0 as 1."""
     if name in ("mean", "std") and isinstance(value, list | tuple) and all(map(_is_number, value)):
         return tuple(float(number) for number in value)
     if name == "scale" and _is_number(value):
@@ -128,23 +130,23 @@ def _is_number(value: object) -> TypeGuard[float]:
 _EXPECTED = {
     "size": "a whole number of px",
     "channels": "1 for gray or 3 for color",
-    "mean": "a list of numbers, one a channel",
-    "std": "a list of numbers, one a channel",
-    "resize": "a whole number of px, or no such key",
+    "mean": "a list of numbers, one per channel",
+    "std": "a list of numbers, one per channel",
+    "resize": "a whole number of px, or no key",
     "order": '"rgb" or "bgr"',
     "scale": "a number",
 }
 
 
 IMAGENET = Preprocess(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize=256)
-"""What torchvision's weights were trained with."""
+"""The preprocessing of torchvision's weights (ImageNet mean and std)."""
 
 CAFFE = Preprocess(
     size=224, mean=(103.939, 116.779, 123.68), std=(1.0, 1.0, 1.0), resize=256, order="bgr", scale=255.0
 )
-"""What Simonyan and Zisserman's released weights were trained with."""
+"""The preprocessing of the weights that Simonyan and Zisserman released (ImageNet mean, BGR)."""
 
 CAFFE_RGB = Preprocess(
     size=224, mean=(0.48235, 0.45882, 0.40784), std=(1 / 255,) * 3, resize=256, order="rgb"
 )
-"""The same weights with their first convolution turned to RGB: torchvision's ``IMAGENET1K_FEATURES``."""
+"""The same weights with their first convolution converted to RGB: torchvision's ``IMAGENET1K_FEATURES``."""

@@ -1,4 +1,4 @@
-"""Every network of the papers as a row of one table, and the way from a name or a line to an architecture."""
+"""The model zoo: every named network in one table, and the architecture of a name or a string."""
 
 import difflib
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ ONE_TOWER = "Krizhevsky 2014, arXiv 1404.5997"
 ALEXNET = "Krizhevsky et al. 2012, NIPS"
 RESNET = "He et al. 2015, arXiv 1512.03385"
 LOCAL_LOSS = "Nokland and Eidnes 2019, arXiv 1901.06656"
-OURS = "verydeep, docs/recipes.md"
+VERYDEEP = "verydeep, docs/recipes.md"
 
 
 @dataclass(frozen=True)
 class ZooRow:
-    """A network of the zoo: its line, where it was published, and what the line leaves open."""
+    """A network of the zoo: its architecture string, its paper, and the settings the string leaves open."""
 
     name: str
     architecture_string: str
     paper: str
     table: str
-    """Where in the paper, and what is particular."""
+    """Table or section of the paper, and differences from it."""
     aliases: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of ``Architecture``."""
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture of the row, as published."""
+        """The architecture as published."""
         return Architecture.from_string(self.architecture_string, self.name, **self.settings)
 
 
@@ -39,8 +39,8 @@ _BN = {"norm": "batch"}
 _RES = {"norm": "batch", "conv_bias": False}
 _CIFAR = {**_RES, "classes": 10, "input": (3, 32, 32)}
 _GRAY = {**_BN, "classes": 10, "input": (1, 28, 28)}
-# A hidden layer this small, trained for so few epochs, does not overfit: dropout only slows it.
-_OURS = {**_GRAY, "norm": "batch-after-pool", "conv_bias": False, "dropout": 0.0}
+# A hidden layer this small, trained for so few epochs, does not overfit: dropout only slows training down.
+_SMALL_VGG = {**_GRAY, "norm": "batch-after-pool", "conv_bias": False, "dropout": 0.0}
 
 _11 = "64 M 128 M 256x2 M 512x2 M 512x2 M | pool7 4096 4096"
 _13 = "64x2 M 128x2 M 256x2 M 512x2 M 512x2 M | pool7 4096 4096"
@@ -97,7 +97,7 @@ ROWS = (
     ZooRow("vgg13_bn", _13, VGG, "Table 1, B, with batch norm", (), _BN),
     ZooRow("vgg16_bn", _16, VGG, "Table 1, D, with batch norm", (), _BN),
     ZooRow("vgg19_bn", _19, VGG, "Table 1, E, with batch norm", (), _BN),
-    ZooRow("alexnet", _ALEX, ONE_TOWER, "one tower, as torchvision has it", (), {"dropout_first": True}),
+    ZooRow("alexnet", _ALEX, ONE_TOWER, "one tower, as in torchvision", (), {"dropout_first": True}),
     ZooRow("alexnet-2012", _ALEX12, ALEXNET, "Figure 2, two towers as groups"),
     ZooRow("plain18", _P18, RESNET, "Table 1, 18 layers without shortcuts", (), _RES),
     ZooRow("plain34", _P34, RESNET, "Table 1, 34 layers without shortcuts", (), _RES),
@@ -116,8 +116,8 @@ ROWS = (
     ZooRow("resnet44", _R44, RESNET, "section 4.2, n = 7, option B shortcuts", (), _CIFAR),
     ZooRow("resnet56", _R56, RESNET, "section 4.2, n = 9, option B shortcuts", (), _CIFAR),
     ZooRow("resnet110", _R110, RESNET, "section 4.2, n = 18, option B shortcuts", (), _CIFAR),
-    ZooRow("vgg-tiny", _TINY, OURS, "recipe `fast`", (), _OURS),
-    ZooRow("vgg-small", _SMALL, OURS, "recipe `accurate`", (), _OURS),
+    ZooRow("vgg-tiny", _TINY, VERYDEEP, "recipe `fast`", (), _SMALL_VGG),
+    ZooRow("vgg-small", _SMALL, VERYDEEP, "recipe `accurate`", (), _SMALL_VGG),
     ZooRow("vgg8b", _8B, LOCAL_LOSS, "VGG8B", (), _GRAY),
 )
 
@@ -125,17 +125,17 @@ _BY_NAME = {name.lower(): row for row in ROWS for name in (row.name, *row.aliase
 
 
 def names() -> tuple[str, ...]:
-    """The names of the zoo, in the order of the table."""
+    """The names of all networks of the zoo, in the order of the table."""
     return tuple(row.name for row in ROWS)
 
 
 def resolve(text: str) -> Architecture:
-    """The architecture that a name, a paper's letter or a line of text means.
+    """The architecture of a name (``vgg16``), a paper's letter (``D``) or an architecture string.
 
     ``_bn`` after any name adds batch norm.
 
     Raises:
-        ArchitectureError: with the nearest names, or the token of the line that cannot be read.
+        ArchitectureError: with the most similar names, or the token of the string that is not valid.
     """
     if "|" in text or len(text.split()) > 1:
         return Architecture.from_string(text)
@@ -151,6 +151,6 @@ def _unknown(text: str) -> str:
     near = difflib.get_close_matches(text.lower(), _BY_NAME, n=3)
     hint = f"Did you mean {' or '.join(_BY_NAME[name].name for name in near)}? " if near else ""
     return (
-        f"no network is called {text!r}. {hint}`verydeep list` shows them all; "
-        "a line of text such as `64x2 M 128x2 M | gap` is accepted too"
+        f"there is no network named {text!r}. {hint}`verydeep list` lists all networks; "
+        "an architecture string such as `64x2 M 128x2 M | gap` works too"
     )

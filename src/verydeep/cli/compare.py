@@ -1,4 +1,4 @@
-"""``verydeep compare``: networks side by side."""
+"""``verydeep compare``: the cost of several networks in one table."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,38 +9,38 @@ from cyclopts import Parameter
 from verydeep.analyze.compare import compare
 from verydeep.architecture import zoo
 from verydeep.errors import ArchitectureError
-from verydeep.tables.cost_tables import comparison_sheet
-from verydeep.terminal.console import err, print_json
-from verydeep.terminal.table_flags import AsTableFormat, TableFormat, print_sheets
+from verydeep.tables.cost_tables import comparison_table
+from verydeep.terminal.console import print_json, print_message
+from verydeep.terminal.table_flags import TableFormat, TableFormatFlags, print_tables
 
 
 def compare_networks(
     *networks: Annotated[str, Parameter(name="NETWORK")],
-    form: AsTableFormat = None,
+    table_format: TableFormatFlags = None,
     plot: Path | None = None,
 ) -> int:
-    """Put networks side by side: depth, parameters, MACs, activations, field, published accuracy.
+    """Compare networks: depth, parameters, MACs, activations, receptive field, published accuracy.
 
     Parameters
     ----------
     networks
-        Names of the zoo (`verydeep list`), papers' letters, or lines of text.
-    form
-        What is printed in place of a table for the terminal.
+        Names from `verydeep list`, papers' letters, or architecture strings.
+    table_format
+        The output format.
     plot
-        Draw them as bars into FILE.png or FILE.svg.
+        Draw the comparison as bars into FILE.png or FILE.svg.
     """
     if not networks:
         raise ArchitectureError("compare requires networks, such as: verydeep compare vgg16 resnet34")
-    form = form or TableFormat()
+    table_format = table_format or TableFormat()
     compared = compare(map(zoo.resolve, networks))
     if plot:
         from verydeep.pictures.cost_image import save_comparison_picture
 
         save_comparison_picture(compared, plot)
-        err().print(f"Wrote {plot}", markup=False, soft_wrap=True)
-    if form.json:
+        print_message(f"Wrote {plot}")
+    if table_format.json:
         print_json([asdict(row) for row in compared])
     else:
-        print_sheets(form, comparison_sheet(compared))
+        print_tables(table_format, comparison_table(compared))
     return 0

@@ -2,7 +2,12 @@
 
 import cyclopts
 
-app = cyclopts.App(name="data", result_action="return_value", help_format="plaintext")
+app = cyclopts.App(
+    name="data",
+    result_action="return_value",
+    help_format="plaintext",
+    help_epilogue="Example: verydeep data check photos/ --out check.html",
+)
 _COMMANDS = {
     "check": (
         "check:check",
@@ -10,5 +15,5 @@ _COMMANDS = {
         "verydeep data check photos/ --out check.html",
     ),
 }
-for _name, (_import_path, _description, _example) in _COMMANDS.items():
-    app.command(f"verydeep.cli.{_import_path}", name=_name, help=f"{_description}\n\nExample: {_example}")
+for _name, (_function, _help, _example) in _COMMANDS.items():
+    app.command(f"verydeep.cli.{_function}", name=_name, help=_help, help_epilogue=f"Example: {_example}")

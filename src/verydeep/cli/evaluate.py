@@ -20,7 +20,7 @@ from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.evaluate.protocols import Protocol, ProtocolName, look, protocol
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.evaluation_page import EvaluationReport, write_evaluation
-from verydeep.report.training_page import Picture, picture
+from verydeep.report.pictures import Picture, picture
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.progress import ByteProgress, ImageProgress

@@ -1,4 +1,4 @@
-"""The command: one verb a file, loaded when it is called, and one place where errors become words."""
+"""The command line: one file per command, imported when it is called, and the error messages."""
 
 import sys
 from collections.abc import Sequence
@@ -6,56 +6,62 @@ from collections.abc import Sequence
 import cyclopts
 
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
-from verydeep.terminal.console import say_error
+from verydeep.terminal.console import print_error
 
 
 def _version() -> str:
-    from importlib.metadata import version  # 50 ms that no other verb should pay
+    from importlib.metadata import version  # 50 ms that the other commands do not need
 
     return version("verydeep")
 
 
 def _panel(error: cyclopts.CycloptsError) -> object:
-    """``error`` as cyclopts shows it; to name the verb that was meant, it would load them all, and torch."""
+    """The panel of ``error``; for an unknown command, cyclopts' own would import all commands, and torch."""
     if not isinstance(error, cyclopts.UnknownCommandError) or not error.unused_tokens or error.app is None:
         return cyclopts.CycloptsPanel(error)
     import difflib
 
-    wanted, verbs = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
-    near = difflib.get_close_matches(wanted, verbs, n=1)
+    unknown, commands = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
+    near = difflib.get_close_matches(unknown, commands, n=1)
     hint = f'Did you mean "{near[0]}"? ' if near else ""
     return cyclopts.CycloptsPanel(
-        f'Unknown command "{wanted}". {hint}Available commands: {", ".join(verbs)}.'
+        f'Unknown command "{unknown}". {hint}Available commands: {", ".join(commands)}.'
     )
 
 
 app = cyclopts.App(
     name="verydeep",
-    help="Very deep plain convolutional networks: VGG, with AlexNet before it and ResNet after it.",
+    help="VGG, AlexNet and ResNet for image classification: build, train, fine-tune, evaluate and explain "
+    "convolutional networks.",
     result_action="return_value",
     help_format="plaintext",  # markdown would cost 50 ms
-    help_epilogue="First steps: verydeep show vgg16, then verydeep train fashion-mnist",
+    help_epilogue="Get started: verydeep tune photos/ trains a classifier on your own images; "
+    "verydeep show vgg16 shows a network. verydeep COMMAND --help has an example of each command.",
     version=_version,
     error_formatter=_panel,
 )
-# The first paragraph stands in the list of verbs, all of it on the verb's own page; here and not beside
-# the verb, so that the list is shown without loading torch.
-_VERBS = {
-    "list": ("list:list_networks", "List the networks of the zoo.", "verydeep list --json"),
+# The help of a command is here and not in its file, so that the list of commands needs no torch. The example
+# is at the end of the command's help page; a command with subcommands (``:app``) has it in its own file.
+_COMMANDS = {
+    "list": (
+        "list:list_networks",
+        "List the networks that have a name (the model zoo).",
+        "verydeep list --json",
+    ),
     "show": (
         "show:show",
-        "Print what a network costs, layer by layer, exactly.",
+        "Show a network layer by layer: parameters, MACs, receptive field, training memory.",
         'verydeep show "64x2 M 128x2 M | gap" --size 32 --classes 10',
     ),
     "compare": (
         "compare:compare_networks",
-        "Put networks side by side.",
+        "Compare networks: depth, parameters, MACs, receptive field, published accuracy.",
         "verydeep compare vgg16 vgg19 resnet34 alexnet",
     ),
     "data": (
         "data:app",
-        "Check images of your own: damage, duplicates, labels, classes.",
-        "verydeep data check photos/ --out check.html",
+        "Check your own image folder: damaged files, duplicates, data leakage, class imbalance.",
+        "",
     ),
     "train": (
         "train:train",
@@ -64,87 +70,88 @@ _VERBS = {
     ),
     "tune": (
         "tune:tune",
-        "Make a classifier of a folder of one's own images.",
+        "Train a classifier on a folder of your own images (transfer learning).",
         "verydeep tune photos/ --weights vgg16",
     ),
     "evaluate": (
         "evaluate:evaluate",
-        "Measure a trained network on a data set.",
+        "Measure a trained network on a data set: accuracy, confusion matrix, calibration.",
         "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
     ),
     "predict": (
         "predict:predict",
-        "Name what is in images.",
+        "Classify images: the top-k classes of each image.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg --out predictions.csv",
     ),
     "explain": (
         "explain:explain",
-        "Show what in images spoke for a class, and what a network's channels look for.",
+        "Show which pixels are evidence for a class (Grad-CAM and others), and what activates a channel.",
         "verydeep explain runs/fast-fashion-mnist shoe.jpg --method occlusion",
     ),
     "embed": (
         "embed:embed",
-        "Write images as vectors.",
+        "Extract features: one vector per image.",
         "verydeep embed runs/fast-fashion-mnist photos/ --out vectors.npz",
     ),
     "similar": (
         "similar:similar",
-        "Find the images most like one.",
+        "Find the images that are most similar to an image.",
         "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
     ),
     "study": (
         "study:study",
-        "Run a prepared experiment, and write what it shows.",
+        "Run a prepared experiment on depth, initialization or shortcuts, and write its report.",
         "verydeep study depth",
     ),
     "recipes": (
         "recipes:app",
-        "List the recipes, or copy one to edit.",
-        "verydeep recipes copy fast mine.toml",
+        "List the training recipes, or copy one to edit it.",
+        "",
     ),
     "weights": (
         "weights:app",
-        "Fetch weights that others publish, look into files, bring them in, write them out.",
-        "verydeep weights get vgg16",
+        "Download published weights, inspect weight files, convert them to and from other libraries.",
+        "",
     ),
 }
-for _name, (_place, _what, _example) in _VERBS.items():
-    app.command(f"verydeep.cli.{_place}", name=_name, help=f"{_what}\n\nExample: {_example}")
+for _name, (_target, _summary, _example) in _COMMANDS.items():
+    _end = {"help_epilogue": f"Example: {_example}"} if _example else {}
+    app.command(f"verydeep.cli.{_target}", name=_name, help=_summary, **_end)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0, 1 (something failed), 2 (the user's mistake) or 130 (stopped)."""
+    """Run the command; the exit code is 0, 1 (failure), 2 (usage error) or 130 (interrupted)."""
     try:
         code = app(arguments)
-    except Interrupted as stopped:
-        say_error(str(stopped), title="Stopped")
+    except Interrupted as interrupted:
+        print_error(str(interrupted), title="Stopped")
         return 130
     except LearningError as error:
-        say_error(str(error))
+        print_error(str(error))
         return 1
     except VeryDeepError as error:
-        say_error(str(error))
+        print_error(str(error))
         return 2
     except OSError as error:
-        say_error(f"{error.filename or 'the disk'}: {error.strerror or error}")
+        print_error(f"{error.filename or 'the disk'}: {error.strerror or error}")
         return 1
     except KeyboardInterrupt:
-        say_error("interrupted", title="Stopped")
+        print_error("interrupted", title="Stopped")
         return 130
     except Exception as error:
-        if not _of_the_disk(error):
+        if not _is_disk_error(error):
             raise
-        say_error(f"the disk: {error}")
+        print_error(f"the disk: {error}")
         return 1
     return code if isinstance(code, int) else 0
 
 
-def _of_the_disk(error: Exception) -> bool:
-    """Whether safetensors could not write: its own error for a full disk is no OSError."""
+def _is_disk_error(error: Exception) -> bool:
+    """Whether safetensors could not write: its own error for a full disk is not an OSError."""
     library = sys.modules.get("safetensors")
     return library is not None and isinstance(error, library.SafetensorError) and "I/O error" in str(error)
 
 
 def run() -> None:
-    """The console script."""
+    """The entry point of the console script."""
     sys.exit(main())

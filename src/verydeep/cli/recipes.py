@@ -10,7 +10,11 @@ from verydeep.errors import RecipeError
 from verydeep.terminal.console import out, print_json
 from verydeep.train.recipe import recipe_names, recipe_text, summary
 
-app = cyclopts.App(name="recipes", result_action="return_value")
+app = cyclopts.App(
+    name="recipes",
+    result_action="return_value",
+    help_epilogue="Example: verydeep recipes copy fast mine.toml",
+)
 
 
 @app.default

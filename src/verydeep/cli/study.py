@@ -1,29 +1,25 @@
-"""``verydeep study``: a prepared experiment, from its trials to its page."""
+"""``verydeep study``: a prepared experiment, its trials and its report."""
 
-import json as json_
-import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.atomic_write import atomic_write
 from verydeep.data.builtin import load_dataset
 from verydeep.errors import Interrupted
-from verydeep.report.study_page import StudyReport, markdown, write_study
+from verydeep.report.study_page import study_report, write_study
 from verydeep.study.run_study import default_workers, run_trials
-from verydeep.study.studies import STUDIES, find
-from verydeep.study.trial import Study, Trial
-from verydeep.tables.data_table import terminal
-from verydeep.tables.study_table import runs_sheet, studies_sheet
+from verydeep.study.studies import STUDIES, find_study
+from verydeep.study.trial import Outcome
+from verydeep.tables.data_table import terminal_table
+from verydeep.tables.study_table import runs_table, studies_table
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.training_progress import TrialProgress
-from verydeep.train.device import Device, choose_device, choose_precision, describe
+from verydeep.train.device import Device
 
 FOLDER = Path("studies")
-"""Where studies go that are given no place."""
+"""The default parent folder of studies."""
 
 
 def study(
@@ -38,105 +34,60 @@ def study(
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Run a prepared experiment and write its page.
+    """Run a prepared experiment and write its report.
 
     Parameters
     ----------
     name
-        depth, init, gradients, residual, kernel or split; without a name, what each asks.
+        depth, init, gradients, residual, kernel or split; without a name, the studies are listed.
     data
-        The data set to study on.
+        The data set.
     full
-        All training images, more epochs and more seeds: hours in place of minutes.
+        All training images, more epochs and more seeds: hours instead of minutes.
     seeds
-        At most so many seeds (or splits) of each variant.
+        The maximum number of seeds (or splits) of each variant.
     out_
-        The study's folder; studies/NAME by default. Runs that it holds are not made again.
+        The folder of the study; studies/NAME by default. Finished runs in it are not repeated.
     workers
-        Runs at once; one a core by default, one on a GPU.
+        The number of parallel runs; by default one per core, or one on a GPU.
     device
-        Where to train; auto takes a GPU where there is one.
+        The device to train on; auto uses a GPU if there is one.
     json
         Print one JSON object.
     """
     if name is None:
-        _list(json)
-        return 0
-    chosen, folder = find(name), out_ or FOLDER / (f"{name}-full" if full else name)
-    trials = [trial for trial in chosen.trials(full) if seeds is None or _is_among_first(trial, seeds)]
+        return _list_studies(json)
+    chosen, folder = find_study(name), out_ or FOLDER / (f"{name}-full" if full else name)
+    trials = chosen.trials_up_to(seeds, full)
     with ByteProgress(err(), f"Fetching {data}") as progress:
-        load_dataset(data, progress=progress)  # once, before the workers want it
-    report = _run(chosen, trials, data, folder, workers or default_workers(device), device)
-    write_study(report, folder / "study.html")
-    values = _values(report)
-    _write(folder / "study.json", json_.dumps(values, indent=1))
-    _write(folder / "study.md", markdown(report))
+        load_dataset(data, progress=progress)  # once, before the workers need it
+    outcomes: dict[str, Outcome] = {}
+    try:
+        with TrialProgress(err(), f"study {chosen.name}", len(trials)) as trial_progress:
+            for outcome in run_trials(
+                trials, data, folder / "runs", workers=workers or default_workers(device), device=device
+            ):
+                outcomes[outcome.name] = outcome
+                trial_progress.finished(outcome)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{len(outcomes)} of {len(trials)} runs are finished and saved in {folder}. "
+            "Run the same command again to continue"
+        ) from None
+    report = study_report(chosen, data, trials, outcomes, device)
+    page = write_study(report, folder)
     if json:
-        print_json({**values, "folder": str(folder)})
+        print_json({**report.to_dict(), "folder": str(folder)})
     else:
-        out().print(terminal(runs_sheet(report.outcomes)))
-        said = "\n".join(report.findings)
-        out().print(f"\n{said}\n\nReport: {folder / 'study.html'}", markup=False, soft_wrap=True)
+        out().print(terminal_table(runs_table(report.outcomes)))
+        findings = "\n".join(report.findings)
+        out().print(f"\n{findings}\n\nReport: {page}", markup=False, soft_wrap=True)
     return 0
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _list(json: bool) -> None:
+def _list_studies(json: bool) -> int:
     if json:
-        print_json(
-            [
-                {"name": study.name, "title": study.title, "question": study.question}
-                for study in STUDIES.values()
-            ]
-        )
+        print_json([study.to_dict() for study in STUDIES.values()])
     else:
-        out().print(terminal(studies_sheet(list(STUDIES.values()))))
-
-
-def _is_among_first(trial: Trial, seeds: int) -> bool:
-    return trial.recipe.seed < seeds and (trial.split or 0) < seeds
-
-
-def _run(
-    study: Study, trials: list[Trial], data: str, folder: Path, workers: int, device: Device
-) -> StudyReport:
-    outcomes = {}
-    try:
-        with TrialProgress(err(), f"study {study.name}", len(trials)) as progress:
-            for outcome in run_trials(trials, data, folder / "runs", workers=workers, device=device):
-                outcomes[outcome.name] = outcome
-                progress.finished(outcome)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"{len(outcomes)} of {len(trials)} runs are done and kept in {folder}. The same command goes on"
-        ) from None
-    chosen = choose_device(device)
-    return StudyReport(
-        study=study,
-        dataset=_data_in_words(data, trials),
-        outcomes=tuple(outcomes[trial.name] for trial in trials),
-        command=shlex.join(["verydeep", "study", study.name, "--data", data]),
-        machine=describe(chosen, choose_precision("auto", chosen)),
-    )
-
-
-def _data_in_words(data: str, trials: list[Trial]) -> str:
-    images, epochs = trials[0].images, trials[0].recipe.epochs
-    part = "all training images" if images is None else f"{images:,} of the training images"
-    return f"{data}, {part}" + (f", {epochs} epochs" if trials[0].kind == "training" else "")
-
-
-def _values(report: StudyReport) -> dict[str, Any]:
-    return {
-        "study": report.study.name,
-        "data": report.dataset,
-        "conclusion": report.findings[0],
-        "findings": list(report.findings),
-        "seconds": report.seconds,
-        "machine": dict(report.machine),
-        "outcomes": [asdict(outcome) for outcome in report.outcomes],
-    }
+        out().print(terminal_table(studies_table(list(STUDIES.values()))))
+    return 0

@@ -13,7 +13,7 @@ from verydeep.analyze.trace import trace
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
-from verydeep.terminal.console import BEGAN, err, out, print_json
+from verydeep.terminal.console import START, err, out, print_json
 from verydeep.terminal.interrupt import stop_on_interrupt
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.recipe_flags import RecipeFlags, flag_names, given
@@ -84,7 +84,7 @@ def train(
         except Interrupted as error:
             command = shlex.join(["verydeep", "train", data, "--resume", "--out", str(run)])
             raise Interrupted(f"{error}. Resume it by: {command}") from None
-    wall_seconds = time.perf_counter() - BEGAN
+    wall_seconds = time.perf_counter() - START
     page = RunFolder(run).report
     write_training_page(
         result, page, recipe_name=Path(name).stem, command=shlex.join(["verydeep", *sys.argv[1:]]),

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
-from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.interrupt import stop_on_interrupt
 from verydeep.terminal.recipe_flags import TuneFlags, flag_names, given
 from verydeep.terminal.tune_progress import TuneProgress
@@ -88,7 +88,7 @@ def tune(
         return 0
     out().print(tune_table(result))
     for warning in result.warnings:
-        err().print(f"Warning: {warning}", markup=False, soft_wrap=True)
+        print_message(f"Warning: {warning}")
     out().print(f"Report: {page}", markup=False, soft_wrap=True)
     return 0
 

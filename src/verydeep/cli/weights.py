@@ -2,7 +2,12 @@
 
 import cyclopts
 
-app = cyclopts.App(name="weights", result_action="return_value", help_format="plaintext")
+app = cyclopts.App(
+    name="weights",
+    result_action="return_value",
+    help_format="plaintext",
+    help_epilogue="Example: verydeep weights get vgg16",
+)
 _COMMANDS = {
     "list": (
         "weights_catalog:list_weights",
@@ -41,4 +46,4 @@ _COMMANDS = {
     ),
 }
 for _name, (_function, _help, _example) in _COMMANDS.items():
-    app.command(f"verydeep.cli.{_function}", name=_name, help=f"{_help}\n\nExample: {_example}")
+    app.command(f"verydeep.cli.{_function}", name=_name, help=_help, help_epilogue=f"Example: {_example}")

@@ -13,7 +13,8 @@ from verydeep.data.normalize import normalize
 from verydeep.data.samples import UnreadableImage
 from verydeep.data.stream import stream
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.feature_extractor import last_map_name, taps
+from verydeep.models.feature_extractor import taps
+from verydeep.models.feature_steps import last_map_name
 
 BATCH_SIZE = 16
 """Images at a time: a progress bar moves every few seconds even where VGG16 runs on one core."""

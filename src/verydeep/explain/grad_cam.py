@@ -15,7 +15,8 @@ from torch import Tensor
 
 from verydeep.models.blocks import Images, Maps
 from verydeep.models.classifier import Classifier
-from verydeep.models.feature_extractor import tap_names, taps
+from verydeep.models.feature_extractor import taps
+from verydeep.models.feature_steps import feature_names
 
 Heat = Float[Tensor, "batch rows columns"]
 
@@ -53,7 +54,7 @@ def _maps_and_gradients(
     model: Classifier, images: Images, labels: Int64[Tensor, " batch"], layer: str
 ) -> tuple[Maps, Maps]:
     """The maps of ``layer``, and the gradient of each image's logit there; the backward goes no further."""
-    output = tap_names(model)[-1]
+    output = feature_names(model)[-1]
     with torch.enable_grad():
         # Images that want a gradient make a graph even where all weights are frozen.
         values = taps(model, (layer, output))(images.detach().requires_grad_())

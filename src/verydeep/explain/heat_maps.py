@@ -17,7 +17,7 @@ from verydeep.explain.occlusion import occlusion
 from verydeep.explain.targets import class_place, field_of
 from verydeep.models.blocks import Images
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.feature_extractor import last_detailed_name
+from verydeep.models.feature_steps import last_unpooled_name
 from verydeep.models.temperature import temperature_of
 
 Method = Literal["grad-cam", "grad-cam++", "occlusion", "integrated-gradients", "smoothgrad"]
@@ -117,7 +117,7 @@ def _check(network: Checkpoint, asked: str, layer: str | None) -> tuple[Method, 
             "features are trained. Train a head on them; or look at its filters and strongest patches"
         )
     if method in OF_A_LAYER:
-        layer = layer or last_detailed_name(network.model)
+        layer = layer or last_unpooled_name(network.model)
         field_of(network.model, layer)  # refuses what gives no map
     elif layer is not None:
         raise ArchitectureError(f"{method} looks at the image and at no layer; {layer!r} goes with grad-cam")

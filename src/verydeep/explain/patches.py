@@ -15,7 +15,7 @@ from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.targets import field_of
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
-from verydeep.models.receptive_fields import Box, Field, fields
+from verydeep.models.receptive_fields import Box, ReceptiveField, receptive_fields
 
 CHANNELS = 12
 PATCHES = 9
@@ -106,7 +106,9 @@ def first_filters(network: Checkpoint) -> Float32[Tensor, "filters channels kern
 
 def _default_layer(network: Checkpoint) -> str:
     side = network.preprocess.size
-    relus = [(name, field) for name, field in fields(network.model).items() if name.startswith("relu")]
+    relus = [
+        (name, field) for name, field in receptive_fields(network.model).items() if name.startswith("relu")
+    ]
     return next((name for name, field in reversed(relus) if 2 * field.size <= side), relus[0][0])
 
 
@@ -138,7 +140,7 @@ class _Strongest:
         self.places += maps[:, 0].numel()
         self.columns = maps.shape[3]
 
-    def foremost(self, channels: int, field: Field) -> Iterator[Channel]:
+    def foremost(self, channels: int, field: ReceptiveField) -> Iterator[Channel]:
         """The channels that stand out most, of those that were stirred at all."""
         if not self.images:
             raise DataError("no image was given to look for patches in; give at least one")
@@ -150,7 +152,7 @@ class _Strongest:
             if stirred[number]:
                 yield Channel(number, self._patches(number, field), float(stands_out[number]))
 
-    def _patches(self, number: int, field: Field) -> tuple[Patch, ...]:
+    def _patches(self, number: int, field: ReceptiveField) -> tuple[Patch, ...]:
         return tuple(
             Patch(int(image), field.box(*divmod(int(place), self.columns)), value)
             for value, image, place in self.table[:, :, number].T.tolist()

@@ -6,7 +6,7 @@ from verydeep.errors import ArchitectureError, DataError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.feature_extractor import taps
-from verydeep.models.receptive_fields import Field, fields
+from verydeep.models.receptive_fields import ReceptiveField, receptive_fields
 
 MOST_SHOWN = 12
 
@@ -28,13 +28,13 @@ def class_place(network: Checkpoint, name: str) -> int:
     )
 
 
-def field_of(model: Classifier, layer: str) -> Field:
+def field_of(model: Classifier, layer: str) -> ReceptiveField:
     """What the values of ``layer`` see of the image.
 
     Raises:
         ArchitectureError: where the network has no such layer, or it stands in the head and gives no map.
     """
-    found = fields(model)
+    found = receptive_fields(model)
     if layer not in found:
         taps(model, layer)  # refuses what is no layer at all
         raise ArchitectureError(

@@ -1,4 +1,4 @@
-"""The modules of one layer: convolution with its norm and ReLU, pools, and the residual block."""
+"""The PyTorch modules of one layer: convolution with norm and ReLU, pools, and the residual block."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ Maps = Float[Tensor, "batch maps rows columns"]
 
 
 def layer_modules(architecture: Architecture, layer: Layer, shape: Shape) -> Iterator[nn.Module]:
-    """The modules of ``layer`` on maps of ``shape``, in the order in which they run."""
+    """The modules of ``layer`` for an input of ``shape``, in the order in which they run."""
     match layer:
         case Conv():
             yield from conv_modules(architecture, layer, shape[0])
@@ -21,7 +21,7 @@ def layer_modules(architecture: Architecture, layer: Layer, shape: Shape) -> Ite
         case MaxPool():
             yield nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
         case LocalNorm():
-            # The paper's sum is not divided by n = 5, torch's is: hence alpha 5e-4 for the paper's 1e-4.
+            # Torch divides the sum by n = 5 and the paper does not: alpha 5e-4 is the paper's 1e-4.
             yield nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
         case Residual():
             yield ResidualBlock(architecture, layer, shape)
@@ -45,13 +45,13 @@ def conv_modules(architecture: Architecture, conv: Conv, in_channels: int) -> It
 class ResidualBlock(nn.Module):
     """relu(F(x) + x), or relu(F(x) + Wx) where shapes differ (He et al. 2015, eq. 1 and 2).
 
-    Parameters bear torchvision's names: ``conv1``, ``bn1``, ..., ``downsample.0``, ``downsample.1``.
+    Parameters have torchvision's names: ``conv1``, ``bn1``, ..., ``downsample.0``, ``downsample.1``.
     """
 
     def __init__(self, architecture: Architecture, block: Residual, shape: Shape) -> None:
         super().__init__()
         self.body: list[str] = []
-        """The names of the modules of F, in order; a ReLU stands between convolutions."""
+        """The names of the modules of F, in order, with a ReLU between convolutions."""
         channels = shape[0]
         for number, conv in enumerate(block.convs, start=1):
             for kind, module in zip(("conv", "bn"), conv_modules(architecture, conv, channels), strict=False):
@@ -67,7 +67,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, images: Images) -> Maps:
-        """The maps after the block."""
+        """The output of the block."""
         maps = images
         for name in self.body:
             maps = self.get_submodule(name)(maps)

@@ -1,4 +1,4 @@
-"""From an architecture to the network that runs: one builder for every line."""
+"""Builds the PyTorch module of an architecture."""
 
 import torch
 
@@ -8,9 +8,9 @@ from verydeep.models.initialization import Init, initialize
 
 
 def build(architecture: Architecture, init: Init = "he") -> Classifier:
-    """The network of ``architecture`` on the CPU, its weights drawn as ``init`` says (``models/init.py``).
+    """The network of ``architecture`` on the CPU, with random weights (``models/initialization.py``).
 
-    Weights come from torch's global generator: seed it for the same network again.
+    Weights are sampled from torch's global generator: set its seed to get the same network again.
     """
     model = build_empty(architecture).to_empty(device="cpu")
     initialize(model, init)
@@ -20,8 +20,8 @@ def build(architecture: Architecture, init: Init = "he") -> Classifier:
 def build_empty(architecture: Architecture) -> Classifier:
     """The network on the ``meta`` device: shapes without memory, for ``load_state_dict(..., assign=True)``.
 
-    Nothing is drawn, so that loading VGG16 does not begin with 138 M random numbers.
+    No weights are initialized, so that loading VGG16 does not sample 138 M random numbers first.
     """
-    kind = StagedClassifier if has_resnet_form(architecture) else PlainClassifier
+    module = StagedClassifier if has_resnet_form(architecture) else PlainClassifier
     with torch.device("meta"):
-        return kind(architecture)
+        return module(architecture)

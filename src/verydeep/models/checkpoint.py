@@ -1,6 +1,6 @@
-"""A trained network with all that it takes to use it: the value that ``load`` gives and ``save`` writes.
+"""A checkpoint: a trained network with everything that inference needs.
 
-How it is stored on disk is the business of ``weights/checkpoint_file.py``.
+``load`` returns it and ``save`` writes it; ``weights/checkpoint_file.py`` has the file format.
 """
 
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from verydeep.models.classifier import Classifier
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network that can be used by itself."""
+    """A network with its preprocessing and class names."""
 
     model: Classifier
     preprocess: Preprocess
     classes: tuple[str, ...]
-    """Empty where only the features are trained; the head is then one logit that is always zero."""
+    """Class names; empty for weights without a head, whose network has one logit that is always zero."""
     origin: dict[str, Any] = field(default_factory=dict)
-    """Where it came from: recipe, data, seed, accuracy, temperature; free, for people to read."""
+    """Metadata of the training: recipe, data, seed, accuracy, temperature, and any other entries."""

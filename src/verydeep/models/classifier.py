@@ -1,8 +1,8 @@
-"""The network that runs: ``features`` gives maps, ``pool`` a grid of them, ``head`` the logits.
+"""The PyTorch network: ``features`` computes feature maps, ``pool`` a grid of them, ``head`` the logits.
 
-Parameters bear torchvision's names, so that published weights load as they are: ``features.N`` and
-``classifier.N`` for VGG, AlexNet and every other line; ``conv1``, ``layer1`` to ``layer4`` and ``fc``
-for a line of ResNet's form, a stem and then nothing but blocks.
+Parameters have torchvision's names, so that published weights load without a key map: ``features.N`` and
+``classifier.N`` for VGG, AlexNet and other architectures; ``conv1``, ``layer1`` to ``layer4`` and ``fc``
+for the form of ResNet, a stem followed by residual blocks only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,16 +18,16 @@ from verydeep.models.blocks import Images, Maps, conv_modules, layer_modules
 
 
 class Classifier(nn.Module):
-    """What every network offers, whatever its parameters are called."""
+    """The interface of every network, independent of the names of its parameters."""
 
     features: Callable[[Tensor], Tensor]
-    """From images to the last maps."""
+    """From images to the last feature maps."""
     head: Callable[[Tensor], Tensor]
     """From pooled, flattened maps to logits."""
     body: Sequence[str]
-    """The names of the children that give the maps, in order."""
+    """The names of the child modules that compute the feature maps, in order."""
     last: str
-    """The name of the child that gives the logits."""
+    """The name of the child module that computes the logits."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Classifier(nn.Module):
         self.pool = GridPool(architecture.head.grid)
 
     def forward(self, images: Images) -> Float[Tensor, "batch classes"]:
-        """Logits; apply softmax where probabilities are asked for.
+        """Logits; apply softmax to get probabilities.
 
         Raises:
             ShapeError: where the images have another number of channels than the network.
@@ -44,12 +44,12 @@ class Classifier(nn.Module):
         return self.head(self.pool(self.features(images)).flatten(1))
 
     def feature_modules(self) -> Iterator[nn.Module]:
-        """The modules that give the maps, in the order in which they run; a residual block is one."""
+        """The modules that compute the feature maps, in order; a residual block is one module."""
         for name in self.body:
             yield from _flat(self.get_submodule(name))
 
     def head_modules(self) -> Iterator[nn.Module]:
-        """The modules after the pool, in the order in which they run."""
+        """The modules after the pool, in order."""
         yield from _flat(self.get_submodule(self.last))
 
 
@@ -61,7 +61,7 @@ def _flat(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def check_channels(architecture: Architecture, images: Images) -> None:
-    """Refuse ``images`` with other channels than the network was built for, in words."""
+    """Raise ShapeError where ``images`` have another number of channels than the network."""
     channels = architecture.input[0]
     if images.shape[1] != channels:
         raise ShapeError(
@@ -71,10 +71,10 @@ def check_channels(architecture: Architecture, images: Images) -> None:
 
 
 class GridPool(nn.Module):
-    """Average pool to ``grid`` x ``grid``; maps of that size pass through as they are.
+    """Average pool to ``grid`` x ``grid``; maps of that size are returned unchanged.
 
-    Adaptive pooling of a map to its own size changes nothing, and its backward costs 4 % of a small
-    network's step on a CPU.
+    Adaptive pooling of a map to its own size changes nothing, and its backward pass takes 4 % of a small
+    network's training step on a CPU.
     """
 
     def __init__(self, grid: int) -> None:
@@ -89,7 +89,7 @@ class GridPool(nn.Module):
 
 
 class PlainClassifier(Classifier):
-    """Layers in a row, named as torchvision's VGG and AlexNet: ``features.N``, ``classifier.N``."""
+    """Sequential layers, named as in torchvision's VGG and AlexNet: ``features.N``, ``classifier.N``."""
 
     body = ("features",)
     last = "classifier"
@@ -106,7 +106,7 @@ class PlainClassifier(Classifier):
 
 
 class StagedClassifier(Classifier):
-    """A stem and stages of blocks, named as torchvision's ResNet: ``conv1``, ``layer1.0.conv1``, ``fc``."""
+    """A stem and stages, named as in torchvision's ResNet: ``conv1``, ``layer1.0.conv1``, ``fc``."""
 
     last = "fc"
 
@@ -119,7 +119,7 @@ class StagedClassifier(Classifier):
         (self.fc,) = _head_modules(architecture)
 
     def features(self, images: Images) -> Maps:
-        """From images to the last maps."""
+        """From images to the last feature maps."""
         maps = images
         for name in self.body:
             maps = self.get_submodule(name)(maps)
@@ -132,7 +132,7 @@ class StagedClassifier(Classifier):
 
 
 def has_resnet_form(architecture: Architecture) -> bool:
-    """Whether the line is one stem convolution, at most one pool, then only blocks, and no hidden layer."""
+    """Whether it is a stem convolution, at most one pool, then only residual blocks, and no hidden layer."""
     match architecture.layers:
         case (Conv(), MaxPool(), *blocks) | (Conv(), *blocks):
             only_blocks = bool(blocks) and all(isinstance(block, Residual) for block in blocks)
@@ -142,20 +142,20 @@ def has_resnet_form(architecture: Architecture) -> bool:
 
 def _feature_modules(architecture: Architecture) -> Iterator[nn.Module]:
     shape = architecture.input
-    late = architecture.norms_after_pool
-    waiting: list[nn.Module] = []
-    for place, layer in enumerate(architecture.layers):
+    norms_after_pool = architecture.norms_after_pool
+    delayed: list[nn.Module] = []
+    for index, layer in enumerate(architecture.layers):
         modules = list(layer_modules(architecture, layer, shape))
-        if place + 1 in late:
-            modules, waiting = modules[:1], modules[1:]
-        elif place in late:
-            modules += waiting
+        if index + 1 in norms_after_pool:
+            modules, delayed = modules[:1], modules[1:]
+        elif index in norms_after_pool:
+            modules += delayed
         yield from modules
         shape = layer.output(shape)
 
 
 def _staged_modules(architecture: Architecture) -> Iterator[tuple[str, nn.Module]]:
-    """The children of a ResNet by name; a stage begins at the first block and at each stride."""
+    """The child modules of a ResNet by name; a stage starts at the first block and at each stride of 2."""
     shape: Shape = architecture.input
     stages: list[list[nn.Module]] = []
     for layer in architecture.layers:

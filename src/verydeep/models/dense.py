@@ -1,8 +1,8 @@
-"""A network over a whole image of any size: its fully connected layers as convolutions.
+"""Dense evaluation: a fully convolutional network, for images of any size.
 
-Simonyan and Zisserman 2014, section 3.2, after Sermanet et al. 2013 (OverFeat): fc6 becomes a convolution as
-large as the map that it sees, the layers after it become 1x1 convolutions, and a larger image gives a map of
-scores, one for every place of the network's window. Its mean is the image's score.
+Simonyan and Zisserman 2014, section 3.2, after Sermanet et al. 2013 (OverFeat): fc6 becomes a convolution
+with a kernel as large as its input map, the layers after it become 1x1 convolutions, and a larger image gives
+a map of scores, one for every position of the network's window. Its mean is the score of the image.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ from verydeep.models.classifier import Classifier, check_channels
 
 
 class DenseClassifier(nn.Module):
-    """``model`` as a map of scores. It shares the model's weights, as they are when this is made.
+    """``model`` as a fully convolutional network. It shares the weights that the model has at this time.
 
-    A head after a global average pool is made for any size already: it sees the mean of the whole map, and
-    its map of scores is one place (so are ResNets evaluated, He et al. 2015, section 3.4).
+    A head after a global average pool accepts images of any size already. Its score map has one position,
+    for the mean of the whole feature map (as in the evaluation of ResNet, He et al. 2015, section 3.4).
     """
 
     def __init__(self, model: Classifier) -> None:
@@ -33,10 +33,10 @@ class DenseClassifier(nn.Module):
         self.train(model.training)
 
     def forward(self, images: Images) -> Float[Tensor, "batch classes rows columns"]:
-        """Logits at every place of the window; one place where images are of the network's own size.
+        """Logits at every position of the window; one position for images of the network's input size.
 
         Raises:
-            ShapeError: where the images have other channels than the network, or are smaller than its own.
+            ShapeError: where the images have other channels than the network, or are smaller than its input.
         """
         check_channels(self.model.architecture, images)
         self._check_size(images)
@@ -45,17 +45,17 @@ class DenseClassifier(nn.Module):
         return scores
 
     def _check_size(self, images: Images) -> None:
-        _, *least = self.model.architecture.input
+        _, *window = self.model.architecture.input
         height, width = images.shape[2:]
-        if height < least[0] or width < least[1]:
+        if height < window[0] or width < window[1]:
             raise ShapeError(
                 f"images are {height} x {width}; the window of {self.model.architecture.name} is "
-                f"{least[0]} x {least[1]} px. Enlarge them to that at least"
+                f"{window[0]} x {window[1]} px. Resize them to at least this size"
             )
 
 
 def _head_modules(model: Classifier, window: tuple[int, ...]) -> Iterator[nn.Module]:
-    """The head for maps: its first linear layer sees a ``window`` of them, the others one place."""
+    """The head as convolutions: the first linear layer has a kernel of ``window``, the others 1x1."""
     grid = model.architecture.head.grid
     for module in model.head_modules():
         if isinstance(module, nn.Linear):
@@ -69,16 +69,16 @@ def _head_modules(model: Classifier, window: tuple[int, ...]) -> Iterator[nn.Mod
 def _spread(
     weight: Float[Tensor, "units maps grid grid"], window: tuple[int, ...]
 ) -> Float[Tensor, "units maps rows columns"]:
-    """Weights that do on a ``window`` of the map what ``weight`` does on the grid that it is pooled to.
+    """Weights on a ``window`` of the map that are equal to average pooling to the grid, then ``weight``.
 
-    Pooling is linear, so that one convolution does both.
+    Both are linear, so that one convolution replaces them.
     """
     grid = weight.shape[-1]
     if window == (grid, grid):
         return weight
-    places = window[0] * window[1]
-    each = torch.eye(places, dtype=weight.dtype, device=weight.device).view(places, 1, *window)
-    pooling = functional.adaptive_avg_pool2d(each, grid).flatten(1)  # (places, grid * grid)
+    positions = window[0] * window[1]
+    one_hot = torch.eye(positions, dtype=weight.dtype, device=weight.device).view(positions, 1, *window)
+    pooling = functional.adaptive_avg_pool2d(one_hot, grid).flatten(1)  # (positions, grid * grid)
     spread: Tensor = (weight.flatten(2) @ pooling.T).unflatten(2, window)
     return spread
 
@@ -87,7 +87,7 @@ def _convolution(
     weight: Float[Tensor, "units maps rows columns"], bias: Float[Tensor, " units"]
 ) -> nn.Conv2d:
     units, maps, *kernel = weight.shape
-    convolution = nn.Conv2d(maps, units, (kernel[0], kernel[1]), device="meta")  # nothing is drawn
+    convolution = nn.Conv2d(maps, units, (kernel[0], kernel[1]), device="meta")  # no random weights
     convolution.weight = nn.Parameter(weight, requires_grad=False)
     convolution.bias = nn.Parameter(bias, requires_grad=False)
     return convolution

@@ -1,4 +1,4 @@
-"""What a network's logits are divided by, so that it is as sure as it is right."""
+"""The temperature of a calibrated network: logits are divided by it, so that confidence matches accuracy."""
 
 import math
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from verydeep.errors import CheckpointError
 
 
 def temperature_of(origin: Mapping[str, Any]) -> float:
-    """What the logits are divided by: 1 where the network was not calibrated (Guo et al. 2017, eq. 9).
+    """The divisor of the logits (Guo et al. 2017, eq. 9); 1 where the network was not calibrated.
 
     Raises:
-        CheckpointError: where it is no positive number.
+        CheckpointError: where it is not a positive number.
     """
     value = origin.get("temperature", 1.0)
     if not isinstance(value, int | float) or not 0 < value < math.inf:

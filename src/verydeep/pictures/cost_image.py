@@ -1,6 +1,6 @@
-"""Bars as PNG or SVG files: where a network's memory and parameters sit, and networks side by side.
+"""Bar charts as PNG or SVG files: memory and parameters of each layer, and the comparison of networks.
 
-matplotlib draws here and nowhere else, and this file is imported only where a picture is asked for.
+Only this module uses matplotlib, and it is imported only for ``--plot``.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,46 +14,47 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from verydeep.analyze.compare import Comparison
-from verydeep.analyze.memory import Forecast
-from verydeep.analyze.trace import LayerRow, Trace
+from verydeep.analyze.layer_rows import LayerRow
+from verydeep.analyze.memory import MemoryEstimate
+from verydeep.analyze.trace import Trace
 from verydeep.atomic_write import atomic_write
 from verydeep.errors import ArchitectureError
 from verydeep.tables.format import rounded
 
 FORMATS = (".png", ".svg")
-MOST_BARS = 60
+MAX_BARS = 60
 BLUE, ORANGE, INK, DIM, RULE = "#2f7fc1", "#d9622b", "#17212b", "#586571", "#dfe4e8"
 
 
 @dataclass(frozen=True)
 class _Bar:
-    """One row of the layer picture."""
+    """One row of the layer chart: activations (or saved bytes) and parameters."""
 
     name: str
-    left: int
-    right: int
+    activations: int
+    parameters: int
 
 
-def save_layer_picture(network: Trace, path: Path, memory: Forecast | None = None) -> None:
-    """Activations (or what training keeps, in bytes) to the left, parameters to the right, a bar a layer.
+def save_layer_picture(network: Trace, path: Path, memory: MemoryEstimate | None = None) -> None:
+    """Activations (or bytes that training saves) on the left, parameters on the right, one bar per layer.
 
     Raises:
-        ArchitectureError: where the file's name ends in neither .png nor .svg.
+        ArchitectureError: where the file name does not end in .png or .svg.
     """
     bars = _bars(network, memory)
     figure = _figure(7.6, 1.5 + 0.2 * len(bars))
     left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.42})
-    kept = (
-        f"kept for the backward pass, bytes, batch {memory.batch}" if memory else "activations of one image"
+    title = (
+        f"saved for the backward pass, bytes, batch {memory.batch}" if memory else "activations of one image"
     )
-    _side(left, [bar.left for bar in bars], BLUE, kept)
-    _side(right, [bar.right for bar in bars], ORANGE, "parameters")
+    _side(left, [bar.activations for bar in bars], BLUE, title)
+    _side(right, [bar.parameters for bar in bars], ORANGE, "parameters")
     left.invert_xaxis()
     left.invert_yaxis()
     left.yaxis.set_visible(False)
     right.yaxis.set_visible(False)
-    for place, bar in enumerate(bars):  # between the sides, whose gap is 0.42 of their width
-        right.text(-0.21, place, bar.name, transform=right.get_yaxis_transform(), color=INK, fontsize=9,
+    for row, bar in enumerate(bars):  # between the sides, whose gap is 0.42 of their width
+        right.text(-0.21, row, bar.name, transform=right.get_yaxis_transform(), color=INK, fontsize=9,
                    ha="center", va="center")  # fmt: skip
     _title(
         figure,
@@ -64,10 +65,10 @@ def save_layer_picture(network: Trace, path: Path, memory: Forecast | None = Non
 
 
 def save_comparison_picture(networks: Sequence[Comparison], path: Path) -> None:
-    """Networks side by side as bars, one panel a quantity.
+    """The comparison of networks as bars, one panel per quantity.
 
     Raises:
-        ArchitectureError: where the file's name ends in neither .png nor .svg.
+        ArchitectureError: where the file name does not end in .png or .svg.
     """
     panels: list[tuple[str, Callable[[Comparison], float]]] = [
         ("depth", lambda row: row.depth),
@@ -85,51 +86,55 @@ def save_comparison_picture(networks: Sequence[Comparison], path: Path) -> None:
         axes.set_title(title, loc="left", fontsize=10, color=INK)
         axes.set_xlim(0, 1.28 * (max(values) or 1))
         axes.xaxis.set_visible(False)
-        for place, number in enumerate(values):
-            said = f"{number:.1f}" if isinstance(number, float) and number else rounded(int(number))
-            axes.text(number, place, f" {said}" if number else " not published", va="center", color=DIM)
+        for row, number in enumerate(values):
+            text = f"{number:.1f}" if isinstance(number, float) and number else rounded(int(number))
+            axes.text(number, row, f" {text}" if number else " not published", va="center", color=DIM)
         axes.set_yticks(range(len(networks)), [_short(row.name) for row in networks], color=INK, fontsize=9)
         axes.tick_params(axis="y", length=0)
         axes.spines[:].set_visible(False)
     grid[0, 0].invert_yaxis()
-    sources: dict[str, list[str]] = {}
-    for row in networks:
-        if row.published:
-            source = f"{row.published[0].protocol}; {row.published[0].source}"
-            sources.setdefault(source, []).append(row.name)
-    said_of = [f"Top-1 of {', '.join(names)}: {source}" for source, names in sources.items()]
-    _title(figure, "Side by side", "")
-    figure.subplots_adjust(bottom=(0.35 + 0.16 * len(sources)) / figure.get_figheight())
-    figure.text(0.02, 0.01, "\n".join(said_of), fontsize=7.5, color=DIM)
+    footnotes = _source_lines(networks)
+    _title(figure, "Comparison", "")
+    figure.subplots_adjust(bottom=(0.35 + 0.16 * len(footnotes)) / figure.get_figheight())
+    figure.text(0.02, 0.01, "\n".join(footnotes), fontsize=7.5, color=DIM)
     _save(figure, path)
 
 
-def _bars(network: Trace, memory: Forecast | None) -> list[_Bar]:
-    """A bar a layer; a block or a stage where layers are too many."""
-    kept = {layer.name: layer.kept for layer in memory.layers} if memory else {}
+def _source_lines(networks: Sequence[Comparison]) -> list[str]:
+    sources: dict[str, list[str]] = {}
+    for network in networks:
+        if network.published:
+            source = f"{network.published[0].protocol}; {network.published[0].source}"
+            sources.setdefault(source, []).append(network.name)
+    return [f"Top-1 of {', '.join(names)}: {source}" for source, names in sources.items()]
+
+
+def _bars(network: Trace, memory: MemoryEstimate | None) -> list[_Bar]:
+    """One bar per layer; one per block or per stage where there are more than ``MAX_BARS``."""
+    saved = {layer.name: layer.saved for layer in memory.layers} if memory else {}
     for level in (_layer, _block, _stage):
         groups = [(name, list(rows)) for name, rows in groupby(network.layers, key=level)]
-        if len(groups) <= MOST_BARS:
+        if len(groups) <= MAX_BARS:
             break
     bars = [
         _Bar(
             name,
-            sum(kept[row.name] if memory else row.activations for row in rows),
+            sum(saved[row.name] if memory else row.activations for row in rows),
             sum(row.parameters for row in rows),
         )
         for name, rows in groups
     ]
-    return [_Bar("input", kept["input"], 0), *bars] if memory else bars
+    return [_Bar("input", saved["input"], 0), *bars] if memory else bars
 
 
 def _layer(row: LayerRow) -> str:
-    """A norm belongs to its convolution's bar only where it follows it; else it has its own."""
+    """A norm is part of its convolution's bar if it directly follows it; else it has its own bar."""
     return row.name.replace("bn", "conv", 1) if row.kind == "norm" else row.name
 
 
 def _block(row: LayerRow) -> str:
-    stage, *places = row.name.replace("bn", "conv", 1).replace("add", "conv", 1).split("_")
-    return "_".join([stage, *places[:1]])
+    stage, *numbers = row.name.replace("bn", "conv", 1).replace("add", "conv", 1).split("_")
+    return "_".join([stage, *numbers[:1]])
 
 
 def _stage(row: LayerRow) -> str:
@@ -160,19 +165,19 @@ def _tick(value: float) -> str:
     return f"{value:g}"
 
 
-def _title(figure: Figure, name: str, line: str) -> None:
+def _title(figure: Figure, name: str, string: str) -> None:
     height = figure.get_figheight()
     figure.text(0.02, 1 - 0.3 / height, name, fontsize=15, fontweight="bold", color=INK)
-    if line:
-        shown = line if len(line) < 105 else f"{line[:100]} …"
+    if string:
+        shown = string if len(string) < 105 else f"{string[:100]} …"
         figure.text(0.02, 1 - 0.52 / height, shown, fontsize=8, family="monospace", color="#0067b0")
     figure.subplots_adjust(
-        left=0.03 if line else 0.14, right=0.98, top=1 - 1.0 / height, bottom=0.45 / height
+        left=0.03 if string else 0.14, right=0.98, top=1 - 1.0 / height, bottom=0.45 / height
     )
 
 
 def _short(name: str) -> str:
-    """A typed line may be long, and the margin is not."""
+    """An architecture string may be longer than the margin."""
     return name if len(name) <= 15 else f"{name[:14]}…"
 
 
@@ -180,9 +185,9 @@ def _save(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()
     if kind not in FORMATS:
         raise ArchitectureError(
-            f"a picture is a .png or .svg file, {path.name!r} given; call it {path.stem}.png"
+            f"a plot needs a file name that ends in .png or .svg, {path.name!r} given; use {path.stem}.png"
         )
-    # The same picture is the same bytes, and text stays text.
+    # A fixed salt and no date give equal files for equal plots; text stays text in SVG.
     metadata = {"Date": None} if kind == ".svg" else {}
     with (
         matplotlib.rc_context({"svg.hashsalt": "verydeep", "svg.fonttype": "none"}),

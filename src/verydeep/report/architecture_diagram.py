@@ -1,7 +1,7 @@
-"""A network drawn from its records: a box a layer, as high as its map and as thick as its channels.
+"""A diagram of an architecture in SVG: one box per layer, as high as its map and as wide as its channels.
 
-The geometry is in ``boxes.py``; ``diagram.svg.j2`` turns it into SVG that is light or dark as its reader
-is. Shortcuts are arcs. Of very deep networks, runs of equal layers are drawn once, with how often.
+The geometry is in ``diagram_layout.py``; ``diagram.svg.j2`` turns it into SVG for light and dark mode.
+Shortcuts are arcs. In very deep networks, consecutive equal layers are one box with their number.
 """
 
 import textwrap
@@ -13,88 +13,94 @@ from verydeep.analyze.trace import Trace, trace
 from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import atomic_write
 from verydeep.errors import ArchitectureError
-from verydeep.report.diagram_layout import MARGIN, Arc, Box, Stage, place, size_words
+from verydeep.report.diagram_layout import MARGIN, Arc, Box, Stage, layout, shape_text
 from verydeep.tables.format import rounded
 from verydeep.templates.environment import environment
 
 
 @dataclass(frozen=True)
-class Key:
-    """What a color or a stroke stands for."""
+class LegendEntry:
+    """The meaning of a color or a stroke."""
 
     kind: str
-    words: str
+    text: str
     x: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureDiagram:
-    """Everything to be drawn, in px; the vertical middle of all boxes is at ``middle``."""
+    """The geometry of the diagram, in px; the vertical middle of all boxes is at ``middle``."""
 
     title: str
     architecture_string: tuple[str, ...]
-    """The line of text, broken to the width of the picture."""
+    """The architecture string, wrapped to the width of the diagram."""
     summary: str
     width: float
     height: float
     middle: float
-    floor: float
-    """Below the highest box: where the names begin."""
+    labels_top: float
+    """The top of the layer names, below the highest box."""
     boxes: tuple[Box, ...]
     arcs: tuple[Arc, ...]
     stages: tuple[Stage, ...]
-    keys: tuple[Key, ...]
+    legend: tuple[LegendEntry, ...]
 
 
 def save_diagram(architecture: Architecture, path: Path) -> None:
     """Draw ``architecture`` into the SVG file ``path``.
 
     Raises:
-        ArchitectureError: where the file's name ends in something else.
+        ArchitectureError: where the file name does not end in .svg.
     """
     if path.suffix.lower() != ".svg":
-        raise ArchitectureError(f"a diagram is an SVG file, {path.name!r} given; call it {path.stem}.svg")
+        raise ArchitectureError(
+            f"a diagram needs a file name that ends in .svg, {path.name!r} given; use {path.stem}.svg"
+        )
     with atomic_write(path) as temporary:
-        temporary.write_text(render(diagram(architecture)), encoding="utf-8")
+        temporary.write_text(render(architecture_diagram(architecture)), encoding="utf-8")
 
 
-def render(drawn: ArchitectureDiagram) -> str:
-    """``drawn`` as SVG, all text escaped."""
-    return environment().get_template("diagram.svg.j2").render(d=drawn)
+def render(diagram: ArchitectureDiagram) -> str:
+    """``diagram`` as SVG, all text escaped."""
+    return environment().get_template("diagram.svg.j2").render(diagram=diagram)
 
 
-def diagram(architecture: Architecture) -> ArchitectureDiagram:
-    """The geometry of ``architecture``."""
+def architecture_diagram(architecture: Architecture) -> ArchitectureDiagram:
+    """The diagram of ``architecture``."""
     traced = trace(architecture)
-    placed = place(architecture)
+    placed = layout(architecture)
     boxes, arcs, stages = placed.boxes, placed.arcs, placed.stages
-    width = max(stages[-1].end, boxes[-1].x + boxes[-1].width + boxes[-1].depth) + MARGIN
-    summary, keys = _summary(architecture, traced), tuple(_keys(boxes, arcs))
-    width = max(width, 6.4 * len(summary) + 2 * MARGIN, keys[-1].x + 6.4 * len(keys[-1].words) + MARGIN)
-    line = tuple(
+    summary, legend = _summary(architecture, traced), tuple(_legend(boxes, arcs))
+    width = max(
+        stages[-1].end + MARGIN,
+        boxes[-1].x + boxes[-1].width + boxes[-1].depth + MARGIN,
+        6.4 * len(summary) + 2 * MARGIN,
+        legend[-1].x + 6.4 * len(legend[-1].text) + MARGIN,
+    )
+    string = tuple(
         textwrap.wrap(traced.architecture_string, int((width - 2 * MARGIN) / 7.3), break_on_hyphens=False)
     )
     above = max((-arc.top for arc in arcs), default=0.0)
-    above = max(above, *(box.height / 2 + box.depth + (20 if box.times > 1 else 0) for box in boxes))
-    middle = 62 + 17 * len(line) + 24 + above
-    floor = middle + max(box.height for box in boxes) / 2 + 12
+    above = max(above, *(box.height / 2 + box.depth + (20 if box.repeats > 1 else 0) for box in boxes))
+    middle = 62 + 17 * len(string) + 24 + above
+    labels_top = middle + max(box.height for box in boxes) / 2 + 12
     longest = max(6.2 * len(f"{box.name}  {box.detail}") for box in boxes)
     return ArchitectureDiagram(
         title=_title(traced),
-        architecture_string=line,
+        architecture_string=string,
         summary=summary,
         width=width,
-        height=floor + longest + 88,
+        height=labels_top + longest + 88,
         middle=middle,
-        floor=floor,
+        labels_top=labels_top,
         boxes=boxes,
         arcs=arcs,
         stages=stages,
-        keys=keys,
+        legend=legend,
     )
 
 
-_WORDS = {
+_LEGEND = {
     "conv": "convolution",
     "conv1": "1\N{MULTIPLICATION SIGN}1 convolution",
     "pool": "pool",
@@ -105,14 +111,14 @@ _WORDS = {
 }
 
 
-def _keys(boxes: Sequence[Box], arcs: Sequence[Arc]) -> Iterator[Key]:
-    """The kinds that are drawn, side by side."""
-    drawn = {box.kind for box in boxes} | {"arc projects" if arc.projects else "arc" for arc in arcs}
+def _legend(boxes: Sequence[Box], arcs: Sequence[Arc]) -> Iterator[LegendEntry]:
+    """The kinds in the diagram, from left to right."""
+    kinds = {box.kind for box in boxes} | {"arc projects" if arc.projects else "arc" for arc in arcs}
     x = MARGIN
-    for kind, words in _WORDS.items():
-        if kind in drawn:
-            yield Key(kind, words, x)
-            x += 40 + 6.4 * len(words)
+    for kind, text in _LEGEND.items():
+        if kind in kinds:
+            yield LegendEntry(kind, text, x)
+            x += 40 + 6.4 * len(text)
 
 
 def _title(traced: Trace) -> str:
@@ -121,9 +127,9 @@ def _title(traced: Trace) -> str:
 
 def _summary(architecture: Architecture, traced: Trace) -> str:
     norms = {"none": "", "batch": "batch norm after every convolution",
-             "batch-after-pool": "batch norm after every convolution, behind its pool"}  # fmt: skip
+             "batch-after-pool": "batch norm after every convolution and its pool"}  # fmt: skip
     parts = [
-        f"images {size_words(traced.input)}",
+        f"images {shape_text(traced.input)}",
         f"{rounded(traced.totals.parameters)} parameters",
         f"{rounded(traced.totals.macs)} MACs",
         norms[architecture.norm],

@@ -14,7 +14,7 @@ from verydeep.data.decode import decode
 from verydeep.embed.neighbors import Neighbor
 from verydeep.errors import DataError
 from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, cut, font
-from verydeep.report.training_page import data_uri
+from verydeep.report.pictures import data_uri
 from verydeep.templates.environment import environment
 
 SIDE = 192

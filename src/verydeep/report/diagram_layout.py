@@ -1,71 +1,72 @@
-"""Where the boxes of a diagram stand: a box a layer, as high as its map and as thick as its channels.
+"""The layout of a diagram: one box per layer, as high as its map and as wide as its channels.
 
-Heights go by a root of the side, thicknesses by a root of the channels, so that small maps can be seen.
+Height is a root of the side of the map and width a root of the channels, so that small maps are visible.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from verydeep.analyze.trace import LayerRow, Trace, trace
+from verydeep.analyze.layer_rows import LayerRow
+from verydeep.analyze.trace import Trace, trace
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import layer_names
 from verydeep.architecture.layers import Conv, Layer, Residual
 from verydeep.tables.format import TIMES
 
-MOST_BOXES = 64
-HIGHEST, LOWEST = 220.0, 30.0
-"""Of a box, in px of the picture: the largest map, and the limit of the smallest."""
-THICKEST, THINNEST = 36.0, 9.0
-PITCH = 19.0
-"""The least between two layers, so that their names do not touch."""
-SLANT = 0.17
-"""How far a box recedes, up and to the right, for each px of its height."""
+MAX_BOXES = 64
+MAX_HEIGHT, MIN_HEIGHT = 220.0, 30.0
+"""Of a box, in px of the diagram: for the largest map, and the limit for small maps."""
+MAX_WIDTH, MIN_WIDTH = 36.0, 9.0
+MIN_DISTANCE = 19.0
+"""Between two layers, so that their names do not overlap."""
+DEPTH_RATIO = 0.17
+"""Depth of a box, drawn up and to the right, per px of its height."""
 MARGIN = 28.0
-STAGE_WIDTH = 78.0
-"""The least of a stage, so that its size fits below."""
+MIN_STAGE_WIDTH = 78.0
+"""Wide enough for the size of the map below a stage."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A layer: its front face, and how far it recedes."""
+    """A layer: its front face and its depth."""
 
     name: str
     kind: str
     """The class of its color: conv, conv1, pool, norm, fc."""
     detail: str
-    """What stands below its name: channels, and a kernel that is not 3x3."""
+    """The text after its name: channels, and a kernel that is not 3x3."""
     title: str
-    """What it says when pointed at."""
+    """Its tooltip."""
     size: str
     """Height and width of its map."""
     x: float
     width: float
     height: float
     depth: float
-    times: int = 1
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
 class Arc:
-    """A shortcut from before its block to behind it."""
+    """A shortcut over its block."""
 
     start: float
     end: float
     base: float
     top: float
     projects: bool
-    times: int
+    repeats: int
 
     @property
     def middle(self) -> float:
-        """Where its label stands."""
+        """The x position of its label."""
         return (self.start + self.end) / 2
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers on maps of one size."""
+    """Layers whose maps have the same size."""
 
     start: float
     end: float
@@ -73,8 +74,8 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Everything that has a place. Heights count from the vertical middle of all boxes."""
+class DiagramLayout:
+    """Positions of all elements. Vertical positions are relative to the vertical middle of the boxes."""
 
     boxes: tuple[Box, ...]
     arcs: tuple[Arc, ...]
@@ -83,26 +84,26 @@ class Placed:
 
 @dataclass(frozen=True)
 class _Unit:
-    """A layer of the line with its rows, and how many equal ones it stands for."""
+    """A layer or residual block with its rows, and the number of equal ones that it represents."""
 
     rows: tuple[LayerRow, ...]
     details: tuple[str, ...]
     is_block: bool
     projects: bool
-    times: int = 1
+    repeats: int = 1
 
 
-def place(architecture: Architecture) -> Placed:
-    """``architecture`` from left to right; equal layers once, where there are more than ``MOST_BOXES``."""
+def layout(architecture: Architecture) -> DiagramLayout:
+    """``architecture`` from left to right; above ``MAX_BOXES`` layers, equal layers are drawn once."""
     traced = trace(architecture)
     units = list(_units(architecture, traced))
-    if sum(len(unit.rows) for unit in units) > MOST_BOXES:
-        units = list(_folded(units))
-    return _placed(units, _Scales.of(traced))
+    if sum(len(unit.rows) for unit in units) > MAX_BOXES:
+        units = list(_merge_equal(units))
+    return _layout(units, _Scales.of(traced))
 
 
-def size_words(shape: Iterable[int]) -> str:
-    """A shape as people write it."""
+def shape_text(shape: Iterable[int]) -> str:
+    """A shape with multiplication signs."""
     return f" {TIMES} ".join(map(str, shape))
 
 
@@ -127,18 +128,18 @@ def _detail(layer: Layer) -> str:
     return f"{layer.channels}{kernel}" + (f" /{layer.stride}" if layer.stride > 1 else "")
 
 
-def _folded(units: Sequence[_Unit]) -> Iterator[_Unit]:
-    def alike(unit: _Unit) -> object:
+def _merge_equal(units: Sequence[_Unit]) -> Iterator[_Unit]:
+    def key(unit: _Unit) -> object:
         return unit.details, [(row.kind, row.output) for row in unit.rows], unit.projects
 
-    for _, run in groupby(units, key=alike):
-        first, *others = run
-        yield replace(first, times=1 + len(others))
+    for _, group in groupby(units, key=key):
+        first, *others = group
+        yield replace(first, repeats=1 + len(others))
 
 
 @dataclass(frozen=True)
 class _Scales:
-    """The largest of a network, which all else is drawn against."""
+    """The maxima of a network, to which all sizes are relative."""
 
     side: int
     channels: int
@@ -150,45 +151,50 @@ class _Scales:
         units = [row.output[0] for row in traced.layers if row.kind == "fc"]
         return cls(max(max(shape[1:]) for shape in maps), max(shape[0] for shape in maps), max(units))
 
-    def box(self, row: LayerRow, detail: str, x: float, times: int) -> Box:
-        channels, height, width = row.output
-        if row.kind == "fc":
-            tall, thick, depth = LOWEST + (HIGHEST - LOWEST) * 0.7 * (channels / self.units) ** 0.4, 8.0, 5.0
-        else:
-            tall = LOWEST + (HIGHEST - LOWEST) * ((max(height, width) - 1) / max(self.side - 1, 1)) ** 0.6
-            thick = max(THINNEST, THICKEST * (channels / self.channels) ** 0.5) if row.kind == "conv" else 5.0
-            depth = SLANT * tall
+    def box(self, row: LayerRow, detail: str, x: float, repeats: int) -> Box:
+        height, width, depth = self._box_size(row)
         kind = "conv1" if row.kind == "conv" and f" 1{TIMES}1" in detail else row.kind
-        title = f"{row.name}: {size_words(row.output)}, {row.parameters:,} parameters, {row.macs:,} MACs"
-        return Box(row.name, kind, detail, title, size_words(row.output[1:]), x, thick, tall, depth, times)
+        title = f"{row.name}: {shape_text(row.output)}, {row.parameters:,} parameters, {row.macs:,} MACs"
+        size = shape_text(row.output[1:])
+        return Box(row.name, kind, detail, title, size, x, width, height, depth, repeats)
+
+    def _box_size(self, row: LayerRow) -> tuple[float, float, float]:
+        """Height, width and depth in px."""
+        channels, *sides = row.output
+        span = MAX_HEIGHT - MIN_HEIGHT
+        if row.kind == "fc":
+            return MIN_HEIGHT + span * 0.7 * (channels / self.units) ** 0.4, 8.0, 5.0
+        height = MIN_HEIGHT + span * ((max(sides) - 1) / max(self.side - 1, 1)) ** 0.6
+        width = max(MIN_WIDTH, MAX_WIDTH * (channels / self.channels) ** 0.5) if row.kind == "conv" else 5.0
+        return height, width, DEPTH_RATIO * height
 
 
-def _placed(units: Sequence[_Unit], scales: _Scales) -> Placed:
-    """Boxes from left to right, the arcs over their blocks, and the stages they form."""
+def _layout(units: Sequence[_Unit], scales: _Scales) -> DiagramLayout:
+    """Boxes from left to right, the arcs over their blocks, and the stages."""
     boxes: list[Box] = []
     arcs: list[Arc] = []
     stages: list[Stage] = []
     x = start = MARGIN
     before: LayerRow | None = None
     for unit in units:
-        if before is not None and _opens_stage(before, unit.rows[-1]):
+        if before is not None and _starts_stage(before, unit.rows[-1]):
             stages.append(_stage(boxes, start))
-            x = start = max(x + boxes[-1].depth, start + STAGE_WIDTH)
+            x = start = max(x + boxes[-1].depth, start + MIN_STAGE_WIDTH)
         elif unit.is_block and boxes:
             x += 10
         for row, detail in zip(unit.rows, unit.details, strict=True):
-            box = scales.box(row, detail, x, 1 if unit.is_block else unit.times)
+            box = scales.box(row, detail, x, 1 if unit.is_block else unit.repeats)
             boxes.append(box)
-            x += max(box.width + 5, PITCH)
+            x += max(box.width + 5, MIN_DISTANCE)
         before = unit.rows[-1]
         if unit.is_block:
             arcs.append(_arc(boxes[-len(unit.rows) :], unit))
     stages.append(_stage(boxes, start))
-    return Placed(tuple(boxes), tuple(arcs), tuple(stages))
+    return DiagramLayout(tuple(boxes), tuple(arcs), tuple(stages))
 
 
-def _opens_stage(before: LayerRow, row: LayerRow) -> bool:
-    """A pool ends its stage, a stride begins one, and so does the head."""
+def _starts_stage(before: LayerRow, row: LayerRow) -> bool:
+    """A stage starts after a pool, at a stride above 1, and at the head."""
     if row.kind == "fc" or row.name.startswith(("gap", "avgpool")):
         return before.kind != "fc" and not before.name.startswith(("gap", "avgpool"))
     return before.kind == "pool" or (row.kind != "pool" and before.output[1:] != row.output[1:])
@@ -204,4 +210,4 @@ def _arc(boxes: Sequence[Box], unit: _Unit) -> Arc:
     depth = max(box.depth for box in boxes) * 0.6
     start, end = boxes[0].x - 6 + depth, boxes[-1].x + boxes[-1].width + 4 + depth
     base = -max(box.height / 2 + box.depth for box in boxes) - 3
-    return Arc(start, end, base, base - 18 - 0.14 * (end - start), unit.projects, unit.times)
+    return Arc(start, end, base, base - 18 - 0.14 * (end - start), unit.projects, unit.repeats)

@@ -6,7 +6,7 @@ from pathlib import Path
 from verydeep.atomic_write import atomic_write
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.report.reliability_diagram import reliability_diagram
-from verydeep.report.training_page import Picture
+from verydeep.report.pictures import Picture
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 

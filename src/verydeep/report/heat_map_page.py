@@ -9,7 +9,7 @@ import numpy as np
 from verydeep.atomic_write import atomic_write
 from verydeep.explain.heat_maps import HeatMap
 from verydeep.pictures.heat_map_image import blend, in_words, original, overlay
-from verydeep.report.training_page import CRISP_SIDE, data_uri
+from verydeep.report.pictures import CRISP_SIDE, data_uri
 from verydeep.templates.environment import environment
 
 STOPS = 12

@@ -1,6 +1,6 @@
-"""Curves over the epochs as plain geometry: the template turns them into SVG, the style sheet colors them.
+"""Curves over the epochs as geometry: the template turns them into SVG, the style sheet has the colors.
 
-Drawn by hand rather than by a plotting library: the text stays text, and light and dark need one figure.
+Without a plotting library, the text stays text and one figure works in light and dark mode.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,34 +13,34 @@ from verydeep.tables.format import percent
 from verydeep.train.epoch_result import EpochResult, TunedEpoch
 
 WIDTH, HEIGHT, LOW_HEIGHT = 460, 250, 110
-"""Of a figure, and of one that matters less, in the pixels of its own grid."""
+"""Size of a figure, and height of a small figure, in px of the SVG."""
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 24
-"""The margins around the plotted area, likewise."""
+"""Margins around the plot area, in px of the SVG."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A labeled place on an axis."""
+    """A labeled position on an axis."""
 
-    place: float
+    position: float
     label: str
 
 
 @dataclass(frozen=True)
 class Point:
-    """A measured value at its place, and what it says when pointed at."""
+    """The position of a measured value, and its tooltip."""
 
     x: float
     y: float
     label: str
     low: float | None = None
-    """Where its whisker ends, downwards; None where it has no whisker."""
+    """The lower end of its error bar; None without an error bar."""
     high: float | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One quantity over what goes across; ``last`` is its final value in words, or the one that counts."""
+    """One quantity along the x axis; ``last`` is its final value as text, or the most important one."""
 
     name: str
     points: tuple[Point, ...]
@@ -54,23 +54,23 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A figure of curves that share their axes."""
+    """A figure of curves with common axes."""
 
     title: str
     height: int
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
     curves: tuple[Curve, ...]
     mark: Tick | None = None
-    """A place across that was chosen, and why it is marked."""
+    """A marked position on the x axis, with its meaning."""
     caption: str = ""
-    """What goes up and across, where it is not the epochs."""
+    """The axes, where the x axis is not the epochs."""
     last: str = "ends at"
-    """What ``last`` of a curve is."""
+    """The meaning of ``last`` of a curve."""
 
     @property
     def description(self) -> str:
-        """What a reader who does not see the figure is told."""
+        """The text alternative for screen readers."""
         over = self.caption or f"{self.title} over the epochs"
         ends = "; ".join(f"{curve.name} {self.last} {curve.last}" for curve in self.curves)
         return f"{over}: {ends}" + (f"; {self.mark.label}" if self.mark else "")
@@ -79,7 +79,7 @@ class Chart:
 def loss_chart(
     epochs: Sequence[EpochResult], test: Evaluation | None = None, kept: int | None = None
 ) -> Chart:
-    """Loss in training, in validation, and of the test set once, from 0 up; ``kept`` is the epoch marked."""
+    """Training, validation and test loss, from 0; the epoch ``kept`` is marked."""
     series = (
         _series("training", ((epoch.epoch, epoch.train_loss) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_loss) for epoch in epochs)),
@@ -91,7 +91,7 @@ def loss_chart(
 def accuracy_chart(
     epochs: Sequence[EpochResult], test: Evaluation | None = None, kept: int | None = None
 ) -> Chart:
-    """Accuracy in training, in validation, and of the test set once, up to 100 %; ``kept`` is marked."""
+    """Training, validation and test accuracy, up to 100 %; the epoch ``kept`` is marked."""
     series = (
         _series("training", ((epoch.epoch, epoch.train_top1) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_top1) for epoch in epochs)),
@@ -103,7 +103,7 @@ def accuracy_chart(
 
 
 def balanced_chart(epochs: Sequence[TunedEpoch], kept: int | None = None) -> Chart:
-    """Balanced accuracy in validation, up to 100 %; ``kept`` is marked."""
+    """Balanced accuracy on the validation set, up to 100 %; the epoch ``kept`` is marked."""
     series = (_series("validation", ((epoch.epoch, epoch.val_balanced) for epoch in epochs)),)
     lowest = min(epoch.val_balanced for epoch in epochs)
     scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
@@ -111,7 +111,7 @@ def balanced_chart(epochs: Sequence[TunedEpoch], kept: int | None = None) -> Cha
 
 
 def rate_chart(epochs: Sequence[EpochResult]) -> Chart:
-    """The learning rate at the end of each epoch, from 0 up."""
+    """The learning rate at the end of each epoch, from 0."""
     series = (_series("learning rate", ((epoch.epoch, epoch.lr) for epoch in epochs)),)
     scale = _Scale(0.0, _highest(series), "{:g}".format, "{:.3g}".format, parts=2)
     return _chart("Learning rate", series, scale, height=LOW_HEIGHT)
@@ -119,15 +119,17 @@ def rate_chart(epochs: Sequence[EpochResult]) -> Chart:
 
 @dataclass(frozen=True)
 class _Series:
-    """What is to be drawn: values by epoch, not placed yet."""
+    """The values of a curve by epoch."""
 
     name: str
     values: tuple[tuple[int, float], ...]
 
 
 def _series(name: str, values: Iterable[tuple[int, float | None]]) -> _Series:
-    # A loss in half precision may overflow: such a point is left out, and the page is still written.
-    return _Series(name, tuple((at, value) for at, value in values if value is not None and isfinite(value)))
+    # A loss in half precision may overflow: the point is not drawn, and the page is still written.
+    return _Series(
+        name, tuple((epoch, value) for epoch, value in values if value is not None and isfinite(value))
+    )
 
 
 def _highest(series: Sequence[_Series]) -> float:
@@ -136,32 +138,32 @@ def _highest(series: Sequence[_Series]) -> float:
 
 @dataclass(frozen=True)
 class _Scale:
-    """The vertical axis: its least range, and how a tick and a value on it are said."""
+    """The y axis: its minimum range, and the text of a tick and of a value."""
 
     low: float
     high: float
     tick: Callable[[float], str]
     value: Callable[[float], str]
     parts: int = 4
-    """How many steps between ticks, about."""
+    """The approximate number of steps between ticks."""
 
     def ticks(self) -> tuple[float, ...]:
-        """Round values that enclose the range: the axis runs from the first to the last."""
+        """Round values that enclose the range; the axis runs from the first to the last."""
         step = round_step((self.high - self.low) / self.parts)
         first, last = floor(self.low / step + 1e-9), ceil(self.high / step - 1e-9)
         return tuple(round(number * step, 12) for number in range(first, last + 1))
 
 
-def round_step(least: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is not below ``least``."""
-    power = 10.0 ** floor(log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+def round_step(minimum: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is at least ``minimum``."""
+    power = 10.0 ** floor(log10(minimum))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= minimum * (1 - 1e-9))
 
 
 def _chart(
     title: str, series: Sequence[_Series], scale: _Scale, height: int = HEIGHT, kept: int | None = None
 ) -> Chart:
-    last = max((at for one in series for at, _ in one.values), default=1)
+    last = max((epoch for one in series for epoch, _ in one.values), default=1)
     ticks = scale.ticks()
 
     def x(epoch: int) -> float:
@@ -173,14 +175,14 @@ def _chart(
     return Chart(
         title=title,
         height=height,
-        across=tuple(Tick(x(epoch), str(epoch)) for epoch in _epoch_ticks(last)),
-        up=tuple(Tick(y(value), scale.tick(value)) for value in ticks),
+        x_ticks=tuple(Tick(x(epoch), str(epoch)) for epoch in _epoch_ticks(last)),
+        y_ticks=tuple(Tick(y(value), scale.tick(value)) for value in ticks),
         curves=tuple(
             Curve(
                 one.name,
                 tuple(
-                    Point(x(at), y(value), f"epoch {at}, {one.name}: {scale.value(value)}")
-                    for at, value in one.values
+                    Point(x(epoch), y(value), f"epoch {epoch}, {one.name}: {scale.value(value)}")
+                    for epoch, value in one.values
                 ),
                 scale.value(one.values[-1][1]),
             )

@@ -1,21 +1,25 @@
-"""The page of a study: one HTML file, our numbers beside the paper's."""
+"""The report of a study: an HTML page, its conclusions in Markdown, and its outcomes in JSON."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from verydeep.atomic_write import atomic_write
 from verydeep.report import line_plots as plots
 from verydeep.report import study_plots
-from verydeep.study.trial import PROBE_STEPS, Outcome, Study
-from verydeep.tables import data_table as sheet
-from verydeep.tables.study_table import published_sheet, runs_sheet, summary
+from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
+from verydeep.tables import data_table
+from verydeep.tables.study_table import published_table, runs_table, summary
 from verydeep.templates.environment import environment
+from verydeep.train.device import Device, choose_device, choose_precision, describe
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyReport:
-    """All that is said of one study."""
+    """The content of the report of a study."""
 
     study: Study
     dataset: str
@@ -26,19 +30,57 @@ class StudyReport:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What the outcomes say, the conclusion first."""
+        """The findings in sentences, the main conclusion first."""
         return self.study.conclude(self.outcomes)
 
     @property
     def seconds(self) -> float:
-        """Of all trials together, as if they had run one after another."""
+        """The sum over all trials."""
         return sum(outcome.seconds for outcome in self.outcomes)
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, the content of ``study.json``."""
+        return {
+            "study": self.study.name,
+            "data": self.dataset,
+            "conclusion": self.findings[0],
+            "findings": list(self.findings),
+            "seconds": self.seconds,
+            "machine": dict(self.machine),
+            "outcomes": [asdict(outcome) for outcome in self.outcomes],
+        }
 
-def write_study(report: StudyReport, path: Path) -> None:
-    """``report`` as a page at ``path``, where a reader never meets half of one."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(render_study(report), encoding="utf-8")
+
+def study_report(
+    study: Study, data: str, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], device: Device
+) -> StudyReport:
+    """The report of ``trials`` of ``study``, whose ``outcomes`` are given by name."""
+    chosen = choose_device(device)
+    return StudyReport(
+        study=study,
+        dataset=_dataset_text(data, trials[0]),
+        outcomes=tuple(outcomes[trial.name] for trial in trials),
+        command=shlex.join(["verydeep", "study", study.name, "--data", data]),
+        machine=describe(chosen, choose_precision("auto", chosen)),
+    )
+
+
+def _dataset_text(data: str, trial: Trial) -> str:
+    images = "all training images" if trial.images is None else f"{trial.images:,} of the training images"
+    return f"{data}, {images}" + (f", {trial.recipe.epochs} epochs" if trial.kind == "training" else "")
+
+
+def write_study(report: StudyReport, folder: Path) -> Path:
+    """Write ``study.html``, ``study.json`` and ``study.md`` into ``folder``; returns the path of the page."""
+    files = {
+        "study.html": render_study(report),
+        "study.json": json.dumps(report.to_dict(), indent=1),
+        "study.md": markdown(report),
+    }
+    for name, text in files.items():
+        with atomic_write(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return folder / "study.html"
 
 
 def render_study(report: StudyReport) -> str:
@@ -51,10 +93,10 @@ def render_study(report: StudyReport) -> str:
             report=report,
             study=report.study,
             rows=summary(report.outcomes),
-            strips=study_plots.strips(report.outcomes),
-            curves=study_plots.loss_curves(report.outcomes),
-            gradients=[
-                (step, study_plots.gradient_curves(report.outcomes, step)) for step in (0, max(PROBE_STEPS))
+            strip_plots=study_plots.strip_plots(report.outcomes),
+            loss_charts=study_plots.loss_charts(report.outcomes),
+            gradient_charts=[
+                (step, study_plots.gradient_charts(report.outcomes, step)) for step in (0, max(PROBE_STEPS))
             ],
             number={name: number for number, name in enumerate(variants, start=1)},
             plots=plots,
@@ -63,11 +105,14 @@ def render_study(report: StudyReport) -> str:
 
 
 def markdown(report: StudyReport) -> str:
-    """The question, the conclusion and the tables, to be put into a page of one's own."""
+    """The question, the conclusions and the tables in Markdown, to include in another page."""
     parts = [f"# {report.study.title}", report.study.question, report.study.protocol]
-    parts += [f"On {report.dataset}; {report.machine['processor']}, {report.machine['precision']}."]
-    parts += [f"**{report.findings[0]}**", *report.findings[1:], sheet.markdown(runs_sheet(report.outcomes))]
+    parts += [
+        f"Data: {report.dataset}. Machine: {report.machine['processor']}, {report.machine['precision']}."
+    ]
+    parts += [f"**{report.findings[0]}**", *report.findings[1:]]
+    parts += [data_table.markdown(runs_table(report.outcomes))]
     if report.study.published is not None:
         parts += [report.study.published.caption + ":"]
-        parts += [sheet.markdown(published_sheet(report.study.published))]
-    return "\n\n".join([*parts, f"After {report.study.source}.", f"`{report.command}`"]) + "\n"
+        parts += [data_table.markdown(published_table(report.study.published))]
+    return "\n\n".join([*parts, f"Based on {report.study.source}.", f"`{report.command}`"]) + "\n"

@@ -1,4 +1,4 @@
-"""The figures of a study as plain geometry: runs as dots, curves over epochs, gradients over layers."""
+"""The figures of a study as geometry: strip plots of runs, loss over epochs, gradient norm over layers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import partial
 from math import isfinite, log10
 from statistics import fmean
 
-from verydeep.report.axis import Axis, power
+from verydeep.report.axis import Axis, power_of_ten
 from verydeep.report.line_plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
 from verydeep.study.statistics import estimate
 from verydeep.study.trial import Outcome, by_group, by_variant
@@ -14,23 +14,23 @@ from verydeep.tables.format import percent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lines:
-    """A figure of one curve a variant."""
+class LineChart:
+    """A figure with one curve per variant."""
 
     title: str
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
-    across_name: str
-    up_name: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    x_name: str
+    y_name: str
     curves: tuple[Curve, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StripColumn:
-    """The runs of one variant: a dot each, their mean, and its 95 % interval."""
+    """The runs of one variant: a dot per run, their mean, and its 95 % interval."""
 
     name: str
-    place: float
+    x: float
     dots: tuple[Point, ...]
     mean: float
     low: float
@@ -39,29 +39,28 @@ class StripColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strip:
-    """A figure of one column a variant."""
+class StripPlot:
+    """A figure with one column per variant."""
 
     title: str
-    up: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
     columns: tuple[StripColumn, ...]
 
 
-def strips(outcomes: Sequence[Outcome]) -> tuple[Strip, ...]:
-    """Test accuracies, a figure a group; all figures share one axis."""
+def strip_plots(outcomes: Sequence[Outcome]) -> tuple[StripPlot, ...]:
+    """Test accuracies, one figure per group; all figures have the same y axis."""
     measured = [run for run in outcomes if run.test_top1 is not None]
     if not measured:
         return ()
-    values = [run.test_top1 or 0.0 for run in measured]
-    up = Axis.up(values)
-    return tuple(_strip(title, runs, up) for title, runs in by_group(measured).items())
+    axis = Axis.vertical(run.test_top1 or 0.0 for run in measured)
+    return tuple(_strip_plot(title, runs, axis) for title, runs in by_group(measured).items())
 
 
-def loss_curves(outcomes: Sequence[Outcome]) -> tuple[Lines, ...]:
-    """Training loss over the epochs, the mean of the seeds, a figure a group."""
+def loss_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
+    """Training loss over the epochs, the mean of the seeds, one figure per group."""
     trained = [run for run in outcomes if run.epochs]
     return tuple(
-        _lines(
+        _line_chart(
             title or "Training loss",
             {name: _mean_loss(same) for name, same in by_variant(runs).items()},
             ("epoch", "training loss, nats"),
@@ -71,101 +70,102 @@ def loss_curves(outcomes: Sequence[Outcome]) -> tuple[Lines, ...]:
     )
 
 
-def gradient_curves(outcomes: Sequence[Outcome], step: int) -> tuple[Lines, ...]:
-    """The norm of the gradient at each layer before ``step``, as a power of ten, a figure a group."""
+def gradient_charts(outcomes: Sequence[Outcome], step: int) -> tuple[LineChart, ...]:
+    """The gradient norm at each layer before ``step``, on a logarithmic scale, one figure per group."""
     probed = [run for run in outcomes if run.gradients]
     return tuple(
-        _lines(
+        _line_chart(
             title,
             {name: _mean_gradient(same, step) for name, same in by_variant(runs).items()},
-            ("layer, from the image", "norm of the gradient"),
+            ("layer, from the image", "gradient norm"),
             lambda exponent: f"{10**exponent:.1e}",
-            tick=power,
-            least_step=1.0,
+            tick_text=power_of_ten,
+            min_step=1.0,
         )
         for title, runs in by_group(probed).items()
     )
 
 
 def _mean_loss(runs: Sequence[Outcome]) -> list[tuple[int, float]]:
-    longest = min(len(run.epochs) for run in runs)
-    means = ((at + 1, fmean(run.epochs[at].train_loss for run in runs)) for at in range(longest))
+    epochs = min(len(run.epochs) for run in runs)
+    means = ((index + 1, fmean(run.epochs[index].train_loss for run in runs)) for index in range(epochs))
     return [(epoch, loss) for epoch, loss in means if isfinite(loss)]
 
 
 def _mean_gradient(runs: Sequence[Outcome], step: int) -> list[tuple[int, float]]:
-    """Layers with the mean exponent of the seeds; a layer whose gradient is 0 has none."""
+    """The mean exponent over the seeds by layer number, without layers whose gradient is 0."""
     exponents: dict[int, list[float]] = {}
     for run in runs:
-        for look in run.gradients:
-            if look.step == step and look.norm > 0:
-                exponents.setdefault(look.place, []).append(log10(look.norm))
-    return [(place, fmean(values)) for place, values in sorted(exponents.items())]
+        for gradient in run.gradients:
+            if gradient.step == step and gradient.norm > 0:
+                exponents.setdefault(gradient.number, []).append(log10(gradient.norm))
+    return [(number, fmean(values)) for number, values in sorted(exponents.items())]
 
 
-def _strip(title: str, outcomes: Sequence[Outcome], up: Axis) -> Strip:
+def _strip_plot(title: str, outcomes: Sequence[Outcome], axis: Axis) -> StripPlot:
     variants = by_variant(outcomes)
     width = (WIDTH - LEFT - RIGHT) / len(variants)
-    decimals = 0 if up.values[1] - up.values[0] >= 0.01 else 1
-    return Strip(
+    decimals = 0 if axis.values[1] - axis.values[0] >= 0.01 else 1
+    return StripPlot(
         title=title or "Test accuracy",
-        up=up.ticks(partial(percent, decimals=decimals)),
+        y_ticks=axis.ticks(partial(percent, decimals=decimals)),
         columns=tuple(
-            _column(name, runs, LEFT + width * (number + 0.5), up)
-            for number, (name, runs) in enumerate(variants.items())
+            _column(name, runs, LEFT + width * (index + 0.5), axis)
+            for index, (name, runs) in enumerate(variants.items())
         ),
     )
 
 
-def _column(name: str, runs: Sequence[Outcome], place: float, up: Axis) -> StripColumn:
+def _column(name: str, runs: Sequence[Outcome], x: float, axis: Axis) -> StripColumn:
     values = [run.test_top1 or 0.0 for run in runs]
     mean = estimate(values)
-    low, high = up.values[0], up.values[-1]
+    low, high = axis.values[0], axis.values[-1]
     return StripColumn(
         name=name,
-        place=place,
+        x=x,
         dots=tuple(
-            Point(place, up.place(value), f"{run.name}: {percent(value)}")
+            Point(x, axis.position(value), f"{run.name}: {percent(value)}")
             for run, value in zip(runs, values, strict=True)
         ),
-        mean=up.place(mean.mean),
-        low=up.place(max(mean.low, low)),
-        high=up.place(min(mean.high, high)),
+        mean=axis.position(mean.mean),
+        low=axis.position(max(mean.low, low)),
+        high=axis.position(min(mean.high, high)),
         label=f"{name}: mean {percent(mean.mean)} of {mean.count}",
     )
 
 
-def _lines(
+def _line_chart(
     title: str,
     series: dict[str, list[tuple[int, float]]],
-    names: tuple[str, str],
-    say: Callable[[float], str],
-    tick: Callable[[float], str] = "{:g}".format,
-    least_step: float = 1e-6,
-) -> Lines:
-    drawn = {name: values for name, values in series.items() if values}
-    everything = [value for values in drawn.values() for value in values]
-    up = Axis.up((value for _, value in everything), least_step)
-    across = Axis.around((0.0, *(float(at) for at, _ in everything)), 1.0, float(LEFT), float(WIDTH - RIGHT))
-    return Lines(
+    axis_names: tuple[str, str],
+    value_text: Callable[[float], str],
+    tick_text: Callable[[float], str] = "{:g}".format,
+    min_step: float = 1e-6,
+) -> LineChart:
+    shown = {name: values for name, values in series.items() if values}
+    points = [point for values in shown.values() for point in values]
+    y_axis = Axis.vertical((value for _, value in points), min_step)
+    x_axis = Axis.around((0.0, *(float(x) for x, _ in points)), 1.0, float(LEFT), float(WIDTH - RIGHT))
+    unit = axis_names[0].split(",")[0]
+    return LineChart(
         title=title,
-        across=across.ticks("{:g}".format),
-        up=up.ticks(tick),
-        across_name=names[0],
-        up_name=names[1],
+        x_ticks=x_axis.ticks("{:g}".format),
+        y_ticks=y_axis.ticks(tick_text),
+        x_name=axis_names[0],
+        y_name=axis_names[1],
         curves=tuple(
             Curve(
                 name,
                 tuple(
                     Point(
-                        across.place(float(at)),
-                        up.place(value),
-                        f"{name}, {names[0].split(',')[0]} {at}: {say(value)}",
+                        x_axis.position(float(x)),
+                        y_axis.position(value),
+                        f"{name}, {unit} {x}: {value_text(value)}",
                     )
-                    for at, value in values
+                    for x, value in values
                 ),
-                say(values[-1][1]),
+                value_text(values[-1][1]),
             )
-            for name, values in drawn.items()
+            for name, values in shown.items()
         ),
     )

@@ -20,7 +20,7 @@ from verydeep.pictures.heat_map_image import method_in_words
 from verydeep.report import line_plots as plots
 from verydeep.report.heat_map_page import key_colors, shown
 from verydeep.report.reliability_diagram import diagram
-from verydeep.report.training_page import data_uri
+from verydeep.report.pictures import data_uri
 from verydeep.report.tune_plots import WAYS, intervals, span, strength_charts
 from verydeep.report.tune_text import PARTS, cut, done, read, sentence, stopping
 from verydeep.tables.confusion_matrix import class_lines, matrix

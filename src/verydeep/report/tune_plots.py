@@ -6,7 +6,7 @@ from functools import partial
 from math import isfinite, log10
 
 from verydeep.evaluate.evaluation import Evaluation
-from verydeep.report.axis import Axis, power
+from verydeep.report.axis import Axis, power_of_ten
 from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
 from verydeep.report.tune_text import STRATEGIES
 from verydeep.tables.format import percent
@@ -105,10 +105,10 @@ def _row(
         intervals=tuple(
             PlottedInterval(
                 kind=kind,
-                x=x_axis.place(evaluation.balanced_accuracy),
+                x=x_axis.position(evaluation.balanced_accuracy),
                 y=y + NAME + LINE * (index + 0.5),
-                low=x_axis.place(evaluation.intervals["balanced_accuracy"].low),
-                high=x_axis.place(evaluation.intervals["balanced_accuracy"].high),
+                low=x_axis.position(evaluation.intervals["balanced_accuracy"].low),
+                high=x_axis.position(evaluation.intervals["balanced_accuracy"].high),
                 label=f"{name}, {kind}: {percent(evaluation.balanced_accuracy)} ({interval_range(evaluation)})",
             )
             for index, (kind, evaluation) in enumerate(evaluations.items())
@@ -156,17 +156,17 @@ def _chart(
 ) -> Chart:
     """A curve over L2 strengths; the ``chosen`` one is marked."""
     ends = [end for each in values for end in (each.value, each.low, each.high) if end is not None]
-    y_axis = Axis.up(ends, 1e-3)
+    y_axis = Axis.vertical(ends, 1e-3)
     exponents = [log10(each.l2) for each in values]
     x_axis = Axis.around([*exponents, log10(chosen)], 1.0, float(LEFT), float(WIDTH - RIGHT))
     tick = partial(percent, decimals=0 if y_axis.values[1] - y_axis.values[0] >= 0.01 else 1)
     points = tuple(
         Point(
-            x_axis.place(log10(each.l2)),
-            y_axis.place(each.value),
+            x_axis.position(log10(each.l2)),
+            y_axis.position(each.value),
             f"L2 strength {each.l2:.2g}: {text(each.value)}",
-            None if each.low is None else y_axis.place(each.low),
-            None if each.high is None else y_axis.place(each.high),
+            None if each.low is None else y_axis.position(each.low),
+            None if each.high is None else y_axis.position(each.high),
         )
         for each in values
     )
@@ -175,9 +175,9 @@ def _chart(
         title=title,
         caption=f"{what}, by L2 strength: weak at the left, strong at the right",
         height=HEIGHT,
-        across=x_axis.ticks(power),
-        up=y_axis.ticks(tick if text is percent else "{:g}".format),
+        x_ticks=x_axis.ticks(power_of_ten),
+        y_ticks=y_axis.ticks(tick if text is percent else "{:g}".format),
         curves=(Curve("cross-validation", points, at_chosen),),
-        mark=Tick(x_axis.place(log10(chosen)), f"{chosen:.2g} was chosen"),
+        mark=Tick(x_axis.position(log10(chosen)), f"{chosen:.2g} was chosen"),
         last="is, at the chosen strength,",
     )

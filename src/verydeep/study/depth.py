@@ -1,16 +1,16 @@
-"""Does depth help, and do local response normalization and 1x1 convolutions? Table 3 of the paper."""
+"""The study of depth, local response normalization and 1x1 convolutions: Table 3 of the VGG paper."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from verydeep.data.augment import AugmentConfig
-from verydeep.study.statistics import Contrast, verdicts
+from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
-LINES = {
+ARCHITECTURES = {
     "A": "8 M 16 M 32x2 M 64x2 M 64x2 M | gap 128 128",
     "A-LRN": "8 L M 16 M 32x2 M 64x2 M 64x2 M | gap 128 128",
     "B": "8x2 M 16x2 M 32x2 M 64x2 M 64x2 M | gap 128 128",
@@ -18,10 +18,10 @@ LINES = {
     "D": "8x2 M 16x2 M 32x3 M 64x3 M 64x3 M | gap 128 128",
     "E": "8x2 M 16x2 M 32x4 M 64x4 M 64x4 M | gap 128 128",
 }
-"""The paper's columns (Table 1) with an eighth of the channels and a small head."""
+"""The columns of the paper's Table 1 with one eighth of the channels and a small head."""
 
 RECIPE = Recipe(
-    size=32,  # five pools halve 32 px to 1
+    size=32,  # five pools reduce 32 px to 1
     norm="none",
     init="he",
     dropout=0.0,
@@ -31,42 +31,42 @@ RECIPE = Recipe(
     schedule=ScheduleConfig(name="linear", warmup=0.1),
     augment=AugmentConfig(flip="random"),
 )
-"""SGD as in the paper (section 3.1), in a few epochs; without dropout, which needs many more."""
+"""SGD as in the paper (section 3.1), for a few epochs; without dropout, which needs many more epochs."""
 PROTOCOL = (
-    "An eighth of the channels, a head of 128 and 128 units, images of 32 px, no batch norm; He's "
-    "initialization, SGD with momentum 0.9 at a rate of 0.02 that rises for a tenth of the steps and falls "
-    "in a straight line, batch 64, flips."
+    "One eighth of the paper's channels, two hidden layers of 128 units, images of 32 px, no batch norm, He "
+    "initialization; SGD with momentum 0.9, learning rate 0.02 with linear warmup for a tenth of the steps "
+    "and linear decay, batch size 64, random flips."
 )
 IMAGES, SEEDS = 6_000, 3
 FULL_EPOCHS, FULL_SEEDS = 20, 5
 
 
-def vgg_trials(lines: dict[str, str], full: bool) -> tuple[Trial, ...]:
-    """A trial for each of ``lines`` and each seed; ``full`` takes all images, more epochs and more seeds."""
+def vgg_trials(architectures: dict[str, str], full: bool) -> tuple[Trial, ...]:
+    """One trial per architecture and seed; ``full`` has all images, more epochs and more seeds."""
     return tuple(
         Trial(
             variant=name,
-            recipe=replace(RECIPE, model=line, seed=seed, epochs=FULL_EPOCHS if full else RECIPE.epochs),
+            recipe=replace(RECIPE, model=string, seed=seed, epochs=FULL_EPOCHS if full else RECIPE.epochs),
             images=None if full else IMAGES,
         )
-        for name, line in lines.items()
+        for name, string in architectures.items()
         for seed in range(FULL_SEEDS if full else SEEDS)
     )
 
 
 def _trials(full: bool) -> tuple[Trial, ...]:
-    return vgg_trials(LINES, full)
+    return vgg_trials(ARCHITECTURES, full)
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    return verdicts(
+    return conclusions(
         outcomes,
         (
-            Contrast("D", "A", "Going from 11 to 16 layers (A to D)", "helps"),
-            Contrast("E", "D", "Going on to 19 (D to E)", "makes no difference"),
-            Contrast("A-LRN", "A", "Local response normalization (A to A-LRN)", "makes no difference"),
-            Contrast("C", "B", "Adding three 1x1 convolutions (B to C)", "helps"),
-            Contrast("D", "C", "Making them 3x3 (C to D)", "helps"),
+            Contrast("D", "A", "11 and 16 layers", "better"),
+            Contrast("E", "D", "16 and 19 layers", "no difference"),
+            Contrast("A-LRN", "A", "nets without and with local response normalization", "no difference"),
+            Contrast("C", "B", "nets without and with three additional 1x1 convolutions", "better"),
+            Contrast("D", "C", "three additional 1x1 and three additional 3x3 convolutions", "better"),
         ),
     )
 
@@ -74,8 +74,8 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 STUDY = Study(
     name="depth",
     title="Does depth help?",
-    question="The six columns of the paper's Table 1, trained alike: does accuracy rise with depth, does "
-    "local response normalization help, and do 1x1 convolutions help less than 3x3?",
+    question="The six networks of the paper's Table 1 with the same training: does accuracy rise with depth, "
+    "does local response normalization help, and do 1x1 convolutions help less than 3x3?",
     source="Simonyan and Zisserman 2014, arXiv 1409.1556, sections 2.3 and 4.1, Table 3",
     protocol=PROTOCOL,
     trials=_trials,

@@ -1,11 +1,11 @@
-"""Which beginnings let D and E learn without batch norm? Section 3.1 of the paper, and what came after it."""
+"""The study of weight initialization without batch norm: section 3.1 of the VGG paper, and later methods."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
 from verydeep.models.initialization import Init
-from verydeep.study.depth import LINES, vgg_trials
+from verydeep.study.depth import ARCHITECTURES, vgg_trials
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 
 INITS: dict[str, Init] = {
@@ -14,64 +14,67 @@ INITS: dict[str, Init] = {
     "Glorot": "glorot",
     "He": "he",
 }
-"""By standard deviation, or by name."""
-GROWN = "grown from A"
+"""Random initializations: by standard deviation, or by name."""
+FROM_A = "initialized from A"
 LEARNED = 0.5
-"""A test accuracy of ten classes from which on a network counts as learning: far from chance, 0.1."""
+"""The test accuracy of ten classes above which a network has learned: far above chance, 0.1."""
 
 
 def _trials(full: bool) -> tuple[Trial, ...]:
-    donors = tuple(replace(trial, group="A", variant="He") for trial in vgg_trials({"A": LINES["A"]}, full))
-    return donors + tuple(
+    trials_of_a = tuple(
+        replace(trial, group="A", variant="He") for trial in vgg_trials({"A": ARCHITECTURES["A"]}, full)
+    )
+    return trials_of_a + tuple(
         trial
         for net in ("D", "E")
-        for donor, seeded in zip(donors, vgg_trials({net: LINES[net]}, full), strict=True)
-        for trial in _beginnings(replace(seeded, group=net), donor)
+        for trial_of_a, base in zip(trials_of_a, vgg_trials({net: ARCHITECTURES[net]}, full), strict=True)
+        for trial in _initializations(replace(base, group=net), trial_of_a)
     )
 
 
-def _beginnings(trial: Trial, donor: Trial) -> list[Trial]:
-    drawn = [
+def _initializations(trial: Trial, trial_of_a: Trial) -> list[Trial]:
+    random = [
         replace(trial, variant=name, recipe=replace(trial.recipe, init=init)) for name, init in INITS.items()
     ]
-    return [*drawn, replace(trial, variant=GROWN, grows_from=donor)]
+    return [*random, replace(trial, variant=FROM_A, initialized_from=trial_of_a)]
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     sentences = []
     for net in ("D", "E"):
-        said = []
-        for variant in (*INITS, GROWN):
+        counts = []
+        for variant in (*INITS, FROM_A):
             runs = [run for run in outcomes if (run.group, run.variant) == (net, variant)]
             learned = [run.test_top1 for run in runs if run.test_top1 is not None and run.test_top1 > LEARNED]
             mean = f", mean {fmean(learned):.1%}" if learned else ""
-            said.append(f"{variant} in {len(learned)} of {len(runs)}{mean}")
-        sentences.append(f"{net} learns from " + "; ".join(said) + ".")
+            counts.append(f"{variant}: {len(learned)} of {len(runs)}{mean}")
+        sentences.append(f"Runs of {net} that learned. " + "; ".join(counts) + ".")
     return (
         *sentences,
-        "The paper grew its deep nets from A because random beginnings stalled, and found later that "
-        "Glorot's serves too.",
+        "The paper initialized its deep nets from A because random initialization stalled, and found later "
+        "that Glorot initialization works too.",
     )
 
 
 STUDY = Study(
     name="init",
-    title="Why depth needs a good beginning",
-    question="D and E without batch norm from five beginnings: from which do they learn at all?",
+    title="Why deep networks need good initialization",
+    question="D and E without batch norm, with five initializations: with which of them do they learn?",
     source="Simonyan and Zisserman 2014, section 3.1; Glorot and Bengio 2010; He et al. 2015, 1502.01852",
-    protocol="As in the study of depth. The standard deviations 0.01 and 0.1 are those of the papers, not "
-    "adapted to the smaller number of channels, with which a layer passes on less than on ImageNet; He's "
-    "and Glorot's adapt themselves. A, from which D and E are grown, begins from He's.",
+    protocol="As in the study of depth. The standard deviations 0.01 and 0.1 are those of the papers. They "
+    "are not adapted to the smaller number of channels, so that the signal shrinks more per layer than on "
+    "ImageNet; He and Glorot initialization adapt to it. A, from which D and E are initialized, has He "
+    "initialization.",
     trials=_trials,
     conclude=_conclude,
     published=PublishedTable(
-        caption="What the papers say, on ImageNet",
-        header=("beginning", "finding"),
+        caption="Findings of the papers, on ImageNet",
+        header=("initialization", "finding"),
         rows=(
-            ("N(0, 0.1), the paper's", "trains A; deeper nets stall"),
-            ("grown from A", "trains B to E (first four convolutions, fully connected layers)"),
-            ("Glorot", "trains them without A, as found after submission"),
-            ("He 2015", "trains nets of 30 layers where Glorot's stalls"),
+            ("N(0, 0.1), of the paper", "trains A; deeper nets stall"),
+            ("initialized from A", "trains B to E (first four convolutions, fully connected layers)"),
+            ("Glorot", "trains them without A, found after submission"),
+            ("He 2015", "trains nets of 30 layers where Glorot initialization stalls"),
         ),
     ),
 )

@@ -1,38 +1,38 @@
-"""One 5x5 convolution against two of 3x3 that see as far: the comparison of section 4.1 of the paper."""
+"""The study of one 5x5 and two 3x3 convolutions with the same receptive field: VGG paper, section 4.1."""
 
 from collections.abc import Sequence
 
-from verydeep.study.depth import LINES as PAPER
+from verydeep.study import depth
 from verydeep.study.depth import PROTOCOL, vgg_trials
-from verydeep.study.statistics import Contrast, verdicts
+from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 
-LINES = {
+ARCHITECTURES = {
     "one 5x5": "8k5 M 16k5 M 32k5 M 64k5 M 64k5 M | gap 128 128",
-    "two 3x3": PAPER["B"],
+    "two 3x3": depth.ARCHITECTURES["B"],
 }
 
 
 def _trials(full: bool) -> tuple[Trial, ...]:
-    return vgg_trials(LINES, full)
+    return vgg_trials(ARCHITECTURES, full)
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     parameters = {outcome.variant: outcome.parameters for outcome in outcomes}
     weights = 1 - parameters["two 3x3"] / parameters["one 5x5"]
     return (
-        *verdicts(
-            outcomes, [Contrast("two 3x3", "one 5x5", "Putting two 3x3 in place of each 5x5", "helps")]
+        *conclusions(
+            outcomes, [Contrast("two 3x3", "one 5x5", "large kernels and stacks of small kernels", "better")]
         ),
-        f"Both see as far; the net of 3x3 has {weights:.0%} fewer parameters.",
+        f"Both have the same receptive field; the net with 3x3 has {weights:.0%} fewer parameters.",
     )
 
 
 STUDY = Study(
     name="kernel",
     title="One 5x5, or two 3x3?",
-    question="Net B beside the shallow net in which each pair of its 3x3 convolutions is one 5x5: the same "
-    "receptive field, one ReLU less a stage, and more weights.",
+    question="Net B, and a shallower net with one 5x5 convolution for each pair of 3x3 convolutions: the "
+    "same receptive field, one ReLU less per stage, and more weights. Which has the higher accuracy?",
     source="Simonyan and Zisserman 2014, arXiv 1409.1556, sections 2.3 and 4.1",
     protocol=PROTOCOL,
     trials=_trials,

@@ -1,17 +1,17 @@
-"""Plain networks get worse as they get deeper, and shortcuts cure it: Figure 6 of the ResNet paper."""
+"""The study of degradation: deeper plain networks are worse, deeper ResNets are not (ResNet, Figure 6)."""
 
 from collections.abc import Sequence
 
 from verydeep.data.augment import AugmentConfig
-from verydeep.study.statistics import Contrast, verdicts
+from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 
-def line(depth: int, *, residual: bool, channels: int = 8) -> str:
-    """The network of 6n + 2 layers (He et al. 2015, section 4.2), with ``channels`` in its first stage."""
+def architecture_string(depth: int, *, residual: bool, channels: int = 8) -> str:
+    """A network of 6n + 2 layers (He et al. 2015, section 4.2) with ``channels`` in its first stage."""
     blocks, stages = (depth - 2) // 6, []
     for stage in range(3):
         width = channels * 2**stage
@@ -25,7 +25,7 @@ def line(depth: int, *, residual: bool, channels: int = 8) -> str:
 
 
 NETS = {
-    f"{kind}{depth}": line(depth, residual=kind == "resnet")
+    f"{kind}{depth}": architecture_string(depth, residual=kind == "resnet")
     for kind in ("plain", "resnet")
     for depth in (20, 56)
 }
@@ -36,7 +36,7 @@ def _trials(full: bool) -> tuple[Trial, ...]:
         Trial(
             variant=name,
             recipe=Recipe(
-                model=text,
+                model=string,
                 size=28 if full else 16,
                 norm="batch",
                 epochs=20 if full else 6,
@@ -48,18 +48,18 @@ def _trials(full: bool) -> tuple[Trial, ...]:
             ),
             images=None if full else 6_000,
         )
-        for name, text in NETS.items()
+        for name, string in NETS.items()
         for seed in range(5)
     )
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    return verdicts(
+    return conclusions(
         outcomes,
         (
-            Contrast("plain56", "plain20", "Depth of 56 in place of 20 layers, in a plain net,", "hurts"),
-            Contrast("resnet56", "resnet20", "The same depth with shortcuts", "helps"),
-            Contrast("resnet56", "plain56", "The shortcut, at 56 layers,", "helps"),
+            Contrast("plain56", "plain20", "20 and 56 layers without shortcuts", "worse"),
+            Contrast("resnet56", "resnet20", "20 and 56 layers with shortcuts", "better"),
+            Contrast("resnet56", "plain56", "56 layers without and with shortcuts", "better"),
         ),
     )
 
@@ -67,11 +67,11 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 STUDY = Study(
     name="residual",
     title="What the shortcut changed",
-    question="Plain and residual nets of 20 and 56 layers: does the deeper plain net do worse, in training "
-    "already, and do shortcuts cure it?",
+    question="Plain and residual nets of 20 and 56 layers: does the deeper plain net have a lower accuracy "
+    "and a higher training loss (degradation), and do shortcuts prevent it?",
     source="He et al. 2015, arXiv 1512.03385, section 4.2, Figure 6",
-    protocol="Half of the paper's channels (8, 16, 32), batch norm, images of 16 px; He initialization, SGD "
-    "with momentum 0.9 at a rate of 0.1 that falls in a straight line, weight decay 1e-4, batch 64, flips.",
+    protocol="Half of the paper's channels (8, 16, 32), batch norm, images of 16 px, He initialization; SGD "
+    "with momentum 0.9, learning rate 0.1 with linear decay, weight decay 1e-4, batch size 64, random flips.",
     trials=_trials,
     conclude=_conclude,
     published=PublishedTable(

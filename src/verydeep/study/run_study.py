@@ -1,4 +1,4 @@
-"""All trials of a study, several at once: each in a process of its own that keeps its threads to itself."""
+"""Runs the trials of a study in parallel, each in its own process with its own threads."""
 
 import logging
 import multiprocessing
@@ -13,76 +13,75 @@ import torch
 from verydeep.data.builtin import load_dataset
 from verydeep.data.images import Dataset
 from verydeep.errors import RecipeError
-from verydeep.study.run_trial import kept_outcome, measure
+from verydeep.study.run_trial import run_trial, saved_outcome
 from verydeep.study.trial import Outcome, Trial
 from verydeep.train.device import Device, choose_device
 
 _dataset: Dataset
-"""Of a worker: read once, for all its trials."""
+"""The data of a worker process, loaded once for all its trials."""
 
 
 def default_workers(device: Device = "auto") -> int:
-    """Trials that run at once: one a core, or one on a GPU."""
+    """The number of parallel trials: one per core, or one on a GPU."""
     return torch.get_num_threads() if choose_device(device).type == "cpu" else 1
 
 
 def run_trials(
     trials: Sequence[Trial], data: str, folder: Path, *, workers: int, device: Device = "auto"
 ) -> Iterator[Outcome]:
-    """The outcome of each trial as it comes, kept in ``folder``; those made before come first.
+    """The outcomes in the order in which trials finish, saved in ``folder``; earlier outcomes come first.
 
-    A small network leaves most cores idle, so that trials side by side take less time than one after
-    another on all cores. ``data`` is a name of ``load_dataset``. Where the iterator is closed early, what
-    runs is finished first; called again with the same folder it goes on.
+    A small network leaves most cores idle, so that parallel trials take less time than sequential trials on
+    all cores. ``data`` is a name of ``load_dataset``. If the iterator is closed early, running trials finish
+    first; the next call with the same folder continues.
 
     Raises:
-        RecipeError: where the folder holds trials of another recipe, or a worker was killed.
+        RecipeError: where the folder has trials with another recipe, or a worker was killed.
     """
-    kept = {trial.name: kept_outcome(trial, folder) for trial in trials}
-    yield from (outcome for outcome in kept.values() if outcome is not None)
-    waiting = [trial for trial in trials if kept[trial.name] is None]
+    saved = {trial.name: saved_outcome(trial, folder) for trial in trials}
+    yield from (outcome for outcome in saved.values() if outcome is not None)
+    waiting = [trial for trial in trials if saved[trial.name] is None]
     if not waiting:
         return
     threads = max(1, torch.get_num_threads() // workers)
-    context = multiprocessing.get_context("spawn")  # a forked process would inherit half a pool of threads
-    pool = ProcessPoolExecutor(workers, context, _begin, (data, threads))
+    context = multiprocessing.get_context("spawn")  # fork would copy a thread pool without its threads
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (data, threads))
     try:
-        yield from _as_they_come(pool, waiting, folder, device)
+        yield from _as_completed(pool, waiting, folder, device)
     except BrokenProcessPool:
         raise RecipeError(
-            "a worker was killed, likely for want of memory; what was finished is kept. Go on by --workers 1"
+            "a worker process was killed, probably because memory ran out; finished trials are saved. "
+            "Run the same command again with --workers 1"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _as_they_come(
+def _as_completed(
     pool: ProcessPoolExecutor, waiting: list[Trial], folder: Path, device: Device
 ) -> Iterator[Outcome]:
-    """Outcomes in the order in which they are finished; what grows from another waits for it."""
+    """Outcomes in the order in which trials finish; a trial waits for the one that initializes it."""
     running: dict[Future[Outcome], Trial] = {}
     unfinished = {trial.name for trial in waiting}
     while unfinished:
         for trial in list(waiting):
-            if trial.grows_from is None or trial.grows_from.name not in unfinished:
+            if trial.initialized_from is None or trial.initialized_from.name not in unfinished:
                 waiting.remove(trial)
-                running[pool.submit(_measure, trial, folder, device)] = trial
+                running[pool.submit(_run_trial, trial, folder, device)] = trial
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             unfinished.discard(running.pop(future).name)
             yield future.result()
 
 
-def _begin(data: str, threads: int) -> None:
-    """What a worker does first."""
+def _start_worker(data: str, threads: int) -> None:
     global _dataset
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # Ctrl-C is for the process that shows the progress to answer
+    # Only the process that shows the progress handles Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     torch.set_num_threads(threads)
     _dataset = load_dataset(data)
 
 
-def _measure(trial: Trial, folder: Path, device: Device) -> Outcome:
-    return measure(trial, _dataset, folder, device)
+def _run_trial(trial: Trial, folder: Path, device: Device) -> Outcome:
+    return run_trial(trial, _dataset, folder, device)

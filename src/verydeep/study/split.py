@@ -1,4 +1,4 @@
-"""How much of a result on a small set is the luck of the split?"""
+"""The study of variance: how much the accuracy on a small data set depends on the train/test split."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -11,7 +11,7 @@ from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 IMAGES = 1000
-SPLITS, SEEDS = "the split differs", "the seed differs"
+SPLITS, SEEDS = "different splits", "different seeds"
 
 
 def _trials(full: bool) -> tuple[Trial, ...]:
@@ -38,34 +38,35 @@ def _recipe(seed: int) -> Recipe:
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    of = {
+    accuracies = {
         name: [run.test_top1 for run in outcomes if run.variant == name and run.test_top1 is not None]
         for name in (SPLITS, SEEDS)
     }
-    if min(map(len, of.values())) < 2:
-        return ("Not measured: fewer than two runs of a kind were finished.",)
-    splits, seeds = of[SPLITS], of[SEEDS]
+    if min(map(len, accuracies.values())) < 2:
+        return ("Not measured: a variant has fewer than two finished runs.",)
+    splits, seeds = accuracies[SPLITS], accuracies[SEEDS]
     mean, tested = fmean(splits), IMAGES // 5
-    counted = sqrt(mean * (1 - mean) / tested)
+    sampling_error = sqrt(mean * (1 - mean) / tested)
     return (
-        f"The same {IMAGES:,} images, network and seed: over {len(splits)} splits the accuracy on the fifth "
-        f"held back runs from {min(splits):.1%} to {max(splits):.1%} (standard deviation "
-        f"{100 * stdev(splits):.1f} points).",
-        f"With the split kept and the seed changed, the standard deviation is {100 * stdev(seeds):.1f} "
-        f"points over {len(seeds)} seeds.",
-        f"Counting {tested} images alone makes {100 * counted:.1f} points, so that results on two splits "
-        f"that lie less than {100 * 2 * sqrt(2) * counted:.0f} points apart say nothing.",
+        f"With the same {IMAGES:,} images, network and seed, the test accuracy ranges from {min(splits):.1%} "
+        f"to {max(splits):.1%} over {len(splits)} splits (standard deviation {100 * stdev(splits):.1f} "
+        "points).",
+        f"With the same split and different seeds, the standard deviation is {100 * stdev(seeds):.1f} points "
+        f"over {len(seeds)} seeds.",
+        f"The sampling error of {tested} test images alone is {100 * sampling_error:.1f} points: results on "
+        f"two splits that differ by less than {100 * 2 * sqrt(2) * sampling_error:.0f} points are not "
+        "significantly different.",
     )
 
 
 STUDY = Study(
     name="split",
-    title="The luck of the split",
-    question="Four fifths of 1,000 images to train on, a fifth to test: how far does the result move when "
-    "only the split is drawn anew, and how far when only the seed of training is?",
-    source="Bouthillier et al. 2021, arXiv 2103.03098, who take apart what makes results vary",
-    protocol="16 M 32 M 64 M | pool3 64 with batch norm, 20 epochs of SGD at 0.05 falling in a straight "
-    "line, batch 50, flips; splits are stratified.",
+    title="Variance from the data split",
+    question="Four fifths of 1,000 images for training, one fifth for testing: how much does the accuracy "
+    "vary when only the split changes, and how much when only the training seed changes?",
+    source="Bouthillier et al. 2021, arXiv 2103.03098, on the sources of variance in benchmarks",
+    protocol="16 M 32 M 64 M | pool3 64 with batch norm, 20 epochs of SGD, learning rate 0.05 with linear "
+    "decay, batch size 50, random flips; splits are stratified.",
     trials=_trials,
     conclude=_conclude,
 )

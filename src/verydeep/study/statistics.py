@@ -1,4 +1,4 @@
-"""How far a difference can be trusted: means over seeds, and Student's intervals."""
+"""The statistics of a study: means over seeds, Student's t intervals, and significant differences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
 """Student's t for a two-sided 95 % interval, for 1 to 20 degrees of freedom."""
 
 
-Effect = Literal["helps", "hurts", "makes no difference"]
+Effect = Literal["better", "worse", "no difference"]
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One variant against another, and what the paper found of it."""
+    """The comparison of a variant with a baseline, and the finding of the paper."""
 
-    ours: str
-    theirs: str
-    what: str
-    """The subject of the sentence that tells."""
+    variant: str
+    baseline: str
+    compared: str
+    """The two in words, the baseline first: "11 and 16 layers"."""
     paper: Effect
+    """The effect of the variant in the paper."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Estimate:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """The mean of ``values`` and its 95 % interval; without bounds where there is one value.
+    """The mean of ``values`` and its 95 % interval, which is infinite for one value.
 
-    Above 21 values the interval is that of 21, a little too wide.
+    Above 21 values the interval is a little too wide: it has the t of 21 values.
     """
     mean, count = fmean(values), len(values)
     if count < 2:
@@ -49,27 +50,28 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, count)
 
 
-def difference(ours: Iterable[Outcome], theirs: Iterable[Outcome]) -> Estimate | None:
-    """How much higher the test accuracy of ``ours`` is, paired by seed; None where no pair was finished."""
-    accuracies = {outcome.seed: outcome.test_top1 for outcome in theirs}
-    pairs = [(outcome.test_top1, accuracies.get(outcome.seed)) for outcome in ours]
-    gains = [one - other for one, other in pairs if one is not None and other is not None]
+def difference(runs: Iterable[Outcome], baseline: Iterable[Outcome]) -> Estimate | None:
+    """The test accuracy of ``runs`` minus ``baseline``, paired by seed; None without a finished pair."""
+    accuracies = {outcome.seed: outcome.test_top1 for outcome in baseline}
+    pairs = [(outcome.test_top1, accuracies.get(outcome.seed)) for outcome in runs]
+    gains = [accuracy - base for accuracy, base in pairs if accuracy is not None and base is not None]
     return estimate(gains) if gains else None
 
 
-def verdicts(outcomes: Sequence[Outcome], steps: Sequence[Contrast]) -> tuple[str, ...]:
-    """A sentence for each of ``steps``: what it brings by ``outcomes``, beside what the paper found."""
+def conclusions(outcomes: Sequence[Outcome], contrasts: Sequence[Contrast]) -> tuple[str, ...]:
+    """A sentence per contrast: the difference in ``outcomes``, and the finding of the paper."""
 
     def runs(variant: str) -> list[Outcome]:
         return [outcome for outcome in outcomes if outcome.variant == variant]
 
     return tuple(
-        f"{verdict(difference(runs(step.ours), runs(step.theirs)), step.what, step.paper)}." for step in steps
+        conclusion(difference(runs(contrast.variant), runs(contrast.baseline)), contrast)
+        for contrast in contrasts
     )
 
 
-def points(gain: Estimate) -> str:
-    """``+1.20 points (95 % interval 0.40 to 2.00, 3 seeds)``."""
+def gain_text(gain: Estimate) -> str:
+    """``+1.20 points (95 % interval +0.40 to +2.00, 3 seeds)``."""
     if gain.count < 2:
         return f"{100 * gain.mean:+.2f} points (one seed: no interval)"
     return (
@@ -78,11 +80,22 @@ def points(gain: Estimate) -> str:
     )
 
 
-def verdict(gain: Estimate | None, what: str, paper: Effect) -> str:
-    """``what`` with whether it helps here, by how much, and whether the paper found so too."""
+def conclusion(gain: Estimate | None, contrast: Contrast) -> str:
+    """Whether the variant differs significantly from the baseline, by how much, and the paper's finding."""
+    variant, baseline, compared = contrast.variant, contrast.baseline, contrast.compared
     if gain is None:
-        return f"{what}: not measured, for want of a finished pair"
-    found: Effect = "helps" if gain.low > 0 else "hurts" if gain.high < 0 else "makes no difference"
-    shown = f"{found} that these runs can show" if found == "makes no difference" else found
-    beside = "as in the paper" if found == paper else f"in the paper it {paper}"
-    return f"{what} {shown}, {points(gain)}; {beside}"
+        return f"Not measured for {compared} ({baseline} and {variant}): no pair of finished runs."
+    effect: Effect = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no difference"
+    if effect == "no difference":
+        text = f"No significant difference between {compared} ({baseline} and {variant})"
+    else:
+        text = f"{variant} is significantly {effect} than {baseline} ({compared})"
+    return f"{text}: {gain_text(gain)}; {_agreement(effect, contrast)}."
+
+
+def _agreement(effect: Effect, contrast: Contrast) -> str:
+    if effect == contrast.paper:
+        return "as in the paper"
+    if contrast.paper == "no difference":
+        return "the paper found no difference"
+    return f"the paper found {contrast.variant} {contrast.paper}"

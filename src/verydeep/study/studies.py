@@ -13,14 +13,14 @@ STUDIES = {
 }
 
 
-def find(name: str) -> Study:
-    """The study called ``name``.
+def find_study(name: str) -> Study:
+    """The study named ``name``.
 
     Raises:
-        RecipeError: with the nearest name and the list.
+        RecipeError: for an unknown name, with the most similar name and the list.
     """
     if name in STUDIES:
         return STUDIES[name]
     near = difflib.get_close_matches(name, STUDIES, n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
-    raise RecipeError(f"there is no study {name!r}. {hint}There are {', '.join(STUDIES)}")
+    raise RecipeError(f"there is no study {name!r}. {hint}The studies are {', '.join(STUDIES)}")

@@ -1,4 +1,4 @@
-"""The parts of a study: a trial, what came of it, and the plan that holds them together."""
+"""The records of a study: its trials, the outcome of a trial, and the study itself."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -9,29 +9,29 @@ from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe
 
 PROBE_STEPS = (0, 10, 50)
-"""Steps before which a probe measures the gradients: at the start, and as learning sets in."""
+"""Steps before which a probe measures the gradients: the first step, and early in training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One training, or one look at the gradients, of a study."""
+    """One training run of a study, or one measurement of gradients (a probe)."""
 
     group: str = ""
-    """What shares a figure, such as one network under all its initializations."""
+    """Trials in one figure, such as one network with all initializations."""
     variant: str
-    """What differs within the group."""
+    """The difference within the group."""
     recipe: Recipe
     images: int | None = None
-    """How many training images, the same ones in every trial; all where None."""
+    """The number of training images, the same ones in every trial; None means all."""
     split: int | None = None
-    """Seed by which a fifth of the images is held back to test on; None takes the data's own test set."""
-    grows_from: "Trial | None" = None
-    """The trial whose trained network lends its layers first."""
+    """The seed of a split that holds out a fifth of the images for testing; None is the data's test set."""
+    initialized_from: "Trial | None" = None
+    """The trial of a shallower network whose trained layers initialize this one."""
     kind: Literal["training", "probe"] = "training"
 
     @property
     def name(self) -> str:
-        """A name that no other trial of the study has, fit for a folder."""
+        """A unique name within the study, valid as a folder name."""
         parts = [self.group, self.variant, f"seed {self.recipe.seed}"]
         if self.split is not None:
             parts.append(f"split {self.split}")
@@ -43,17 +43,17 @@ class LayerGradient:
     """The gradient of one layer's weights before one step."""
 
     layer: str
-    """As the papers have it: ``conv3_2``."""
-    place: int
-    """1 for the layer next to the image."""
+    """As in the papers: ``conv3_2``."""
+    number: int
+    """1 for the first layer."""
     step: int
     norm: float
-    """Of the gradient of the mean loss, over all weights of the layer."""
+    """Norm of the gradient of the mean loss, over all weights of the layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a trial."""
+    """The result of a trial."""
 
     name: str
     group: str
@@ -63,18 +63,18 @@ class Outcome:
     architecture_string: str
     parameters: int
     test_top1: float | None = None
-    """On images that were not trained on, in [0, 1]; None for a probe, and where training was stopped."""
+    """Test accuracy in [0, 1]; None for a probe, and where training was stopped."""
     epochs: tuple[EpochResult, ...] = ()
     gradients: tuple[LayerGradient, ...] = ()
-    """What a probe saw; a gradient that is not finite is left out."""
+    """The finite gradients that a probe measured."""
     failed: str | None = None
-    """Why training was stopped, where it did not learn."""
+    """The reason why training was stopped, if it did not learn."""
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedTable:
-    """The paper's own numbers, to stand beside ours."""
+    """The numbers of the paper, for comparison."""
 
     caption: str
     header: tuple[str, ...]
@@ -83,7 +83,7 @@ class PublishedTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A question, the trials that answer it, and how their outcomes are put into a sentence."""
+    """A question, the trials that answer it, and the conclusions from their outcomes."""
 
     name: str
     title: str
@@ -91,16 +91,28 @@ class Study:
     source: str
     """Paper and section."""
     protocol: str
-    """What all trials have in common."""
+    """The settings that all trials have in common."""
     trials: Callable[[bool], tuple[Trial, ...]]
-    """The trials: those for a laptop, or with ``True`` those for the patient."""
+    """The trials: for a laptop, or with ``True`` for the full study."""
     conclude: Callable[[Sequence[Outcome]], tuple[str, ...]]
-    """What the outcomes say, whether or not the paper agrees: the conclusion, and what else was found."""
+    """The findings in sentences, the main conclusion first."""
     published: PublishedTable | None = None
+
+    def trials_up_to(self, seeds: int | None, full: bool = False) -> list[Trial]:
+        """The trials of the first ``seeds`` seeds (or splits) of each variant; None means all."""
+        return [
+            trial
+            for trial in self.trials(full)
+            if seeds is None or (trial.recipe.seed < seeds and (trial.split or 0) < seeds)
+        ]
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON values: what the study is about."""
+        return {"name": self.name, "title": self.title, "question": self.question}
 
 
 def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    """The outcomes that share a figure, in the order in which groups first come."""
+    """The outcomes of each figure, in the order in which the groups first appear."""
     groups: dict[str, list[Outcome]] = {}
     for run in outcomes:
         groups.setdefault(run.group, []).append(run)
@@ -108,7 +120,7 @@ def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
 
 
 def by_variant(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    """The outcomes that differ by their seed alone, in the order in which variants first come."""
+    """The outcomes that differ only in their seed, in the order in which the variants first appear."""
     variants: dict[str, list[Outcome]] = {}
     for run in outcomes:
         variants.setdefault(run.variant, []).append(run)

@@ -1,4 +1,4 @@
-"""Sheets of what is computed: the memory of training, networks side by side, kernels against each other."""
+"""Tables of cost: training memory, the comparison of networks, the comparison of kernels."""
 
 from collections.abc import Sequence
 from string import ascii_lowercase
@@ -6,46 +6,46 @@ from string import ascii_lowercase
 from rich.text import Text
 
 from verydeep.analyze.compare import Comparison
-from verydeep.analyze.kernels import SIDE, Stack
-from verydeep.analyze.memory import Forecast
+from verydeep.analyze.kernels import SIDE, KernelStack
+from verydeep.analyze.memory import MemoryEstimate
 from verydeep.tables.data_table import Cell, Column, DataTable, Footnote
 from verydeep.tables.format import TIMES
 
 MB = 10**6
 
 
-def memory_sheet(foreseen: Forecast, memory: int) -> DataTable:
-    """The memory of a training step, and the largest batch that fits in ``memory`` bytes."""
-    peak = foreseen.peak
+def memory_table(memory: MemoryEstimate, limit: int) -> DataTable:
+    """The memory of a training step, and the largest batch that fits in ``limit`` bytes."""
+    peak = memory.peak
     parts: list[tuple[str, float, str]] = [
-        ("weights", foreseen.weights, "in fp32, with the running statistics of norms"),
-        ("gradients", foreseen.gradients, "in fp32"),
-        ("optimizer", foreseen.optimizer_state, _STATE[foreseen.optimizer]),
-        ("activations", foreseen.activations, "kept from the forward pass for the backward one"),
-        ("copies of weights", foreseen.weight_copies, "in bf16, for the backward pass"),
-        ("sum", foreseen.total, "if all were there at once"),
-        ("peak", peak.bytes(foreseen.batch), f"the most at one moment: {peak.name}"),
+        ("weights", memory.weights, "in fp32, with the running statistics of norms"),
+        ("gradients", memory.gradients, "in fp32"),
+        ("optimizer", memory.optimizer_state, _STATE[memory.optimizer]),
+        ("activations", memory.activations, "saved in the forward pass for the backward pass"),
+        ("copies of weights", memory.weight_copies, "in bf16, for the backward pass"),
+        ("total", memory.total, "as if all were allocated at the same time"),
+        ("peak", peak.bytes(memory.batch), f"the maximum at one moment: {peak.name}"),
     ]
-    rows: list[tuple[Cell, ...]] = [(what, size / MB, why) for what, size, why in parts]
-    most = foreseen.largest_batch(memory)
+    rows: list[tuple[Cell, ...]] = [(name, size / MB, note) for name, size, note in parts]
+    largest = memory.largest_batch(limit)
     return DataTable(
-        title=Text(f"training · batch {foreseen.batch} · {foreseen.optimizer} · {foreseen.dtype}\n", "bold"),
+        title=Text(f"training · batch {memory.batch} · {memory.optimizer} · {memory.dtype}\n", "bold"),
         columns=(
-            Column("what", "memory", is_text=True),
+            Column("memory", "memory", is_text=True),
             Column("mb", "MB", "MB is 10^6 bytes."),
-            Column("why", "", is_text=True),
+            Column("note", "", is_text=True),
         ),
         rows=tuple(rows),
-        note=f"The largest batch whose peak fits in {memory / 10**9:g} GB (10^9 bytes) is {most:,}. "
-        "A GPU needs some more for its driver and for the workspace of its convolutions.",
+        note=f"The largest batch whose peak fits in {limit / 10**9:g} GB (10^9 bytes) is {largest:,}. "
+        "A GPU needs more for its driver and for the workspace of its convolutions.",
     )
 
 
-_STATE = {"sgd": "sgd's momentum, in fp32", "adam": "adam's two moments, in fp32"}
+_STATE = {"sgd": "the momentum of sgd, in fp32", "adam": "the two moments of adam, in fp32"}
 
 
-def comparison_sheet(networks: Sequence[Comparison]) -> DataTable:
-    """``networks`` side by side; each accuracy is the first that is known, its source below."""
+def comparison_table(networks: Sequence[Comparison]) -> DataTable:
+    """One row per network; the accuracy is the first that was published, with its source as a footnote."""
     notes: dict[str, Footnote] = {}
     rows = []
     for row in networks:
@@ -57,7 +57,7 @@ def comparison_sheet(networks: Sequence[Comparison]) -> DataTable:
         accuracy = (first.top1, notes[text]) if first else (None, "")
         rows.append((row.name, *counts, *accuracy))
     return DataTable(
-        title=Text("Side by side\n", "bold"),
+        title=Text("Comparison\n", "bold"),
         columns=COMPARISON_COLUMNS,
         rows=tuple(rows),
         note=" ".join(f"{note.mark}: {note.text}." for note in notes.values()),
@@ -75,39 +75,42 @@ COMPARISON_COLUMNS = (
     Column(
         "activations",
         "activations",
-        "Activations are what convolutions, pools and fully connected layers put out.",
+        "Activations are the output values of convolutions, pools and fully connected layers.",
         is_rounded=True,
     ),
-    Column("field", "field", "Field is the receptive field of the last convolution, in px."),
-    Column("top1", "top-1 %", "Top-1 is the accuracy that was published, in percent."),
+    Column(
+        "receptive_field", "receptive field", "The receptive field is that of the last convolution, in px."
+    ),
+    Column("top1", "top-1", "Top-1 is the published accuracy, in percent."),
     Column("source", "", is_text=True),
 )
 
 
-def kernel_sheet(stacks: Sequence[Stack], channels: int) -> DataTable:
-    """Large kernels against stacks of 3x3."""
+def kernel_table(stacks: Sequence[KernelStack], channels: int) -> DataTable:
+    """Large kernels and stacks of 3x3 kernels with the same receptive field."""
     return DataTable(
-        title=Text(f"Why 3x3 · {channels} channels in and out\n", "bold"),
+        title=Text(f"Why 3x3 · {channels} input and output channels\n", "bold"),
         columns=(
             Column("kernels", "kernels", is_text=True),
             Column("architecture_string", "architecture string", is_text=True),
-            Column("field", "field", "Field is the receptive field, in px a side."),
+            Column("receptive_field", "receptive field", "The receptive field is the side in px."),
             Column("weights", "weights", "Weights are counted without biases."),
             Column("macs", "MACs", f"A MAC is one multiply-add, here on maps of {SIDE} {TIMES} {SIDE}."),
             Column("relus", "ReLUs"),
-            Column("fewer", "fewer weights"),
+            Column("weight_reduction", "fewer weights"),
         ),
         rows=tuple(
             (
-                s.what,
-                s.architecture_string,
-                s.receptive_field,
-                s.weights,
-                s.macs,
-                s.convs,
-                f"{s.fewer:.0%}" if s.fewer else None,
+                stack.name,
+                stack.architecture_string,
+                stack.receptive_field,
+                stack.weights,
+                stack.macs,
+                stack.convolutions,
+                f"{stack.weight_reduction:.0%}" if stack.weight_reduction else None,
             )
-            for s in stacks
+            for stack in stacks
         ),
-        note="Same field, fewer weights, less work, and a ReLU after each 3x3 (VGG, section 2.3).",
+        note="The 3x3 stacks have the same receptive field, fewer weights and MACs, and more ReLUs "
+        "(VGG, section 2.3).",
     )

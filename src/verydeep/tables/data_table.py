@@ -1,8 +1,9 @@
-"""A table as values, and what it looks like in a terminal, in Markdown and as CSV."""
+"""A table as values, and its output formats: for the terminal, Markdown and CSV."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
+from textwrap import wrap
 
 from rich import box
 from rich.table import Table
@@ -13,71 +14,78 @@ from verydeep.tables.format import NONE, TIMES, rounded
 
 @dataclass(frozen=True)
 class Footnote:
-    """A letter that stands for a text: the text itself in CSV."""
+    """A letter that refers to a text below the table; CSV has the text itself."""
 
     mark: str
     text: str
 
 
 Cell = str | int | float | tuple[int, ...] | Footnote | None
-"""A word, a count, a measure, a shape; None and 0 are shown as a dash."""
+"""A word, a count, a measurement, a shape; None and 0 are shown as a dash."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name in ``--columns`` and CSV, its title for people, and what its numbers mean."""
+    """A column: its name in ``--columns`` and CSV, its title, and the definition of its numbers."""
 
     name: str
     title: str
     definition: str = ""
     is_text: bool = False
-    """Set left, and broken where it does not fit."""
+    """Aligned left, and wrapped where it does not fit."""
     is_rounded: bool = False
-    """Whether a terminal, which is narrow, shows its counts to three digits."""
+    """Whether the table for the terminal shows its counts with three digits."""
+
+    @property
+    def header(self) -> str:
+        """The title for the terminal; that of a column of numbers is wrapped to its longest word."""
+        if self.is_text or not self.title:
+            return self.title
+        return "\n".join(wrap(self.title, max(map(len, self.title.split()))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataTable:
-    """Rows of cells under columns, with a title above and what the numbers mean below."""
+    """Rows of cells under columns, with a title above and the definitions of the numbers below."""
 
     title: Text
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     total: tuple[Cell, ...] | None = None
     note: str = ""
-    """Said after the definitions of the columns."""
-    quiet: frozenset[int] = frozenset()
-    """Rows that are shown dim."""
+    """Text below the table, after the definitions of the columns."""
+    dimmed: frozenset[int] = frozenset()
+    """Indices of the rows that are shown dim."""
 
     @property
     def definitions(self) -> str:
-        """What stands below: each column's definition, then the note."""
+        """The text below the table: each column's definition, then the note."""
         return " ".join(filter(None, [*(column.definition for column in self.columns), self.note]))
 
 
-def terminal(sheet: DataTable) -> Table:
-    """``sheet`` for a terminal."""
-    table = bare_table(sheet.title, sheet.definitions, footer=sheet.total is not None)
-    totals = sheet.total or ("",) * len(sheet.columns)
-    for column, total in zip(sheet.columns, totals, strict=True):
-        table.add_column(
-            Text(column.title),
-            _shown(total) if total != "" else Text(),
+def terminal_table(table: DataTable) -> Table:
+    """``table`` for a terminal."""
+    shown = bare_table(table.title, table.definitions, footer=table.total is not None)
+    totals = table.total or ("",) * len(table.columns)
+    for column, total in zip(table.columns, totals, strict=True):
+        shown.add_column(
+            Text(column.header),
+            _cell(total) if total != "" else Text(),
             justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=not column.is_text,
         )
-    for number, row in enumerate(sheet.rows):
+    for index, row in enumerate(table.rows):
         cells = (
             rounded(cell) if column.is_rounded and isinstance(cell, int) else cell
-            for column, cell in zip(sheet.columns, row, strict=True)
+            for column, cell in zip(table.columns, row, strict=True)
         )
-        table.add_row(*map(_shown, cells), style="dim" if number in sheet.quiet else None)
-    return table
+        shown.add_row(*map(_cell, cells), style="dim" if index in table.dimmed else None)
+    return shown
 
 
 def bare_table(title: Text, definitions: str, footer: bool = True) -> Table:
-    """A table without columns yet, in the one layout of all tables here."""
+    """A table without columns, in the common layout of all tables."""
     return Table(
         title=title,
         title_justify="left",
@@ -93,34 +101,34 @@ def bare_table(title: Text, definitions: str, footer: bool = True) -> Table:
     )
 
 
-def markdown(sheet: DataTable) -> str:
-    """``sheet`` as a Markdown table, its definitions below."""
-    rows = [*sheet.rows, *([sheet.total] if sheet.total else [])]
+def markdown(table: DataTable) -> str:
+    """``table`` in Markdown, with its definitions below."""
+    rows = [*table.rows, *([table.total] if table.total else [])]
     lines = [
-        _markdown_row([column.title for column in sheet.columns]),
-        _markdown_row(["---" if column.is_text else "---:" for column in sheet.columns], pad=""),
-        *(_markdown_row([_said(cell) for cell in row]) for row in rows),
+        _markdown_row([column.title for column in table.columns]),
+        _markdown_row(["---" if column.is_text else "---:" for column in table.columns], pad=""),
+        *(_markdown_row([_cell_text(cell) for cell in row]) for row in rows),
     ]
-    return "\n".join([*lines, "", sheet.definitions] if sheet.definitions else lines)
+    return "\n".join([*lines, "", table.definitions] if table.definitions else lines)
 
 
-def csv_text(sheet: DataTable) -> str:
-    """``sheet`` as CSV: the columns' names, then the rows with plain numbers; no total, no definitions."""
-    import csv  # 5 ms that a table in the terminal should not pay
+def csv_text(table: DataTable) -> str:
+    """``table`` as CSV: column names, then rows with plain numbers; without total and definitions."""
+    import csv  # 5 ms that a table in the terminal does not need
 
-    written = StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(column.name for column in sheet.columns)
-    writer.writerows(list(_plain(row)) for row in sheet.rows)
-    return written.getvalue().rstrip("\n")
-
-
-def _shown(cell: Cell) -> Text:
-    said = _said(cell)
-    return Text(said, "dim") if said == NONE else Text(said)
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.name for column in table.columns)
+    writer.writerows(list(_plain(row)) for row in table.rows)
+    return text.getvalue().rstrip("\n")
 
 
-def _said(cell: Cell) -> str:
+def _cell(cell: Cell) -> Text:
+    text = _cell_text(cell)
+    return Text(text, "dim") if text == NONE else Text(text)
+
+
+def _cell_text(cell: Cell) -> str:
     match cell:
         case None | 0:
             return NONE

@@ -1,12 +1,12 @@
-"""Numbers as a person reads them."""
+"""Numbers formatted for people."""
 
 from verydeep.evaluate.confidence_intervals import wilson_interval as wilson_interval
 
 SPACE = "\N{NO-BREAK SPACE}"
-"""Between a number and its unit, so that no line breaks there."""
+"""Between a number and its unit, to prevent a line break."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 NONE = "\N{EN DASH}"
-"""In the place of a number that there is not."""
+"""For a missing number."""
 
 
 def percent(share: float, decimals: int = 2) -> str:
@@ -20,7 +20,7 @@ def thousands(count: int) -> str:
 
 
 def rounded(count: int) -> str:
-    """``138357544`` as ``138 M``: three digits and a unit, for a headline."""
+    """``138357544`` as ``138 M``: three digits and a unit."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if count >= 0.9995 * size:
             return f"{_three_digits(count / size)}{SPACE}{unit}"
@@ -32,7 +32,7 @@ def _three_digits(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``3725`` as ``1 h 02 min``: two units at most, the smaller one dropped under a minute."""
+    """``3725`` as ``1 h 02 min``: at most two units."""
     if seconds < 10:
         return f"{seconds:.1f}{SPACE}s"
     whole = round(seconds)

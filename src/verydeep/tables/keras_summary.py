@@ -1,8 +1,8 @@
-"""A network as Keras prints it, for those who come from there: its layers' names, its shapes, its totals.
+"""A network printed like Keras' ``model.summary()``, with Keras' layer names, shapes and totals.
 
-Shapes have the channels last. A batch norm has four numbers a channel, of which two are not trained: Keras
-counts the running mean and variance as parameters. ReLU, dropout and the padding of ResNet's stem hold
-nothing and have no row. Keras' MB is 2^20 bytes.
+Shapes are channels-last. A batch norm has four numbers per channel, of which two are not trained: Keras
+counts the running mean and variance as parameters. ReLU, dropout and the padding of ResNet's stem have no
+parameters and no row. A MB in Keras is 2^20 bytes.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from verydeep.analyze.trace import LayerRow, Trace
+from verydeep.analyze.layer_rows import LayerRow
+from verydeep.analyze.trace import Trace
 from verydeep.architecture.layers import Shape
 
 
@@ -27,11 +28,11 @@ class KerasRow:
     """Without the batch: height, width, channels; or units."""
     parameters: int
     untrained: int = 0
-    """Of the parameters, those that are measured and not learned."""
+    """The non-trainable parameters among them: running statistics."""
 
 
 def keras_rows(network: Trace) -> tuple[KerasRow, ...]:
-    """The rows of ``network``, named as ``keras.applications`` names VGG16 and ResNet50."""
+    """The rows of ``network``, with the layer names of VGG16 and ResNet50 in ``keras.applications``."""
     rows = [KerasRow("input_layer", "InputLayer", _last(network.input), 0)]
     dense = [row.name for row in network.layers if row.kind == "fc"]
     shape = network.input
@@ -62,8 +63,8 @@ def _row(row: LayerRow, dense: list[str], network: Trace) -> KerasRow:
 
 def _name(name: str, kind: str) -> str:
     """``conv3_2`` as ``block3_conv2``; ``conv2_1_3``, in a residual block, as ``conv2_block1_3_conv``."""
-    stage, *places = name.lstrip("abcdefghijklmnopqrstuvwxyz").split("_")
-    match places:
+    stage, *numbers = name.lstrip("abcdefghijklmnopqrstuvwxyz").split("_")
+    match numbers:
         case [block, "project"]:
             return f"conv{stage}_block{block}_0_{kind}"
         case [block, conv]:
@@ -98,12 +99,15 @@ def keras_summary(network: Trace) -> Group:
         Text(f" Total params: {_sized(total)}"),
         Text(f" Trainable params: {_sized(total - untrained)}"),
         Text(f" Non-trainable params: {_sized(untrained)}"),
-        Text("\nMB is 2^20 bytes here, as in Keras; ReLU and dropout hold nothing and are left out.", "dim"),
+        Text(
+            "\nMB is 2^20 bytes here, as in Keras; ReLU and dropout have no parameters and are not shown.",
+            "dim",
+        ),
     )
 
 
 def _sized(parameters: int) -> str:
-    """``138,357,544 (527.79 MB)``: at 4 bytes each."""
+    """``138,357,544 (527.79 MB)``: 4 bytes per parameter."""
     size, units = float(4 * parameters), ["B", "KB", "MB", "GB"]
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]

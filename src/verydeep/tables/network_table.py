@@ -1,23 +1,29 @@
-"""Tables for the terminal: a network layer by layer, and the zoo. They need no torch: they show at once."""
+"""Tables of networks: the layers of one network, and the model zoo. They do not need torch."""
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from verydeep.analyze.trace import LayerRow, Trace, trace
+from verydeep.analyze.layer_rows import LayerRow
+from verydeep.analyze.trace import Trace, trace
 from verydeep.architecture.layers import Shape
 from verydeep.architecture.zoo import ZooRow
 from verydeep.errors import ArchitectureError
-from verydeep.tables.data_table import Cell, Column, DataTable, bare_table, terminal
+from verydeep.tables.data_table import Cell, Column, DataTable, bare_table
 from verydeep.tables.format import TIMES, rounded
 
 LAYER_COLUMNS = (
     Column("layer", "layer", is_text=True),
     Column("kind", "kind", is_text=True),
     Column("output", "output"),
-    Column("field", "field", "Field is the receptive field, in input pixels a side."),
+    Column(
+        "receptive_field",
+        "receptive field",
+        "The receptive field is the side of the square of input pixels that a value depends on.",
+    ),
     Column("weights", "weights"),
     Column("biases", "biases"),
     Column("parameters", "parameters"),
@@ -25,56 +31,56 @@ LAYER_COLUMNS = (
     Column(
         "activations",
         "activations",
-        "Activations are the values that convolutions, pools and fully connected layers put out.",
+        "Activations are the output values of convolutions, pools and fully connected layers.",
     ),
     Column(
-        "kept",
-        "kept",
-        "Kept are the bytes that training keeps of a layer from the forward pass to the backward one, "
-        "for the whole batch.",
+        "saved",
+        "saved",
+        "Saved are the bytes of a layer that training saves for the backward pass, for the whole batch.",
     ),
 )
-COST_COLUMNS = ("layer", "output", "field", "parameters", "macs", "activations")
-TRAINING_COLUMNS = ("layer", "output", "parameters", "activations", "kept")
+COST_COLUMNS = ("layer", "output", "receptive_field", "parameters", "macs", "activations")
+TRAINING_COLUMNS = ("layer", "output", "parameters", "activations", "saved")
 ZOO_DEFINITIONS = (
-    "A MAC is one multiply-add, without bias; counted for one image of the size and for the classes that "
-    "the network was published with."
+    "A MAC is one multiply-add, without bias. Parameters and MACs are for one image, with the image size and "
+    "the number of classes of the publication."
 )
-QUIET = frozenset({"norm", "add"})
-"""Kinds of layers that are shown dim: they cost next to nothing."""
+DIMMED_KINDS = frozenset({"norm", "add"})
+"""Kinds of layers that are shown dim: their cost is small."""
 
 
-def chosen_columns(names: str) -> tuple[str, ...]:
-    """The columns of a layer table that ``names``, parted by commas, asks for; the layer always leads.
+def parse_columns(names: str) -> tuple[str, ...]:
+    """The columns of a layer table from ``names`` separated by commas; ``layer`` is always the first.
 
     Raises:
-        ArchitectureError: with the columns there are.
+        ArchitectureError: for an unknown name, with all names.
     """
-    wanted = [name.strip().lower() for name in names.split(",")]
+    chosen = [name.strip().lower() for name in names.split(",")]
     known = [column.name for column in LAYER_COLUMNS]
-    for name in wanted:
+    for name in chosen:
         if name not in known:
             raise ArchitectureError(f"there is no column {name!r}; expected some of {', '.join(known)}")
-    return ("layer", *(name for name in dict.fromkeys(wanted) if name != "layer"))
+    return ("layer", *(name for name in dict.fromkeys(chosen) if name != "layer"))
 
 
-def layer_sheet(
-    network: Trace, columns: Sequence[str] = COST_COLUMNS, kept: Sequence[int] | None = None
+def layer_table(
+    network: Trace, columns: Sequence[str] | None = None, saved: Sequence[int] | None = None
 ) -> DataTable:
-    """``network`` with a row a layer and the totals below.
+    """One row per layer of ``network``, and the totals.
 
     Args:
-        network: what is shown.
-        columns: names of ``LAYER_COLUMNS``, in the order to be shown.
-        kept: bytes that training keeps of the input, each layer and the loss, to be a column; the input and
-            the loss are rows then.
+        network: the cost of a network.
+        columns: names of ``LAYER_COLUMNS`` in order; by default those for training if ``saved`` is given.
+        saved: the bytes that training saves of the input, each layer and the loss, for the column ``saved``;
+            the table has rows for the input and the loss then.
     """
+    columns = columns or (COST_COLUMNS if saved is None else TRAINING_COLUMNS)
     rows = [_row_cells(row) for row in network.layers]
-    if kept is not None and "kept" in columns:
+    if saved is not None and "saved" in columns:
         rows = [{"layer": "input", "output": network.input}, *rows, {"layer": "loss"}]
-        for row, size in zip(rows, kept, strict=True):
-            row["kept"] = size
-    counted = ("parameters", "weights", "biases", "macs", "activations", "kept")
+        for row, size in zip(rows, saved, strict=True):
+            row["saved"] = size
+    counted = ("parameters", "weights", "biases", "macs", "activations", "saved")
     totals = {name: sum(int(str(row.get(name) or 0)) for row in rows) for name in counted}
     total: dict[str, Cell] = {"layer": "total", **totals}
     return DataTable(
@@ -82,22 +88,17 @@ def layer_sheet(
         columns=tuple(next(column for column in LAYER_COLUMNS if column.name == name) for name in columns),
         rows=tuple(tuple(row.get(name) for name in columns) for row in rows),
         total=tuple(total.get(name, "") for name in columns),
-        quiet=frozenset(number for number, row in enumerate(rows) if row.get("kind") in QUIET),
+        dimmed=frozenset(number for number, row in enumerate(rows) if row.get("kind") in DIMMED_KINDS),
     )
 
 
-def layer_table(network: Trace) -> Table:
-    """``network`` for a terminal; 80 columns hold every network of the zoo."""
-    return terminal(layer_sheet(network))
-
-
 def zoo_table(rows: Sequence[ZooRow]) -> Table:
-    """``rows`` under the papers they come from, with what each network costs."""
-    table = bare_table(Text("The zoo\n", "bold"), ZOO_DEFINITIONS, footer=False)
+    """``rows`` grouped by paper, with the parameters and MACs of each network."""
+    table = bare_table(Text("Model zoo\n", "bold"), ZOO_DEFINITIONS, footer=False)
     table.add_column("network", no_wrap=True)
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("MACs", justify="right", no_wrap=True)
-    table.add_column("line, and where it was published", overflow="fold")
+    table.add_column("architecture string, and table of the paper", overflow="fold")
     for paper, members in groupby(rows, key=lambda row: row.paper):
         table.add_section()
         table.add_row("", "", "", Text(paper, "bold"))
@@ -106,8 +107,27 @@ def zoo_table(rows: Sequence[ZooRow]) -> Table:
     return table
 
 
+def zoo_values(rows: Sequence[ZooRow]) -> list[dict[str, Any]]:
+    """``rows`` as JSON values, with the parameters and MACs of each network."""
+    return [_zoo_row_values(row) for row in rows]
+
+
+def _zoo_row_values(row: ZooRow) -> dict[str, Any]:
+    traced = trace(row.architecture)
+    return {
+        "name": row.name,
+        "architecture_string": row.architecture_string,
+        "aliases": list(row.aliases),
+        "paper": row.paper,
+        "table": row.table,
+        "input": list(traced.input),
+        "classes": row.architecture.classes,
+        "totals": {"parameters": traced.totals.parameters, "macs": traced.totals.macs},
+    }
+
+
 def _layer_title(network: Trace) -> Text:
-    """Name, input and line; a network that was typed has its line for a name."""
+    """Name, input and architecture string; without a zoo name, the string is the name and is shown once."""
     name = "" if network.name == network.architecture_string else f"{network.name} · "
     return Text.assemble(
         (f"{name}input {_shape(network.input)}\n", "bold"), (f"{network.architecture_string}\n", "cyan")
@@ -119,7 +139,7 @@ def _row_cells(row: LayerRow) -> dict[str, Cell]:
         "layer": row.name,
         "kind": row.kind,
         "output": row.output,
-        "field": row.receptive_field,
+        "receptive_field": row.receptive_field,
         "weights": row.weights,
         "biases": row.biases,
         "parameters": row.parameters,
@@ -130,8 +150,8 @@ def _row_cells(row: LayerRow) -> dict[str, Cell]:
 
 def _zoo_cells(row: ZooRow) -> tuple[str | Text, ...]:
     totals = trace(row.architecture).totals
-    line = Text.assemble((row.architecture_string, "cyan"), " · ", (row.table, "dim"))
-    return row.name, rounded(totals.parameters), rounded(totals.macs), line
+    string = Text.assemble((row.architecture_string, "cyan"), " · ", (row.table, "dim"))
+    return row.name, rounded(totals.parameters), rounded(totals.macs), string
 
 
 def _shape(shape: Shape) -> str:

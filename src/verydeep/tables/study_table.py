@@ -1,4 +1,4 @@
-"""What the runs of a study came to, and the tables that show it."""
+"""The tables of a study: the results of its variants, the published numbers, the list of studies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from verydeep.tables.format import NONE, percent, rounded
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRow:
-    """One variant in a table, in words."""
+    """One variant of a study, as text."""
 
     group: str
     variant: str
@@ -26,7 +26,7 @@ class StudyRow:
 
 
 def summary(outcomes: Sequence[Outcome]) -> tuple[StudyRow, ...]:
-    """A row a variant: what it is, and what its runs came to."""
+    """One row per variant: its settings and the results of its runs."""
     return tuple(_row(same) for runs in by_group(outcomes).values() for same in by_variant(runs).values())
 
 
@@ -49,7 +49,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
 
 
 def _interval(mean: Estimate) -> str:
-    """As far as there are accuracies: Student's interval knows of no bounds."""
+    """Clipped to [0, 1], as Student's interval has no bounds."""
     return f"{percent(max(mean.low, 0.0))} to {percent(min(mean.high, 1.0))}"
 
 
@@ -64,8 +64,8 @@ COLUMNS = (
 )
 
 
-def runs_sheet(outcomes: Sequence[Outcome]) -> DataTable:
-    """What the runs of a study came to, a row a variant, without the columns in which nothing stands."""
+def runs_table(outcomes: Sequence[Outcome]) -> DataTable:
+    """The results of a study, one row per variant, without empty columns."""
     rows = summary(outcomes)
     columns = [
         column for column in COLUMNS if any(getattr(row, column.name) not in ("", NONE) for row in rows)
@@ -77,8 +77,8 @@ def runs_sheet(outcomes: Sequence[Outcome]) -> DataTable:
     )
 
 
-def published_sheet(published: PublishedTable) -> DataTable:
-    """The paper's own numbers."""
+def published_table(published: PublishedTable) -> DataTable:
+    """The numbers of the paper."""
     return DataTable(
         title=Text(),
         columns=tuple(Column(name, name, is_text=True) for name in published.header),
@@ -86,14 +86,14 @@ def published_sheet(published: PublishedTable) -> DataTable:
     )
 
 
-def studies_sheet(studies: Sequence[Study]) -> DataTable:
-    """Each study with how many runs it takes and what it asks."""
+def studies_table(studies: Sequence[Study]) -> DataTable:
+    """Each study with its number of runs and its question."""
     return DataTable(
         title=Text(),
         columns=(
             Column("study", "study", is_text=True),
             Column("runs", "runs"),
-            Column("question", "what it asks", is_text=True),
+            Column("question", "question", is_text=True),
         ),
         rows=tuple((study.name, len(study.trials(False)), study.question) for study in studies),
     )

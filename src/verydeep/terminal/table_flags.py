@@ -1,27 +1,27 @@
-"""``--json``, ``--csv`` and ``--markdown``: the forms in which a table can be had, one at a time."""
+"""``--json``, ``--csv`` and ``--markdown``: the output formats of a table, at most one of them."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import ArgumentCollection, Group, Parameter
 
-from verydeep.tables.data_table import DataTable, csv_text, markdown, terminal
+from verydeep.tables.data_table import DataTable, csv_text, markdown, terminal_table
 from verydeep.terminal.console import out
 
 
 def _at_most_one(flags: ArgumentCollection) -> None:
-    """As cyclopts' own ``mutually_exclusive``, whose module takes 10 ms to load."""
+    """Like cyclopts' own ``mutually_exclusive``, whose module takes 10 ms to import."""
     given = [flag.name for flag in flags if flag.tokens]
     if len(given) > 1:
         raise ValueError(f"expected one of {' and '.join(given)}, not both")
 
 
-_FLAG = Parameter(group=Group("TableFormat", validator=_at_most_one), negative="", show_default=False)
+_FLAG = Parameter(group=Group("Output format", validator=_at_most_one), negative="", show_default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableFormat:
-    """What a table is printed as; for a terminal by default."""
+    """The output format of a table; a table for the terminal by default."""
 
     json: Annotated[bool, _FLAG] = False
     """Print one JSON value."""
@@ -31,17 +31,17 @@ class TableFormat:
     """Print Markdown tables."""
 
 
-AsTableFormat = Annotated[TableFormat | None, Parameter(name="*")]
+TableFormatFlags = Annotated[TableFormat | None, Parameter(name="*")]
 
 
-def print_sheets(form: TableFormat, *sheets: DataTable) -> None:
-    """``sheets`` below each other; CSV has room for one table, and takes the first."""
-    if form.csv:
-        out().out(csv_text(sheets[0]))
-    elif form.markdown:
-        out().out("\n\n".join(map(markdown, sheets)))
+def print_tables(table_format: TableFormat, *tables: DataTable) -> None:
+    """``tables`` one after the other; CSV has only the first."""
+    if table_format.csv:
+        out().out(csv_text(tables[0]))
+    elif table_format.markdown:
+        out().out("\n\n".join(map(markdown, tables)))
     else:
-        for number, sheet in enumerate(sheets):
+        for number, table in enumerate(tables):
             if number:
                 out().print()
-            out().print(terminal(sheet))
+            out().print(terminal_table(table))

@@ -18,7 +18,7 @@ from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.feature_extractor import last_map_name
+from verydeep.models.feature_steps import last_map_name
 from verydeep.models.initialization import initialize_layers
 from verydeep.weights.checkpoint_file import is_checkpoint
 from verydeep.weights.download_weights import download_weights

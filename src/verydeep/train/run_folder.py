@@ -175,8 +175,8 @@ def write_metrics(path: Path, epochs: Iterable[EpochResult]) -> None:
     write_text(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
 
 
-def read_metrics(path: Path, epochs: int) -> list[EpochResult]:
-    """The first ``epochs`` epochs of an earlier part of the run."""
+def read_metrics(path: Path, epochs: int | None = None) -> list[EpochResult]:
+    """The first ``epochs`` epochs of a run, as far as it got; None is all."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines()[:epochs]

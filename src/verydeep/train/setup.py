@@ -27,8 +27,8 @@ from verydeep.errors import RecipeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.initialization import grow
-from verydeep.models.stages import cut
+from verydeep.models.initialization import initialize_from_shallower
+from verydeep.models.stages import split_at_stage
 from verydeep.train.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.train.inputs import PixelsInMemory, TrainingInputs
 from verydeep.train.loop import steps_per_epoch
@@ -114,7 +114,7 @@ def new_network(recipe: Recipe, dataset: Dataset) -> Checkpoint:
     torch.manual_seed(recipe.seed)
     model = build(architecture, recipe.init)
     if recipe.grow_from is not None:
-        grow(model, load(recipe.grow_from).model)
+        initialize_from_shallower(model, load(recipe.grow_from).model)
     preprocess = Preprocess(size=min(height, width), channels=channels, mean=mean, std=std)
     return Checkpoint(model, preprocess, dataset.classes)
 
@@ -196,7 +196,7 @@ def training_inputs(
     Raises:
         DataError: where there is no room for the feature maps.
     """
-    frozen, _ = cut(state.model, len(state.part.stages))
+    frozen, _ = split_at_stage(state.model, len(state.part.stages))
     if len(frozen):
         with frozen_features(
             frozen.eval(),
@@ -241,7 +241,7 @@ def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric
     model = model.to(fabric.device)
     if recipe.channels_last:
         convert_conv2d_weight_memory_format(model, torch.channels_last)
-    _, part = cut(model, stages)
+    _, part = split_at_stage(model, stages)
     epochs = recipe.planned_epochs(images)
     average = None
     if recipe.ema:

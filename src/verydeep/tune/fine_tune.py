@@ -14,7 +14,7 @@ import torch
 from verydeep.data.images import Images
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.stages import copy_above
+from verydeep.models.stages import copy_trainable
 from verydeep.train.device import fabric_on
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import Job, Trained, run_training
@@ -39,7 +39,7 @@ def fine_tune(
         folder: where the training state is saved.
         limit: seconds after which the epochs are cut down.
     """
-    model = copy_above(start.model, trained_stages(recipe, start.model.architecture))
+    model = copy_trainable(start.model, trained_stages(recipe, start.model.architecture))
     return _train(task, "fine-tune", replace(start, model=model), recipe, train, val, folder, limit)
 
 

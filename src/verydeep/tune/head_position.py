@@ -19,8 +19,8 @@ from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.layers import MaxPool
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.feature_extractor import last_map_name
-from verydeep.models.stages import cut
+from verydeep.models.feature_steps import last_map_name
+from verydeep.models.stages import split_at_stage
 from verydeep.train.pretrained import last_layer, shortened, up_to_layer
 from verydeep.tune.feature_cache import Extract, head_inputs
 from verydeep.tune.linear_probe import LinearProbe
@@ -89,7 +89,7 @@ def both_positions(
     model: Classifier, images: Float[Tensor, "batch channels height width"]
 ) -> Float[Tensor, "batch values"]:
     """The pooled feature maps at the end of ``model``, then those a stage below (``without_last_stage``)."""
-    lower, last_stage = cut(model, 1)
+    lower, last_stage = split_at_stage(model, 1)
     *modules, last = lower
     is_pool = isinstance(last, nn.MaxPool2d)
     middle = nn.Sequential(*(modules if is_pool else lower))(images)
