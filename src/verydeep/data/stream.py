@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -31,6 +31,11 @@ class Broken:
 
     source: ImageSource
     why: str
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"file": str(self.source), "error": self.why}
 
 
 class Decoded(NamedTuple):
