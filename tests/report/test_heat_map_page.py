@@ -1,5 +1,6 @@
 """Pictures and pages of heat maps: the image, the heat over it, and the texts."""
 
+import os
 import re
 
 import numpy as np
@@ -66,3 +67,9 @@ def test_the_page_is_one_file_and_escapes_names(heat_map, tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "a&amp;b.png" in page and "&lt;boot&gt;" in page and "2 images" in page
     assert "linear-gradient(to right, rgb(" in page
+
+
+def test_a_name_that_is_not_utf_8_is_escaped(heat_map, tmp_path):
+    entry = heat_map_entry(heat_map, os.fsdecode(b"latin-\xe4.png"))
+    write_heat_map_page([entry], "vgg-tiny", tmp_path / "index.html")
+    assert r"latin-\udce4.png" in (tmp_path / "index.html").read_text(encoding="utf-8")

@@ -38,8 +38,7 @@ def embed(
     images
         The images.
     layer
-        Such as pool5, relu3_3 or fc7; the last feature map by default. Maps are averaged over their
-        positions.
+        Such as pool5, relu3_3 or fc7; the last feature map by default. Maps are averaged over positions.
     out_
         The file to write: .npz (numpy reads it without pickle) or .parquet.
     unit_length

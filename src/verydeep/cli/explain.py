@@ -51,8 +51,7 @@ def explain(
     images
         The images.
     method
-        grad-cam and grad-cam++ take about as long as a prediction; the others need 50 or more passes per
-        image.
+        grad-cam and grad-cam++ take about as long as a prediction; the others need 50 passes or more.
     class_
         The class to explain; by default the predicted class of each image.
     layer

@@ -69,27 +69,27 @@ _VERBS = {
     ),
     "evaluate": (
         "evaluate:evaluate",
-        "Measure a trained network on a data set.",
+        "Evaluate a trained network: accuracy with confidence intervals, confusion matrix, calibration.",
         "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
     ),
     "predict": (
         "predict:predict",
-        "Name what is in images.",
+        "Predict the classes of images.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg --out predictions.csv",
     ),
     "explain": (
         "explain:explain",
-        "Show what in images spoke for a class, and what a network's channels look for.",
+        "Explain predictions: Grad-CAM and other heat maps, strongest patches, first-layer filters.",
         "verydeep explain runs/fast-fashion-mnist shoe.jpg --method occlusion",
     ),
     "embed": (
         "embed:embed",
-        "Write images as vectors.",
+        "Extract features: write one vector (embedding) per image.",
         "verydeep embed runs/fast-fashion-mnist photos/ --out vectors.npz",
     ),
     "similar": (
         "similar:similar",
-        "Find the images most like one.",
+        "Find the images most similar to a query image.",
         "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
     ),
     "study": (

@@ -182,8 +182,9 @@ def _write_parquet(batches: Iterable[VectorBatch], metadata: str, path: Path) ->
     try:
         for files, vectors in _row_groups(batches):
             values = arrow.array(vectors.numpy().ravel())
+            names = [file.encode(errors="backslashreplace").decode() for file in files]  # must be UTF-8
             table = arrow.table(
-                {"file": files, "vector": arrow.FixedSizeListArray.from_arrays(values, vectors.shape[1])}
+                {"file": names, "vector": arrow.FixedSizeListArray.from_arrays(values, vectors.shape[1])}
             ).replace_schema_metadata({KEY: metadata})
             writer = writer or arrow_parquet.ParquetWriter(path, table.schema)
             writer.write_table(table)

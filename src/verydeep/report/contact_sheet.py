@@ -68,7 +68,7 @@ def write_contact_sheet(result: SimilarImages, path: Path) -> None:
                 .get_template("contact_sheet.html.j2")
                 .render(method=result.method, query=query, neighbors=neighbors)
             )
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # for file names
 
 
 def _sheet_image(source: ImageSource, similarity: str) -> _SheetImage:

@@ -17,7 +17,8 @@ def write_evaluation_page(result: EvaluationResult, path: Path, *, command: str)
         DataError: if the image of a mistake can no longer be read.
     """
     with atomic_write(path) as temporary:
-        temporary.write_text(render_evaluation_page(result, command=command), encoding="utf-8")
+        page = render_evaluation_page(result, command=command)
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # for file names
 
 
 def render_evaluation_page(result: EvaluationResult, *, command: str) -> str:

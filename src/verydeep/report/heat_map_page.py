@@ -50,7 +50,7 @@ def write_heat_map_page(entries: Sequence[HeatMapEntry], method: str, path: Path
     page = environment().get_template("heat_map_page.html.j2")
     text = page.render(method=method, entries=entries, colors=color_bar_colors())
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # for file names
 
 
 def color_bar_colors() -> list[str]:

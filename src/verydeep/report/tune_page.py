@@ -16,9 +16,9 @@ from verydeep.atomic_write import atomic_write
 from verydeep.data.decode import read_image
 from verydeep.data.samples import ImageSource
 from verydeep.errors import DataError
-from verydeep.pictures.heat_map_image import method_in_words
+from verydeep.pictures.heat_map_image import method_text
 from verydeep.report import line_plots as plots
-from verydeep.report.heat_map_page import key_colors, shown
+from verydeep.report.heat_map_page import color_bar_colors, heat_map_entry
 from verydeep.report.reliability_diagram import diagram
 from verydeep.report.training_page import data_uri
 from verydeep.report.tune_plots import WAYS, intervals, span, strength_charts
@@ -74,9 +74,9 @@ def render_tune(result: TuneResult, *, command: str, looks: Sequence[Look] = ())
         class_lines=class_lines(result.test),
         diagram=diagram(result.reliability, result.scaled),
         pictures=[_picture(each) for each in result.mistakes[:MOST_PICTURES]],
-        looks=[(look, shown(look.heat, look.name)) for look in looks],
-        method=method_in_words(looks[0].heat) if looks else "",
-        colors=key_colors(),
+        looks=[(look, heat_map_entry(look.heat, look.name)) for look in looks],
+        method=method_text(looks[0].heat) if looks else "",
+        colors=color_bar_colors(),
         split=RunFolder(result.run).split,
         tokens=re.findall(r"\([^)]*\)\S*|\S+", result.architecture.string),
         totals=trace(result.architecture).totals,
