@@ -23,9 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Perceptual and style loss of distorted photographs.")
     parser.add_argument("weights", type=Path, help="a VGG16: a run, a checkpoint or a file without a head")
     parser.add_argument("photograph", type=Path)
-    given = parser.parse_args()
-    checkpoint = load(given.weights)
-    pixels = decode(given.photograph, Preprocess(size=SIZE, mean=(0, 0, 0), std=(1, 1, 1)))
+    arguments = parser.parse_args()
+    checkpoint = load(arguments.weights)
+    pixels = decode(arguments.photograph, Preprocess(size=SIZE, mean=(0, 0, 0), std=(1, 1, 1)))
     photograph = pixels[None] / 255
     losses = [PerceptualLoss(checkpoint, name) for name in ("relu2_2", "relu3_3", "relu4_3")]
     print(

@@ -26,21 +26,21 @@ def main() -> None:
     parser.add_argument(
         "--apart", help="a pattern for image names: images with the same match are not neighbors"
     )
-    given = parser.parse_args()
-    stored = read_vectors(given.vectors)
+    arguments = parser.parse_args()
+    stored = read_vectors(arguments.vectors)
     files = list(map(Path, stored.files))
     classes = [file.parent.name for file in files]
-    groups = [_group(file, given.apart) for file in files]
+    groups = [_group(file, arguments.apart) for file in files]
     vectors = torch.nn.functional.normalize(stored.vectors)
     precisions, chances = defaultdict(list), defaultdict(list)
     for index, vector in enumerate(vectors):
         others = [i for i, group in enumerate(groups) if i != index and group != groups[index]]
         same = torch.tensor([classes[i] == classes[index] for i in others]).double()
-        best = (vectors[others] @ vector).topk(given.count).indices
+        best = (vectors[others] @ vector).topk(arguments.count).indices
         for name in (classes[index], "all"):
             precisions[name].append(float(same[best].mean()))
             chances[name].append(float(same.mean()))
-    print(f"{stored.metadata.network}, {stored.metadata.layer}: precision at {given.count}")
+    print(f"{stored.metadata.network}, {stored.metadata.layer}: precision at {arguments.count}")
     print("| class | images | precision | by chance |\n|---|---:|---:|---:|")
     for name in sorted(precisions, key=lambda name: (name == "all", name)):
         precision, chance = (sum(values[name]) / len(values[name]) for values in (precisions, chances))

@@ -58,11 +58,11 @@ def throughput(name: str, count: int, repeats: int, folder: Path) -> None:
         start = time.perf_counter()
         assert sum(map(len, predict(checkpoint, files))) == count
         from_files.append(count / (time.perf_counter() - start))
-    bare, whole = max(inference), max(from_files)
+    alone, decoded = max(inference), max(from_files)
     print("\n| network | threads | inference alone, images/s | from files, images/s | ratio |")
     print("|---|---:|---:|---:|---:|")
     threads = torch.get_num_threads()
-    print(f"| `{name}` | {threads} | {bare:.2f} | {whole:.2f} | {whole / bare:.1%} |", flush=True)
+    print(f"| `{name}` | {threads} | {alone:.2f} | {decoded:.2f} | {decoded / alone:.1%} |", flush=True)
 
 
 def peak(folder: Path) -> str:

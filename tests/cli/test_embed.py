@@ -73,13 +73,13 @@ def test_similar_lists_the_same_neighbors_from_a_folder_and_from_vectors(
 @pytest.fixture(scope="module")
 def listed(folder, tmp_path_factory):
     """Three images as a CSV list and two as a shard, whose member has a path."""
-    places = tmp_path_factory.mktemp("listed")
+    parent = tmp_path_factory.mktemp("listed")
     rows = "".join(f"{folder}/{name}.png\n" for name in ("rows/1", "rows/2", "columns/3"))
-    (places / "list.csv").write_text(f"file\n{rows}")
-    with tarfile.open(places / "train-000.tar", "w") as archive:
+    (parent / "list.csv").write_text(f"file\n{rows}")
+    with tarfile.open(parent / "train-000.tar", "w") as archive:
         for name in ("rows/4", "columns/5"):
             archive.add(folder / f"{name}.png", f"./{name.replace('/', '-')}.png")
-    return places / "list.csv", places / "train-000.tar"
+    return parent / "list.csv", parent / "train-000.tar"
 
 
 def test_embed_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_path):
@@ -96,9 +96,9 @@ def test_embed_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_
 
 def test_similar_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_path):
     image = folder / "rows" / "3.png"
-    for place, expected in zip(listed, (["1.png", "2.png"], ["rows-4.png"]), strict=True):
+    for images, expected in zip(listed, (["1.png", "2.png"], ["rows-4.png"]), strict=True):
         out = tmp_path / "sheet.html"
-        done = verydeep("similar", features, place, image, "--count", 2, "--json", "--out", out)
+        done = verydeep("similar", features, images, image, "--count", 2, "--json", "--out", out)
         assert done.returncode == 0, done.stderr
         names = [neighbor["file"].rsplit("/", 1)[1] for neighbor in json.loads(done.stdout)["neighbors"]]
         assert sorted(names[: len(expected)]) == expected

@@ -70,18 +70,18 @@ def test_a_list_and_shards_are_explained(verydeep, trained, photos, tmp_path):
     for shard, name in (("train-000", "./0001.png"), ("train-001", "sub/x?y.png")):
         with tarfile.open(tmp_path / f"{shard}.tar", "w") as archive:
             archive.add(photos / "b" / "photo.png", name)
-    places = (photos / "list.csv", tmp_path / "train-{000..001}.tar")
-    done = verydeep("explain", trained, *places, "--out", tmp_path / "out", "--json")
+    images = (photos / "list.csv", tmp_path / "train-{000..001}.tar")
+    done = verydeep("explain", trained, *images, "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
-    images = json.loads(done.stdout)["images"]
+    explained = json.loads(done.stdout)["images"]
     files = [f"{photos}/a/photo.png", f"{tmp_path}/train-000.tar/./0001.png",
              f"{tmp_path}/train-001.tar/sub/x?y.png"]  # fmt: skip
-    assert [image["file"] for image in images] == files
+    assert [image["file"] for image in explained] == files
     names = ["photo-grad-cam.png", "train-000-0001-grad-cam.png", "sub-x_y-grad-cam.png"]
-    assert [image["picture"] for image in images] == [f"{tmp_path}/out/{name}" for name in names]
+    assert [image["picture"] for image in explained] == [f"{tmp_path}/out/{name}" for name in names]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "index.html"}
-    assert images[1]["probability"] == images[2]["probability"]
-    patches = verydeep("explain", trained, *places, "--patches", "--out", tmp_path / "out", "--json")
+    assert explained[1]["probability"] == explained[2]["probability"]
+    patches = verydeep("explain", trained, *images, "--patches", "--out", tmp_path / "out", "--json")
     values = json.loads(patches.stdout)
     used = {patch["file"] for channel in values["channels"] for patch in channel["patches"]}
     assert values["images"] == 3 and used == set(files)

@@ -92,7 +92,7 @@ def test_style_does_not_depend_on_position_and_content_does(checkpoint, images):
     padded = functional.pad(images, (3, 3, 3, 3))
     shifted = padded.roll((2, -2), (2, 3))
     losses = (
-        kind(checkpoint.model, "conv1_1", preprocess=black_is_zero) for kind in (PerceptualLoss, StyleLoss)
+        loss(checkpoint.model, "conv1_1", preprocess=black_is_zero) for loss in (PerceptualLoss, StyleLoss)
     )
     content, style = (float(loss(shifted, padded)) for loss in losses)
     assert style == pytest.approx(0, abs=1e-10) and content > 1e-3
@@ -107,20 +107,22 @@ def test_style_targets_may_have_another_size_and_be_one_for_all(checkpoint, imag
         loss(images, style.expand(3, -1, -1, -1))
 
 
-@pytest.mark.parametrize("kind", [PerceptualLoss, StyleLoss])
-def test_gradients_are_correct(kind, checkpoint):
-    loss = kind(checkpoint, LAYERS).double()
+@pytest.mark.parametrize("loss_class", [PerceptualLoss, StyleLoss])
+def test_gradients_are_correct(loss_class, checkpoint):
+    loss = loss_class(checkpoint, LAYERS).double()
     torch.manual_seed(3)
     images, targets = (0.1 + 0.8 * torch.rand(2, 1, 3, 6, 6, dtype=torch.float64)).requires_grad_().unbind()
     assert torch.autograd.gradcheck(loss, (images, targets))
 
 
-@pytest.mark.parametrize(("kind", "layers"), [(PerceptualLoss, PERCEPTUAL_LAYERS), (StyleLoss, STYLE_LAYERS)])
+@pytest.mark.parametrize(
+    ("loss_class", "layers"), [(PerceptualLoss, PERCEPTUAL_LAYERS), (StyleLoss, STYLE_LAYERS)]
+)
 @pytest.mark.parametrize("half", [False, True])
-def test_gradients_on_vgg16_are_finite(kind, layers, half):
+def test_gradients_on_vgg16_are_finite(loss_class, layers, half):
     torch.manual_seed(0)
     model = build(Architecture.from_string(zoo.resolve("vgg16").string.split("|")[0] + "| gap", classes=1))
-    loss = kind(model, preprocess=IMAGENET)
+    loss = loss_class(model, preprocess=IMAGENET)
     assert tuple(loss.layers) == layers
     images = torch.rand(1, 3, 48, 64, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
@@ -190,11 +192,13 @@ def test_a_model_needs_its_preprocessing(checkpoint, images, targets):
         (lambda images: images[:, :, :1], ShapeError, "needs at least 2 px a side"),
     ],
 )
-@pytest.mark.parametrize("kind", [PerceptualLoss, StyleLoss])
-def test_images_that_are_not_rgb_from_0_to_1_are_rejected(kind, checkpoint, images, change, error, message):
+@pytest.mark.parametrize("loss_class", [PerceptualLoss, StyleLoss])
+def test_images_that_are_not_rgb_from_0_to_1_are_rejected(
+    loss_class, checkpoint, images, change, error, message
+):
     changed = change(images)
     with pytest.raises(error, match=message):
-        kind(checkpoint, LAYERS)(changed, changed)
+        loss_class(checkpoint, LAYERS)(changed, changed)
 
 
 def test_messages_name_the_targets(checkpoint, images):

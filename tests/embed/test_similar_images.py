@@ -29,7 +29,7 @@ def names(result):
 
 def test_a_shard_has_the_same_neighbors_as_its_files(checkpoint, folder, shard):
     query = folder / "red" / "1.png"
-    files, entries = (find_similar(checkpoint, str(place), query, 4) for place in (folder, shard))
+    files, entries = (find_similar(checkpoint, str(images), query, 4) for images in (folder, shard))
     assert {Path(neighbor.file).parent.name for neighbor in files.neighbors[:3]} == {"red"}
     assert names(entries)[0] == "red-1.png" and entries.neighbors[0].similarity == pytest.approx(1)
     assert [image.source.name for image in files.broken] == ["broken.png"] and not entries.broken

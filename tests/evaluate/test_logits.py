@@ -17,8 +17,8 @@ def test_the_batch_size_does_not_change_the_logits():
     model = build(NET)
     pixels = torch.randint(256, (11, 1, 8, 8), dtype=torch.uint8)
     logits = predict_logits(model, pixels, PREPROCESS, batch_size=4)
-    whole = model.eval()(normalize(pixels, PREPROCESS))
-    torch.testing.assert_close(logits, whole)
+    expected = model.eval()(normalize(pixels, PREPROCESS))
+    torch.testing.assert_close(logits, expected)
 
 
 def test_the_model_keeps_its_mode_and_its_batch_norm_statistics():

@@ -44,9 +44,9 @@ def test_predictions_are_in_order_for_any_batch_size(checkpoint, files):
         assert [prediction.file for prediction in predictions if prediction.error] == [str(files[2])]
         pixels = torch.stack([decode(file, checkpoint.preprocess) for file in files if file != files[2]])
         expected = predict_logits(checkpoint.model, pixels, checkpoint.preprocess).softmax(1)
-        whole = [dict(prediction.top_classes) for prediction in predictions if not prediction.error]
-        given = torch.tensor([[row[name] for name in checkpoint.classes] for row in whole])
-        torch.testing.assert_close(given, expected)
+        rows = [dict(prediction.top_classes) for prediction in predictions if not prediction.error]
+        probabilities = torch.tensor([[row[name] for name in checkpoint.classes] for row in rows])
+        torch.testing.assert_close(probabilities, expected)
 
 
 def test_the_top_k_classes_are_sorted_by_probability(checkpoint, files):

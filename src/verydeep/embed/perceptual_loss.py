@@ -128,7 +128,7 @@ class StyleLoss(FeatureLoss):
     def forward(self, images: Shaped[Tensor, "..."], targets: Shaped[Tensor, "..."]) -> Float[Tensor, ""]:
         """The loss, averaged over the batch; both are (batch, channels, height, width), RGB from 0 to 1.
 
-        The targets may have another size. One target may serve the whole batch.
+        The targets may have another size. One target may be used for the whole batch.
 
         Raises:
             ShapeError: if the two differ in number, or do not fit the network.

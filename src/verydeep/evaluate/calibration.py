@@ -77,14 +77,14 @@ def measure_calibration(
 def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
     """The temperature T for which ``logits / T`` have the lowest negative log-likelihood, from 0.05 to 20.
 
-    The range is limited because no temperature is best where all predictions are wrong.
+    If all predictions are wrong, a higher temperature is always better; so the range is limited.
 
     Above 1 the network was overconfident. The likelihood is concave in 1 / T, so its slope changes sign once
     and bisection finds where. Predictions, and so the accuracy, stay the same.
 
     Labels are smoothed as if one more image had each of them (as in Platt 1999, section 2.2): otherwise a
-    network with no mistake on few images would be given full confidence, and pay for its first mistake
-    elsewhere.
+    network with no mistake on few images would have full confidence, and a very high loss for its first
+    mistake on other images.
 
     Args:
         logits: of validation images.

@@ -33,7 +33,7 @@ class EvaluationResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know beside the numbers."""
+        """Restrictions that a reader of the numbers must know."""
         notes = []
         if self.broken:
             notes.append(f"Unreadable files, which are left out: {len(self.broken):,}.")

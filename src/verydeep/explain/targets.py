@@ -1,4 +1,4 @@
-"""Looks up the class and the layer that are to be explained, with helpful errors for unknown names."""
+"""Finds the class and the layer to explain by name; the errors for unknown names list similar ones."""
 
 import difflib
 
