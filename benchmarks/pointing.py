@@ -1,10 +1,10 @@
-"""How much of a heat map lies on the class that was asked for: the grid pointing game.
+"""The grid pointing game: the share of a heat map in the part of the image that shows the explained class.
 
     python benchmarks/pointing.py RUN FOLDER [--images 18] [--method grad-cam] [--layer relu5_3]
 
-FOLDER has a folder a class, named as the classes of RUN, with images that RUN was not trained on. Four of
-them make an image, one of the class that is asked for and three of others; the figure is the part of the heat
-in the right quarter, 25 % by chance (Böhle et al. 2021, arXiv 2104.00032).
+FOLDER has one folder per class, named as the classes of RUN, with images that RUN was not trained on. Each
+test image is a grid of four of them, one of the explained class and three of others. The score is the share
+of the heat in the quarter of the explained class, 25 % by chance (Böhle et al. 2021, arXiv 2104.00032).
 """
 
 import argparse
@@ -21,37 +21,38 @@ from verydeep.data.decode import decode
 from verydeep.data.image_files import image_files
 
 Grid = tuple[Tensor, str, int]
-"""Pixels, the class that is asked for, and its quarter, row by row."""
+"""Pixels, the explained class, and the index of its quarter, row by row."""
 
 
 def main() -> None:
-    """Print the mean part of the heat that lies in the right quarter."""
+    """Print the mean share of the heat in the quarter of the explained class."""
     arguments = _arguments()
     random.seed(0)
-    network = vd.load(arguments.run)
-    seen = network.preprocess
-    files = {name: image_files([arguments.folder / name]) for name in network.classes}
-    grids = [grid(files, network.classes[i % len(files)], seen) for i in range(arguments.images)]
-    large = replace(network, preprocess=replace(seen, size=2 * seen.size, resize=None))
+    checkpoint = vd.load(arguments.run)
+    preprocess = checkpoint.preprocess
+    files = {name: image_files([arguments.folder / name]) for name in checkpoint.classes}
+    grids = [grid(files, checkpoint.classes[i % len(files)], preprocess) for i in range(arguments.images)]
+    large = replace(checkpoint, preprocess=replace(preprocess, size=2 * preprocess.size, resize=None))
     pixels, classes, quarters = (list(column) for column in zip(*grids, strict=True))
-    found = vd.heat_maps(large, torch.stack(pixels), classes, arguments.method, layer=arguments.layer)
-    shares = [share(one.heat, quarter) for one, quarter in zip(found, quarters, strict=True)]
-    named = f"{arguments.method} {found[0].layer or ''}".strip()
-    print(f"{named}: {sum(shares) / len(shares):.1%} of the heat in the right quarter, {len(shares)} images")
+    heat_maps = vd.heat_maps(large, torch.stack(pixels), classes, arguments.method, layer=arguments.layer)
+    shares = [share(each.heat, quarter) for each, quarter in zip(heat_maps, quarters, strict=True)]
+    name = f"{arguments.method} {heat_maps[0].layer or ''}".strip()
+    mean = sum(shares) / len(shares)
+    print(f"{name}: {mean:.1%} of the heat in the quarter of the class, {len(shares)} images")
 
 
-def grid(files: dict[str, list[Path]], name: str, seen: Preprocess) -> Grid:
-    """Four images as one, of which one is of the class ``name``."""
+def grid(files: dict[str, list[Path]], name: str, preprocess: Preprocess) -> Grid:
+    """Four images as one; one of them is of the class ``name``."""
     quarter = random.randrange(4)
     others = [other for other in files if other != name]
-    names = [name if place == quarter else random.choice(others) for place in range(4)]
-    tiles = [decode(random.choice(files[one]), seen) for one in names]
+    names = [name if index == quarter else random.choice(others) for index in range(4)]
+    tiles = [decode(random.choice(files[each]), preprocess) for each in names]
     rows = [torch.cat(tiles[start : start + 2], 2) for start in (0, 2)]
     return torch.cat(rows, 1), name, quarter
 
 
 def share(heat: Tensor, quarter: int) -> float:
-    """The part of ``heat`` in that quarter."""
+    """The share of ``heat`` in that quarter."""
     side, (row, column) = len(heat) // 2, divmod(quarter, 2)
     inside = heat[row * side :, column * side :][:side, :side]
     return float(inside.sum() / heat.sum().clamp_min(1e-9))

@@ -11,8 +11,8 @@ import verydeep
 def test_the_face_is_pinned():
     assert verydeep.__all__ == [
         "Architecture", "Checkpoint", "PerceptualLoss", "Recipe", "StyleLoss", "VeryDeepError",
-        "build", "compare", "download_weights", "estimate_memory", "evaluation", "export_weights",
-        "first_filters", "fit", "format_architecture", "heat_maps", "inspect", "load", "load_dataset",
+        "build", "compare", "download_weights", "evaluate_logits", "export_weights", "first_filters",
+        "fit", "forecast", "format_architecture", "heat_maps", "inspect", "load", "load_dataset",
         "parse_architecture", "perceptual_loss", "predict", "predict_logits", "pretrained",
         "read_recipe", "resolve", "resume", "save", "start", "strongest_patches", "style_loss",
         "taps", "trace",

@@ -28,6 +28,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, completely or not at all.
+
+    The undecodable bytes of a file name are written as escapes, as a page shows them.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the rename survive a power failure, on systems that support it."""
     if os.name != "posix":

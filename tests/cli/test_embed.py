@@ -1,6 +1,7 @@
-"""``embed`` and ``similar`` as a user calls them."""
+"""The commands ``embed`` and ``similar``."""
 
 import json
+import tarfile
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from verydeep.models.build import build
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Bright and dark stripes, eight of each, and a file that is none."""
+    """Horizontal and vertical stripes, eight of each, and a broken file."""
     folder = tmp_path_factory.mktemp("images")
     for number in range(8):
         for name, side in (("rows", 0), ("columns", 1)):
@@ -23,52 +24,100 @@ def folder(tmp_path_factory):
             path = folder / name / f"{number}.png"
             path.parent.mkdir(exist_ok=True)
             Image.fromarray(pixels).save(path)
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff cut off")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff truncated")
     return folder
 
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory):
-    """Features only, under torchvision's names."""
+    """Weights without a head, with torchvision's names."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("features") / "tiny.safetensors"
     tensors = build(zoo.resolve("vgg-tiny")).state_dict()
-    kept = {name: value for name, value in tensors.items() if name.startswith("features.")}
-    save_file(kept, path, {"mean": "0.5", "std": "0.25"})
+    tensors = {name: value for name, value in tensors.items() if name.startswith("features.")}
+    save_file(tensors, path, {"mean": "0.5", "std": "0.25"})
     return path
 
 
-def test_embed_writes_vectors_goes_on_and_exits_with_1(verydeep, trained, folder, tmp_path):
+def test_embed_writes_vectors_reports_broken_images_and_exits_with_1(verydeep, trained, folder, tmp_path):
     done = verydeep("embed", trained, folder, "--out", tmp_path / "v.npz", "--unit-length", "--json")
     assert done.returncode == 1, done.stderr
     values = json.loads(done.stdout)
     assert list(values) == ["out", "vectors", "dimensions", "layer", "broken"]
     assert (values["vectors"], values["dimensions"], values["layer"]) == (16, 16, "pool2")
-    assert [one["file"].rsplit("/", 1)[1] for one in values["broken"]] == ["broken.jpg"]
+    assert [image["file"].rsplit("/", 1)[1] for image in values["broken"]] == ["broken.jpg"]
     with np.load(tmp_path / "v.npz", allow_pickle=False) as opened:
         assert opened["vectors"].shape == (16, 16)
         np.testing.assert_allclose(np.linalg.norm(opened["vectors"], axis=1), 1, rtol=1e-5)
 
 
-def test_similar_finds_the_same_kind_from_a_folder_and_from_vectors(verydeep, features, folder, tmp_path):
+def test_similar_lists_the_same_neighbors_from_a_folder_and_from_vectors(
+    verydeep, features, folder, tmp_path
+):
     image, vectors = folder / "rows" / "3.png", tmp_path / "vectors.npz"
     computed = verydeep("similar", features, folder, image, "--count", 4, "--json")
     assert computed.returncode == 1, computed.stderr  # the broken file
     values = json.loads(computed.stdout)
     assert list(values) == ["image", "layer", "neighbors", "broken"]
-    assert {one["file"].split("/")[-2] for one in values["neighbors"]} == {"rows"}
-    assert str(image) not in [one["file"] for one in values["neighbors"]]
+    assert {neighbor["file"].split("/")[-2] for neighbor in values["neighbors"]} == {"rows"}
+    assert str(image) not in [neighbor["file"] for neighbor in values["neighbors"]]
     assert verydeep("embed", features, folder, "--out", vectors).returncode == 1
-    held = verydeep("similar", features, vectors, image, "--count", 4, "--out", tmp_path / "sheet.png")
-    assert held.returncode == 0, held.stderr
-    listed = [line.split("  ", 1)[1] for line in held.stdout.splitlines()]
-    assert listed == [one["file"] for one in values["neighbors"]]
+    stored = verydeep("similar", features, vectors, image, "--count", 4, "--out", tmp_path / "sheet.png")
+    assert stored.returncode == 0, stored.stderr
+    listed = [line.split("  ", 1)[1] for line in stored.stdout.splitlines()]
+    assert listed == [neighbor["file"] for neighbor in values["neighbors"]]
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 600
 
 
+@pytest.fixture(scope="module")
+def listed(folder, tmp_path_factory):
+    """Three images as a CSV list and two as a shard, whose member has a path."""
+    parent = tmp_path_factory.mktemp("listed")
+    rows = "".join(f"{folder}/{name}.png\n" for name in ("rows/1", "rows/2", "columns/3"))
+    (parent / "list.csv").write_text(f"file\n{rows}")
+    with tarfile.open(parent / "train-000.tar", "w") as archive:
+        for name in ("rows/4", "columns/5"):
+            archive.add(folder / f"{name}.png", f"./{name.replace('/', '-')}.png")
+    return parent / "list.csv", parent / "train-000.tar"
+
+
+def test_embed_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_path):
+    done = verydeep("embed", features, *listed, "--out", tmp_path / "v.npz")
+    assert (done.returncode, done.stderr) == (0, "")
+    files = [f"{folder}/{name}.png" for name in ("rows/1", "rows/2", "columns/3")]
+    with np.load(tmp_path / "v.npz", allow_pickle=False) as opened:
+        names, vectors = opened["files"].tolist(), opened["vectors"]
+    assert names == [*files, f"{listed[1]}/./rows-4.png", f"{listed[1]}/./columns-5.png"]
+    verydeep("embed", features, folder / "rows" / "4.png", "--out", tmp_path / "one.npz")
+    with np.load(tmp_path / "one.npz") as opened:
+        np.testing.assert_allclose(opened["vectors"][0], vectors[3], rtol=1e-4, atol=1e-6)
+
+
+def test_similar_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_path):
+    image = folder / "rows" / "3.png"
+    for images, expected in zip(listed, (["1.png", "2.png"], ["rows-4.png"]), strict=True):
+        out = tmp_path / "sheet.html"
+        done = verydeep("similar", features, images, image, "--count", 2, "--json", "--out", out)
+        assert done.returncode == 0, done.stderr
+        names = [neighbor["file"].rsplit("/", 1)[1] for neighbor in json.loads(done.stdout)["neighbors"]]
+        assert sorted(names[: len(expected)]) == expected
+        assert out.read_text(encoding="utf-8").count("<img ") == 3
+
+
+def test_a_contact_sheet_of_stored_vectors_finds_the_images_in_their_shard(
+    verydeep, features, folder, listed, tmp_path
+):
+    verydeep("embed", features, listed[1], "--out", tmp_path / "v.npz")
+    image, sheet = folder / "rows" / "3.png", tmp_path / "sheet.png"
+    done = verydeep("similar", features, tmp_path / "v.npz", image, "--out", sheet)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2), done.stderr
+    with Image.open(sheet) as opened:
+        assert opened.format == "PNG"
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("embed", "RUN", "FOLDER", "--layer", "relu9_9"), "has no layer 'relu9_9'. Did you mean"),
         (("embed", "RUN", "FOLDER", "--out", "v.csv"), "v.csv is neither .npz nor .parquet"),
@@ -80,15 +129,14 @@ def test_similar_finds_the_same_kind_from_a_folder_and_from_vectors(verydeep, fe
         (("similar", "RUN", "v.npz", "no.png"), "there is no file of vectors at v.npz"),
     ],
 )
-def test_mistakes_are_named(here, features, folder, tmp_path, arguments, said):
-    names = {"RUN": str(features), "FOLDER": str(folder)}
-    given = [names.get(text, text.replace("FOLDER/", f"{folder}/")) for text in arguments]
-    failed = here(*given, cwd=tmp_path)
-    assert failed.returncode == 2 and said in failed.stderr
+def test_invalid_arguments_are_rejected(here, features, folder, tmp_path, arguments, message):
+    arguments = [text.replace("RUN", str(features)).replace("FOLDER", str(folder)) for text in arguments]
+    failed = here(*arguments, cwd=tmp_path)
+    assert failed.returncode == 2 and message in failed.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_vectors_of_another_layer_are_refused(verydeep, features, folder, tmp_path):
+def test_vectors_of_another_layer_are_rejected(verydeep, features, folder, tmp_path):
     verydeep("embed", features, folder / "rows", "--out", tmp_path / "v.npz")
     image = folder / "rows" / "3.png"
     failed = verydeep("similar", features, tmp_path / "v.npz", image, "--layer", "conv1_1")

@@ -1,4 +1,4 @@
-"""``evaluate`` and ``predict`` on a trained run."""
+"""The commands ``evaluate`` and ``predict``."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ from verydeep.weights.checkpoint_file import load, save
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Files of many kinds, and two that are none."""
+    """Image files of several formats, a truncated file and an empty one."""
     folder = tmp_path_factory.mktemp("images")
     pixels = np.random.default_rng(0).integers(256, size=(40, 60, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels)
@@ -43,19 +43,19 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    """The test images of the synthetic data as files, ten of each class but one, of five drawings."""
+    """Test images of the synthetic data as files, ten of each class but the last, in five groups."""
     folder, images = tmp_path_factory.mktemp("shapes"), synthetic.dataset().test
     for label, name in enumerate(images.classes[:-1]):
         (folder / name).mkdir()
-        for number, place in enumerate((images.labels == label).nonzero().flatten().tolist()[:10]):
+        for number, index in enumerate((images.labels == label).nonzero().flatten().tolist()[:10]):
             file = folder / name / f"drawing_{number % 5}_{number}.png"
-            Image.fromarray(images.pixels[place, 0].numpy()).save(file)
+            Image.fromarray(images.pixels[index, 0].numpy()).save(file)
     return folder
 
 
 @pytest.fixture
 def here(capsys, monkeypatch):
-    """Runs the command in this process, which has loaded torch already."""
+    """Runs the command in this process, where torch is loaded already."""
     monkeypatch.setenv("COLUMNS", "300")
 
     def run(*arguments):
@@ -65,7 +65,7 @@ def here(capsys, monkeypatch):
     return run
 
 
-def test_evaluate_json_has_the_promised_form(verydeep, trained):
+def test_evaluate_prints_json(verydeep, trained):
     values = json.loads(verydeep("evaluate", trained, "synthetic", "--json").stdout)
     assert list(values)[:4] == ["top1", "top5", "loss", "per_class"]
     assert set(values["per_class"]) == set(synthetic.dataset(10, 10).classes)
@@ -76,7 +76,7 @@ def test_evaluate_json_has_the_promised_form(verydeep, trained):
     assert values["temperature"] is None and values["part"] == "test"
 
 
-def test_evaluate_takes_a_folder_and_says_which_images(here, trained, shapes):
+def test_evaluate_reads_a_folder_and_states_which_images(here, trained, shapes):
     done = here("evaluate", trained, shapes, "--json", "--group-by", "drawing_([0-9])")
     values = json.loads(done.stdout)
     assert (values["images"], values["groups"], values["part"]) == (90, 5, "all")
@@ -84,7 +84,7 @@ def test_evaluate_takes_a_folder_and_says_which_images(here, trained, shapes):
     assert "90 of the 90 images" in done.stderr and "data leakage" in done.stderr
 
 
-def test_evaluate_goes_on_past_a_broken_file(here, trained, shapes, tmp_path):
+def test_evaluate_leaves_out_a_broken_file(here, trained, shapes, tmp_path):
     shutil.copytree(shapes, tmp_path / "shapes")
     (tmp_path / "shapes" / "ring" / "broken.png").write_bytes(b"no image")
     done = here("evaluate", trained, tmp_path / "shapes")
@@ -92,8 +92,8 @@ def test_evaluate_goes_on_past_a_broken_file(here, trained, shapes, tmp_path):
     assert "on 90 images" in done.stdout
 
 
-def test_evaluate_keeps_to_the_test_images_of_the_run(here, trained, shapes, tmp_path):
-    """Half of the images were trained on, and one more is new: neither is measured on."""
+def test_evaluate_uses_only_the_test_images_of_the_run(here, trained, shapes, tmp_path):
+    """Training images of the run and an image that is not in its split are not evaluated."""
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     samples = grouped(read_folder(shapes), "drawing_([0-9])")
@@ -107,7 +107,7 @@ def test_evaluate_keeps_to_the_test_images_of_the_run(here, trained, shapes, tmp
     )
 
 
-def test_evaluate_by_the_papers_protocols_onto_a_page(here, trained, shapes, tmp_path):
+def test_evaluate_writes_a_page_for_each_protocol(here, trained, shapes, tmp_path):
     page = tmp_path / "page.html"
     for name, scales in (("multi-scale", "28,32"), ("multi-crop", "32"), ("ten-crop", "32")):
         done = here("evaluate", trained, shapes, "--protocol", name, "--scales", scales, "--out", page)
@@ -117,36 +117,53 @@ def test_evaluate_by_the_papers_protocols_onto_a_page(here, trained, shapes, tmp
         assert f"protocol {name}" in written and "Reliability diagram" in written
 
 
-def test_a_temperature_that_training_found_is_used(here, trained, tmp_path):
-    known = load(trained)
-    save(replace(known, origin={**known.origin, "temperature": 0.5}), tmp_path / "cool.safetensors")
-    values = json.loads(here("evaluate", tmp_path / "cool.safetensors", "synthetic", "--json").stdout)
-    logits = predict_logits(known.model, synthetic.dataset().test.pixels, known.preprocess)
+def test_the_temperature_of_the_checkpoint_is_used(here, trained, tmp_path):
+    checkpoint = load(trained)
+    path = tmp_path / "calibrated.safetensors"
+    save(replace(checkpoint, origin={**checkpoint.origin, "temperature": 0.5}), path)
+    values = json.loads(here("evaluate", path, "synthetic", "--json").stdout)
+    logits = predict_logits(checkpoint.model, synthetic.dataset().test.pixels, checkpoint.preprocess)
     expected = measure_calibration(logits / 0.5, synthetic.dataset().test.labels).error
     assert values["temperature"] == 0.5
     assert values["scaled_calibration_error"] == pytest.approx(expected, abs=1e-4)
-    crops = here("evaluate", tmp_path / "cool.safetensors", "synthetic", "--protocol", "ten-crop", "--json")
+    crops = here("evaluate", path, "synthetic", "--protocol", "ten-crop", "--json")
     assert json.loads(crops.stdout)["temperature"] is None
 
 
+def test_an_invalid_temperature_is_rejected(here, trained, shapes, tmp_path):
+    checkpoint, path = load(trained), tmp_path / "invalid.safetensors"
+    save(replace(checkpoint, origin={"temperature": 1e-320}), path)
+    (image, *_) = shapes.glob("*/*.png")
+    for command in (
+        ("evaluate", path, "synthetic"), ("predict", path, image), ("explain", path, image),
+        ("predict", path, image, "--out", tmp_path / "p.csv"),
+    ):  # fmt: skip
+        failed = here(*command)
+        assert failed.returncode == 2 and "expected a number from 0.05 to 20" in failed.stderr, command
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             ("no-such-data",),
             "no-such-data is neither a folder nor a built-in data set; these are fashion-mnist",
         ),
         (("synthetic", "--protocol", "dense", "--scales", "big"), "expected short sides in px"),
-        (("synthetic", "--protocol", "dense", "--scales", "20"), "the network sees 28 px"),
+        (
+            ("synthetic", "--protocol", "dense", "--scales", "20"),
+            "below the input size of the network, 28 px",
+        ),
         (("synthetic", "--part", "val"), "synthetic has the parts test and train"),
     ],
 )
-def test_what_cannot_be_evaluated_is_said(here, trained, arguments, said):
+def test_what_cannot_be_evaluated_is_reported(here, trained, arguments, message):
     failed = here("evaluate", trained, *arguments)
-    assert failed.returncode == 2 and said in " ".join(failed.stderr.split())
+    assert failed.returncode == 2 and message in " ".join(failed.stderr.split())
 
 
-def test_data_of_other_classes_is_refused(here, trained, folder, tmp_path):
+def test_data_of_other_classes_is_rejected(here, trained, folder, tmp_path):
     (tmp_path / "cat").mkdir()
     shutil.copy(folder / "color.png", tmp_path / "cat")
     failed = here("evaluate", trained, tmp_path)
@@ -162,31 +179,31 @@ def test_evaluate_prints_a_table(verydeep, trained):
     assert "Accuracy" in shown.stdout and "most often confused with" in shown.stdout
 
 
-def test_predict_goes_on_past_broken_files_and_exits_with_1(verydeep, trained, folder):
+def test_predict_reports_broken_files_and_exits_with_1(verydeep, trained, folder):
     done = verydeep("predict", trained, folder, "--json")
     assert done.returncode == 1
     rows = {row["file"].rsplit("/", 1)[1]: row for row in json.loads(done.stdout)}
     assert set(rows) == {"broken.jpg", "color.png", "empty.png", "gray.jpg", "palette.gif", "thin.webp"}
     assert "error" in rows["broken.jpg"] and "error" in rows["empty.png"]
-    whole = rows["color.png"]
-    assert sum(whole["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-    assert whole["label"] == max(whole["probabilities"], key=whole["probabilities"].get)
+    row = rows["color.png"]
+    assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert row["label"] == max(row["probabilities"], key=row["probabilities"].get)
 
 
-def test_predict_takes_files_and_globs(verydeep, trained, folder):
+def test_predict_reads_files_and_globs(verydeep, trained, folder):
     done = verydeep("predict", trained, folder / "color.png", str(folder / "*.gif"))
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_predict_says_a_line_a_file_as_it_comes(verydeep, trained, folder):
+def test_predict_prints_one_line_per_file(verydeep, trained, folder):
     done = verydeep("predict", trained, folder / "*.png", "--top", 2)
     assert done.returncode == 1 and "empty.png is empty" in done.stderr
     (line,) = done.stdout.splitlines()
     assert re.fullmatch(r".*color\.png: \w+ [\d.]+\s%, \w+ [\d.]+\s%", line)
 
 
-def test_transparent_images_are_said_to_lie_on_white_once(verydeep, trained, tmp_path):
+def test_transparent_images_are_reported_once(verydeep, trained, tmp_path):
     for name in ("a", "b", "c"):
         Image.new("RGBA", (8, 8), (200, 100, 50, 100)).save(tmp_path / f"{name}.png")
     Image.new("RGBA", (8, 8), (200, 100, 50, 255)).save(tmp_path / "opaque.png")
@@ -196,7 +213,7 @@ def test_transparent_images_are_said_to_lie_on_white_once(verydeep, trained, tmp
     assert not verydeep("predict", trained, tmp_path / "opaque.png").stderr
 
 
-def test_predict_takes_a_list_and_shards(verydeep, trained, folder, tmp_path):
+def test_predict_reads_a_list_and_shards(verydeep, trained, folder, tmp_path):
     (folder / "list.csv").write_text("file\ngray.jpg\ncolor.png\n")
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.add(folder / "gray.jpg", "1.jpg")
@@ -206,12 +223,12 @@ def test_predict_takes_a_list_and_shards(verydeep, trained, folder, tmp_path):
     assert rows[0]["probabilities"] == rows[2]["probabilities"] and len(rows[0]["probabilities"]) == 1
 
 
-def test_a_file_of_predictions_says_what_is_broken(verydeep, trained, folder, tmp_path):
+def test_a_file_of_predictions_includes_broken_images(verydeep, trained, folder, tmp_path):
     done = verydeep("predict", trained, folder, "--out", tmp_path / "p.csv", "--json")
     assert done.returncode == 1, done.stderr
     values = json.loads(done.stdout)
     assert (values["out"], values["predicted"], values["kept"]) == (str(tmp_path / "p.csv"), 6, 0)
-    assert [one["file"].rsplit("/", 1)[1] for one in values["broken"]] == ["broken.jpg", "empty.png"]
+    assert [image["file"].rsplit("/", 1)[1] for image in values["broken"]] == ["broken.jpg", "empty.png"]
     again = verydeep("predict", trained, folder, "--out", tmp_path / "p.csv", "--resume")
     assert again.returncode == 1 and "0 images, and 6 from before" in again.stdout
     assert "2 broken" in again.stderr and "empty.png is empty" in again.stderr
@@ -219,7 +236,7 @@ def test_a_file_of_predictions_says_what_is_broken(verydeep, trained, folder, tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_killed_prediction_goes_on_where_it_was(verydeep, trained, tmp_path, suffix):
+def test_an_interrupted_prediction_is_resumed(verydeep, trained, tmp_path, suffix):
     (tmp_path / "images").mkdir()
     for number in range(2000):
         shade = np.full((6, 6), number % 256, np.uint8)
@@ -233,8 +250,8 @@ def test_a_killed_prediction_goes_on_where_it_was(verydeep, trained, tmp_path, s
     killed.kill()
     killed.communicate()
     done = growing.read_bytes().count(b"\n")
-    assert 20 < done < 2000, "it was not killed in the midst of it"
-    growing.write_bytes(growing.read_bytes() + b'{"file": "half')  # as if a line had been cut
+    assert 20 < done < 2000, "it was not interrupted before its end"
+    growing.write_bytes(growing.read_bytes() + b'{"file": "half')  # an incomplete line
     resumed = verydeep(*command, "--json")
     assert resumed.returncode == 0, resumed.stderr
     values = json.loads(resumed.stdout)
@@ -257,20 +274,20 @@ def test_a_killed_prediction_goes_on_where_it_was(verydeep, trained, tmp_path, s
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("predict", "RUN", "x.png", "--out", "p.xlsx"), "none of .csv, .jsonl, .parquet"),
-        (("predict", "RUN", "x.png", "--resume"), "--resume goes on with a file"),
+        (("predict", "RUN", "x.png", "--out", "p.xlsx"), "not a .csv, .jsonl or .parquet file"),
+        (("predict", "RUN", "x.png", "--resume"), "--resume continues a file"),
         (("predict", "RUN", "x.png", "--top", "0"), "--top is 0"),
         (("predict", "nowhere", "x.png"), "there is no checkpoint at nowhere"),
         (("evaluate", "nowhere", "synthetic"), "there is no checkpoint"),
     ],
 )
-def test_a_missing_run_is_named(here, arguments, said):
+def test_invalid_arguments_are_rejected(here, arguments, message):
     failed = here(*arguments)
-    assert failed.returncode == 2 and said in failed.stderr
+    assert failed.returncode == 2 and message in failed.stderr
 
 
-def test_a_missing_image_and_foreign_data_are_named(here, trained):
+def test_a_missing_image_is_reported(here, trained):
     failed = here("predict", trained, "no-such-photo.jpg")
     assert failed.returncode == 2 and "no-such-photo.jpg" in failed.stderr

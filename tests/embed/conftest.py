@@ -1,4 +1,4 @@
-"""A network of two channels of meaning, and images of three colors."""
+"""A tiny network, and images of three colors."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ COLORS = {"red": (220, 30, 20), "green": (30, 200, 40), "blue": (20, 40, 230)}
 
 
 @pytest.fixture
-def network():
+def checkpoint():
     torch.manual_seed(0)
     model = build(Architecture.from_string("16 M 24 | gap 6", "tiny", input=(3, 12, 12), classes=2))
     return Checkpoint(model.eval(), Preprocess(size=12, mean=(0.5,) * 3, std=(0.5,) * 3), ("a", "b"))
@@ -21,7 +21,7 @@ def network():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three colors in four shades each, and a file that is cut off."""
+    """Three colors in four shades each, and a truncated file."""
     for name, color in COLORS.items():
         for shade in range(4):
             path = tmp_path / "images" / name / f"{shade}.png"

@@ -1,4 +1,4 @@
-"""Intervals, held to the normal approximation, to what is measured, and to what groups do."""
+"""Bootstrap intervals against the normal approximation and the evaluation, with and without groups."""
 
 from math import sqrt
 
@@ -9,25 +9,25 @@ from verydeep.evaluate.bootstrap import MEASURES, bootstrap_intervals
 from verydeep.evaluate.evaluation import evaluate_logits
 
 
-def drawn(count=1000, classes=4, right=0.8, seed=0):
-    """Logits that name the label with probability ``right`` and else the next class."""
+def sample(count=1000, classes=4, accuracy=0.8, seed=0):
+    """Logits whose prediction is the label with probability ``accuracy``, else the next class."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(classes, (count,), generator=generator)
-    is_right = torch.rand(count, generator=generator) < right
-    named = torch.where(is_right, labels, (labels + 1) % classes)
-    return 5 * torch.nn.functional.one_hot(named, classes).float(), labels
+    is_correct = torch.rand(count, generator=generator) < accuracy
+    predicted = torch.where(is_correct, labels, (labels + 1) % classes)
+    return 5 * torch.nn.functional.one_hot(predicted, classes).float(), labels
 
 
 def test_values_are_those_of_the_evaluation():
     torch.manual_seed(0)
     logits, labels = torch.randn(300, 7), torch.randint(6, (300,))  # the last class has no images
-    whole, intervals = (
+    evaluation, intervals = (
         evaluate_logits(logits, labels, tuple("abcdefg")),
         bootstrap_intervals(logits, labels, resamples=50),
     )
     assert tuple(intervals) == MEASURES
     for name, interval in intervals.items():
-        assert interval.value == pytest.approx(getattr(whole, name))
+        assert interval.value == pytest.approx(getattr(evaluation, name))
         assert interval.low < interval.value < interval.high
 
 
@@ -35,39 +35,39 @@ def singles(count):
     return tuple(str(i) for i in range(count))
 
 
-@pytest.mark.parametrize("groups", [None, singles(1000)], ids=["Wilson", "draws"])
+@pytest.mark.parametrize("groups", [None, singles(1000)], ids=["Wilson", "bootstrap"])
 def test_accuracy_has_the_interval_of_the_binomial(groups):
-    logits, labels = drawn()
+    logits, labels = sample()
     interval = bootstrap_intervals(logits, labels, groups)["top1"]
     half = 1.96 * sqrt(interval.value * (1 - interval.value) / len(labels))
     assert interval.low == pytest.approx(interval.value - half, abs=0.005)
     assert interval.high == pytest.approx(interval.value + half, abs=0.005)
 
 
-def test_twins_in_a_group_count_once():
-    """Each image ten times over: with groups, the interval of the images; without, one far too narrow."""
-    logits, labels = drawn(count=200)
-    ten, ten_labels = logits.repeat(10, 1), labels.repeat(10)
-    alone = bootstrap_intervals(logits, labels, singles(200))
-    grouped = bootstrap_intervals(ten, ten_labels, singles(200) * 10)
+def test_copies_in_a_group_count_once():
+    """Ten copies of each image: with groups, the interval of the originals; without, a much narrower one."""
+    logits, labels = sample(count=200)
+    copies, copied_labels = logits.repeat(10, 1), labels.repeat(10)
+    originals = bootstrap_intervals(logits, labels, singles(200))
+    grouped = bootstrap_intervals(copies, copied_labels, singles(200) * 10)
     for name in MEASURES:
-        assert grouped[name].value == pytest.approx(alone[name].value)
-        assert grouped[name].low == pytest.approx(
-            alone[name].low, rel=1e-4
-        )  # the same seed draws the same units
-        assert grouped[name].high == pytest.approx(alone[name].high, rel=1e-4)
-    naive = bootstrap_intervals(ten, ten_labels)["top1"]
-    assert naive.high - naive.low < (alone["top1"].high - alone["top1"].low) / 2.5  # about sqrt(10)
+        assert grouped[name].value == pytest.approx(originals[name].value)
+        # The same seed resamples the same units.
+        assert grouped[name].low == pytest.approx(originals[name].low, rel=1e-4)
+        assert grouped[name].high == pytest.approx(originals[name].high, rel=1e-4)
+    ungrouped = bootstrap_intervals(copies, copied_labels)["top1"]
+    width = originals["top1"].high - originals["top1"].low
+    assert ungrouped.high - ungrouped.low < width / 2.5  # about sqrt(10)
 
 
-def test_a_network_that_is_always_right_is_not_sure_to_stay_so():
-    logits, labels = drawn(count=30, right=1.0)
+def test_accuracy_without_mistakes_has_an_interval_below_1():
+    logits, labels = sample(count=30, accuracy=1.0)
     interval = bootstrap_intervals(logits, labels)["top1"]
     assert interval.value == interval.high == 1 and interval.low == pytest.approx(0.887, abs=1e-3)
 
 
-def test_the_same_seed_gives_the_same_intervals():
-    logits, labels = drawn(count=100)
+def test_the_same_seed_has_the_same_intervals():
+    logits, labels = sample(count=100)
     assert bootstrap_intervals(logits, labels, resamples=40) == bootstrap_intervals(
         logits, labels, resamples=40
     )
@@ -76,15 +76,15 @@ def test_the_same_seed_gives_the_same_intervals():
     )
 
 
-def test_parts_that_fit_the_memory_are_put_together(monkeypatch):
+def test_chunks_of_resamples_are_concatenated(monkeypatch):
     monkeypatch.setattr("verydeep.evaluate.bootstrap._VALUES", 700)
-    logits, labels = drawn(count=100)
+    logits, labels = sample(count=100)
     interval = bootstrap_intervals(logits, labels, resamples=500)["top1"]
     assert interval.low < interval.value < interval.high
 
 
-def test_a_class_of_one_image_makes_no_nan():
-    logits, labels = drawn(count=50, classes=3)
+def test_a_class_with_one_image_has_no_nan():
+    logits, labels = sample(count=50, classes=3)
     labels = torch.where(labels == 2, 0, labels)
     labels[0] = 2
     assert all(

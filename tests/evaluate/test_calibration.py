@@ -1,4 +1,4 @@
-"""Reliability and temperature, held to torchmetrics, to torch's own optimizer and to known answers."""
+"""Calibration and temperature scaling against torchmetrics, torch's optimizer and known values."""
 
 import pytest
 import torch
@@ -6,11 +6,12 @@ from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from verydeep.errors import DataError
-from verydeep.evaluate.calibration import HOTTEST, fit_temperature, measure_calibration
+from verydeep.evaluate.calibration import fit_temperature, measure_calibration
+from verydeep.models.checkpoint import MAX_TEMPERATURE
 
 
-def drawn(count=4000, classes=5, seed=0, temperature=1.0):
-    """Logits whose softmax at ``temperature`` is the truth: labels are drawn from it."""
+def sample(count=4000, classes=5, seed=0, temperature=1.0):
+    """Logits, and labels sampled from their softmax at ``temperature``."""
     generator = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(count, classes, generator=generator)
     labels = torch.multinomial((logits / temperature).softmax(1), 1, generator=generator).squeeze(1)
@@ -18,13 +19,13 @@ def drawn(count=4000, classes=5, seed=0, temperature=1.0):
 
 
 @pytest.mark.parametrize("bins", [5, 15])
-def test_the_error_of_the_bins_is_torchmetrics(bins):
-    logits, labels = drawn(temperature=2.0)
+def test_the_calibration_error_is_that_of_torchmetrics(bins):
+    logits, labels = sample(temperature=2.0)
     expected = multiclass_calibration_error(logits.softmax(1), labels, num_classes=5, n_bins=bins)
     assert measure_calibration(logits, labels, bins).error == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_bins_by_hand():
+def test_bins_of_known_predictions():
     probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.95, 0.05], [0.4, 0.6]])
     (low, high) = measure_calibration(probabilities.log(), torch.tensor([0, 1, 0, 1]), bins=4).bins
     assert (low.low, low.high, low.images, low.accuracy) == (0.5, 0.75, 1, 1.0)
@@ -32,14 +33,14 @@ def test_bins_by_hand():
     assert high.confidence == pytest.approx((0.9 + 0.8 + 0.95) / 3)
 
 
-def test_the_temperature_of_which_labels_were_drawn_is_found():
+def test_the_temperature_of_the_labels_is_recovered():
     for temperature in (0.5, 1.0, 2.0):
-        logits, labels = drawn(count=20_000, temperature=temperature)
+        logits, labels = sample(count=20_000, temperature=temperature)
         assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
 
 
 def test_the_temperature_is_that_of_lbfgs():
-    logits, labels = drawn(temperature=3.0)
+    logits, labels = sample(temperature=3.0)
     temperature = torch.ones(1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([temperature], lr=0.5, max_iter=100, tolerance_grad=1e-9)
 
@@ -53,28 +54,28 @@ def test_the_temperature_is_that_of_lbfgs():
     assert fit_temperature(logits, labels) == pytest.approx(temperature.item(), rel=1e-4)
 
 
-def test_scaling_mends_a_network_that_is_too_sure():
-    logits, labels = drawn(temperature=2.5, seed=1)
+def test_temperature_scaling_corrects_an_overconfident_network():
+    logits, labels = sample(temperature=2.5, seed=1)
     temperature = fit_temperature(logits, labels)
-    fresh, truth = drawn(temperature=2.5, seed=2)  # other images than it was fitted on
+    test_logits, test_labels = sample(temperature=2.5, seed=2)
     before, after = (
-        measure_calibration(fresh, truth).error,
-        measure_calibration(fresh / temperature, truth).error,
+        measure_calibration(test_logits, test_labels).error,
+        measure_calibration(test_logits / temperature, test_labels).error,
     )
     assert before > 0.1 and after < 0.02
 
 
-def test_a_network_that_is_always_right_is_not_made_as_sure_as_can_be():
-    """Of three images told right a quarter of each label is anyone's: 3/4 and a third of 1/4 at most."""
+def test_a_network_without_mistakes_does_not_get_full_confidence():
+    """With three correct predictions, labels are smoothed by 1/4, so confidence is 3/4 + 1/3 of 1/4."""
     temperature = fit_temperature(torch.eye(3), torch.tensor([0, 1, 2]))
-    (surest, *_) = (torch.eye(3) / temperature).softmax(1)[0].tolist()
-    assert surest == pytest.approx(3 / 4 + 1 / 12)
+    (confidence, *_) = (torch.eye(3) / temperature).softmax(1)[0].tolist()
+    assert confidence == pytest.approx(3 / 4 + 1 / 12)
 
 
-def test_where_all_are_told_wrong_it_is_the_end_of_the_range():
-    assert fit_temperature(torch.eye(3), torch.tensor([1, 2, 0])) == pytest.approx(HOTTEST)
+def test_if_all_predictions_are_wrong_the_temperature_is_the_maximum():
+    assert fit_temperature(torch.eye(3), torch.tensor([1, 2, 0])) == pytest.approx(MAX_TEMPERATURE)
 
 
-def test_no_images_are_refused():
+def test_no_images_are_rejected():
     with pytest.raises(DataError, match="hold some out of training"):
         fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))

@@ -1,4 +1,4 @@
-"""From pixels to logits."""
+"""Inference in batches."""
 
 import torch
 
@@ -12,23 +12,23 @@ NET = Architecture.from_string("4 M | gap 8", norm="batch", input=(1, 8, 8), cla
 PREPROCESS = Preprocess(size=8, channels=1, mean=(0.3,), std=(0.2,))
 
 
-def test_batches_do_not_show_in_the_result():
+def test_the_batch_size_does_not_change_the_logits():
     torch.manual_seed(0)
     model = build(NET)
     pixels = torch.randint(256, (11, 1, 8, 8), dtype=torch.uint8)
     logits = predict_logits(model, pixels, PREPROCESS, batch_size=4)
-    whole = model.eval()(normalize(pixels, PREPROCESS))
-    torch.testing.assert_close(logits, whole)
+    expected = model.eval()(normalize(pixels, PREPROCESS))
+    torch.testing.assert_close(logits, expected)
 
 
-def test_the_model_keeps_its_mode_and_its_statistics():
+def test_the_model_keeps_its_mode_and_its_batch_norm_statistics():
     model = build(NET).train()
     before = model.features[1].running_mean.clone()
     predict_logits(model, torch.zeros(5, 1, 8, 8, dtype=torch.uint8), PREPROCESS)
     assert model.training and torch.equal(model.features[1].running_mean, before)
 
 
-def test_images_of_another_size_are_resized_and_cropped_as_the_network_was_trained():
+def test_images_of_another_size_are_resized_and_cropped():
     preprocess = Preprocess(size=8, resize=10, channels=1, mean=(0.3,), std=(0.2,))
     model = build(NET).eval()
     pixels = torch.randint(256, (3, 1, 15, 20), dtype=torch.uint8)
@@ -39,11 +39,11 @@ def test_images_of_another_size_are_resized_and_cropped_as_the_network_was_train
     )
 
 
-def test_large_images_come_in_small_batches():
-    """500 images of 224 px at once would take VGG16 6 GB for its first maps."""
-    seen = []
+def test_large_images_have_small_batches():
+    """A batch of 500 images of 224 px would need 6 GB for the first feature maps of VGG16."""
+    batch_sizes = []
     model = build(Architecture.from_string("1k8s8 M | gap", input=(1, 224, 224), classes=2))
-    model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    model.register_forward_hook(lambda _, inputs, __: batch_sizes.append(len(inputs[0])))
     preprocess = Preprocess(size=224, channels=1, mean=(0.3,), std=(0.2,))
     predict_logits(model, torch.zeros(40, 1, 224, 224, dtype=torch.uint8), preprocess)
-    assert seen == [31, 9]
+    assert batch_sizes == [31, 9]

@@ -1,4 +1,4 @@
-"""Metrics, held to hand counts."""
+"""Metrics against hand counts and torchmetrics."""
 
 import math
 
@@ -18,10 +18,10 @@ LABELS = torch.tensor([0, 1, 2, 0])
 CLASSES = ("a", "b", "c")
 
 
-def test_accuracy_counts_the_best_k():
+def test_top_k_accuracy():
     assert accuracy(LOGITS, LABELS) == 0.5
     assert accuracy(LOGITS, LABELS, k=2) == 0.75
-    assert accuracy(LOGITS, LABELS, k=5) == 1.0  # no more than there are classes
+    assert accuracy(LOGITS, LABELS, k=5) == 1.0  # k is at most the number of classes
 
 
 def test_evaluation_by_hand():
@@ -49,17 +49,17 @@ def test_precision_recall_and_f1_by_hand():
     assert [score.f1 for score in scores.values()] == [0.5, pytest.approx(2 / 3), 0.0]
 
 
-def test_the_means_over_classes_are_torchmetrics():
+def test_the_means_over_classes_are_those_of_torchmetrics():
     torch.manual_seed(0)
     logits, labels = torch.randn(200, 5), torch.randint(5, (200,))
-    result, kind = evaluate_logits(logits, labels, tuple("abcde")), {"num_classes": 5}
-    assert result.balanced_accuracy == pytest.approx(float(multiclass_recall(logits, labels, **kind)))
-    assert result.macro_f1 == pytest.approx(float(multiclass_f1_score(logits, labels, **kind)))
-    precision = multiclass_precision(logits, labels, **kind, average="none")
+    result, options = evaluate_logits(logits, labels, tuple("abcde")), {"num_classes": 5}
+    assert result.balanced_accuracy == pytest.approx(float(multiclass_recall(logits, labels, **options)))
+    assert result.macro_f1 == pytest.approx(float(multiclass_f1_score(logits, labels, **options)))
+    precision = multiclass_precision(logits, labels, **options, average="none")
     assert [score.precision for score in result.scores.values()] == pytest.approx(precision.tolist())
 
 
-def test_always_the_largest_class_has_the_balanced_accuracy_of_chance():
+def test_predicting_the_largest_class_has_the_balanced_accuracy_of_chance():
     labels = torch.tensor([0] * 90 + [1] * 10)
     logits = torch.tensor([[1.0, 0.0]]).expand(100, 2)
     result = evaluate_logits(logits, labels, ("many", "few"))
@@ -73,20 +73,20 @@ def test_a_class_without_images_is_left_out_of_the_means():
     assert (result.balanced_accuracy, result.macro_f1) == (1.0, 1.0)
 
 
-def test_the_brier_score_goes_from_0_to_2():  # Brier 1950, eq. 2
-    sure = 50.0 * torch.eye(3)
-    assert brier_score(sure, torch.tensor([0, 1, 2])) == pytest.approx(0)
-    assert brier_score(sure, torch.tensor([1, 2, 0])) == pytest.approx(2)
+def test_the_brier_score_is_from_0_to_2():  # Brier 1950, eq. 2
+    confident = 50.0 * torch.eye(3)
+    assert brier_score(confident, torch.tensor([0, 1, 2])) == pytest.approx(0)
+    assert brier_score(confident, torch.tensor([1, 2, 0])) == pytest.approx(2)
     assert brier_score(torch.zeros(1, 2), torch.tensor([0])) == pytest.approx(0.5)
 
 
-def test_calibration_error_of_a_sure_and_wrong_network_is_one():
-    sure = 50.0 * torch.eye(3)
-    result = evaluate_logits(sure, torch.tensor([1, 2, 0]), CLASSES)
+def test_the_calibration_error_of_confident_wrong_predictions_is_1():
+    confident = 50.0 * torch.eye(3)
+    result = evaluate_logits(confident, torch.tensor([1, 2, 0]), CLASSES)
     assert result.calibration.error == pytest.approx(1.0, abs=1e-4)
 
 
-def test_the_surest_mistake_comes_first():
+def test_the_most_confident_mistake_comes_first():
     first, second = most_confident_mistakes(LOGITS, LABELS, CLASSES)
     assert (first.index, first.label, first.predicted) == (3, "a", "b")
     assert (second.index, second.label, second.predicted) == (2, "c", "a")
@@ -94,7 +94,7 @@ def test_the_surest_mistake_comes_first():
     assert len(most_confident_mistakes(LOGITS, LABELS, CLASSES, limit=1)) == 1
 
 
-def test_balanced_accuracy_counts_every_class_alike():
-    logits = torch.eye(3)[[0, 0, 0, 0, 0, 1]]  # all ones right but one of the rare class
+def test_balanced_accuracy_weights_all_classes_equally():
+    logits = torch.eye(3)[[0, 0, 0, 0, 0, 1]]  # one mistake, in the rare class
     labels = torch.tensor([0, 0, 0, 0, 1, 1])
     assert balanced_accuracy(logits, labels) == pytest.approx((1 + 1 / 2) / 2)  # class 2 has no image

@@ -1,4 +1,4 @@
-"""Many images named: in order, calibrated, broken ones among them."""
+"""Batch prediction: in order, calibrated, with broken images."""
 
 import json
 import tarfile
@@ -20,7 +20,7 @@ from verydeep.models.checkpoint import Checkpoint
 
 
 @pytest.fixture
-def network():
+def checkpoint():
     torch.manual_seed(0)
     model = build(Architecture.from_string("8 | gap", "tiny", input=(3, 8, 8), classes=3)).eval()
     return Checkpoint(model, Preprocess(size=8, mean=(0.5,) * 3, std=(0.2,) * 3), ("a", "b", "c"))
@@ -35,48 +35,51 @@ def files(tmp_path):
     return sorted(tmp_path.glob("*.png"))
 
 
-def test_every_image_is_named_in_order_whatever_the_batch(network, files):
+def test_predictions_are_in_order_for_any_batch_size(checkpoint, files):
     for size in (1, 3, None):
-        batches = list(predict(network, files, batch_size=size))
+        batches = list(predict(checkpoint, files, batch_size=size))
         assert [len(batch) for batch in batches] == ([1] * 8 if size == 1 else [3, 3, 2] if size else [8])
-        named = [prediction for batch in batches for prediction in batch]
-        assert [prediction.file for prediction in named] == list(map(str, files))
-        assert [prediction.file for prediction in named if prediction.error] == [str(files[2])]
-        pixels = torch.stack([decode(file, network.preprocess) for file in files if file != files[2]])
-        expected = predict_logits(network.model, pixels, network.preprocess).softmax(1)
-        whole = [dict(prediction.top_classes) for prediction in named if not prediction.error]
-        given = torch.tensor([[row[name] for name in network.classes] for row in whole])
-        torch.testing.assert_close(given, expected)
+        predictions = [prediction for batch in batches for prediction in batch]
+        assert [prediction.file for prediction in predictions] == list(map(str, files))
+        assert [prediction.file for prediction in predictions if prediction.error] == [str(files[2])]
+        pixels = torch.stack([decode(file, checkpoint.preprocess) for file in files if file != files[2]])
+        expected = predict_logits(checkpoint.model, pixels, checkpoint.preprocess).softmax(1)
+        rows = [dict(prediction.top_classes) for prediction in predictions if not prediction.error]
+        probabilities = torch.tensor([[row[name] for name in checkpoint.classes] for row in rows])
+        torch.testing.assert_close(probabilities, expected)
 
 
-def test_the_likeliest_come_first_and_no_more_than_asked(network, files):
-    (((name, share), *others),) = [batch[0].top_classes for batch in predict(network, files[:1], top=2)]
-    assert len(others) == 1 and share >= others[0][1]
-    assert next(predict(network, files[:1]))[0].top_classes[0] == (name, share)
+def test_the_top_k_classes_are_sorted_by_probability(checkpoint, files):
+    (((name, probability), *others),) = [
+        batch[0].top_classes for batch in predict(checkpoint, files[:1], top=2)
+    ]
+    assert len(others) == 1 and probability >= others[0][1]
+    assert next(predict(checkpoint, files[:1]))[0].top_classes[0] == (name, probability)
 
 
-def test_a_temperature_divides_the_logits(network, files):  # Guo et al. 2017, eq. 9
-    warm = replace(network, origin={"temperature": 4.0})
-    plain, calibrated = (next(predict(each, files[:1]))[0].top_classes for each in (network, warm))
-    logits = torch.tensor([share for _, share in plain]).log()
+def test_a_temperature_divides_the_logits(checkpoint, files):  # Guo et al. 2017, eq. 9
+    with_temperature = replace(checkpoint, origin={"temperature": 4.0})
+    plain, calibrated = (
+        next(predict(each, files[:1]))[0].top_classes for each in (checkpoint, with_temperature)
+    )
+    logits = torch.tensor([probability for _, probability in plain]).log()
     expected = (logits / 4).softmax(0)
-    torch.testing.assert_close(torch.tensor([share for _, share in calibrated]), expected)
+    torch.testing.assert_close(torch.tensor([probability for _, probability in calibrated]), expected)
     assert [name for name, _ in calibrated] == [name for name, _ in plain]
 
 
-@pytest.mark.parametrize("value", [0, -1.0, "warm", float("inf"), float("nan")])
-def test_a_temperature_that_is_none_is_refused(network, files, value):
-    with pytest.raises(CheckpointError, match="expected a number above zero"):
-        next(predict(replace(network, origin={"temperature": value}), files))
+def test_an_invalid_temperature_is_rejected(checkpoint, files):
+    with pytest.raises(CheckpointError, match=r"expected a number from 0\.05 to 20"):
+        next(predict(replace(checkpoint, origin={"temperature": 1e-320}), files))
 
 
-def test_shards_are_named_by_their_place(network, files, tmp_path):
+def test_entries_of_shards_have_their_location_as_file(checkpoint, files, tmp_path):
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.add(files[0], "0.png")
-    ((prediction,),) = predict(network, read_sources([tmp_path / "x.tar"]))
+    ((prediction,),) = predict(checkpoint, read_sources([tmp_path / "x.tar"]))
     assert prediction.file == f"{tmp_path}/x.tar/0.png" and not prediction.error
 
 
-def test_of_two_classes_of_one_name_the_likelier_one_is_said():
+def test_of_two_classes_with_one_name_the_more_probable_is_in_json():
     values = Prediction("x", (("crane", 0.6), ("gull", 0.3), ("crane", 0.1))).values
     assert json.dumps(values["probabilities"]) == '{"crane": 0.6, "gull": 0.3}'

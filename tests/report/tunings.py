@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from verydeep.evaluate.score import Score
 
 from verydeep.architecture import zoo
 from verydeep.architecture.layers import Head
@@ -16,7 +17,6 @@ from verydeep.errors import UnreadableKind
 from verydeep.evaluate.calibration import Bin, Reliability
 from verydeep.evaluate.evaluation import Scaled
 from verydeep.evaluate.metrics import Evaluation
-from verydeep.evaluate.score import Score
 from verydeep.train.epoch_result import TunedEpoch
 from verydeep.tune.result import (
     Candidate,

@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lightning_fabric import Fabric
+from verydeep.train.session import ema_decay, rates
+from verydeep.train.transfer import fine_tune
+from verydeep.train.tuning import FineTuneConfig, TuningState, fresh, scratch_config
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
@@ -21,9 +24,6 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import split_at_stage
 from verydeep.train.frozen_features import PixelInputs, fill, map_inputs
-from verydeep.train.session import ema_decay, rates
-from verydeep.train.transfer import fine_tune
-from verydeep.train.tuning import FineTuneConfig, TuningState, fresh, scratch_config
 
 IMAGES = synthetic.shapes(240, size=16, classes=3, seed=1)
 TRAIN, VAL = IMAGES.select(torch.arange(160)), IMAGES.select(torch.arange(160, 240))

@@ -1,23 +1,24 @@
-"""``verydeep embed``: image files as vectors in a file."""
+"""``verydeep embed``: feature extraction, one vector per image, into a file."""
 
-from math import ceil
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.progress import track
 
-from verydeep.data.image_files import image_files
-from verydeep.embed.embedder import BATCH_SIZE, Embedder
-from verydeep.embed.vector_file import About, check_out, write_vectors
+from verydeep.data.open_images import read_sources
+from verydeep.embed.embed_images import embed_images
+from verydeep.embed.vector_file import check_vector_path
+from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.progress import ImageProgress
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
 
 
 def embed(
     run: Annotated[Path, Parameter(name="RUN")],
-    images: Annotated[list[str], Parameter(name="FOLDER")],
+    images: Annotated[list[str], Parameter(name="IMAGE", help=IMAGES_HELP)],
     /,
     *,
     layer: str | None = None,
@@ -26,50 +27,39 @@ def embed(
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Write what a layer of the network of RUN says of each image in FOLDER, as a vector.
+    """Extract features: write one vector (embedding) per IMAGE, the values of a layer of the network of RUN.
 
-    A broken file is reported, and the rest goes on; the exit code is then 1.
+    Broken images are reported and left out; the exit code is then 1.
 
     Parameters
     ----------
     run
-        A run folder, a checkpoint, or a file of features only.
+        A run folder, a checkpoint, or a weight file, with or without a head.
     images
-        Folders with all below, files, or globs.
+        The images.
     layer
-        Such as pool5, relu3_3 or fc7; the last map by default. Maps are averaged over their places.
+        Such as pool5, relu3_3 or fc7; the last feature map by default. Maps are averaged over positions.
     out_
-        The file to write: .npz (read by numpy without pickle) or .parquet.
+        The file to write: .npz (numpy reads it without pickle) or .parquet.
     unit_length
-        Divide each vector by its length.
+        L2-normalize each vector.
     device
-        Where to compute; auto takes a GPU where there is one.
+        Where to compute; auto uses a GPU if there is one.
     json
         Print one JSON object: out, vectors, dimensions, layer, broken.
     """
-    check_out(out_)
-    files = image_files(images)
-    network = load(run)
-    network.model.to(choose_device(device))
-    embedder = Embedder(network, layer, unit_length=unit_length)
-    about = About(network=network.model.architecture.name, layer=embedder.layer, unit_length=unit_length)
-    batches = track(
-        embedder(files), "Embedding", ceil(len(files) / BATCH_SIZE), console=err(), transient=True
-    )
-    written = write_vectors(batches, about, out_)
-    if json:
-        print_json(
-            {
-                "out": str(written.out),
-                "vectors": written.vectors,
-                "dimensions": written.dimensions,
-                "layer": embedder.layer,
-                "broken": [image.values for image in written.broken],
-            }
+    check_vector_path(out_)
+    sources = read_sources(images)
+    checkpoint = load(run)
+    checkpoint.model.to(choose_device(device))
+    with ImageProgress(err(), "Embedding") as progress:
+        summary = embed_images(
+            checkpoint, sources, out_, layer=layer, unit_length=unit_length, progress=progress
         )
+    if json:
+        print_json(summary.values)
     else:
-        for image in written.broken:
-            err().print(image.reason, markup=False, soft_wrap=True)
-        said = f"{written.vectors:,} vectors of {written.dimensions:,} values from {embedder.layer}"
-        out().print(f"{written.out}: {said}", markup=False, soft_wrap=True)
-    return 1 if written.broken else 0
+        print_broken(summary.broken)
+        text = f"{summary.vectors:,} vectors of {summary.dimensions:,} values from {summary.layer}"
+        out().print(f"{summary.out}: {text}", markup=False, soft_wrap=True)
+    return 1 if summary.broken else 0

@@ -75,27 +75,27 @@ _COMMANDS = {
     ),
     "evaluate": (
         "evaluate:evaluate",
-        "Measure a trained network on a data set: accuracy, confusion matrix, calibration.",
+        "Evaluate a trained network: accuracy with confidence intervals, confusion matrix, calibration.",
         "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
     ),
     "predict": (
         "predict:predict",
-        "Classify images: the top-k classes of each image.",
+        "Predict the classes of images.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg --out predictions.csv",
     ),
     "explain": (
         "explain:explain",
-        "Show which pixels are evidence for a class (Grad-CAM and others), and what activates a channel.",
+        "Explain predictions: Grad-CAM and other heat maps, strongest patches, first-layer filters.",
         "verydeep explain runs/fast-fashion-mnist shoe.jpg --method occlusion",
     ),
     "embed": (
         "embed:embed",
-        "Extract features: one vector per image.",
+        "Extract features: write one vector (embedding) per image.",
         "verydeep embed runs/fast-fashion-mnist photos/ --out vectors.npz",
     ),
     "similar": (
         "similar:similar",
-        "Find the images that are most similar to an image.",
+        "Find the images most similar to a query image.",
         "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
     ),
     "study": (

@@ -5,7 +5,7 @@ from pathlib import Path
 import cyclopts
 from rich.table import Table
 
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.errors import RecipeError
 from verydeep.terminal.console import out, print_json
 from verydeep.train.recipe import recipe_names, recipe_text, summary
@@ -52,8 +52,7 @@ def copy(name: str, to: Path | None = None, /) -> int:
     text = recipe_text(name)
     if target.exists():
         raise RecipeError(f"{target} exists already; name another file: verydeep recipes copy {name} FILE")
-    with atomic_write(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(target, text)
     out().print(
         f"Wrote {target}. Train by it: verydeep train fashion-mnist --recipe {target}", soft_wrap=True
     )

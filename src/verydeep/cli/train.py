@@ -45,8 +45,8 @@ def train(
     Parameters
     ----------
     data
-        fashion-mnist, cifar10, cifar100 or synthetic, downloaded on first use; or your own images: a folder with
-        a folder for each class, a list (CSV, JSON Lines, Parquet), shards, or a Hugging Face data set.
+        fashion-mnist, cifar10, cifar100 or synthetic, downloaded on first use; or your own images: a folder
+        with a folder for each class, a list (CSV, JSON Lines, Parquet), shards, or a Hugging Face data set.
     recipe
         A recipe's name (`verydeep recipes`) or a TOML file; by default fast for built-in data sets, fine-tune
         with --weights, and scratch for your own images without them.
@@ -68,7 +68,9 @@ def train(
             f"a resumed run keeps its recipe: leave out {flag_names(changes) or '--recipe'}, or start a new run"
         )
     name = recipe or default_recipe(data, changes.get("weights"))
-    run = out_ or (latest_unfinished_run(RUNS, "train") if resume_ else next_run_path(RUNS, run_name(name, data)))
+    run = out_ or (
+        latest_unfinished_run(RUNS, "train") if resume_ else next_run_path(RUNS, run_name(name, data))
+    )
     with (
         stop_on_interrupt() as is_stopped,
         ByteProgress(err(), f"Downloading {data}") as downloaded,

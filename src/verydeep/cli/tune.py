@@ -45,8 +45,8 @@ def tune(
     Parameters
     ----------
     location
-        A folder with a folder of images for each class, or train and test folders of these; or a list, shards,
-        or a Hugging Face data set. Without test images a share is held out, and measured on once.
+        A folder with a folder of images for each class, or train and test folders of these; or a list,
+        shards, or a Hugging Face data set. Without test images a share is held out, and measured on once.
     recipe
         A TOML file of settings, such as the tune.toml of an earlier run, which holds all that it decided.
     out_

@@ -1,9 +1,10 @@
-"""The files whose vectors point the same way as that of an image."""
+"""Nearest neighbors by cosine similarity."""
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float32
 from torch import Tensor
@@ -15,34 +16,40 @@ from verydeep.errors import ShapeError
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A file, and the cosine of the angle between its vector and that of the image: 1 is the same."""
+    """An image with the cosine similarity of its vector to the query, at most 1."""
 
-    file: Path
+    file: str
+    """Its path, or its location in a shard."""
     similarity: float
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
 
-def nearest(
+
+def nearest_neighbors(
     query: Float32[Tensor, " values"],
     batches: Iterable[VectorBatch],
     count: int,
     *,
-    leave_out: Path | None = None,
+    exclude: Path | None = None,
 ) -> tuple[Neighbor, ...]:
-    """The ``count`` files most similar to ``query``, the most similar first; only they are held.
+    """The ``count`` images most similar to ``query``, the most similar first, in constant memory.
 
-    ``leave_out`` is the image itself, where it lies among the files.
+    ``exclude`` is the path of the query, which may be among the images.
 
     Raises:
-        ShapeError: where the vectors have another length than the query: another network or layer.
+        ShapeError: if the vectors have another length than the query, so another network or layer.
     """
-    itself = leave_out.resolve() if leave_out else None
-    found = (
+    excluded = exclude.resolve() if exclude else None
+    neighbors = (
         neighbor
         for batch in batches
         for neighbor in _similarities(query, batch)
-        if itself is None or neighbor.file.resolve() != itself
+        if excluded is None or Path(neighbor.file).resolve() != excluded
     )
-    return tuple(heapq.nlargest(count, found, key=lambda neighbor: neighbor.similarity))
+    return tuple(heapq.nlargest(count, neighbors, key=lambda neighbor: neighbor.similarity))
 
 
 def _similarities(query: Float32[Tensor, " values"], batch: VectorBatch) -> Iterable[Neighbor]:
@@ -50,8 +57,8 @@ def _similarities(query: Float32[Tensor, " values"], batch: VectorBatch) -> Iter
         return ()
     if batch.vectors.shape[1] != len(query):
         raise ShapeError(
-            f"the vectors have {batch.vectors.shape[1]} values, that of the image {len(query)}: they come "
-            "from another network or layer. Write them again by `verydeep embed`"
+            f"the vectors have {batch.vectors.shape[1]} values, the vector of the image has {len(query)}: "
+            "they come from another network or layer. Write them again with `verydeep embed`"
         )
     similarities = functional.cosine_similarity(batch.vectors, query[None])
     return map(Neighbor, batch.files, similarities.tolist())

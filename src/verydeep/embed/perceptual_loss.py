@@ -1,12 +1,12 @@
-"""Losses that compare images by what a trained network sees in them, not pixel by pixel.
+"""Perceptual loss and style loss: images compared by the features of a trained network, not pixel by pixel.
 
-phi_l(x) are the maps of layer l, of C channels and H x W places, for the image x:
+phi_l(x) is the feature map of layer l for the image x, with C channels and H x W positions:
 
 perceptual   sum over l of w_l / (C H W) * |phi_l(x) - phi_l(y)|^2          Johnson et al. 2016, eq. 2
-Gram matrix  G_l(x)[c, d] = 1 / (C H W) * sum over places of phi_l(x)[c] phi_l(x)[d]             eq. 3
+Gram matrix  G_l(x)[c, d] = 1 / (C H W) * sum over positions of phi_l(x)[c] phi_l(x)[d]          eq. 3
 style        sum over l of w_l * |G_l(x) - G_l(y)|^2, Frobenius norm                             eq. 4
 
-The E_l of Gatys et al. 2016 (eq. 4) is a quarter of such a term. The mean over the batch is taken.
+E_l of Gatys et al. 2016 (eq. 4) is a quarter of such a term. The losses are means over the batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,27 +25,27 @@ from verydeep.models.classifier import Classifier
 from verydeep.models.feature_extractor import taps
 
 PERCEPTUAL_LAYERS = ("relu2_2",)
-"""What Johnson et al. 2016 reconstruct in VGG16, for style (section 4.1) and for super-resolution (4.2).
+"""The layer of VGG16 in Johnson et al. 2016, for style transfer (section 4.1) and super-resolution (4.2).
 
-The code that they released takes ``relu3_3`` for style.
+Their released code uses ``relu3_3`` for style transfer.
 """
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-"""What Johnson et al. 2016 take the style from in VGG16 (section 4.1)."""
+"""The style layers of VGG16 in Johnson et al. 2016 (section 4.1)."""
 
 Layers = str | Sequence[str] | Mapping[str, float]
-"""Names of layers, or each with its weight; a name alone weighs 1."""
+"""Layer names, or layer names with weights; the default weight is 1."""
 
 
 class FeatureLoss(nn.Module):
-    """What both losses share: the part of a network that is needed, copied, frozen, and always in eval.
+    """Base of both losses: a frozen copy of the required layers of a network, always in evaluation mode.
 
     Args:
-        network: what ``verydeep.load`` gave, or a model alone; it stays as it is.
-        layers: which to compare, by the names of ``verydeep.taps``: one, several, or each with its weight.
-        preprocess: how the network's images are normalized; a model alone does not say.
+        network: a checkpoint, such as the result of ``verydeep.load``, or a model; it is not changed.
+        layers: layer names of ``verydeep.taps`` to compare: one, several, or a weight for each.
+        preprocess: the normalization of the network's images; required with a model.
 
     Raises:
-        ArchitectureError: where the network has no such layer, or a model comes without its preprocessing.
+        ArchitectureError: if the network has no such layer, or a model is given without its preprocessing.
     """
 
     def __init__(
@@ -55,30 +55,30 @@ class FeatureLoss(nn.Module):
         model = network if isinstance(network, Classifier) else network.model
         self.preprocess = preprocess or _preprocess(network)
         self.layers = _weights(layers)
-        """Each layer with its weight."""
-        self.taps = deepcopy(taps(model, tuple(self.layers))).requires_grad_(False)
+        """The weight of each layer."""
+        self.extractor = deepcopy(taps(model, tuple(self.layers))).requires_grad_(False)
         self.train()
 
     def train(self, mode: bool = True) -> "FeatureLoss":
-        """Nothing changes: a norm or a dropout in training mode would give another loss each time."""
+        """No effect: the loss would be random with dropout or batch norm in training mode."""
         return super().train(False)
 
-    def maps(self, images: Shaped[Tensor, "..."], what: str = "images") -> dict[str, Tensor]:
-        """The maps of each layer for ``images``, (batch, channels, height, width) from 0 to 1.
+    def maps(self, images: Shaped[Tensor, "..."], name: str = "images") -> dict[str, Tensor]:
+        """The feature maps of each layer for ``images``, (batch, channels, height, width) from 0 to 1.
 
         Raises:
-            ShapeError: where they are no batch of images, or too small for the layers.
-            DataError: where they hold whole numbers, or values outside [0, 1]; ``what`` names them.
+            ShapeError: if they are not a batch of images, or too small for the layers.
+            DataError: if they are integers, or have values outside [0, 1]; the message calls them ``name``.
         """
-        _check_images(images, self.preprocess.channels, what)
-        found: dict[str, Tensor] = self.taps(standardize(images, self.preprocess))
-        return found
+        _check_images(images, self.preprocess.channels, name)
+        maps: dict[str, Tensor] = self.extractor(standardize(images, self.preprocess))
+        return maps
 
 
 class PerceptualLoss(FeatureLoss):
-    """How differently a network sees two batches of images: 0 where they are alike to it.
+    """The distance between the features of two batches of images; 0 if their features are equal.
 
-    Johnson et al. 2016, eq. 2; see ``FeatureLoss`` for the arguments.
+    Johnson et al. 2016, eq. 2. ``FeatureLoss`` documents the arguments.
     """
 
     def __init__(
@@ -94,25 +94,26 @@ class PerceptualLoss(FeatureLoss):
         """The loss, averaged over the batch; both are (batch, channels, height, width), RGB from 0 to 1.
 
         Raises:
-            ShapeError: where the two differ in shape, or do not fit the network.
-            DataError: where they are not from 0 to 1.
+            ShapeError: if the two differ in shape, or do not fit the network.
+            DataError: if values are not from 0 to 1.
         """
         if images.shape != targets.shape:
             raise ShapeError(
                 f"images are {tuple(images.shape)} and targets {tuple(targets.shape)}; "
-                "a perceptual loss compares them place by place: resize or crop one of them"
+                "a perceptual loss compares them position by position: resize or crop one of them"
             )
-        ours, theirs = self.maps(images), self.maps(targets, "targets")
+        maps, target_maps = self.maps(images), self.maps(targets, "targets")
         terms = [
-            weight * functional.mse_loss(ours[name], theirs[name]) for name, weight in self.layers.items()
+            weight * functional.mse_loss(maps[name], target_maps[name])
+            for name, weight in self.layers.items()
         ]
         return torch.stack(terms).sum()
 
 
 class StyleLoss(FeatureLoss):
-    """How differently a network sees the textures of two batches of images, wherever they lie.
+    """The distance between the textures of two batches of images, by Gram matrices, independent of position.
 
-    Johnson et al. 2016, eq. 4, after Gatys et al. 2016; see ``FeatureLoss`` for the arguments.
+    Johnson et al. 2016, eq. 4, after Gatys et al. 2016. ``FeatureLoss`` documents the arguments.
     """
 
     def __init__(
@@ -127,19 +128,19 @@ class StyleLoss(FeatureLoss):
     def forward(self, images: Shaped[Tensor, "..."], targets: Shaped[Tensor, "..."]) -> Float[Tensor, ""]:
         """The loss, averaged over the batch; both are (batch, channels, height, width), RGB from 0 to 1.
 
-        The targets may have another size, and be one for the whole batch.
+        The targets may have another size. One target may be used for the whole batch.
 
         Raises:
-            ShapeError: where the two differ in number, or do not fit the network.
-            DataError: where they are not from 0 to 1.
+            ShapeError: if the two differ in number, or do not fit the network.
+            DataError: if values are not from 0 to 1.
         """
-        ours, theirs = self.maps(images), self.maps(targets, "targets")
+        maps, target_maps = self.maps(images), self.maps(targets, "targets")
         if len(targets) not in (1, len(images)):
             raise ShapeError(
-                f"{len(images)} images have {len(targets)} targets; give one each, or one for all"
+                f"{len(images)} images have {len(targets)} targets; give one target per image, or one for all"
             )
         terms = [
-            weight * (gram(ours[name]) - gram(theirs[name])).square().sum((1, 2)).mean()
+            weight * (gram(maps[name]) - gram(target_maps[name])).square().sum((1, 2)).mean()
             for name, weight in self.layers.items()
         ]
         return torch.stack(terms).sum()
@@ -153,7 +154,7 @@ def perceptual_loss(
     *,
     preprocess: Preprocess | None = None,
 ) -> Float[Tensor, ""]:
-    """``PerceptualLoss`` once, as a measure; in a training loop make the class once and call it."""
+    """``PerceptualLoss`` as a metric. In a training loop, create the module once instead."""
     return PerceptualLoss(network, layers, preprocess=preprocess).forward(images, targets)
 
 
@@ -165,13 +166,13 @@ def style_loss(
     *,
     preprocess: Preprocess | None = None,
 ) -> Float[Tensor, ""]:
-    """``StyleLoss`` once, as a measure; in a training loop make the class once and call it."""
+    """``StyleLoss`` as a metric. In a training loop, create the module once instead."""
     return StyleLoss(network, layers, preprocess=preprocess).forward(images, targets)
 
 
 def gram(maps: Float[Tensor, "batch channels rows columns"]) -> Float[Tensor, "batch channels channels"]:
-    """Which channels speak together, whatever the place: eq. 3, in fp32 at least."""
-    with torch.autocast(maps.device.type, enabled=False):  # a sum over 50,000 places overflows fp16
+    """The Gram matrix: correlations of channels, summed over positions (eq. 3), in fp32 or finer."""
+    with torch.autocast(maps.device.type, enabled=False):  # a sum over 50,000 positions overflows fp16
         values = maps.flatten(2).to(torch.promote_types(maps.dtype, torch.float32))
         return values @ values.mT / values[0].numel()
 
@@ -179,9 +180,8 @@ def gram(maps: Float[Tensor, "batch channels rows columns"]) -> Float[Tensor, "b
 def _preprocess(network: Classifier | Checkpoint) -> Preprocess:
     if isinstance(network, Classifier):
         raise ArchitectureError(
-            f"{network.architecture.name} alone does not say how its images are normalized. Give what `load` "
-            "gave, or preprocess=..., such as verydeep.architecture.preprocess.IMAGENET for "
-            "torchvision's weights"
+            f"the model {network.architecture.name} has no preprocessing. Give the checkpoint of `load`, or "
+            "preprocess=..., such as verydeep.architecture.preprocess.IMAGENET for torchvision's weights"
         )
     return network.preprocess
 
@@ -192,17 +192,17 @@ def _weights(layers: Layers) -> dict[str, float]:
     return dict.fromkeys([layers] if isinstance(layers, str) else layers, 1.0)
 
 
-def _check_images(images: Tensor, channels: int, what: str) -> None:
+def _check_images(images: Tensor, channels: int, name: str) -> None:
     if images.ndim != 4 or images.shape[1] != channels:
         raise ShapeError(
-            f"{what} are {tuple(images.shape)}; expected (batch, {channels}, height, width): "
-            f"{'RGB' if channels == 3 else 'gray'}, the channels first, and images[None] for a single one"
+            f"{name} are {tuple(images.shape)}; expected (batch, {channels}, height, width): "
+            f"{'RGB' if channels == 3 else 'gray'}, channels first; use images[None] for a single image"
         )
     if not images.is_floating_point():
-        raise DataError(f"{what} are of type {images.dtype}; expected numbers from 0 to 1: {what} / 255")
+        raise DataError(f"{name} are of type {images.dtype}; expected floats from 0 to 1: {name} / 255")
     low, high = (float(value) for value in images.detach().aminmax())
-    if not (low >= 0 and high <= 1):  # so that NaN is refused too
+    if not (low >= 0 and high <= 1):  # also true for NaN
         raise DataError(
-            f"{what} run from {low:.4g} to {high:.4g}; expected 0 to 1, not normalized: that is done inside. "
-            "Divide 0 to 255 by 255; what a network puts out goes through sigmoid() or clamp(0, 1) first"
+            f"{name} have values from {low:.4g} to {high:.4g}; expected 0 to 1, not normalized: the loss "
+            "normalizes them. Divide 0 to 255 by 255; apply sigmoid() or clamp(0, 1) to a network's output"
         )

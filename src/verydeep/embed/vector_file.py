@@ -1,7 +1,7 @@
-"""Vectors on disk: an npz without pickle, or a Parquet table; written a batch at a time.
+"""Files of vectors: an npz without pickle, or a Parquet table; written batch by batch.
 
-npz      ``files`` (text), ``vectors`` (float32, a row a file), ``about`` (JSON)
-parquet  columns ``file`` and ``vector`` (a list of fixed length), ``about`` in the schema's metadata
+npz      ``files`` (text), ``vectors`` (float32, one row per file), ``metadata`` (JSON)
+parquet  columns ``file`` and ``vector`` (a list of fixed length); JSON under the schema's key ``verydeep``
 """
 
 import json
@@ -24,15 +24,19 @@ from verydeep.data.samples import UnreadableImage
 from verydeep.embed.embedder import VectorBatch
 from verydeep.errors import DataError
 
-ROWS = 1_024
-"""Of a row group of Parquet: readers are slow on many small ones."""
+GROUP_ROWS = 1_024
+"""Rows of a row group of Parquet; readers are slow with many small ones."""
 
-OTHERWISE = "take .npz"
+KEY = b"verydeep"
+"""The key of the metadata in a Parquet schema."""
+
+ALTERNATIVE = "use .npz"
+"""For the error message when Parquet's library is not installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
-    """Which vectors these are."""
+class VectorMetadata:
+    """How vectors were computed."""
 
     network: str
     layer: str
@@ -40,118 +44,148 @@ class About:
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """What a file of vectors holds."""
+class StoredVectors:
+    """The content of a file of vectors."""
 
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     vectors: Float32[Tensor, "files values"]
-    about: About
+    metadata: VectorMetadata
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
-    """What was written, and what could not be read."""
+class EmbeddingSummary:
+    """The result of writing vectors to a file."""
 
     out: Path
     vectors: int
+    """Images with a vector."""
     dimensions: int
+    """Values per vector."""
+    layer: str
     broken: tuple[UnreadableImage, ...]
+    """The images that cannot be read, and are left out."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "out": str(self.out),
+            "vectors": self.vectors,
+            "dimensions": self.dimensions,
+            "layer": self.layer,
+            "broken": [image.values for image in self.broken],
+        }
 
 
-def check_out(path: Path) -> None:
-    """Refuse what no vectors can be written to, before anything is computed.
+def check_vector_path(path: Path) -> None:
+    """Reject a path that no vectors can be written to, before anything is computed.
 
     Raises:
-        DataError: where the suffix is neither .npz nor .parquet, or Parquet's library is not there.
+        DataError: if the suffix is neither .npz nor .parquet, or Parquet's library is not installed.
     """
     if path.suffix not in (".npz", ".parquet"):
-        raise DataError(f"{path} is neither .npz nor .parquet; name such a file for the vectors")
+        raise DataError(f"{path} is neither .npz nor .parquet; vectors need one of these")
     if path.suffix == ".parquet":
-        import_pyarrow(OTHERWISE)
+        import_pyarrow(ALTERNATIVE)
 
 
-def write_vectors(batches: Iterable[VectorBatch], about: About, path: Path) -> Written:
-    """Write every batch to ``path`` as it comes, whole or not at all.
+def is_vector_file(path: Path) -> bool:
+    """Whether ``path`` is a file of vectors: any .npz, but not a Parquet table of images."""
+    if path.suffix != ".parquet" or not path.is_file():
+        return path.suffix == ".npz" and not path.is_dir()
+    _, arrow_parquet = import_pyarrow(ALTERNATIVE)
+    try:
+        return KEY in (arrow_parquet.read_schema(path).metadata or {})
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a Parquet table: {error}") from None
+
+
+def write_vectors(batches: Iterable[VectorBatch], metadata: VectorMetadata, path: Path) -> EmbeddingSummary:
+    """Write each batch to ``path`` as it comes; the file is complete or not written at all.
 
     Raises:
-        DataError: where there is no vector at all.
+        DataError: if there are no vectors.
     """
-    check_out(path)
-    tally = _Tally()
+    check_vector_path(path)
+    counter = _Counter()
     with atomic_write(path) as temporary:
         write = _write_npz if path.suffix == ".npz" else _write_parquet
-        write(tally.over(batches), about, temporary)
-    return Written(out=path, vectors=tally.count, dimensions=tally.dimensions, broken=tuple(tally.broken))
+        write(counter.count(batches), json.dumps(asdict(metadata)), temporary)
+    return EmbeddingSummary(
+        out=path, vectors=counter.vectors, dimensions=counter.dimensions,
+        layer=metadata.layer, broken=tuple(counter.broken),
+    )  # fmt: skip
 
 
-def read_vectors(path: Path) -> Vectors:
-    """What ``write_vectors`` wrote.
+def read_vectors(path: Path) -> StoredVectors:
+    """The vectors that ``write_vectors`` wrote to ``path``.
 
     Raises:
-        DataError: where the file is not there, broken or foreign.
+        DataError: if the file does not exist, is corrupt, or was not written by ``write_vectors``.
     """
-    check_out(path)
+    check_vector_path(path)
     try:
-        files, vectors, about = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
-        return Vectors(tuple(map(Path, files)), torch.from_numpy(vectors), About(**json.loads(about)))
+        files, vectors, metadata = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
+        return StoredVectors(tuple(files), torch.from_numpy(vectors), VectorMetadata(**json.loads(metadata)))
     except FileNotFoundError:
         raise DataError(f"there is no file of vectors at {path}") from None
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no vectors that `verydeep embed` wrote: {error}") from None
+        raise DataError(f"{path} was not written by `verydeep embed`: {error}") from None
 
 
-class _Tally:
-    """Counts what passes through, and keeps what was broken."""
+class _Counter:
+    """Counts vectors as they are written, and collects broken images."""
 
     def __init__(self) -> None:
-        self.count = self.dimensions = 0
+        self.vectors = self.dimensions = 0
         self.broken: list[UnreadableImage] = []
 
-    def over(self, batches: Iterable[VectorBatch]) -> Iterator[VectorBatch]:
+    def count(self, batches: Iterable[VectorBatch]) -> Iterator[VectorBatch]:
         for batch in batches:
             self.broken += batch.broken
             if batch.files:
-                self.count += len(batch.files)
+                self.vectors += len(batch.files)
                 self.dimensions = batch.vectors.shape[1]
                 yield batch
-        if not self.count:
+        if not self.vectors:
             first = f", such as {self.broken[0].reason}" if self.broken else ""
-            raise DataError(f"none of {len(self.broken)} files could be read{first}")
+            raise DataError(f"none of {len(self.broken)} images can be read{first}")
 
 
-def _write_npz(batches: Iterable[VectorBatch], about: About, path: Path) -> None:
-    """The array's header, which comes first, says how many rows there are: so they wait in a file."""
+def _write_npz(batches: Iterable[VectorBatch], metadata: str, path: Path) -> None:
+    """An array's header comes first and has the number of rows, so rows go to a temporary file before."""
     files: list[str] = []
     columns = 0
     with tempfile.TemporaryFile(dir=path.parent) as rows, zipfile.ZipFile(path, "w") as archive:
         for batch in batches:
             rows.write(batch.vectors.numpy().astype("<f4").tobytes())
-            files += map(str, batch.files)
+            files += batch.files
             columns = batch.vectors.shape[1]
         rows.seek(0)
         with archive.open("vectors.npy", "w", force_zip64=True) as member:
             header = {"descr": "<f4", "fortran_order": False, "shape": (len(files), columns)}
             np.lib.format.write_array_header_1_0(member, header)
             shutil.copyfileobj(rows, member)
-        for name, array in (("files", np.array(files)), ("about", np.array(json.dumps(asdict(about))))):
+        for name, array in (("files", np.array(files)), ("metadata", np.array(metadata))):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _read_npz(path: Path) -> tuple[list[str], Any, str]:
     with np.load(path, allow_pickle=False) as opened:
-        return opened["files"].tolist(), opened["vectors"], str(opened["about"])
+        return opened["files"].tolist(), opened["vectors"], str(opened["metadata"])
 
 
-def _write_parquet(batches: Iterable[VectorBatch], about: About, path: Path) -> None:
-    arrow, arrow_parquet = import_pyarrow(OTHERWISE)
+def _write_parquet(batches: Iterable[VectorBatch], metadata: str, path: Path) -> None:
+    arrow, arrow_parquet = import_pyarrow(ALTERNATIVE)
     writer = None
     try:
         for files, vectors in _row_groups(batches):
             values = arrow.array(vectors.numpy().ravel())
+            names = [file.encode(errors="backslashreplace").decode() for file in files]  # must be UTF-8
             table = arrow.table(
-                {"file": files, "vector": arrow.FixedSizeListArray.from_arrays(values, vectors.shape[1])}
-            ).replace_schema_metadata({"about": json.dumps(asdict(about))})
+                {"file": names, "vector": arrow.FixedSizeListArray.from_arrays(values, vectors.shape[1])}
+            ).replace_schema_metadata({KEY: metadata})
             writer = writer or arrow_parquet.ParquetWriter(path, table.schema)
             writer.write_table(table)
     finally:
@@ -163,9 +197,9 @@ def _row_groups(batches: Iterable[VectorBatch]) -> Iterator[tuple[list[str], Ten
     files: list[str] = []
     vectors: list[Tensor] = []
     for batch in batches:
-        files += map(str, batch.files)
+        files += batch.files
         vectors.append(batch.vectors)
-        if len(files) >= ROWS:
+        if len(files) >= GROUP_ROWS:
             yield files, torch.cat(vectors)
             files, vectors = [], []
     if files:
@@ -173,8 +207,8 @@ def _row_groups(batches: Iterable[VectorBatch]) -> Iterator[tuple[list[str], Ten
 
 
 def _read_parquet(path: Path) -> tuple[list[str], Any, str]:
-    _, arrow_parquet = import_pyarrow(OTHERWISE)
+    _, arrow_parquet = import_pyarrow(ALTERNATIVE)
     table = arrow_parquet.read_table(path)
     column = table["vector"].combine_chunks()
     values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
-    return table["file"].to_pylist(), values.copy(), (table.schema.metadata or {})[b"about"].decode()
+    return table["file"].to_pylist(), values.copy(), (table.schema.metadata or {})[KEY].decode()

@@ -1,7 +1,7 @@
 """Confidence intervals of accuracy, loss and F1 by the bootstrap: resampling images, or groups of images.
 
-Efron 1979. Images of one group (cells of one photograph) are alike and count less than independent images. So
-where there are groups, whole groups are resampled (Field and Welsh 2007), and the interval is wider.
+Efron 1979. Images of one group (cells of one photograph) are similar and count less than independent images.
+So where there are groups, whole groups are resampled (Field and Welsh 2007), and the interval is wider.
 """
 
 from dataclasses import dataclass
@@ -114,9 +114,9 @@ def _weights(
     predictions: _Predictions, resamples: int, generator: torch.Generator
 ) -> Float32[Tensor, "count resamples"]:
     """How often each image is in each resample of as many units as there are."""
-    drawn = torch.randint(predictions.units, (predictions.units, resamples), generator=generator)
+    sampled = torch.randint(predictions.units, (predictions.units, resamples), generator=generator)
     times = torch.zeros(predictions.units, resamples)
-    times.scatter_add_(0, drawn, torch.ones_like(times))
+    times.scatter_add_(0, sampled, torch.ones_like(times))
     return times[predictions.unit]
 
 

@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from verydeep.errors import DataError
+from verydeep.models.checkpoint import MAX_TEMPERATURE, MIN_TEMPERATURE
 
 BINS = 15
-COLDEST, HOTTEST = 0.05, 20.0
-"""The range of the search: where all predictions are wrong, no temperature is best."""
 _HALVINGS = 50  # of the range of its logarithm: to 1e-14
 
 
@@ -78,12 +77,14 @@ def measure_calibration(
 def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
     """The temperature T for which ``logits / T`` have the lowest negative log-likelihood, from 0.05 to 20.
 
+    If all predictions are wrong, a higher temperature is always better; so the range is limited.
+
     Above 1 the network was overconfident. The likelihood is concave in 1 / T, so its slope changes sign once
     and bisection finds where. Predictions, and so the accuracy, stay the same.
 
     Labels are smoothed as if one more image had each of them (as in Platt 1999, section 2.2): otherwise a
-    network with no mistake on few images would be given full confidence, and pay for its first mistake
-    elsewhere.
+    network with no mistake on few images would have full confidence, and a very high loss for its first
+    mistake on other images.
 
     Args:
         logits: of validation images.
@@ -99,14 +100,15 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
     logits = logits.double()
     doubt = 1 / (len(labels) + 1)
     true = (1 - doubt) * logits.gather(1, labels[:, None]).squeeze(1) + doubt * logits.mean(1)
-    low, high = torch.tensor([COLDEST, HOTTEST], dtype=torch.float64).log()
+    low, high = torch.tensor([MIN_TEMPERATURE, MAX_TEMPERATURE], dtype=torch.float64).log()
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         expected = ((logits / middle.exp()).softmax(1) * logits).sum(1)
         # The slope of the mean loss in 1 / T: above 0, less confidence is better.
         is_too_cold = bool((expected - true).mean() > 0)
         low, high = (middle, high) if is_too_cold else (low, middle)
-    return float(((low + high) / 2).exp())
+    temperature = float(((low + high) / 2).exp())
+    return min(max(temperature, MIN_TEMPERATURE), MAX_TEMPERATURE)  # `exp` of the limits is rounded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
+from typing import Any
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -107,6 +108,31 @@ class Evaluation:
     def without_images(self) -> tuple[str, ...]:
         """The classes without images, of which nothing was measured."""
         return tuple(name for name, score in self.scores.items() if not score.images)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        scaled = self.scaled
+        return {
+            "top1": self.top1,
+            "top5": self.top5,
+            "loss": self.loss,
+            "per_class": self.per_class,
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
+            "brier": self.brier,
+            "calibration_error": self.calibration.error,
+            "temperature": scaled and scaled.temperature,
+            "scaled_loss": scaled and scaled.loss,
+            "scaled_calibration_error": scaled and scaled.calibration.error,
+            "intervals": {name: (each.low, each.high) for name, each in self.intervals.items()},
+            "precision": {name: score.precision for name, score in self.scores.items()},
+            "f1": {name: score.f1 for name, score in self.scores.items()},
+            "confusion": self.confusion,
+            "without_images": self.without_images,
+            "images": self.images,
+            "groups": self.groups,
+        }
 
 
 def evaluate_logits(

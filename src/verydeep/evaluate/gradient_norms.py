@@ -1,4 +1,4 @@
-"""What reaches each layer on the way back: the norm of its gradient, measured on one batch."""
+"""The norm of the gradient of each layer, measured on one batch: vanishing and exploding gradients."""
 
 import copy
 
@@ -12,11 +12,11 @@ from verydeep.models.classifier import Classifier
 def gradient_norms(
     model: Classifier, images: Float[Tensor, "batch channels height width"], labels: Int64[Tensor, " batch"]
 ) -> tuple[float, ...]:
-    """The norm of the gradient of each layer's weights, from the image to the classes.
+    """The norm of the gradient of each layer's weights, from the first layer to the last.
 
-    The loss is the mean cross-entropy of the batch, batch norm takes the batch's own statistics, and the
-    projections of shortcuts are left out. Computed in float64, where what has all but vanished is not yet
-    nothing. ``model`` is not changed.
+    The loss is the mean cross-entropy of the batch. Batch norm uses the statistics of the batch. The
+    projections of shortcuts are left out. Computed in float64, so that very small gradients do not become
+    zero. ``model`` is not changed.
     """
     probe = copy.deepcopy(model).train().double()
     functional.cross_entropy(probe(images.double()), labels).backward()

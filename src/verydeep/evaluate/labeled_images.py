@@ -22,7 +22,7 @@ THUMBNAIL_SIDE = 160
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """Images, in memory or on disk, with labels that index into the network's classes."""
+    """Images, in memory or on disk, with labels that are indices of the network's classes."""
 
     name: str
     source: UInt8[Tensor, "count channels height width"] | Samples
@@ -30,17 +30,17 @@ class LabeledImages:
     groups: tuple[str, ...] | None
     part: WantedPart
     description: str
-    """Which images these are, in words."""
+    """Which images these are."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def name_of(self, index: int) -> str:
-        """The name by which a person knows an image."""
+        """The name of an image for people."""
         return self.source.names[index] if isinstance(self.source, Samples) else f"image {index}"
 
     def thumbnail(self, index: int) -> UInt8[Tensor, "channels height width"]:
-        """The image, or the center of its file, small."""
+        """A small version of the image; of a file, its center crop."""
         if isinstance(self.source, Samples):
             small = Preprocess(size=THUMBNAIL_SIDE, mean=(0, 0, 0), std=(1, 1, 1))
             return decode(self.source.sources[index], small)
@@ -55,18 +55,18 @@ def read_labeled(
     group_by: str | None = None,
     progress: Progress | None = None,
 ) -> LabeledImages:
-    """The images that ``data`` names, labeled by the ``classes`` of the network of ``run``.
+    """The images of ``data``, labeled with the ``classes`` of the network of ``run``.
 
     Args:
-        data: the name of a built-in data set, or a place that ``read_samples`` takes.
+        data: the name of a built-in data set, or anything that ``read_samples`` reads.
         classes: the network's, in order.
         run: the run folder or a file in it; it may hold the split that the network was trained with.
         part: which images; the test images by default, and all where there is no test part.
-        group_by: what groups images, as ``read_grouped`` takes it.
+        group_by: a pattern or a column for groups of images, as in ``read_grouped``.
         progress: called while a built-in data set is downloaded.
 
     Raises:
-        DataError: where there are no such images, or their classes are not the network's.
+        DataError: if there are no such images, or the network does not have their classes.
     """
     if is_builtin(data):
         return _of_builtin(data, classes, part or "test", group_by, progress)
@@ -76,14 +76,14 @@ def read_labeled(
     split = (run if run.is_dir() else run.parent) / SPLIT_FILE
     total = len(samples)
     kept = with_saved_split(samples, split) if split.exists() else samples
-    chosen, taken = images_of_part(kept, part)
+    chosen, chosen_part = images_of_part(kept, part)
     description = (
-        f"{len(chosen):,} of the {total:,} images of {samples.name}: {_reason(kept is samples, taken)}"
+        f"{len(chosen):,} of the {total:,} images of {samples.name}: {_reason(kept is samples, chosen_part)}"
     )
     if kept is not samples and len(kept) < total:
         description += f"; {total - len(kept):,} are not in the split of the run and are left out"
     labels = relabeled(chosen.labels, chosen.classes, classes, samples.name)
-    return LabeledImages(samples.name, chosen, labels, chosen.groups, taken, description)
+    return LabeledImages(samples.name, chosen, labels, chosen.groups, chosen_part, description)
 
 
 def _reason(by_folder: bool, part: WantedPart) -> str:

@@ -1,4 +1,4 @@
-"""The slow part of every evaluation, once: from pixels to logits."""
+"""Inference in batches: the logits of images, the slow part of every evaluation."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,9 @@ from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
 
 BATCH_SIZE = 500
+"""The largest batch."""
 BATCH_PIXELS = 1_600_000
-"""Of a batch, at most: VGG's first maps take 512 bytes of memory for each. 32 images of 224 px."""
+"""The most pixels in a batch, 32 images of 224 px: VGG's first feature maps take 512 bytes per pixel."""
 
 
 def predict_logits(
@@ -23,15 +24,15 @@ def predict_logits(
     *,
     batch_size: int | None = None,
 ) -> Float32[Tensor, "count classes"]:
-    """Logits of every image, on the CPU; the model is left in the mode in which it came.
+    """Logits of every image, on the CPU. The model keeps its training or evaluation mode.
 
-    ``pixels`` may lie on another device than the model, and have another size: a batch at a time they travel,
-    are resized and cropped as ``preprocess`` says, and normalized.
+    ``pixels`` may be on another device than the model, and of another size: each batch is moved to the
+    model's device, resized and cropped according to ``preprocess``, and normalized.
     """
     return _in_batches(
         model,
         pixels,
-        batch_size or images_at_once(preprocess.size**2),
+        batch_size or auto_batch_size(preprocess.size**2),
         lambda batch: model(normalize(resize_and_crop(batch, preprocess), preprocess)),
     )
 
@@ -41,21 +42,21 @@ def predict_dense(
     pixels: UInt8[Tensor, "count channels height width"],
     preprocess: Preprocess,
 ) -> Float32[Tensor, "count classes"]:
-    """Logits of every image in the size in which it comes: the mean over the map of scores, on the CPU.
+    """Logits of every image at its own size: the mean over the map of class scores, on the CPU.
 
     Raises:
-        ShapeError: where images are smaller than the network's window.
+        ShapeError: if images are smaller than the network's input size.
     """
     return _in_batches(
         model,
         pixels,
-        images_at_once(pixels.shape[2] * pixels.shape[3]),
+        auto_batch_size(pixels.shape[2] * pixels.shape[3]),
         lambda batch: model(normalize(batch, preprocess)).mean((2, 3)),
     )
 
 
-def images_at_once(pixels: int) -> int:
-    """How many images of so many pixels make a batch."""
+def auto_batch_size(pixels: int) -> int:
+    """The number of images in a batch, if each has ``pixels`` pixels."""
     return max(1, min(BATCH_SIZE, BATCH_PIXELS // pixels))
 
 
@@ -63,11 +64,11 @@ def _in_batches(
     model: nn.Module,
     pixels: UInt8[Tensor, "count channels height width"],
     batch_size: int,
-    score: Callable[[Tensor], Tensor],
+    forward: Callable[[Tensor], Tensor],
 ) -> Float32[Tensor, "count classes"]:
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
-        batches = [score(batch.to(device)).float().cpu() for batch in torch.split(pixels, batch_size)]
+        batches = [forward(batch.to(device)).float().cpu() for batch in torch.split(pixels, batch_size)]
     model.train(was_training)
     return torch.cat(batches)

@@ -1,4 +1,4 @@
-"""Any number of images named, a batch at a time: decoding overlaps with computing, memory stays the same."""
+"""Batch prediction of any number of images: decoding overlaps with inference, in constant memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,21 @@ from torch import Tensor
 
 from verydeep.data.samples import ImageSource
 from verydeep.data.stream import DecodedBatch, stream
-from verydeep.evaluate.logits import images_at_once, predict_logits
+from verydeep.evaluate.logits import auto_batch_size, predict_logits
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.temperature import temperature_of
+
+TopClasses = tuple[tuple[str, float], ...]
+"""Classes with their probabilities in [0, 1], the most probable first."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network sees in one image, or why that cannot be read."""
+    """The prediction for one image, or the reason why it cannot be read."""
 
     file: str
-    """Its path, or its place in a shard."""
-    top_classes: tuple[tuple[str, float], ...] = ()
-    """Classes with their probabilities in [0, 1], the top_classes first; none of an image that is broken."""
+    """The path of the image, or its location in a shard."""
+    top_classes: TopClasses = ()
+    """The top-k classes with their probabilities; empty for a broken image."""
     error: str | None = None
 
     @property
@@ -30,7 +32,7 @@ class Prediction:
         if self.error is not None:
             return {"file": self.file, "error": self.error}
         (label, confidence), *_ = self.top_classes
-        by_class = dict(reversed(self.top_classes))  # of two classes of one name the likelier one stays
+        by_class = dict(reversed(self.top_classes))  # of two classes with one name, the more probable remains
         return {
             "file": self.file,
             "label": label,
@@ -40,59 +42,56 @@ class Prediction:
 
 
 def predict(
-    network: Checkpoint,
+    checkpoint: Checkpoint,
     sources: Sequence[ImageSource],
     *,
     top: int | None = None,
     batch_size: int | None = None,
 ) -> Iterator[tuple[Prediction, ...]]:
-    """A prediction for each of ``sources``, in order, a batch at a time; broken images are among them.
+    """A prediction for each of ``sources``, in order, in batches; broken images are included.
 
-    Probabilities are the softmax of the logits, divided by the network's temperature where it has one.
+    Probabilities are the softmax of the logits divided by the checkpoint's temperature.
 
     Args:
-        network: what ``verydeep.load`` gave, on the device that is to compute.
-        sources: files, or entries of shards; ``verydeep.data.open_images.read_sources`` finds them.
-        top: how many classes to name; all of them by default.
-        batch_size: images at a time; what suits their size by default.
+        checkpoint: the result of ``verydeep.load``; the computation runs on its device.
+        sources: files, or entries of shards; ``verydeep.data.open_images.read_sources`` lists them.
+        top: the number of classes per image (top-k); all by default.
+        batch_size: images per batch; by default it depends on their size.
 
     Raises:
-        CheckpointError: where the network's temperature is no positive number.
+        CheckpointError: if the checkpoint's temperature is not a valid number.
     """
-    temperature, start = temperature_of(network.origin), 0
-    for batch in stream(
-        sources, network.preprocess, batch_size or images_at_once(network.preprocess.size**2)
-    ):
-        rows: list[tuple[tuple[str, float], ...]] = []
+    temperature, start = checkpoint.temperature, 0
+    preprocess = checkpoint.preprocess
+    for batch in stream(sources, preprocess, batch_size or auto_batch_size(preprocess.size**2)):
+        rows: list[TopClasses] = []
         if len(batch.pixels):
-            logits = predict_logits(
-                network.model, batch.pixels, network.preprocess, batch_size=len(batch.pixels)
-            )
-            rows = _named(logits, temperature, network.classes, top)
+            logits = predict_logits(checkpoint.model, batch.pixels, preprocess, batch_size=len(batch.pixels))
+            rows = _top_classes(logits / temperature, checkpoint.classes, top)
         predictions = tuple(_in_order(batch, rows, sources, start))
         start += len(predictions)
         yield predictions
 
 
-def _named(
-    logits: Float32[Tensor, "batch classes"], temperature: float, classes: tuple[str, ...], top: int | None
-) -> list[tuple[tuple[str, float], ...]]:
-    probabilities, places = (logits / temperature).softmax(1).sort(descending=True, stable=True)
+def _top_classes(
+    logits: Float32[Tensor, "batch classes"], classes: tuple[str, ...], top: int | None
+) -> list[TopClasses]:
+    probabilities, indices = logits.softmax(1).sort(descending=True, stable=True)
     return [
-        tuple((classes[place], value) for place, value in zip(*row, strict=True))
-        for row in zip(places[:, :top].tolist(), probabilities[:, :top].tolist(), strict=True)
+        tuple((classes[index], probability) for index, probability in zip(*row, strict=True))
+        for row in zip(indices[:, :top].tolist(), probabilities[:, :top].tolist(), strict=True)
     ]
 
 
 def _in_order(
-    batch: DecodedBatch, rows: list[tuple[tuple[str, float], ...]], sources: Sequence[ImageSource], start: int
+    batch: DecodedBatch, rows: list[TopClasses], sources: Sequence[ImageSource], start: int
 ) -> Iterator[Prediction]:
-    """``start`` is the place of the batch's first image, read or broken."""
+    """``start`` is the index of the first image of the batch, readable or broken."""
     read = dict(zip(batch.indices.tolist(), rows, strict=True))
     broken = iter(batch.broken)
-    for place in range(start, start + len(read) + len(batch.broken)):
-        if place in read:
-            yield Prediction(str(sources[place]), read[place])
+    for index in range(start, start + len(read) + len(batch.broken)):
+        if index in read:
+            yield Prediction(str(sources[index]), read[index])
         else:
             image = next(broken)
             yield Prediction(str(image.source), error=image.reason)

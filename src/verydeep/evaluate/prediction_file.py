@@ -1,46 +1,35 @@
-"""Predictions on disk: CSV, JSON lines or Parquet, written a batch at a time and taken up again after a kill.
+"""Predictions on disk as CSV, JSON lines or Parquet: written batch by batch, resumed after an interruption.
 
 csv      ``file``, ``label``, ``confidence``, then ``label_2``, ``confidence_2`` and so on, last ``error``
-jsonl    an object a line, as ``verydeep predict --json`` prints them
-parquet  the columns of csv. A table is whole only at its end: until then its rows are lines in
+jsonl    one object per line, as ``verydeep predict --json`` prints them
+parquet  the columns of csv. A table is complete only at its end: until then its rows are lines of
          ``NAME.parquet.part.jsonl``
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from verydeep.atomic_write import atomic_write
 from verydeep.data.parquet import import_pyarrow
-from verydeep.data.samples import ImageSource
 from verydeep.errors import DataError
-from verydeep.evaluate.predict import Prediction, predict
-from verydeep.evaluate.prediction_rows import CsvRows, JsonRows, cells, columns
-from verydeep.models.checkpoint import Checkpoint
-
-ROWS = 8_192
-"""Of a row group of Parquet."""
-
-TOLERANCE = 0.02
-"""Between probabilities of one image by one network: machines and precisions differ by less."""
+from verydeep.evaluate.predict import Prediction
+from verydeep.evaluate.prediction_rows import CsvRows, JsonRows
+from verydeep.evaluate.prediction_table import ALTERNATIVE, lines_to_table, table_to_lines
 
 SAMPLES = 8
-"""Images that are named again, to see that the same network goes on."""
-
-OTHERWISE = "take .csv or .jsonl"
+"""Predictions of an existing file that are kept in memory, to recognize another network."""
 
 
 @dataclass
-class TakenUp:
-    """What a file of predictions held when it was opened."""
+class ExistingPredictions:
+    """The content of a file of predictions when it is opened."""
 
     files: set[str] = field(default_factory=set)
     broken: list[Prediction] = field(default_factory=list)
     samples: dict[str, Prediction] = field(default_factory=dict)
-    """The first few that were read, by file; by them another network is told."""
+    """The first few predictions, by file."""
 
 
 @dataclass(frozen=True)
@@ -49,185 +38,98 @@ class PredictionFile:
 
     path: Path
     top: int
-    """Classes named for each image."""
-    before: TakenUp
+    """Classes per image."""
+    existing: ExistingPredictions
     rows: CsvRows | JsonRows
     stream: BinaryIO
 
     def write(self, predictions: Iterable[Prediction]) -> None:
-        """Append them, at once."""
+        """Append them immediately."""
         self.stream.write(b"".join(map(self.rows.encode, predictions)))
         self.stream.flush()
 
 
-def check_out(path: Path, *, resume: bool = False) -> None:
-    """Refuse what no predictions can be written to, before anything is computed.
+def check_prediction_path(path: Path, *, resume: bool = False) -> None:
+    """Reject a path that no predictions can be written to, before anything is computed.
 
     Raises:
-        DataError: where the suffix is of no such file, Parquet's library is not there, or the file is.
+        DataError: if the suffix is unknown, Parquet's library is not installed, or the file exists.
     """
     if path.suffix not in (".csv", ".jsonl", ".parquet"):
-        raise DataError(f"{path} is none of .csv, .jsonl, .parquet; name such a file for the predictions")
+        raise DataError(f"{path} is not a .csv, .jsonl or .parquet file; predictions need one of these")
     if path.suffix == ".parquet":
-        import_pyarrow(OTHERWISE)
-    there = next((file for file in (path, _lines_of(path)) if file.exists()), None)
-    if there and not resume:
-        raise DataError(f"{there} is there already: go on with it by --resume, take it away, or name another")
+        import_pyarrow(ALTERNATIVE)
+    existing = next((file for file in (path, _lines_of(path)) if file.exists()), None)
+    if existing and not resume:
+        raise DataError(f"{existing} exists: continue it with --resume, delete it, or name another file")
 
 
 @contextmanager
 def open_predictions(path: Path, top: int, *, resume: bool = False) -> Iterator[PredictionFile]:
-    """The file at ``path``, for predictions that name ``top`` classes; after a kill it has all but a batch.
+    """The file at ``path`` for predictions with ``top`` classes; an interruption loses at most one batch.
 
-    Where it was begun, a last line that was half written is taken off.
+    In an existing file, an incomplete last line is removed.
 
     Raises:
-        DataError: as ``check_out``, and where what is there are no such predictions.
+        DataError: as ``check_prediction_path``, and if the existing file does not have such predictions.
     """
-    check_out(path, resume=resume)
+    check_prediction_path(path, resume=resume)
     lines = _lines_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet" and path.exists() and not lines.exists():
-        _write_lines(path, lines, top)
+        table_to_lines(path, lines, top)
     rows = CsvRows(top) if lines.suffix == ".csv" else JsonRows()
-    before = _taken_up(lines, rows) if lines.exists() else TakenUp()
+    existing = _read_existing(lines, rows) if lines.exists() else ExistingPredictions()
     with lines.open("ab") as stream:
         if not stream.tell():
             stream.write(rows.header)
-        yield PredictionFile(path, top, before, rows, stream)
+        yield PredictionFile(path, top, existing, rows, stream)
     if path.suffix == ".parquet":
-        _write_parquet(lines, path, top)
+        lines_to_table(lines, path, top)
         lines.unlink()
 
 
-def left_to_do(
-    file: PredictionFile, network: Checkpoint, sources: Sequence[ImageSource]
-) -> list[ImageSource]:
-    """Those of ``sources`` that ``file`` does not have yet.
-
-    Raises:
-        DataError: where another network wrote what it has; a few images are named again to see that.
-    """
-    again = [source for source in sources if str(source) in file.before.samples]
-    for now in (one for batch in predict(network, again) for one in batch if one.error is None):
-        _require_same(file.path, file.before.samples[now.file], now)
-    return [source for source in sources if str(source) not in file.before.files]
-
-
-def _require_same(path: Path, before: Prediction, now: Prediction) -> None:
-    (name, probability), *_ = before.top_classes
-    if abs(dict(now.top_classes).get(name, -1.0) - probability) > TOLERANCE:
-        label_now, probability_now = now.top_classes[0]
-        raise DataError(
-            f"{path} was written by another network, or of other images: {now.file} is {name} with "
-            f"{probability:.3f} there, and {label_now} with {probability_now:.3f} now. Name another file"
-        )
-
-
-def label_into(
-    file: PredictionFile,
-    network: Checkpoint,
-    sources: Sequence[ImageSource],
-    *,
-    batch_size: int | None = None,
-) -> Iterator[tuple[Prediction, ...]]:
-    """``label`` of ``sources``; each batch is in ``file`` before it is handed out."""
-    for batch in predict(network, sources, top=file.top, batch_size=batch_size):
-        file.write(batch)
-        yield batch
-
-
 def _lines_of(path: Path) -> Path:
-    """The file that grows a line at a time until ``path`` is whole; mostly ``path`` itself."""
+    """The file that grows line by line: ``path`` itself, or a file beside it for Parquet."""
     return path.with_name(f"{path.name}.part.jsonl") if path.suffix == ".parquet" else path
 
 
-def _taken_up(path: Path, rows: CsvRows | JsonRows) -> TakenUp:
-    """What the file holds; what comes after its last whole line is cut off it."""
-    before, end = TakenUp(), 0
+def _read_existing(path: Path, rows: CsvRows | JsonRows) -> ExistingPredictions:
+    """The content of the file; everything after its last complete line is removed from it."""
+    existing, end = ExistingPredictions(), 0
     with path.open("rb") as file:
-        for number, line in enumerate(_whole_lines(file, rows), 1):
+        for number, line in enumerate(_complete_lines(file, rows), 1):
             end += len(line)
             if number > 1 or not rows.header:
-                _note(path, number, line, rows, before)
+                _add_line(existing, path, number, line, rows)
             elif line != rows.header:
                 raise DataError(
                     f"{path} begins with {line.decode(errors='replace').strip()!r}; expected "
-                    f"{rows.header.decode().strip()!r}. Go on with the --top it was begun with"
+                    f"{rows.header.decode().strip()!r}. Use the --top of the first run"
                 )
     with path.open("rb+") as file:
         file.truncate(end)
-    return before
+    return existing
 
 
-def _note(path: Path, number: int, line: bytes, rows: CsvRows | JsonRows, before: TakenUp) -> None:
+def _add_line(
+    existing: ExistingPredictions, path: Path, number: int, line: bytes, rows: CsvRows | JsonRows
+) -> None:
     try:
         prediction = rows.decode(line)
     except ValueError as error:
-        raise DataError(f"{path}, line {number} is no prediction: {error}. Name another file") from None
-    before.files.add(prediction.file)
+        raise DataError(f"{path}, line {number} is not a prediction: {error}. Name another file") from None
+    existing.files.add(prediction.file)
     if prediction.error is not None:
-        before.broken.append(prediction)
-    elif len(before.samples) < SAMPLES:
-        before.samples[prediction.file] = prediction
+        existing.broken.append(prediction)
+    elif len(existing.samples) < SAMPLES:
+        existing.samples[prediction.file] = prediction
 
 
-def _whole_lines(file: BinaryIO, rows: CsvRows | JsonRows) -> Iterator[bytes]:
+def _complete_lines(file: BinaryIO, rows: CsvRows | JsonRows) -> Iterator[bytes]:
     line = b""
     for piece in file:
         line += piece
-        if rows.is_whole(line):
+        if rows.is_complete(line):
             yield line
             line = b""
-
-
-def _write_parquet(lines: Path, path: Path, top: int) -> None:
-    """The predictions of ``lines`` as a table, a row group at a time."""
-    arrow, arrow_parquet = import_pyarrow(OTHERWISE)
-    kinds = {"confidence": arrow.float32()}
-    names = columns(top)
-    schema = arrow.schema([(name, kinds.get(name.split("_")[0], arrow.string())) for name in names])
-    with (
-        atomic_write(path) as temporary,
-        lines.open("rb") as file,
-        arrow_parquet.ParquetWriter(temporary, schema) as writer,
-    ):
-        while chunk := list(islice(file, ROWS)):
-            rows = [cells(JsonRows().decode(line), top) for line in chunk]
-            named = {name: [_valid(row[i]) for row in rows] for i, name in enumerate(names)}
-            writer.write_table(arrow.table(named, schema))
-
-
-def _valid(cell: str | float | None) -> str | float | None:
-    """Parquet's text is UTF-8, which names of files need not be."""
-    return cell.encode(errors="backslashreplace").decode() if isinstance(cell, str) else cell
-
-
-def _write_lines(path: Path, lines: Path, top: int) -> None:
-    """The table at ``path`` as lines, to be added to.
-
-    Raises:
-        DataError: where it is no table of predictions with ``top`` classes.
-    """
-    _, arrow_parquet = import_pyarrow(OTHERWISE)
-    rows = JsonRows()
-    try:
-        with arrow_parquet.ParquetFile(path) as table, atomic_write(lines) as temporary:
-            if table.schema_arrow.names != columns(top):
-                raise DataError(f"{path} has the columns {', '.join(table.schema_arrow.names)}")
-            with temporary.open("wb") as file:
-                for batch in table.iter_batches(ROWS):
-                    file.write(
-                        b"".join(rows.encode(_of_cells(list(row.values()))) for row in batch.to_pylist())
-                    )
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path} is no table of predictions with {top} classes: {error}. Go on with the --top it was "
-            "begun with, or name another file"
-        ) from None
-
-
-def _of_cells(row: list[Any]) -> Prediction:
-    file, *values, error = row
-    named = zip(values[::2], values[1::2], strict=True)
-    return Prediction(file, tuple((name, p) for name, p in named if name is not None), error)

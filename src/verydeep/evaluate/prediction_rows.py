@@ -3,69 +3,82 @@
 import csv
 import io
 import json
+from typing import Any
 
 from verydeep.evaluate.predict import Prediction
 
 ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""Names of files need not be text, and come back as they were."""
+"""File names need not be valid UTF-8; this preserves their bytes."""
+
+Cell = str | float | None
 
 
-def columns(top: int) -> list[str]:
-    """Of a table that names ``top`` classes an image."""
-    numbered = [f"{name}_{place}" for place in range(2, top + 1) for name in ("label", "confidence")]
+def column_names(top: int) -> list[str]:
+    """The columns of a table with the ``top`` classes of each image."""
+    numbered = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("label", "confidence")]
     return ["file", "label", "confidence", *numbered, "error"]
 
 
-def cells(prediction: Prediction, top: int) -> list[str | float | None]:
+def to_cells(prediction: Prediction, top: int) -> list[Cell]:
     """The row of ``prediction`` in such a table."""
     values = [value for pair in prediction.top_classes[:top] for value in pair]
     return [prediction.file, *values, *[None] * (2 * top - len(values)), prediction.error]
 
 
+def from_cells(row: list[Any]) -> Prediction:
+    """The prediction of a row of such a table; its empty cells are None."""
+    file, *values, error = row
+    pairs = zip(values[::2], values[1::2], strict=True)
+    return Prediction(
+        file, tuple((label, confidence) for label, confidence in pairs if label is not None), error
+    )
+
+
 class CsvRows:
-    """Rows that any spreadsheet reads, with six digits of each probability."""
+    """CSV rows that any spreadsheet reads; probabilities have six digits."""
 
     def __init__(self, top: int) -> None:
         self.top = top
-        self.header = _csv_line(columns(top))
+        self.header = _csv_line(column_names(top))
 
     def encode(self, prediction: Prediction) -> bytes:
-        """The line of ``prediction``."""
-        row = cells(prediction, self.top)
+        """``prediction`` as a line."""
+        row = to_cells(prediction, self.top)
         return _csv_line([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
 
     def decode(self, line: bytes) -> Prediction:
-        """What ``encode`` was given.
+        """The inverse of ``encode``.
 
         Raises:
-            ValueError: where the line is none.
+            ValueError: if the line is not a prediction.
         """
         (row,) = csv.reader(io.StringIO(line.decode(**ENCODING), newline=""), strict=True)
         file, *values, error = row
         if len(values) != 2 * self.top:
             raise ValueError(f"{len(row)} cells")
-        named = zip(values[::2], values[1::2], strict=True)
-        return Prediction(file, tuple((name, float(p)) for name, p in named if p), error or None)
+        pairs = zip(values[::2], values[1::2], strict=True)
+        top_classes = tuple((label, float(confidence)) for label, confidence in pairs if confidence)
+        return Prediction(file, top_classes, error or None)
 
-    def is_whole(self, line: bytes) -> bool:
-        """Whether the line ends: a line break between quotes is no end."""
+    def is_complete(self, line: bytes) -> bool:
+        """Whether the line is complete; a line break inside quotes does not end it."""
         return line.endswith(b"\n") and line.count(b'"') % 2 == 0
 
 
 class JsonRows:
-    """Objects as ``verydeep predict --json`` prints them."""
+    """JSON lines: objects as ``verydeep predict --json`` prints them."""
 
     header = b""
 
     def encode(self, prediction: Prediction) -> bytes:
-        """The line of ``prediction``."""
+        """``prediction`` as a line."""
         return json.dumps(prediction.values).encode() + b"\n"
 
     def decode(self, line: bytes) -> Prediction:
-        """What ``encode`` was given.
+        """The inverse of ``encode``.
 
         Raises:
-            ValueError: where the line is none.
+            ValueError: if the line is not a prediction.
         """
         try:
             values = json.loads(line)
@@ -73,10 +86,10 @@ class JsonRows:
                 values["file"], tuple(values.get("probabilities", {}).items()), values.get("error")
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no prediction: {error}") from None
+            raise ValueError(f"not a prediction: {error}") from None
 
-    def is_whole(self, line: bytes) -> bool:
-        """Whether the line ends."""
+    def is_complete(self, line: bytes) -> bool:
+        """Whether the line is complete."""
         return line.endswith(b"\n")
 
 

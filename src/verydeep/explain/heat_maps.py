@@ -1,8 +1,8 @@
-"""Heat maps: what in an image spoke for a class, whatever the method, from 0 to 1 at the image's size."""
+"""Heat maps: the evidence for a class at each pixel of an image, by any of five methods, from 0 to 1."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
@@ -14,173 +14,181 @@ from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.grad_cam import Heat, grad_cam, grad_cam_plus_plus
 from verydeep.explain.integrated_gradients import integrated_gradients, smooth_grad
 from verydeep.explain.occlusion import occlusion
-from verydeep.explain.targets import class_place, field_of
+from verydeep.explain.targets import class_index, receptive_field_of
 from verydeep.models.blocks import Images
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_steps import last_unpooled_name
-from verydeep.models.temperature import temperature_of
 
 Method = Literal["grad-cam", "grad-cam++", "occlusion", "integrated-gradients", "smoothgrad"]
 METHODS: tuple[Method, ...] = get_args(Method)
-OF_A_LAYER: frozenset[Method] = frozenset({"grad-cam", "grad-cam++"})
-"""Methods that look at one layer; the others look at the image."""
+LAYER_METHODS: frozenset[Method] = frozenset({"grad-cam", "grad-cam++"})
+"""Methods that use the feature map of one layer; the others use the pixels."""
 
 BATCH_PIXELS = 400_000
-"""Of a batch, at most, 8 images of 224 px: what a gradient keeps of VGG16 takes 1,800 bytes for each."""
-CAP = 0.99
-"""Of a map of single pixels, the part that is told apart; above it all is 1 (Smilkov et al. 2017)."""
+"""The most pixels in a batch, 8 images of 224 px: gradients of VGG16 need 1,800 bytes per pixel."""
+CLIP_QUANTILE = 0.99
+"""In a map of single pixels, heat above this quantile is clipped to 1 (Smilkov et al. 2017)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeatMap:
-    """One image, one class, and where in the image the network saw it."""
+    """The evidence for one class in one image."""
 
     pixels: UInt8[Tensor, "channels size size"]
-    """What the network saw, before it was normalized."""
+    """The resized and cropped image, before normalization."""
     heat: Float32[Tensor, "size size"]
-    """From 0 to 1, the most that there is in this image; 0 everywhere where nothing spoke for the class."""
+    """From 0 to 1, the maximum of this image; 0 everywhere if there is no evidence for the class."""
     label: str
-    """The class that was asked about."""
+    """The explained class."""
     probability: float
-    """What the network gives it, in [0, 1]."""
+    """The probability of ``label``, in [0, 1]."""
     predicted: str
-    """The top_classes class."""
+    """The predicted class."""
     confidence: float
-    """What the network gives that one, in [0, 1]."""
+    """The probability of ``predicted``, in [0, 1]."""
     method: Method
     layer: str | None
-    """Whose map it is; None where the method looks at the image itself."""
+    """The layer whose feature map was used; None if the method uses the pixels."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON, without the pixels and the heat."""
+        names = ("label", "probability", "predicted", "confidence", "method", "layer")
+        return {name: getattr(self, name) for name in names}
 
 
 def heat_maps(
-    network: Checkpoint,
+    checkpoint: Checkpoint,
     pixels: UInt8[Tensor, "count channels height width"],
     classes: Sequence[str] | None = None,
     method: str = "grad-cam",
     *,
     layer: str | None = None,
 ) -> tuple[HeatMap, ...]:
-    """A heat map an image for ``classes``, one name each; for the predicted ones by default.
+    """One heat map per image: the evidence for its class in ``classes``, or for the predicted class.
 
-    Grad-CAM and Grad-CAM++ show what in the layer's map spoke for the class, at the coarseness of that map;
-    occlusion what is missed when covered; integrated gradients what each pixel added, starting from black;
-    SmoothGrad how much each pixel matters, for or against. Images are resized and cropped as ``predict``
-    does it, computed a batch at a time, and the model is left in the mode in which it came.
+    Grad-CAM and Grad-CAM++ show the evidence in the feature map of a layer, in the resolution of that map.
+    Occlusion shows how much the prediction drops when a part is covered. Integrated gradients show the
+    contribution of each pixel relative to a black image. SmoothGrad shows the influence of each pixel, for or
+    against the class. Images are resized and cropped as in ``predict`` and computed in batches. The model
+    keeps its training or evaluation mode.
 
     Args:
-        network: what ``verydeep.load`` gave.
+        checkpoint: the result of ``verydeep.load``.
         pixels: 0 to 255, in gray or RGB order, on any device.
-        classes: the name of a class for each image.
+        classes: one class name per image; by default the predicted classes.
         method: one of ``METHODS``.
-        layer: for Grad-CAM and Grad-CAM++, by the names of ``verydeep.taps``; the last map before a closing
-            pool by default, ``relu5_3`` in VGG16.
+        layer: for Grad-CAM and Grad-CAM++, a layer name of ``verydeep.taps``; by default the last feature map
+            before the last pool, ``relu5_3`` in VGG16.
 
     Raises:
-        ArchitectureError: where there is no such method or layer, or the layer gives no map.
-        DataError: where the network has no such class, or no classes at all.
+        ArchitectureError: if there is no such method or layer, or the layer has no feature map.
+        DataError: if the network has no such class, or no classes at all.
     """
-    known, layer = _check(network, method, layer)
-    labels = None if classes is None else _labels(network, classes, len(pixels))
-    batch_size = max(1, BATCH_PIXELS // network.preprocess.size**2)
-    was_training = network.model.training
-    network.model.eval()
+    known_method, layer = _check(checkpoint, method, layer)
+    labels = None if classes is None else _labels(checkpoint, classes, len(pixels))
+    batch_size = max(1, BATCH_PIXELS // checkpoint.preprocess.size**2)
+    was_training = checkpoint.model.training
+    checkpoint.model.eval()
     try:
-        found: list[HeatMap] = []
+        result: list[HeatMap] = []
         for start in range(0, len(pixels), batch_size):
             batch = slice(start, start + batch_size)
-            asked = _Asked(known, layer, None if labels is None else labels[batch], batch_size)
-            found += _of_batch(network, pixels[batch], asked)
+            request = _Request(known_method, layer, None if labels is None else labels[batch], batch_size)
+            result += _explain_batch(checkpoint, pixels[batch], request)
     finally:
-        network.model.train(was_training)
-    return tuple(found)
+        checkpoint.model.train(was_training)
+    return tuple(result)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What is wanted of a batch."""
+class _Request:
+    """The method and the classes of a batch."""
 
     method: Method
     layer: str | None
     labels: Int64[Tensor, " batch"] | None
-    """None for the predicted ones."""
+    """None for the predicted classes."""
     batch_size: int
 
 
-def _check(network: Checkpoint, asked: str, layer: str | None) -> tuple[Method, str | None]:
-    """The method, and the layer to look at; None where the method looks at the image."""
-    method = next((known for known in METHODS if known == asked), None)
+def _check(checkpoint: Checkpoint, name: str, layer: str | None) -> tuple[Method, str | None]:
+    """The method, and its layer; None if the method uses the pixels."""
+    method = next((known for known in METHODS if known == name), None)
     if method is None:
-        raise ArchitectureError(f"there is no method {asked!r}; there are {', '.join(METHODS)}")
-    if not network.classes:
+        raise ArchitectureError(f"there is no method {name!r}; the methods are {', '.join(METHODS)}")
+    if not checkpoint.classes:
         raise DataError(
-            f"{network.model.architecture.name} has no classes that an image could speak for: only its "
-            "features are trained. Train a head on them; or look at its filters and strongest patches"
+            f"{checkpoint.model.architecture.name} has no classes to explain: it is a feature extractor. "
+            "Train a head on its features, or show its filters and strongest patches"
         )
-    if method in OF_A_LAYER:
-        layer = layer or last_unpooled_name(network.model)
-        field_of(network.model, layer)  # refuses what gives no map
+    if method in LAYER_METHODS:
+        layer = layer or last_unpooled_name(checkpoint.model)
+        receptive_field_of(checkpoint.model, layer)  # raises if the layer has no feature map
     elif layer is not None:
-        raise ArchitectureError(f"{method} looks at the image and at no layer; {layer!r} goes with grad-cam")
+        raise ArchitectureError(f"{method} uses no layer; {layer!r} is valid for grad-cam and grad-cam++")
     return method, layer
 
 
-def _labels(network: Checkpoint, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:
+def _labels(checkpoint: Checkpoint, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:
     if isinstance(classes, str) or len(classes) != count:
-        raise DataError(f"{count} images are given with the classes {classes!r}; expected one name each")
-    return torch.tensor([class_place(network, name) for name in classes])
+        raise DataError(
+            f"{count} images are given with the classes {classes!r}; expected one class per image"
+        )
+    return torch.tensor([class_index(checkpoint, name) for name in classes])
 
 
-def _of_batch(
-    network: Checkpoint, pixels: UInt8[Tensor, "batch channels height width"], asked: _Asked
+def _explain_batch(
+    checkpoint: Checkpoint, pixels: UInt8[Tensor, "batch channels height width"], request: _Request
 ) -> Iterator[HeatMap]:
-    device = next(network.model.parameters()).device
-    pixels = resize_and_crop(pixels.to(device), network.preprocess)
-    images = normalize(pixels, network.preprocess)
+    device = next(checkpoint.model.parameters()).device
+    pixels = resize_and_crop(pixels.to(device), checkpoint.preprocess)
+    images = normalize(pixels, checkpoint.preprocess)
     with torch.no_grad():
-        probabilities = (network.model(images) / temperature_of(network.origin)).softmax(1)
+        probabilities = (checkpoint.model(images) / checkpoint.temperature).softmax(1)
     confidences, predicted = probabilities.max(1)
-    labels = predicted if asked.labels is None else asked.labels.to(device)
-    heat = _heat(network, images, labels, asked).float().cpu()
-    for place, label in enumerate(labels.tolist()):
+    labels = predicted if request.labels is None else request.labels.to(device)
+    heat = _heat(checkpoint, images, labels, request).float().cpu()
+    for index, label in enumerate(labels.tolist()):
         yield HeatMap(
-            pixels=pixels[place].cpu(),
-            heat=heat[place],
-            label=network.classes[label],
-            probability=float(probabilities[place, label]),
-            predicted=network.classes[int(predicted[place])],
-            confidence=float(confidences[place]),
-            method=asked.method,
-            layer=asked.layer,
+            pixels=pixels[index].cpu(),
+            heat=heat[index],
+            label=checkpoint.classes[label],
+            probability=float(probabilities[index, label]),
+            predicted=checkpoint.classes[int(predicted[index])],
+            confidence=float(confidences[index]),
+            method=request.method,
+            layer=request.layer,
         )
 
 
-def _heat(network: Checkpoint, images: Images, labels: Int64[Tensor, " batch"], asked: _Asked) -> Heat:
-    """From 0 to 1 at the size of ``images``."""
-    model, size = network.model, asked.batch_size
-    match asked.method:
-        case "grad-cam" | "grad-cam++" if asked.layer:
-            way = grad_cam if asked.method == "grad-cam" else grad_cam_plus_plus
-            coarse = way(model, images, labels, asked.layer)[:, None]
+def _heat(checkpoint: Checkpoint, images: Images, labels: Int64[Tensor, " batch"], request: _Request) -> Heat:
+    """The heat of each image, from 0 to 1, in the size of ``images``."""
+    model, size = checkpoint.model, request.batch_size
+    match request.method:
+        case "grad-cam" | "grad-cam++" if request.layer:
+            method = grad_cam if request.method == "grad-cam" else grad_cam_plus_plus
+            coarse = method(model, images, labels, request.layer)[:, None]
             heat = functional.interpolate(coarse, images.shape[2:], mode="bilinear")[:, 0]
-            return _scaled(heat, heat.amax((1, 2)))
+            return _scale(heat, heat.amax((1, 2)))
         case "occlusion":
             heat = occlusion(model, images, labels, batch_size=size).relu()
-            return _scaled(heat, heat.amax((1, 2)))
+            return _scale(heat, heat.amax((1, 2)))
         case "integrated-gradients":
-            black = normalize(torch.zeros_like(images, dtype=torch.uint8), network.preprocess)
-            parts = integrated_gradients(model, images, labels, black, batch_size=size)
-            return _capped(parts.sum(1).relu())
+            black = normalize(torch.zeros_like(images, dtype=torch.uint8), checkpoint.preprocess)
+            contributions = integrated_gradients(model, images, labels, black, batch_size=size)
+            return _clip(contributions.sum(1).relu())
         case _:
-            return _capped(smooth_grad(model, images, labels, batch_size=size).abs().sum(1))
+            return _clip(smooth_grad(model, images, labels, batch_size=size).abs().sum(1))
 
 
-def _capped(heat: Heat) -> Heat:
-    """``heat`` of single pixels, of which a few would leave all others dark."""
-    most = heat.flatten(1).quantile(CAP, dim=1)
-    return _scaled(heat, torch.where(most > 0, most, heat.amax((1, 2))))
+def _clip(heat: Heat) -> Heat:
+    """``heat`` of single pixels, clipped at a quantile: otherwise a few outliers make all others dark."""
+    maximum = heat.flatten(1).quantile(CLIP_QUANTILE, dim=1)
+    return _scale(heat, torch.where(maximum > 0, maximum, heat.amax((1, 2))))
 
 
-def _scaled(heat: Heat, most: Float[Tensor, " batch"]) -> Heat:
-    """``most`` becomes 1, and what is above it too; a map without heat stays 0."""
-    least = torch.finfo(heat.dtype).tiny
-    return (heat / most.clamp_min(least)[:, None, None]).clamp(max=1)
+def _scale(heat: Heat, maximum: Float[Tensor, " batch"]) -> Heat:
+    """``heat`` divided by ``maximum`` and clipped to 1; a map without heat stays 0."""
+    smallest = torch.finfo(heat.dtype).tiny
+    return (heat / maximum.clamp_min(smallest)[:, None, None]).clamp(max=1)

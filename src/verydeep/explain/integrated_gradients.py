@@ -1,9 +1,9 @@
-"""Which pixels a logit answers to: integrated gradients and SmoothGrad, many points of an image a batch.
+"""Integrated gradients and SmoothGrad: the influence of each pixel on a logit, from many gradients per image.
 
 With y the logit of the class as a function of the image x:
 
-integrated gradients  (x - b) * mean of dy/dx on the way from the baseline b to x  Sundararajan et al. 2017
-SmoothGrad            mean of dy/dx at x with noise of deviation s                 Smilkov et al. 2017
+integrated gradients  (x - b) * mean of dy/dx on the line from the baseline b to x  Sundararajan et al. 2017
+SmoothGrad            mean of dy/dx at x with noise of standard deviation s         Smilkov et al. 2017
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from verydeep.models.blocks import Images
 from verydeep.models.classifier import Classifier
 
 STEPS = 50
-"""Points on the way: Sundararajan et al. 2017, section 5, find 20 to 300 enough."""
+"""Points on the line; Sundararajan et al. 2017, section 5, recommend 20 to 300."""
 SAMPLES = 50
-"""Noisy copies: Smilkov et al. 2017 see little gain past 50."""
+"""Noisy copies; Smilkov et al. 2017 report little improvement beyond 50."""
 NOISE = 0.15
-"""Deviation of the noise as a part of the image's range: Smilkov et al. 2017 take 10 % to 20 %."""
+"""Standard deviation of the noise relative to the image's range; Smilkov et al. 2017 use 10 % to 20 %."""
 SEED = 0
 
 Batch = tuple[Images, Tensor]
@@ -37,18 +37,22 @@ def integrated_gradients(
     steps: int = STEPS,
     batch_size: int = 8,
 ) -> Images:
-    """What each value of ``images`` added to the logit of ``labels`` on the way from ``baselines``, signed.
+    """The signed contribution of each value of ``images`` to the logit of ``labels``, relative to
+    ``baselines``.
 
-    Over an image they sum to logit(image) - logit(baseline), the better the more steps (Sundararajan et al.
-    2017, proposition 1); the integral is Gauss and Legendre's. Images are as the network sees them, the model
-    must be in eval, and no more than ``batch_size`` points are held at a time.
+    The contributions of an image sum to logit(image) - logit(baseline), more exactly with more steps
+    (completeness: Sundararajan et al. 2017, proposition 1). The integral is computed by Gauss-Legendre
+    quadrature. Images are preprocessed, the model must be in evaluation mode, and a batch has at most
+    ``batch_size`` points.
     """
-    places, weights = np.polynomial.legendre.leggauss(steps)  # on [-1, 1], of weight 2 in all
-    parts = torch.tensor((places + 1) / 2).to(images)[:, None, None, None]
-    shares = torch.tensor(weights / 2).to(images)
+    nodes, node_weights = np.polynomial.legendre.leggauss(steps)  # on [-1, 1]; the weights sum to 2
+    fractions = torch.tensor((nodes + 1) / 2).to(images)[:, None, None, None]
+    weights = torch.tensor(node_weights / 2).to(images)
     means = [
-        _weighted_gradient(model, _batches(start + parts * (image - start), shares, batch_size), label)
-        for image, start, label in zip(images, baselines, labels, strict=True)
+        _weighted_gradient(
+            model, _batches(baseline + fractions * (image - baseline), weights, batch_size), label
+        )
+        for image, baseline, label in zip(images, baselines, labels, strict=True)
     ]
     return (images - baselines) * torch.stack(means)
 
@@ -62,18 +66,19 @@ def smooth_grad(
     noise: float = NOISE,
     batch_size: int = 8,
 ) -> Images:
-    """How the logit of ``labels`` answers to each value of ``images``, averaged over noisy copies, signed.
+    """The gradient of the logit of ``labels`` by each value of ``images``, averaged over noisy copies.
 
-    The noise has the deviation ``noise`` times the range of the image's values, the same in every call.
+    The standard deviation of the noise is ``noise`` times the range of the image's values. The noise is the
+    same in every call.
     """
     generator = torch.Generator().manual_seed(SEED)
-    drawn = torch.randn((samples, *images.shape[1:]), generator=generator).to(images)
-    shares = torch.full((samples,), 1 / samples).to(images)
-    spans = [noise * (image.max() - image.min()) for image in images]
+    normal = torch.randn((samples, *images.shape[1:]), generator=generator).to(images)
+    weights = torch.full((samples,), 1 / samples).to(images)
+    deviations = [noise * (image.max() - image.min()) for image in images]
     return torch.stack(
         [
-            _weighted_gradient(model, _batches(image + span * drawn, shares, batch_size), label)
-            for image, span, label in zip(images, spans, labels, strict=True)
+            _weighted_gradient(model, _batches(image + deviation * normal, weights, batch_size), label)
+            for image, deviation, label in zip(images, deviations, labels, strict=True)
         ]
     )
 
@@ -85,7 +90,7 @@ def _batches(images: Images, weights: Float[Tensor, " count"], size: int) -> Ite
 def _weighted_gradient(
     model: Classifier, batches: Iterator[Batch], label: Int64[Tensor, ""]
 ) -> Float[Tensor, "channels height width"]:
-    """The gradients of the logit of ``label`` at all images, each times its weight, added up."""
+    """The weighted sum of the gradients of the logit of ``label`` at all images."""
     total = torch.zeros(())
     for images, weights in batches:
         with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""The names that are asked for, of a class and of a map, and what is said where there is no such one."""
+"""Finds the class and the layer to explain by name; the errors for unknown names list similar ones."""
 
 import difflib
 
@@ -8,37 +8,40 @@ from verydeep.models.classifier import Classifier
 from verydeep.models.feature_extractor import taps
 from verydeep.models.receptive_fields import ReceptiveField, receptive_fields
 
-MOST_SHOWN = 12
+MAX_LISTED = 12
+"""Class names in an error message."""
 
 
-def class_place(network: Checkpoint, name: str) -> int:
-    """The place of the class ``name`` among those of ``network``.
+def class_index(checkpoint: Checkpoint, name: str) -> int:
+    """The index of the class ``name``.
 
     Raises:
-        DataError: where it has no such class, with the nearest names.
+        DataError: if the network has no such class, with similar names.
     """
-    if name in network.classes:
-        return network.classes.index(name)
-    near = difflib.get_close_matches(name, network.classes, n=3)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    shown = ", ".join(network.classes[:MOST_SHOWN])
-    more = f" and {len(network.classes) - MOST_SHOWN:,} more" if len(network.classes) > MOST_SHOWN else ""
+    classes = checkpoint.classes
+    if name in classes:
+        return classes.index(name)
+    similar = difflib.get_close_matches(name, classes, n=3)
+    hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
+    listed = ", ".join(classes[:MAX_LISTED])
+    more = f" and {len(classes) - MAX_LISTED:,} more" if len(classes) > MAX_LISTED else ""
     raise DataError(
-        f"{network.model.architecture.name} knows no class {name!r}. {hint}It knows {shown}{more}"
+        f"{checkpoint.model.architecture.name} has no class {name!r}. {hint}Its classes are {listed}{more}"
     )
 
 
-def field_of(model: Classifier, layer: str) -> ReceptiveField:
-    """What the values of ``layer`` see of the image.
+def receptive_field_of(model: Classifier, layer: str) -> ReceptiveField:
+    """The receptive field of ``layer``, a layer with a feature map.
 
     Raises:
-        ArchitectureError: where the network has no such layer, or it stands in the head and gives no map.
+        ArchitectureError: if the network has no such layer, or the layer is in the head and has no feature
+            map.
     """
-    found = receptive_fields(model)
-    if layer not in found:
-        taps(model, layer)  # refuses what is no layer at all
+    by_layer = receptive_fields(model)
+    if layer not in by_layer:
+        taps(model, layer)  # raises if there is no such layer
         raise ArchitectureError(
-            f"{layer} of {model.architecture.name} gives no map: it stands in the head. "
-            f"The last layer that gives one is {list(found)[-1]}"
+            f"{layer} of {model.architecture.name} has no feature map: it is a layer of the head. "
+            f"The last layer with a feature map is {list(by_layer)[-1]}"
         )
-    return found[layer]
+    return by_layer[layer]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from verydeep.analyze.trace import Trace, trace
 from verydeep.architecture.architecture import Architecture
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.errors import ArchitectureError
 from verydeep.report.diagram_layout import MARGIN, Arc, Box, Stage, layout, shape_text
 from verydeep.tables.format import rounded
@@ -56,8 +56,7 @@ def save_diagram(architecture: Architecture, path: Path) -> None:
         raise ArchitectureError(
             f"a diagram needs a file name that ends in .svg, {path.name!r} given; use {path.stem}.svg"
         )
-    with atomic_write(path) as temporary:
-        temporary.write_text(render(architecture_diagram(architecture)), encoding="utf-8")
+    write_text(path, render(architecture_diagram(architecture)))
 
 
 def render(diagram: ArchitectureDiagram) -> str:

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import get_args
 
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.check.check import CheckResult
 from verydeep.check.duplicates import DuplicatePair
 from verydeep.check.finding import Finding, Severity
@@ -43,8 +43,7 @@ class _ClassRow:
 
 def write_page(result: CheckResult, findings: Sequence[Finding], path: Path) -> None:
     """Write the result of a data check to ``path`` as one self-contained HTML file."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(render(result, findings), encoding="utf-8")
+    write_text(path, render(result, findings))
 
 
 def render(result: CheckResult, findings: Sequence[Finding]) -> str:

@@ -1,8 +1,8 @@
-"""A contact sheet: an image and those most like it, as one PNG or one HTML file."""
+"""A contact sheet: a query image and the images most similar to it, as one PNG or one HTML file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,33 +11,25 @@ from PIL import Image, ImageDraw
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import atomic_write
 from verydeep.data.decode import decode
-from verydeep.embed.neighbors import Neighbor
+from verydeep.data.samples import ImageSource
+from verydeep.embed.similar_images import SimilarImages
 from verydeep.errors import DataError
-from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, cut, font
+from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, font, shorten_text
 from verydeep.report.pictures import data_uri
 from verydeep.templates.environment import environment
 
 SIDE = 192
-"""Of a picture on the sheet, in px."""
-COLUMNS = 6
-_GAP, _MARGIN, _CAPTION, _LINE = 16, 32, 50, 20
+"""Of each image, in px."""
+MAX_COLUMNS = 6
+_GAP, _MARGIN, _CAPTION, _LINE_HEIGHT = 16, 32, 50, 20
 
 
 @dataclass(frozen=True)
-class ContactSheet:
-    """What is shown: the image that was asked about, its neighbors, and how they were found."""
-
-    image: Path
-    neighbors: tuple[Neighbor, ...]
-    method: str
-    """In words: network, layer, measure."""
-
-
-@dataclass(frozen=True)
-class _Picture:
+class _SheetImage:
     name: str
     folder: str
-    note: str
+    """Its folder, or its shard."""
+    similarity: str
     pixels: UInt8[np.ndarray, "channels side side"]
 
     @property
@@ -45,77 +37,86 @@ class _Picture:
         return data_uri(self.pixels)
 
 
-def check_sheet(path: Path) -> None:
-    """Refuse what no sheet can be written to, before anything is computed.
+def check_contact_sheet_path(path: Path) -> None:
+    """Reject a path that no contact sheet can be written to, before anything is computed.
 
     Raises:
-        DataError: where the suffix is neither .png nor .html.
+        DataError: if the suffix is neither .png nor .html.
     """
     if path.suffix not in (".png", ".html"):
-        raise DataError(f"{path} is neither .png nor .html; name such a file for the contact sheet")
+        raise DataError(f"{path} is neither .png nor .html; a contact sheet needs one of these")
 
 
-def write_sheet(sheet: ContactSheet, path: Path) -> None:
-    """``sheet`` as a picture or a page at ``path``.
+def write_contact_sheet(result: SimilarImages, path: Path) -> None:
+    """The contact sheet of ``result`` as a picture or a page at ``path``.
 
     Raises:
-        DataError: where the suffix is neither .png nor .html, or an image can no longer be read.
+        DataError: if the suffix is neither .png nor .html, or an image can no longer be read.
     """
-    check_sheet(path)
-    image = _picture(sheet.image, "")
-    others = [_picture(one.file, f"{one.similarity:.3f}") for one in sheet.neighbors]
+    check_contact_sheet_path(path)
+    query = _sheet_image(result.image, "")
+    neighbors = [
+        _sheet_image(source, f"{neighbor.similarity:.3f}")
+        for neighbor, source in zip(result.neighbors, result.sources, strict=True)
+    ]
     with atomic_write(path) as temporary:
         if path.suffix == ".png":
-            _draw(sheet, image, others).save(temporary, "png", optimize=True)
+            _draw(result.method, query, neighbors).save(temporary, "png", optimize=True)
         else:
             page = (
                 environment()
                 .get_template("contact_sheet.html.j2")
-                .render(sheet=sheet, image=image, others=others)
+                .render(method=result.method, query=query, neighbors=neighbors)
             )
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # for file names
 
 
-def _picture(file: Path, note: str) -> _Picture:
-    """The center of the image, square: about what the network saw."""
-    pixels = decode(file, Preprocess(size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))).numpy()
-    return _Picture(file.name, file.absolute().parent.name, note, pixels)
+def _sheet_image(source: ImageSource, similarity: str) -> _SheetImage:
+    """The center crop of the image, about as it is preprocessed for a network."""
+    pixels = decode(source, Preprocess(size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))).numpy()
+    location = source.absolute() if isinstance(source, Path) else PurePath(str(source))
+    return _SheetImage(location.name, location.parent.name, similarity, pixels)
 
 
-def _draw(sheet: ContactSheet, image: _Picture, others: Sequence[_Picture]) -> Image.Image:
-    columns = max(3, min(COLUMNS, len(others)))
-    rows = -(-len(others) // columns)
+def _draw(method: str, query: _SheetImage, neighbors: Sequence[_SheetImage]) -> Image.Image:
+    columns = max(3, min(MAX_COLUMNS, len(neighbors)))
+    rows = -(-len(neighbors) // columns)
     width = 2 * _MARGIN + columns * (SIDE + _GAP) - _GAP
     top = _MARGIN + SIDE + _MARGIN
-    paper = Image.new("RGB", (width, top + rows * (SIDE + _CAPTION + _GAP) + _MARGIN - _GAP), PAPER)
-    pen = ImageDraw.Draw(paper)
-    _paste(paper, image, _MARGIN, _MARGIN)
-    _words(pen, sheet, image, width)
-    for place, other in enumerate(others):
-        left = _MARGIN + place % columns * (SIDE + _GAP)
-        above = top + place // columns * (SIDE + _CAPTION + _GAP)
-        _paste(paper, other, left, above)
-        pen.text((left, above + SIDE + 6), other.note, BLUE, font(16))
-        note = 8 + pen.textlength(other.note, font(16))
-        pen.text((left + note, above + SIDE + 6), cut(other.folder, SIDE - note, 16), INK, font(16))
-        pen.text((left, above + SIDE + 6 + _LINE), cut(other.name, float(SIDE), 13), DIM, font(13))
-    return paper
+    height = top + rows * (SIDE + _CAPTION + _GAP) + _MARGIN - _GAP
+    canvas = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    _paste(canvas, query, _MARGIN, _MARGIN)
+    _draw_header(draw, method, query, width)
+    for index, neighbor in enumerate(neighbors):
+        left = _MARGIN + index % columns * (SIDE + _GAP)
+        above = top + index // columns * (SIDE + _CAPTION + _GAP)
+        _paste(canvas, neighbor, left, above)
+        _draw_caption(draw, neighbor, left, above + SIDE + 6)
+    return canvas
 
 
-def _words(pen: ImageDraw.ImageDraw, sheet: ContactSheet, image: _Picture, width: int) -> None:
-    """Beside the image: what it is, and how the others were found."""
-    left, room = _MARGIN + SIDE + 24, float(width - 2 * _MARGIN - SIDE - 24)
+def _draw_header(draw: ImageDraw.ImageDraw, method: str, query: _SheetImage, width: int) -> None:
+    """Beside the query image: its name and folder, and the method."""
+    left, text_width = _MARGIN + SIDE + 24, float(width - 2 * _MARGIN - SIDE - 24)
     lines = (
-        ("The images most like", 16, BLUE),
-        (image.name, 26, INK),
-        (f"in {image.folder}", 16, INK),
-        (sheet.method, 16, DIM),
+        ("Most similar images to", 16, BLUE),
+        (query.name, 26, INK),
+        (f"in {query.folder}", 16, INK),
+        (method, 16, DIM),
     )
-    above = _MARGIN + 4
+    top = _MARGIN + 4
     for text, size, color in lines:
-        pen.text((left, above), cut(text, room, size), color, font(size))
-        above += round(1.5 * size)
+        draw.text((left, top), shorten_text(text, text_width, size), color, font(size))
+        top += round(1.5 * size)
 
 
-def _paste(paper: Image.Image, picture: _Picture, left: int, above: int) -> None:
-    paper.paste(Image.fromarray(np.ascontiguousarray(picture.pixels.transpose(1, 2, 0))), (left, above))
+def _draw_caption(draw: ImageDraw.ImageDraw, image: _SheetImage, left: int, top: int) -> None:
+    draw.text((left, top), image.similarity, BLUE, font(16))
+    offset = 8 + draw.textlength(image.similarity, font(16))
+    draw.text((left + offset, top), shorten_text(image.folder, SIDE - offset, 16), INK, font(16))
+    draw.text((left, top + _LINE_HEIGHT), shorten_text(image.name, float(SIDE), 13), DIM, font(13))
+
+
+def _paste(canvas: Image.Image, image: _SheetImage, left: int, top: int) -> None:
+    canvas.paste(Image.fromarray(np.ascontiguousarray(image.pixels.transpose(1, 2, 0))), (left, top))

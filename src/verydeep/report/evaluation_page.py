@@ -1,52 +1,49 @@
-"""The page of an evaluation: how good a network is, how far that can be trusted, where it errs."""
+"""The page of an evaluation: metrics with confidence intervals, confusion matrix, calibration, mistakes."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from verydeep.atomic_write import atomic_write
-from verydeep.evaluate.evaluation import Evaluation
+from verydeep.atomic_write import write_text
+from verydeep.evaluate.evaluate_images import EvaluationResult
+from verydeep.report.pictures import Picture, picture
 from verydeep.report.reliability_diagram import reliability_diagram
-from verydeep.report.pictures import Picture
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationReport:
-    """All that is said of one evaluation."""
+def write_evaluation_page(result: EvaluationResult, path: Path, *, command: str) -> None:
+    """``result`` as an HTML page at ``path``, complete or not at all; ``command`` reproduces it.
 
-    title: str
-    images: str
-    """Which images were measured on, in words."""
-    protocol: str
-    """How they were shown, in words."""
-    evaluation: Evaluation
-    pictures: tuple[Picture, ...]
-    """The mistakes of which the network was surest."""
-    notes: tuple[str, ...]
-    """What a reader must know beside the numbers."""
-    command: str
-    """What to type to repeat it."""
+    Raises:
+        DataError: if the image of a mistake can no longer be read.
+    """
+    write_text(path, render_evaluation_page(result, command=command))
 
 
-def write_evaluation(report: EvaluationReport, path: Path) -> None:
-    """``report`` as a page at ``path``, where a reader never meets half of one."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(render_evaluation(report), encoding="utf-8")
-
-
-def render_evaluation(report: EvaluationReport) -> str:
-    """The page as HTML, all text escaped."""
-    evaluation = report.evaluation
+def render_evaluation_page(result: EvaluationResult, *, command: str) -> str:
+    """The page as HTML, with all text escaped."""
+    evaluation = result.evaluation
     return (
         environment()
-        .get_template("evaluation.html.j2")
+        .get_template("evaluation_page.html.j2")
         .render(
-            report=report,
+            title=f"{result.network} on {result.images.name}",
+            images=result.images.description,
+            protocol=result.protocol.description,
+            evaluation=evaluation,
             intervals=evaluation.intervals,
+            notes=result.notes,
             matrix=confusion_matrix(evaluation),
             class_lines=class_lines(evaluation),
             figure=reliability_diagram(evaluation.calibration, evaluation.scaled),
-            pictures=report.pictures,
+            pictures=_pictures(result),
+            command=command,
         )
+    )
+
+
+def _pictures(result: EvaluationResult) -> tuple[Picture, ...]:
+    images = result.images
+    return tuple(
+        picture(mistake, images.thumbnail(mistake.index).numpy(), images.name_of(mistake.index))
+        for mistake in result.mistakes
     )

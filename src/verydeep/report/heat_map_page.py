@@ -1,4 +1,4 @@
-"""Many heat maps on one page, each beside its image: a file that needs no other."""
+"""The heat map page: many heat maps on one HTML page, each beside its image, in a single file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,53 +6,53 @@ from pathlib import Path
 
 import numpy as np
 
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.explain.heat_maps import HeatMap
-from verydeep.pictures.heat_map_image import blend, in_words, original, overlay
+from verydeep.pictures.heat_map_image import blend, class_text, image_of, overlay_of
 from verydeep.report.pictures import CRISP_SIDE, data_uri
 from verydeep.templates.environment import environment
 
-STOPS = 12
-"""Of the key's gradient."""
+GRADIENT_STOPS = 12
+"""Of the color bar."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A heat map as it stands on the page."""
+class HeatMapEntry:
+    """A heat map, ready for the page."""
 
     name: str
-    words: str
-    """The class, and how likely it is."""
+    class_text: str
+    """The explained class with its probability."""
     is_predicted: bool
-    """Whether the network would have said that class."""
+    """Whether that class is the predicted one."""
     crisp: bool
+    """Whether the image is so small that it is enlarged pixel by pixel."""
     image: str
+    """A data URI."""
     overlay: str
-    """Both as addresses of themselves."""
+    """A data URI."""
 
 
-def shown(found: HeatMap, name: str) -> Shown:
-    """``found`` for the page: the image called ``name`` and the heat over it."""
-    return Shown(
+def heat_map_entry(heat_map: HeatMap, name: str) -> HeatMapEntry:
+    """``heat_map`` of the image called ``name``, for the page."""
+    return HeatMapEntry(
         name=name,
-        words=in_words(found),
-        is_predicted=found.predicted == found.label,
-        crisp=found.pixels.shape[2] <= CRISP_SIDE,
-        image=data_uri(original(found)),
-        overlay=data_uri(overlay(found)),
+        class_text=class_text(heat_map),
+        is_predicted=heat_map.predicted == heat_map.label,
+        crisp=heat_map.pixels.shape[2] <= CRISP_SIDE,
+        image=data_uri(image_of(heat_map)),
+        overlay=data_uri(overlay_of(heat_map)),
     )
 
 
-def write_heat_sheet(images: Sequence[Shown], method: str, path: Path) -> None:
-    """A page of ``images`` at ``path``; ``method`` says which network was asked, and how."""
-    page = environment().get_template("heat_sheet.html.j2")
-    text = page.render(method=method, images=images, colors=key_colors())
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def write_heat_map_page(entries: Sequence[HeatMapEntry], method: str, path: Path) -> None:
+    """A page of ``entries`` at ``path``; ``method`` states the network, the method and the layer."""
+    page = environment().get_template("heat_map_page.html.j2")
+    write_text(path, page.render(method=method, entries=entries, colors=color_bar_colors()))
 
 
-def key_colors() -> list[str]:
-    """For CSS, the colors of the key over a middle gray, from no heat to the most."""
-    heat = np.linspace(0, 1, STOPS)[None]
+def color_bar_colors() -> list[str]:
+    """The colors of the color bar over medium gray, for CSS, from no heat to the maximum."""
+    heat = np.linspace(0, 1, GRADIENT_STOPS)[None]
     stops = blend(np.full_like(heat, 160.0), heat)[:, 0].T
     return [f"rgb({red}, {green}, {blue})" for red, green, blue in stops.tolist()]

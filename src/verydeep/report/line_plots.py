@@ -10,7 +10,7 @@ from math import ceil, floor, isfinite, log10
 
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.tables.format import percent
-from verydeep.train.epoch_result import EpochResult, TunedEpoch
+from verydeep.train.epoch_result import EpochResult
 
 WIDTH, HEIGHT, LOW_HEIGHT = 460, 250, 110
 """Size of a figure, and height of a small figure, in px of the SVG."""
@@ -83,7 +83,7 @@ def loss_chart(
     series = (
         _series("training", ((epoch.epoch, epoch.train_loss) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_loss) for epoch in epochs)),
-        _series("test", [(epochs[-1].epoch, None if test is None else test.loss)]),
+        _test_series(epochs, None if test is None else test.loss, kept),
     )
     return _chart("Loss", series, _Scale(0.0, _highest(series), "{:g}".format, "{:.3f}".format), kept=kept)
 
@@ -95,19 +95,19 @@ def accuracy_chart(
     series = (
         _series("training", ((epoch.epoch, epoch.train_top1) for epoch in epochs)),
         _series("validation", ((epoch.epoch, epoch.val_top1) for epoch in epochs)),
-        _series("test", [(epochs[-1].epoch, None if test is None else test.top1)]),
+        _test_series(epochs, None if test is None else test.top1, kept),
     )
     lowest = min(value for one in series for _, value in one.values)
     scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
     return _chart("Accuracy", series, scale, kept=kept)
 
 
-def balanced_chart(epochs: Sequence[TunedEpoch], kept: int | None = None) -> Chart:
+def balanced_chart(epochs: Sequence[EpochResult], kept: int | None = None) -> Chart:
     """Balanced accuracy on the validation set, up to 100 %; the epoch ``kept`` is marked."""
-    series = (_series("validation", ((epoch.epoch, epoch.val_balanced) for epoch in epochs)),)
-    lowest = min(epoch.val_balanced for epoch in epochs)
+    series = (_series("validation", ((epoch.epoch, epoch.val_balanced_accuracy) for epoch in epochs)),)
+    lowest = min((value for one in series for _, value in one.values), default=0.9)
     scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
-    return _chart("Balanced accuracy in validation", series, scale, kept=kept)
+    return _chart("Balanced accuracy on the validation images", series, scale, kept=kept)
 
 
 def rate_chart(epochs: Sequence[EpochResult]) -> Chart:
@@ -130,6 +130,11 @@ def _series(name: str, values: Iterable[tuple[int, float | None]]) -> _Series:
     return _Series(
         name, tuple((epoch, value) for epoch, value in values if value is not None and isfinite(value))
     )
+
+
+def _test_series(epochs: Sequence[EpochResult], value: float | None, kept: int | None) -> _Series:
+    """One point, at the epoch whose weights were tested."""
+    return _series("test", [(epochs[-1].epoch if kept is None else kept, value)])
 
 
 def _highest(series: Sequence[_Series]) -> float:

@@ -1,7 +1,7 @@
-"""The reliability diagram as plain geometry: accuracy against confidence.
+"""The geometry of a reliability diagram: accuracy against confidence.
 
-Guo et al. 2017, figure 1; a dot in place of each bar, so that before and after fit in one figure, and its
-area is the share of the images, which bars do not show.
+Guo et al. 2017, figure 1, with a dot instead of each bar: the curves before and after temperature scaling fit
+in one figure, and the area of a dot is its share of the images.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from verydeep.tables.format import percent, thousands
 
 WIDTH, HEIGHT = 460, 360
 LEFT, RIGHT, TOP, BOTTOM = 46, 446, 14, 314
-"""The edges of the plotted square, in the pixels of the figure's own grid."""
-SMALLEST, LARGEST = 2.5, 12.0
-"""Radius of a dot that is next to none of the images, and of one that is all."""
+"""The edges of the plot area, in the units of the figure's view box."""
+MIN_RADIUS, MAX_RADIUS = 2.5, 12.0
+"""The radius of the smallest dot, and of a dot with all images."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ class Dot:
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
-    """One network; ``kind`` is its class in the style sheet, ``error`` its calibration error in words."""
+    """The dots of one set of predictions."""
 
     name: str
-    kind: str
+    css_class: str
     dots: tuple[Dot, ...]
     error: str
+    """The calibration error, formatted."""
 
     @property
     def path(self) -> str:
@@ -46,12 +47,12 @@ class ReliabilityCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class ReliabilityDiagram:
-    """The figure, ready to be drawn."""
+    """The figure, ready for the template."""
 
     curves: tuple[ReliabilityCurve, ...]
     temperature: float | None
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -61,13 +62,13 @@ class ReliabilityDiagram:
 
     @property
     def description(self) -> str:
-        """What a reader who does not see the figure is told."""
-        said = "; ".join(f"{curve.name}: calibration error {curve.error}" for curve in self.curves)
-        return f"Reliability diagram. {said}"
+        """The text alternative of the figure."""
+        errors = "; ".join(f"{curve.name}: calibration error {curve.error}" for curve in self.curves)
+        return f"Reliability diagram. {errors}"
 
 
 def reliability_diagram(plain: Calibration, scaled: TemperatureScaling | None = None) -> ReliabilityDiagram:
-    """A network as it is, and beside it scaled by its temperature."""
+    """The curve of a network, and a second one after temperature scaling."""
     curves = [_curve("unscaled", "raw" if scaled else "only", plain)]
     if scaled:
         curves.append(_curve("scaled", "scaled", scaled.calibration))
@@ -75,13 +76,13 @@ def reliability_diagram(plain: Calibration, scaled: TemperatureScaling | None = 
     return ReliabilityDiagram(
         curves=tuple(curves),
         temperature=scaled.temperature if scaled else None,
-        across=tuple(Tick(_x(share), percent(share, 0)) for share in shares),
-        up=tuple(Tick(_y(share), percent(share, 0)) for share in shares),
+        x_ticks=tuple(Tick(_x(share), percent(share, 0)) for share in shares),
+        y_ticks=tuple(Tick(_y(share), percent(share, 0)) for share in shares),
     )
 
 
-def _curve(name: str, kind: str, measured: Calibration) -> ReliabilityCurve:
-    return ReliabilityCurve(name, kind, tuple(_dots(measured.bins)), percent(measured.error))
+def _curve(name: str, css_class: str, calibration: Calibration) -> ReliabilityCurve:
+    return ReliabilityCurve(name, css_class, tuple(_dots(calibration.bins)), percent(calibration.error))
 
 
 def _dots(bins: tuple[CalibrationBin, ...]) -> Iterator[Dot]:
@@ -90,7 +91,7 @@ def _dots(bins: tuple[CalibrationBin, ...]) -> Iterator[Dot]:
         yield Dot(
             _x(each.confidence),
             _y(each.accuracy),
-            max(SMALLEST, LARGEST * sqrt(each.images / images)),
+            max(MIN_RADIUS, MAX_RADIUS * sqrt(each.images / images)),
             f"confidence {percent(each.confidence, 1)}, accuracy {percent(each.accuracy, 1)}: "
             f"{thousands(each.images)} images",
         )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.report import line_plots as plots
 from verydeep.report import study_plots
 from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
@@ -78,8 +78,7 @@ def write_study(report: StudyReport, folder: Path) -> Path:
         "study.md": markdown(report),
     }
     for name, text in files.items():
-        with atomic_write(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
     return folder / "study.html"
 
 
@@ -88,7 +87,7 @@ def render_study(report: StudyReport) -> str:
     variants = list(dict.fromkeys(run.variant for run in report.outcomes))
     return (
         environment()
-        .get_template("study.html.j2")
+        .get_template("study_page.html.j2")
         .render(
             report=report,
             study=report.study,

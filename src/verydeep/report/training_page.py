@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from verydeep.analyze.trace import trace
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.report import line_plots as plots
 from verydeep.report.pictures import picture
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
@@ -18,8 +18,7 @@ def write_training_page(
 ) -> None:
     """Write ``result`` as a page to ``path``, whole or not at all. For the arguments see ``render_training``."""
     page = render_training(result, recipe_name=recipe_name, command=command, wall_seconds=wall_seconds)
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def render_training(result: TrainResult, *, recipe_name: str, command: str, wall_seconds: float) -> str:

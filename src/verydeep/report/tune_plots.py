@@ -137,7 +137,9 @@ def l2_charts(probe: CrossValidation | None) -> tuple[Chart, ...]:
         for point in points
     ]
     losses = [_Value(point.l2, point.loss) for point in points if isfinite(point.loss)]
-    loss_charts = [_chart("Log loss", "in nats per image", losses, probe.l2, "{:.3f}".format)] if losses else []
+    loss_charts = (
+        [_chart("Log loss", "in nats per image", losses, probe.l2, "{:.3f}".format)] if losses else []
+    )
     return _chart("Balanced accuracy", "with its standard error", accuracies, probe.l2, percent), *loss_charts
 
 

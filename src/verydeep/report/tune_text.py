@@ -22,7 +22,7 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
-def method_text(result: TuneResult) -> str:
+def method_sentence(result: TuneResult) -> str:
     """What was done, in one sentence."""
     network = _network(result)
     match result.chosen:

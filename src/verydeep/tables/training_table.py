@@ -9,7 +9,11 @@ from verydeep.train.train import TrainResult
 def training_summary(result: TrainResult, wall_seconds: float) -> Text:
     """Accuracy on the test images with its interval, the time, and what to know of the data."""
     accuracy = result.test.intervals["top1"]
-    kept = f"epoch {result.best_epoch} of {len(result.epochs)} was kept\n" if result.best_epoch is not None else ""
+    kept = (
+        f"epoch {result.best_epoch} of {len(result.epochs)} was kept\n"
+        if result.best_epoch is not None
+        else ""
+    )
     return Text.assemble(
         *(f"Note: {note}\n" for note in result.notes),
         "Test accuracy ",

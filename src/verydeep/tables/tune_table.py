@@ -9,7 +9,7 @@ from rich.text import Text
 
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.tables.confusion_matrix import class_lines
-from verydeep.tables.evaluation_table import evaluation_values, interval_text
+from verydeep.tables.evaluation_table import interval_text
 from verydeep.tables.format import NONE, duration, percent
 from verydeep.tune.result import StrategyResult, TuneResult
 
@@ -78,7 +78,7 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "head_reason": result.head_reason,
         "chosen": result.chosen,
         "reason": result.reason,
-        "test": evaluation_values(result.test),
+        "test": result.test.values,
         "strategies": [_strategy_values(each) for each in result.strategies],
         "l2": result.probe and result.probe.l2,
         "temperature": result.temperature,
@@ -91,8 +91,8 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
 def _strategy_values(result: StrategyResult) -> dict[str, Any]:
     return {
         "strategy": result.strategy,
-        "validation": result.validation and evaluation_values(result.validation),
-        "test": result.test and evaluation_values(result.test),
+        "validation": result.validation and result.validation.values,
+        "test": result.test and result.test.values,
         "seconds": result.seconds,
         "forecast_seconds": result.forecast_seconds,
         "epochs": len(result.epochs),

@@ -1,8 +1,7 @@
-"""What is seen of a long job on stderr: a bar on a terminal, nothing elsewhere. It needs no torch."""
+"""Progress bars of long jobs on stderr, shown only on a terminal. This module does not need torch."""
 
-from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -10,6 +9,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -17,64 +17,42 @@ from rich.progress import (
 )
 
 
-class Part(Protocol):
-    """What became of some images."""
+class ProgressBar:
+    """A bar that starts with the first call."""
 
-    @property
-    def indices(self) -> Sized:
-        """Those that were read."""
-
-    @property
-    def broken(self) -> Sized:
-        """Those that could not be."""
-
-
-T = TypeVar("T", bound=Part)
-
-
-class ByteProgress:
-    """Bytes done of all bytes; silent until the first call, and where nobody watches."""
-
-    def __init__(self, console: Console, text: str) -> None:
-        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(compact=True))
-        self.bar = Progress(TextColumn(text), BarColumn(20), *columns, console=console, transient=True)
+    def __init__(self, console: Console, text: str, *columns: ProgressColumn) -> None:
+        self.bar = Progress(
+            TextColumn(text), BarColumn(20), *columns, TimeRemainingColumn(compact=True),
+            console=console, transient=True, disable=not console.is_terminal,
+            redirect_stdout=False,  # results on stdout must stay there
+        )  # fmt: skip
         self.task: TaskID | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __call__(self, done: int, total: int | None) -> None:
-        """``done`` bytes of ``total`` have come."""
+        """``done`` of ``total`` are done; None where the total is unknown."""
         if self.task is None:
             self.task = self.bar.add_task("", total=total)
             self.bar.start()
         self.bar.update(self.task, completed=done, total=total)
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.bar.stop()
 
 
-class ImageProgress:
-    """Images done of all images."""
+class ByteProgress(ProgressBar):
+    """A bar of bytes, for downloads."""
 
-    def __init__(self, console: Console, text: str, images: int) -> None:
-        columns = (MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-        self.bar = Progress(TextColumn(text), BarColumn(20), *columns, console=console, transient=True)
-        self.task = self.bar.add_task("", total=images)
+    def __init__(self, console: Console, text: str) -> None:
+        super().__init__(console, text, DownloadColumn(), TransferSpeedColumn())
 
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
 
-    def follow(self, parts: Iterable[T]) -> Iterator[T]:
-        """``parts`` as they come, each counted by its images: those seen and those broken."""
-        for part in parts:
-            self.bar.advance(self.task, len(part.indices) + len(part.broken))
-            yield part
+class ImageProgress(ProgressBar):
+    """A bar of images."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.bar.stop()
+    def __init__(self, console: Console, text: str) -> None:
+        super().__init__(console, text, MofNCompleteColumn())

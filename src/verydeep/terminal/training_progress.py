@@ -106,9 +106,7 @@ class TrainingProgress(TrainingWatcher):
         if state.step % 10 == 0:
             self.bar.update(self.task, loss=f"{state.tally.mean_loss:.3f}")
         done = state.epoch * self.steps + state.step
-        self.bar.update(
-            self.task, completed=done, total=state.epochs * self.steps, epoch=state.epoch + 1
-        )
+        self.bar.update(self.task, completed=done, total=state.epochs * self.steps, epoch=state.epoch + 1)
 
     def finished_epoch(self, result: EpochResult) -> None:
         """One line."""

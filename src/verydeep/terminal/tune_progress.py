@@ -44,7 +44,9 @@ class TuneProgress(TuneWatcher):
         classes = ", ".join(f"{name} {size:,}" for name, size in shown) + more
         groups = f" in {images.groups:,} groups" if images.groups else ""
         self._print(f"{images.name}: {images.images:,} images{groups}: {classes}")
-        self._print(f"{', '.join(f'{part.part} {part.images:,}' for part in parts)}; resized to {size_reason}")
+        self._print(
+            f"{', '.join(f'{part.part} {part.images:,}' for part in parts)}; resized to {size_reason}"
+        )
 
     def extracted(self, done: int, total: int) -> None:
         """Move the bar."""

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from verydeep.data.batches import order
-from verydeep.evaluate.logits import images_at_once
+from verydeep.evaluate.logits import auto_batch_size
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
@@ -236,5 +236,5 @@ def _logits(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count clas
     part.eval()
     everything = torch.arange(len(source.labels), device=source.labels.device)
     _, _, rows, columns = source.batch(everything[:1], 0, 0).shape
-    batches = everything.split(images_at_once(rows * columns))
+    batches = everything.split(auto_batch_size(rows * columns))
     return torch.cat([part(source.batch(indices, 0, 0).float()).float().cpu() for indices in batches])

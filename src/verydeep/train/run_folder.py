@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.train.epoch_result import EpochResult
@@ -186,9 +186,3 @@ def read_metrics(path: Path, epochs: int | None = None) -> list[EpochResult]:
 def finish(folder: RunFolder) -> None:
     """Remove what only an unfinished run needs."""
     shutil.rmtree(folder.state.parent, ignore_errors=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, whole or not at all."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

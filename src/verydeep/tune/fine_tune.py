@@ -11,6 +11,7 @@ from math import inf
 
 import torch
 
+from verydeep.atomic_write import write_text
 from verydeep.data.images import Images
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
@@ -18,7 +19,7 @@ from verydeep.models.stages import copy_trainable
 from verydeep.train.device import fabric_on
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import Job, Trained, run_training
-from verydeep.train.run_folder import RunFolder, read_metrics, write_text
+from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.setup import require_nothing_frozen, trained_stages, with_options
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import Strategy

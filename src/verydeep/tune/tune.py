@@ -18,6 +18,7 @@ from pathlib import Path
 from jaxtyping import Float32
 from torch import Tensor
 
+from verydeep.atomic_write import write_text
 from verydeep.data.samples import Samples
 from verydeep.data.split_file import indices_of, require_same_split, write_split
 from verydeep.errors import CheckpointError
@@ -26,7 +27,7 @@ from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, describe
 from verydeep.train.pretrained import with_last_layer
-from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty, write_text
+from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty
 from verydeep.tune.config import NO_LIMIT, TuneConfig, read_tune_config, tune_toml
 from verydeep.tune.data_quality import data_quality
 from verydeep.tune.features import ReadImages, decode_images, extract_features

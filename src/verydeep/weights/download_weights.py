@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import write_text
 from verydeep.download.checksum import Checksum
 from verydeep.download.download import Progress
 from verydeep.download.sources import cache_root, obtain
@@ -82,11 +82,8 @@ def _verified_before(weights: PublishedWeights, root: Path) -> Path | None:
 
 def _record_verified(weights: PublishedWeights, root: Path, path: Path) -> None:
     text = json.dumps(_state(weights, path))
-    with (
-        suppress(OSError),
-        atomic_write(_record_path(weights, root)) as temporary,
-    ):  # a cache may be read-only
-        temporary.write_text(text, encoding="utf-8")
+    with suppress(OSError):  # a cache may be read-only
+        write_text(_record_path(weights, root), text)
 
 
 def _from_other_cache(weights: PublishedWeights, root: Path) -> Path | None:

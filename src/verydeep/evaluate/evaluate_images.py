@@ -1,0 +1,96 @@
+"""Evaluation of a network on labeled images: inference, then everything that is measured of its logits."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from verydeep.data.progress import OnProgress, count_images
+from verydeep.data.samples import UnreadableImage
+from verydeep.errors import DataError
+from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
+from verydeep.evaluate.labeled_images import LabeledImages
+from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
+from verydeep.evaluate.protocols import Protocol, protocol_logits
+from verydeep.models.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult:
+    """The evaluation of a network, with the images, the protocol and the mistakes behind the numbers."""
+
+    network: str
+    """The name of its architecture."""
+    images: LabeledImages
+    protocol: Protocol
+    evaluation: Evaluation
+    mistakes: tuple[Mistake, ...]
+    """The most confident mistakes; their ``index`` is into ``images``."""
+    broken: tuple[UnreadableImage, ...]
+    """The images that cannot be read, and are left out."""
+    unused_temperature: bool
+    """Whether the network has a temperature that is not valid for the protocol."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Restrictions that a reader of the numbers must know."""
+        notes = []
+        if self.broken:
+            notes.append(f"Unreadable files, which are left out: {len(self.broken):,}.")
+        if self.unused_temperature:
+            notes.append("No temperature scaling: the temperature was fitted for the single-crop protocol.")
+        return tuple(notes)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            **self.evaluation.values,
+            "part": self.images.part,
+            "protocol": self.protocol.values,
+            "broken": [image.values for image in self.broken],
+        }
+
+
+def evaluate_images(
+    checkpoint: Checkpoint, images: LabeledImages, protocol: Protocol, progress: OnProgress | None = None
+) -> EvaluationResult:
+    """Everything that is measured of a network on ``images``.
+
+    Args:
+        checkpoint: the result of ``verydeep.load_classifier``; the computation runs on its device.
+        images: the labeled images.
+        protocol: which crops are classified, and at which scales.
+        progress: called after each batch.
+
+    Raises:
+        DataError: if no image can be read.
+        CheckpointError: if the checkpoint's temperature is not a valid number.
+    """
+    # The temperature was fitted on validation logits of single crops. It is not valid for averaged views.
+    is_scaled = checkpoint.is_calibrated and protocol.name == "single"
+    temperature = checkpoint.temperature if is_scaled else None
+    logits = protocol_logits(checkpoint.model, images.source, checkpoint.preprocess, protocol)
+    batches = list(count_images(logits, len(images), progress))
+    broken = tuple(image for batch in batches for image in batch.broken)
+    indices = torch.cat([batch.indices for batch in batches])
+    if not len(indices):
+        raise DataError(f"none of the {len(images)} images can be read: {broken[0].reason}")
+    all_logits, labels = torch.cat([batch.logits for batch in batches]), images.labels[indices]
+    evaluation = evaluate_logits(
+        all_logits,
+        labels,
+        checkpoint.classes,
+        groups=images.groups and tuple(images.groups[i] for i in indices.tolist()),
+        temperature=temperature,
+    )
+    mistakes = most_confident_mistakes(all_logits, labels, checkpoint.classes)
+    return EvaluationResult(
+        network=checkpoint.model.architecture.name,
+        images=images,
+        protocol=protocol,
+        evaluation=evaluation,
+        mistakes=tuple(replace(each, index=int(indices[each.index])) for each in mistakes),
+        broken=broken,
+        unused_temperature=checkpoint.is_calibrated and not is_scaled,
+    )

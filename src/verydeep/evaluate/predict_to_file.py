@@ -1,0 +1,120 @@
+"""Batch prediction into a file, which can be interrupted and resumed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verydeep.data.progress import OnProgress
+from verydeep.data.samples import ImageSource
+from verydeep.errors import DataError, Interrupted
+from verydeep.evaluate.predict import Prediction, predict
+from verydeep.evaluate.prediction_file import PredictionFile, open_predictions
+from verydeep.models.checkpoint import Checkpoint
+
+TOLERANCE = 0.02
+"""Between probabilities of one image by one network; other machines and precisions differ by less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionSummary:
+    """The result of writing predictions to a file."""
+
+    out: Path
+    predicted: int
+    """Images of this run."""
+    kept: int
+    """Images that the file had before."""
+    broken: tuple[Prediction, ...]
+    """The images in the file that cannot be read, those of before first."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        broken = [prediction.values for prediction in self.broken]
+        return {"out": str(self.out), "predicted": self.predicted, "kept": self.kept, "broken": broken}
+
+
+def predict_to_file(
+    checkpoint: Checkpoint,
+    sources: Sequence[ImageSource],
+    path: Path,
+    *,
+    top: int,
+    resume: bool = False,
+    batch_size: int | None = None,
+    progress: OnProgress | None = None,
+) -> PredictionSummary:
+    """Predict ``sources`` into the file at ``path``, batch by batch.
+
+    Args:
+        checkpoint: the result of ``verydeep.load_classifier``.
+        sources: the images.
+        path: a .csv, .jsonl or .parquet file.
+        top: classes per image (top-k).
+        resume: continue an existing file; images in it are not predicted again.
+        batch_size: images per batch; by default it depends on their size.
+        progress: called after each batch.
+
+    Raises:
+        DataError: if the file exists and ``resume`` is false, or it is not from this network.
+        Interrupted: on Ctrl-C; the file keeps all finished batches.
+    """
+    top, _ = min(top, len(checkpoint.classes)), checkpoint.temperature  # an invalid one leaves no file
+    with open_predictions(path, top, resume=resume) as file:
+        remaining = remaining_sources(file, checkpoint, sources)
+        existing, done = file.existing, 0
+        broken = list(existing.broken)
+        try:
+            for batch in write_predictions(file, checkpoint, remaining, batch_size=batch_size):
+                done += len(batch)
+                broken += [prediction for prediction in batch if prediction.error is not None]
+                if progress:
+                    progress(done, len(remaining))
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"{path} has {len(existing.files) + done:,} of {len(sources):,} images. Continue with the "
+                "same command and --resume"
+            ) from None
+    return PredictionSummary(out=path, predicted=done, kept=len(existing.files), broken=tuple(broken))
+
+
+def remaining_sources(
+    file: PredictionFile, checkpoint: Checkpoint, sources: Sequence[ImageSource]
+) -> list[ImageSource]:
+    """The ``sources`` that ``file`` does not have yet.
+
+    Raises:
+        DataError: if another network wrote ``file``; a few images are predicted again to check that.
+    """
+    existing = file.existing
+    samples = [source for source in sources if str(source) in existing.samples]
+    for batch in predict(checkpoint, samples):
+        for prediction in batch:
+            if prediction.error is None:
+                _require_same(file.path, existing.samples[prediction.file], prediction)
+    return [source for source in sources if str(source) not in existing.files]
+
+
+def _require_same(path: Path, existing: Prediction, current: Prediction) -> None:
+    (label, confidence), *_ = existing.top_classes
+    if abs(dict(current.top_classes).get(label, -1.0) - confidence) > TOLERANCE:
+        current_label, current_confidence = current.top_classes[0]
+        raise DataError(
+            f"{path} was written by another network, or for other images: it predicts {label} with "
+            f"{confidence:.3f} for {current.file}, this network predicts {current_label} with "
+            f"{current_confidence:.3f}. Name another file"
+        )
+
+
+def write_predictions(
+    file: PredictionFile,
+    checkpoint: Checkpoint,
+    sources: Sequence[ImageSource],
+    *,
+    batch_size: int | None = None,
+) -> Iterator[tuple[Prediction, ...]]:
+    """``predict`` for ``sources``; each batch is written to ``file`` before it is returned."""
+    for batch in predict(checkpoint, sources, top=file.top, batch_size=batch_size):
+        file.write(batch)
+        yield batch

@@ -1,0 +1,139 @@
+"""Heat maps of image files, written to a folder: one picture per image, and one page with all of them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from verydeep.data.progress import OnProgress, count_images
+from verydeep.data.samples import ImageSource, UnreadableImage
+from verydeep.data.stream import stream
+from verydeep.explain.heat_maps import HeatMap, heat_maps
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.pictures.heat_map_image import class_text, method_text, write_heat_map_image
+from verydeep.report.heat_map_page import HeatMapEntry, heat_map_entry, write_heat_map_page
+
+MAX_NAME = 100
+"""Characters of an image's name in the name of its picture; file names have a limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedImage:
+    """An image whose heat map was written."""
+
+    file: str
+    """Its path, or its location in a shard."""
+    picture: Path
+    class_text: str
+    """The explained class with its probability."""
+    method_text: str
+    """The method with its layer."""
+    heat_map: dict[str, Any]
+    """The JSON values of the heat map."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"file": self.file, "picture": str(self.picture), **self.heat_map}
+
+
+@dataclass(frozen=True)
+class ExplainedImages:
+    """The files that were written, and the images that cannot be read."""
+
+    page: Path | None
+    """None if no image can be read."""
+    images: tuple[ExplainedImage, ...]
+    broken: tuple[UnreadableImage, ...]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "page": None if self.page is None else str(self.page),
+            "images": [image.values for image in self.images],
+            "broken": [image.values for image in self.broken],
+        }
+
+
+def explain_images(
+    checkpoint: Checkpoint,
+    sources: Sequence[ImageSource],
+    folder: Path,
+    *,
+    method: str = "grad-cam",
+    class_name: str | None = None,
+    layer: str | None = None,
+    progress: OnProgress | None = None,
+) -> ExplainedImages:
+    """Write the heat map of each of ``sources`` to ``folder``, and ``index.html`` with all of them.
+
+    Args:
+        checkpoint: the result of ``verydeep.load``; the computation runs on its device.
+        sources: the images.
+        folder: where pictures and the page are written.
+        method: one of ``verydeep.explain.heat_maps.METHODS``.
+        class_name: the class to explain; the predicted class of each image by default.
+        layer: for Grad-CAM and Grad-CAM++, a layer name of ``verydeep.taps``.
+        progress: called after each image.
+
+    Raises:
+        ArchitectureError: if there is no such method or layer, or the layer has no feature map.
+        DataError: if the network has no such class, or no classes at all.
+    """
+    names = _PictureNames(folder, method)
+    images: list[ExplainedImage] = []
+    entries: list[HeatMapEntry] = []
+    broken: list[UnreadableImage] = []
+    batches = stream(sources, checkpoint.preprocess, 1)  # most methods make a batch of each image
+    for batch in count_images(batches, len(sources), progress):
+        broken += batch.broken
+        classes = class_name and [class_name] * len(batch.indices)
+        heats = heat_maps(checkpoint, batch.pixels, classes or None, method, layer=layer)
+        for index, heat_map in zip(batch.indices.tolist(), heats, strict=True):
+            images.append(_write(heat_map, sources[index], names))
+            entries.append(heat_map_entry(heat_map, PurePath(images[-1].file).name))
+    page = folder / "index.html" if images else None
+    if page:
+        write_heat_map_page(entries, f"{checkpoint.model.architecture.name} · {images[0].method_text}", page)
+    return ExplainedImages(page, tuple(images), tuple(broken))
+
+
+def _write(heat_map: HeatMap, source: ImageSource, names: "_PictureNames") -> ExplainedImage:
+    picture = names.next(source)
+    write_heat_map_image(heat_map, PurePath(str(source)).name, picture)
+    return ExplainedImage(
+        file=str(source),
+        picture=picture,
+        class_text=class_text(heat_map),
+        method_text=method_text(heat_map),
+        heat_map=heat_map.values,
+    )
+
+
+class _PictureNames:
+    """Unique names of pictures: images in different folders or shards may have the same name."""
+
+    def __init__(self, folder: Path, method: str) -> None:
+        self.folder, self.method = folder, method
+        self.used: set[str] = set()
+
+    def next(self, source: ImageSource) -> Path:
+        """The path of the picture of ``source``."""
+        stem = name = f"{_stem(source)}-{self.method}"
+        number = 1
+        while name in self.used:
+            number += 1
+            name = f"{stem}-{number}"
+        self.used.add(name)
+        return self.folder / f"{name}.png"
+
+
+def _stem(source: ImageSource) -> str:
+    """The image's own name; for an entry of a shard or a data set, after the name of that."""
+    if isinstance(source, Path):
+        return source.stem[:MAX_NAME]
+    location = PurePath(str(source))
+    stem = f"{location.parent.stem}-{location.stem}"
+    return re.sub(r'[<>:"\\|?*\x00-\x1f]', "_", stem)[:MAX_NAME]  # not valid in file names everywhere

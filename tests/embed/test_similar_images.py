@@ -1,0 +1,60 @@
+"""Similar images are found in folders, lists, shards and stored vectors."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from verydeep.data.image_files import image_files
+from verydeep.data.open_images import read_sources
+from verydeep.embed.embed_images import embed_images
+from verydeep.embed.similar_images import find_similar
+from verydeep.errors import DataError
+
+
+@pytest.fixture
+def shard(folder, tmp_path):
+    """A shard with all images but the broken one; its members have paths as `tar` writes them."""
+    path = tmp_path / "colors.tar"
+    with tarfile.open(path, "w") as archive:
+        for file in image_files([folder]):
+            if file.stem != "broken":
+                archive.add(file, f"./{file.parent.name}-{file.name}")
+    return path
+
+
+def names(result):
+    return [Path(neighbor.file).name for neighbor in result.neighbors]
+
+
+def test_a_shard_has_the_same_neighbors_as_its_files(checkpoint, folder, shard):
+    query = folder / "red" / "1.png"
+    files, entries = (find_similar(checkpoint, str(images), query, 4) for images in (folder, shard))
+    assert {Path(neighbor.file).parent.name for neighbor in files.neighbors[:3]} == {"red"}
+    assert names(entries)[0] == "red-1.png" and entries.neighbors[0].similarity == pytest.approx(1)
+    assert [image.source.name for image in files.broken] == ["broken.png"] and not entries.broken
+    assert list(map(str, entries.sources)) == [neighbor.file for neighbor in entries.neighbors]
+
+
+def test_stored_vectors_have_the_same_neighbors_and_their_images_are_found(
+    checkpoint, folder, shard, tmp_path
+):
+    query, vectors = folder / "blue" / "2.png", tmp_path / "vectors.npz"
+    embed_images(checkpoint, read_sources([shard, folder / "green"]), vectors)
+    stored = find_similar(checkpoint, str(vectors), query, 9)
+    assert [name.split("-")[0] for name in names(stored)[:4]] == ["blue"] * 4
+    for neighbor, source in zip(stored.neighbors, stored.sources, strict=True):
+        assert str(source) == neighbor.file
+        assert (source.read_bytes() if isinstance(source, Path) else source.read()).startswith(b"\x89PNG")
+    assert {type(source) for source in stored.sources} != {type(query)}
+
+
+def test_stored_vectors_of_another_layer_are_rejected(checkpoint, folder, tmp_path):
+    embed_images(checkpoint, image_files([folder / "red" / "0.png"]), tmp_path / "v.npz", layer="conv1_1")
+    with pytest.raises(DataError, match=r"holds vectors of tiny, conv1_1; expected tiny, relu2_1"):
+        find_similar(checkpoint, str(tmp_path / "v.npz"), folder / "red" / "0.png", layer="relu2_1")
+
+
+def test_a_query_that_cannot_be_read_is_reported(checkpoint, folder):
+    with pytest.raises(DataError, match=r"broken\.png"):
+        find_similar(checkpoint, str(folder), folder / "red" / "broken.png")
