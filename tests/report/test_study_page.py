@@ -12,7 +12,7 @@ from verydeep.report.study_page import StudyReport, markdown, render_study, writ
 from verydeep.report.study_plots import gradient_charts, loss_charts, strip_plots
 from verydeep.study.studies import STUDIES
 from verydeep.study.trial import LayerGradient, Outcome
-from verydeep.tables.format import percent
+from verydeep.number_format import percent
 from verydeep.tables.study_table import summary
 
 from .runs import epoch

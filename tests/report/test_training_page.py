@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from verydeep.report.training_page import render, write_page
-from verydeep.tables.format import NONE, TIMES
+from verydeep.number_format import NONE, TIMES
 
 from .runs import epoch, evaluation, mistake, report
 

@@ -15,7 +15,7 @@ from verydeep.report.line_plots import HEIGHT, WIDTH
 from verydeep.report.tune_page import MOST_PICTURES, SIDE, render_tune, write_tune
 from verydeep.report.tune_plots import intervals, strength_charts
 from verydeep.report.tune_text import sentence
-from verydeep.tables.format import NONE, TIMES
+from verydeep.number_format import NONE, TIMES
 from verydeep.tune.heat_maps import Look
 from verydeep.tune.result import MistakenImage, TuneSettings
 

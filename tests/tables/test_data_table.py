@@ -12,7 +12,7 @@ from verydeep.architecture import zoo
 from verydeep.errors import ArchitectureError
 from verydeep.tables.cost_tables import comparison_table, kernel_table, memory_table
 from verydeep.tables.data_table import Column, DataTable, Footnote, csv_text, markdown, terminal_table
-from verydeep.tables.format import NONE, TIMES
+from verydeep.number_format import NONE, TIMES
 from verydeep.tables.network_table import layer_table, parse_columns
 
 from .test_network_table import shown

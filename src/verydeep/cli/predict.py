@@ -13,7 +13,7 @@ from verydeep.evaluate.predict import Prediction
 from verydeep.evaluate.predict import predict as predict_images
 from verydeep.evaluate.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.evaluate.prediction_file import check_prediction_path
-from verydeep.tables.format import percent
+from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.progress import ImageProgress

@@ -37,7 +37,7 @@ def train(
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
     settings: Annotated[
-        RecipeFlags | None, Parameter(name="*", group=Group("Recipe"), show_default=False)
+        RecipeFlags | None, Parameter(name="*", group=Group("Recipe", sort_key=1), show_default=False)
     ] = None,
 ) -> int:
     """Train a network on DATA: a built-in data set, or your own images.
@@ -45,11 +45,9 @@ def train(
     Parameters
     ----------
     data
-        fashion-mnist, cifar10, cifar100 or synthetic, downloaded on first use; or your own images: a folder
-        with a folder for each class, a list (CSV, JSON Lines, Parquet), shards, or a Hugging Face data set.
+        A built-in data set (fashion-mnist, cifar10, cifar100, synthetic), or your own images, as for `tune`.
     recipe
-        A recipe's name (`verydeep recipes`) or a TOML file; by default fast for built-in data sets, fine-tune
-        with --weights, and scratch for your own images without them.
+        A name (`verydeep recipes`) or a TOML file; by default fast, fine-tune with --weights, else scratch.
     out_
         The run folder; runs/RECIPE-DATA by default.
     resume_
@@ -65,7 +63,7 @@ def train(
     changes = given(settings)
     if resume_ and (changes or recipe):
         raise RecipeError(
-            f"a resumed run keeps its recipe: leave out {flag_names(changes) or '--recipe'}, or start a new run"
+            f"a resumed run keeps its recipe: leave out {flag_names(changes) or '--recipe'}, or start another"
         )
     name = recipe or default_recipe(data, changes.get("weights"))
     run = out_ or (

@@ -37,7 +37,7 @@ def tune(
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
     settings: Annotated[
-        TuneFlags | None, Parameter(name="*", group=Group("Settings"), show_default=False)
+        TuneFlags | None, Parameter(name="*", group=Group("Settings", sort_key=1), show_default=False)
     ] = None,
 ) -> int:
     """Make a classifier of the images in FOLDER, and decide how: linear probe, fine-tuning, head and size.
@@ -45,8 +45,7 @@ def tune(
     Parameters
     ----------
     location
-        A folder with a folder of images for each class, or train and test folders of these; or a list,
-        shards, or a Hugging Face data set. Without test images a share is held out, and measured on once.
+        Your images: one folder per class (or train and test folders of these), a list, or shards.
     recipe
         A TOML file of settings, such as the tune.toml of an earlier run, which holds all that it decided.
     out_
@@ -58,13 +57,14 @@ def tune(
     json
         Print one JSON object.
     settings
-        What is given here comes before the file. --scratch takes the same flags as --fine-tune.
+        What is given here comes before the file.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines say what matters
     changes = given(settings)
     if resume_ and (changes or recipe):
         raise RecipeError(
-            f"a resumed run keeps its settings: leave out {flag_names(changes) or '--recipe'}, or start a new run"
+            f"a resumed run keeps its settings: leave out {flag_names(changes) or '--recipe'}, or start "
+            "another"
         )
     run = out_ or (
         latest_unfinished_run(RUNS, "tune") if resume_ else next_run_path(RUNS, run_name("tune", location))

@@ -19,7 +19,7 @@ from verydeep.analyze.memory import MemoryEstimate
 from verydeep.analyze.trace import Trace
 from verydeep.atomic_write import atomic_write
 from verydeep.errors import ArchitectureError
-from verydeep.tables.format import rounded
+from verydeep.number_format import rounded
 
 FORMATS = (".png", ".svg")
 MAX_BARS = 60

@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from verydeep.atomic_write import atomic_write
-from verydeep.tables.format import SPACE, TIMES
+from verydeep.number_format import SPACE, TIMES
 
 PAPER, INK, DIM, BLUE = "#ffffff", "#17212b", "#586571", "#0067b0"
 MARGIN = 24

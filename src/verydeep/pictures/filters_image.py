@@ -8,8 +8,8 @@ from jaxtyping import Float32
 from PIL import Image
 from torch import Tensor
 
+from verydeep.number_format import TIMES
 from verydeep.pictures.drawing import MARGIN, save_png, titled_canvas
-from verydeep.tables.format import TIMES
 
 FILTER_SIDE = 72
 """Of a filter in the picture, in px, approximately."""

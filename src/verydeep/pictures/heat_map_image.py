@@ -8,8 +8,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 
 from verydeep.explain.heat_maps import HeatMap
+from verydeep.number_format import percent
 from verydeep.pictures.drawing import BLUE, MARGIN, font, save_png, titled_canvas
-from verydeep.tables.format import percent
 
 COLORS = "inferno"
 """Perceptually uniform, also in gray and for color-blind readers; jet is not."""

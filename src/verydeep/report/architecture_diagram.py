@@ -13,8 +13,8 @@ from verydeep.analyze.trace import Trace, trace
 from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import write_text
 from verydeep.errors import ArchitectureError
+from verydeep.number_format import rounded
 from verydeep.report.diagram_layout import MARGIN, Arc, Box, Stage, layout, shape_text
-from verydeep.tables.format import rounded
 from verydeep.templates.environment import environment
 
 

@@ -12,7 +12,7 @@ from verydeep.analyze.trace import Trace, trace
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import layer_names
 from verydeep.architecture.layers import Conv, Layer, Residual
-from verydeep.tables.format import TIMES
+from verydeep.number_format import TIMES
 
 MAX_BOXES = 64
 MAX_HEIGHT, MIN_HEIGHT = 220.0, 30.0

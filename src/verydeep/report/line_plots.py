@@ -9,7 +9,7 @@ from functools import partial
 from math import ceil, floor, isfinite, log10
 
 from verydeep.evaluate.evaluation import Evaluation
-from verydeep.tables.format import percent
+from verydeep.number_format import percent
 from verydeep.train.epoch_result import EpochResult
 
 WIDTH, HEIGHT, LOW_HEIGHT = 460, 250, 110

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 from verydeep.evaluate.calibration import Calibration, CalibrationBin, TemperatureScaling
+from verydeep.number_format import percent, thousands
 from verydeep.report.line_plots import Tick
-from verydeep.tables.format import percent, thousands
 
 WIDTH, HEIGHT = 460, 360
 LEFT, RIGHT, TOP, BOTTOM = 46, 446, 14, 314

@@ -6,11 +6,11 @@ from functools import partial
 from math import isfinite, log10
 from statistics import fmean
 
+from verydeep.number_format import percent
 from verydeep.report.axis import Axis, power_of_ten
 from verydeep.report.line_plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
 from verydeep.study.statistics import estimate
 from verydeep.study.trial import Outcome, by_group, by_variant
-from verydeep.tables.format import percent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from verydeep.train.train import TrainResult
 def write_training_page(
     result: TrainResult, path: Path, *, recipe_name: str, command: str, wall_seconds: float
 ) -> None:
-    """Write ``result`` as a page to ``path``, whole or not at all. For the arguments see ``render_training``."""
+    """Write ``result`` as a page to ``path``, completely or not at all; see ``render_training``."""
     page = render_training(result, recipe_name=recipe_name, command=command, wall_seconds=wall_seconds)
     write_text(path, page)
 

@@ -1,4 +1,4 @@
-"""The page of `verydeep tune`: one HTML file with results, warnings, the choice, the data and the mistakes."""
+"""The page of `verydeep tune`: one HTML file with results, warnings, strategies, data and mistakes."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The figures of `verydeep tune` as plain geometry: strategies with their intervals, and the search for L2."""
+"""The figures of `verydeep tune` as plain geometry: strategies with intervals, and the search for L2."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from functools import partial
 from math import isfinite, log10
 
 from verydeep.evaluate.evaluation import Evaluation
+from verydeep.number_format import percent
 from verydeep.report.axis import Axis, power_of_ten
 from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
 from verydeep.report.tune_text import STRATEGIES
-from verydeep.tables.format import percent
 from verydeep.tune.result import CrossValidation, StrategyResult, TuneResult
 
 TOP, BOTTOM, NAME, LINE = 4.0, 26.0, 24.0, 18.0
@@ -109,7 +109,9 @@ def _row(
                 y=y + NAME + LINE * (index + 0.5),
                 low=x_axis.position(evaluation.intervals["balanced_accuracy"].low),
                 high=x_axis.position(evaluation.intervals["balanced_accuracy"].high),
-                label=f"{name}, {kind}: {percent(evaluation.balanced_accuracy)} ({interval_range(evaluation)})",
+                label=(
+                    f"{name}, {kind}: {percent(evaluation.balanced_accuracy)} ({interval_range(evaluation)})"
+                ),
             )
             for index, (kind, evaluation) in enumerate(evaluations.items())
         ),

@@ -3,7 +3,7 @@
 from pathlib import PurePath
 
 from verydeep.data.samples import Part
-from verydeep.tables.format import percent, thousands
+from verydeep.number_format import percent, thousands
 from verydeep.tune.config import Strategy
 from verydeep.tune.result import PartSize, StrategyResult, TuneResult
 
@@ -34,8 +34,8 @@ def method_sentence(result: TuneResult) -> str:
             what = f"{network}, trained from scratch on these images alone"
     trained = sum(part.images for part in result.parts if part.part != "test")
     return (
-        f"{what}: {len(result.test.per_class)} classes, trained and validated on {thousands(trained)} images, and "
-        f"tested on {thousands(result.test.images)} others."
+        f"{what}: {len(result.test.per_class)} classes, trained and validated on {thousands(trained)} "
+        f"images, and tested on {thousands(result.test.images)} others."
     )
 
 
@@ -56,8 +56,8 @@ def split_text(result: TuneResult) -> str:
         if result.images.groups is not None and by
         else "No group is on two sides."
         if result.images.groups is not None
-        else "Images are not grouped: if several show the same thing, say so by --group-by, or the test results are "
-        "too good."
+        else "Images are not grouped: if several show the same thing, say so by --group-by, or the test "
+        "results are too good."
     )
     return f"{'; '.join(shares)}. {together}"
 
@@ -88,5 +88,5 @@ def stopping_text(result: StrategyResult) -> str:
     if result.best_epoch == 0:
         return f"{ended}; none was better on the validation images than the start, which was kept."
     if result.best_epoch == last:
-        return f"{ended}; the last was the best on the validation images, and was kept: more epochs may be better."
+        return f"{ended}; the last was the best on the validation images: more epochs may be better."
     return f"{ended}; epoch {result.best_epoch} was the best on the validation images, and was kept."

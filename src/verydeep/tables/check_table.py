@@ -9,7 +9,7 @@ from rich.text import Text
 
 from verydeep.check.check import CheckResult
 from verydeep.check.finding import Finding, Severity
-from verydeep.tables.format import TIMES, thousands
+from verydeep.number_format import TIMES, thousands
 
 MAX_CLASSES = 12
 """Classes in the summary."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from verydeep.evaluate.evaluation import ClassScore, Evaluation
-from verydeep.tables.format import percent, thousands
+from verydeep.number_format import percent, thousands
 
 
 @dataclass(frozen=True, slots=True)

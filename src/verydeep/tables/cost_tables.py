@@ -8,8 +8,8 @@ from rich.text import Text
 from verydeep.analyze.compare import Comparison
 from verydeep.analyze.kernels import SIDE, KernelStack
 from verydeep.analyze.memory import MemoryEstimate
+from verydeep.number_format import TIMES
 from verydeep.tables.data_table import Cell, Column, DataTable, Footnote
-from verydeep.tables.format import TIMES
 
 MB = 10**6
 

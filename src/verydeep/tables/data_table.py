@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from verydeep.tables.format import NONE, TIMES, rounded
+from verydeep.number_format import NONE, TIMES, rounded
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from rich.text import Text
 
 from verydeep.evaluate.confidence_intervals import Interval
 from verydeep.evaluate.evaluation import Evaluation
+from verydeep.number_format import NONE, percent
 from verydeep.tables.confusion_matrix import class_lines
-from verydeep.tables.format import NONE, percent
 
 
 def evaluation_table(result: Evaluation) -> Group:

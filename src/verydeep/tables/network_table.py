@@ -12,8 +12,8 @@ from verydeep.analyze.trace import Trace, trace
 from verydeep.architecture.layers import Shape
 from verydeep.architecture.zoo import ZooRow
 from verydeep.errors import ArchitectureError
+from verydeep.number_format import TIMES, rounded
 from verydeep.tables.data_table import Cell, Column, DataTable, bare_table
-from verydeep.tables.format import TIMES, rounded
 
 LAYER_COLUMNS = (
     Column("layer", "layer", is_text=True),

@@ -6,8 +6,8 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
+from verydeep.number_format import NONE, SPACE, percent
 from verydeep.tables.data_table import bare_table
-from verydeep.tables.format import NONE, SPACE, percent
 from verydeep.tables.preprocess_text import preprocess_text
 from verydeep.weights.catalog import PublishedWeights
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from verydeep.number_format import NONE, percent, rounded
 from verydeep.study.statistics import Estimate, estimate
 from verydeep.study.trial import Outcome, PublishedTable, Study, by_group, by_variant
 from verydeep.tables.data_table import Column, DataTable
-from verydeep.tables.format import NONE, percent, rounded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from verydeep.evaluate.evaluation import Evaluation
+from verydeep.number_format import NONE, duration, percent
 from verydeep.tables.confusion_matrix import class_lines
 from verydeep.tables.evaluation_table import interval_text
-from verydeep.tables.format import NONE, duration, percent
 from verydeep.tune.result import StrategyResult, TuneResult
 
 

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from verydeep.tables.format import thousands
+from verydeep.number_format import thousands
 from verydeep.tables.preprocess_text import preprocess_text
 from verydeep.weights.checks import abbreviated
 from verydeep.weights.inspect import Contents

@@ -2,7 +2,7 @@
 
 import jinja2
 
-from verydeep.tables.format import duration, percent, rounded, thousands
+from verydeep.number_format import duration, percent, rounded, thousands
 
 
 def environment() -> jinja2.Environment:

@@ -1,4 +1,4 @@
-"""Every field of a configuration as a flag: ``--epochs 3``, ``--optimizer.lr 0.1``, ``--fine-tune.epochs 3``."""
+"""Every field of a configuration as a flag: ``--optimizer.lr 0.1``, ``--fine-tune.epochs 3``."""
 
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, get_type_hints
@@ -7,7 +7,10 @@ from cyclopts import Group, Parameter
 from docstring_parser import parse_from_object
 
 from verydeep.train.recipe import Recipe
-from verydeep.tune.config import SHARED, STEPS, TuneConfig
+from verydeep.tune.config import SHARED, STEPS, UNUSED, TuneConfig
+
+AFTER_SETTINGS = 2
+"""The place of the tables of a configuration in the help, below its own fields."""
 
 
 def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: bool = True) -> Any:
@@ -30,10 +33,13 @@ def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: b
             step = STEPS.get(item.name)
             heading = f"Recipe of --strategy {step}" if step else f"{title}: {item.name}"
             is_shown = show and item.name != "scratch"  # whose flags are those of fine-tuning once more
-            nested = _flags(hint, heading, skip=SHARED if step else frozenset(), show=is_shown)
-            copy: Any = Annotated[nested | None, Parameter(group=Group(heading), show=is_shown)]
+            left_out = SHARED | UNUSED[item.name] if step else frozenset()
+            nested = _flags(hint, heading, skip=left_out, show=is_shown)
+            group = Group(heading, sort_key=AFTER_SETTINGS)
+            copy: Any = Annotated[nested | None, Parameter(group=group, show=is_shown)]
         else:
-            copy = Annotated[hint | None, Parameter(help=texts.get(item.name), show=show)]
+            text = " ".join((texts.get(item.name) or "").split())
+            copy = Annotated[hint | None, Parameter(help=text, show=show, negative_iterable=())]
         copies.append((item.name, copy, field(default=None)))
     # cyclopts takes a class without a module of its own for a builtin, and would not look into it.
     namespace = {"__module__": __name__}

@@ -7,7 +7,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import TaskID
 
-from verydeep.tables.format import duration, percent
+from verydeep.number_format import duration, percent
+from verydeep.tables.evaluation_table import interval_text
 from verydeep.terminal.training_progress import bar, epoch_line
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import steps_per_epoch
@@ -89,8 +90,8 @@ class TuneProgress(TuneWatcher):
         if result.validation:
             interval = result.validation.intervals["balanced_accuracy"]
             self._print(
-                f"{result.strategy}: balanced accuracy {percent(interval.value)} ({percent(interval.low, 1)} to "
-                f"{percent(interval.high, 1)}) on images that it was not trained on, in {duration(result.seconds)}"
+                f"{result.strategy}: balanced accuracy {percent(interval.value)} ({interval_text(interval)}) "
+                f"on images that it was not trained on, in {duration(result.seconds)}"
             )
 
     def checked(self, done: int, total: int) -> None:

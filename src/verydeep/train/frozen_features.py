@@ -151,8 +151,8 @@ def _storage(count: int, like: Float[Tensor, "..."], memory_limit: int) -> Itera
             needed, allowed, left = (amount / 2**30 for amount in (size, memory_limit, free))
             raise DataError(
                 f"the feature maps of {count:,} images take {needed:.1f} GiB: more than the {allowed:.1f} "
-                f"GiB of memory that they may take, and {folder} has {left:.1f} GiB left. Freeze fewer stages "
-                "(--freeze 0), use a smaller --size, or set TMPDIR to a larger disk"
+                f"GiB of memory that they may take, and {folder} has {left:.1f} GiB left. Freeze fewer "
+                "stages (--freeze 0), use a smaller --size, or set TMPDIR to a larger disk"
             )
         file = str(Path(folder) / "maps")
         mapped = torch.from_file(file, shared=True, size=values, dtype=like.dtype)

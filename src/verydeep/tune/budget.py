@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from verydeep.analyze.stage_cost import stage_macs
 from verydeep.architecture.architecture import Architecture
 from verydeep.models.classifier import Classifier
-from verydeep.tables.format import duration
+from verydeep.number_format import duration
 from verydeep.train.inputs import channels_last
 from verydeep.train.recipe import Recipe
 

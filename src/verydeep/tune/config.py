@@ -37,7 +37,9 @@ NO_LIMIT = "none"
 SHARED = frozenset(
     ("model", "weights", "head", "size", "seed", "test", "validation", "group_by", "balance", "grow_from")
 )
-"""Fields of the recipes of both steps that are set once, at the top."""
+"""Fields of a recipe that are set once, at the top, for both steps."""
+UNUSED = {"fine_tune": frozenset(("norm", "init")), "scratch": frozenset(("freeze", "norm_statistics"))}
+"""Fields of a recipe that have no use in a step: pretrained weights decide the first two."""
 STEPS = {"fine_tune": "fine-tune", "scratch": "scratch"}
 """The steps that train the network, with the recipes that they start from."""
 
@@ -142,13 +144,16 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 
 def _own(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """``values`` of a file; refuses what a step has of its own and is set at the top."""
+    """``values`` of a file; refuses what a step cannot have of its own."""
     for step in STEPS:
         table = values.get(step, {})
-        if isinstance(table, dict) and (wrong := sorted(SHARED & table.keys())):
+        keys = table.keys() if isinstance(table, dict) else set()
+        if shared := sorted(SHARED & keys):
             raise RecipeError(
-                f"{name}: {wrong[0]} stands in the table [{step}]; set it at the top, as both steps share it"
+                f"{name}: {shared[0]} is in the table [{step}]; set it at the top, as both steps share it"
             )
+        if unused := sorted(UNUSED[step] & keys):
+            raise RecipeError(f"{name}: {unused[0]} is in the table [{step}], where it has no use; remove it")
     return values
 
 
@@ -165,5 +170,6 @@ def tune_toml(config: TuneConfig) -> str:
     """``config`` as TOML, every value written out; ``read_tune_config`` reads it back."""
     values = asdict(config)
     for step in STEPS:
-        values[step] = {key: value for key, value in values[step].items() if key not in SHARED}
+        left_out = SHARED | UNUSED[step]
+        values[step] = {key: value for key, value in values[step].items() if key not in left_out}
     return dump_toml(values)

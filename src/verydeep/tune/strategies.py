@@ -22,7 +22,7 @@ from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.tables.format import percent
+from verydeep.number_format import percent
 from verydeep.train.device import fabric_on
 from verydeep.train.pretrained import with_last_layer
 from verydeep.train.recipe import Recipe

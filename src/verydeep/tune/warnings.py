@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from verydeep.evaluate.confidence_intervals import wilson_interval
 from verydeep.evaluate.evaluation import Evaluation
-from verydeep.tables.format import percent
+from verydeep.number_format import percent
 from verydeep.tune.result import TuneResult
 
 FEW_TO_TRAIN = 20

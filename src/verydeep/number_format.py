@@ -1,7 +1,5 @@
 """Numbers formatted for people."""
 
-from verydeep.evaluate.confidence_intervals import wilson_interval as wilson_interval
-
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and its unit, to prevent a line break."""
 TIMES = "\N{MULTIPLICATION SIGN}"
