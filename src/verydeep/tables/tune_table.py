@@ -23,8 +23,8 @@ def tune_table(result: TuneResult) -> Group:
         (f"Balanced accuracy {percent(test.balanced_accuracy)}", "bold"),
         f"  ({interval_text(test.intervals['balanced_accuracy'])}) on {test.images:,} test images{groups}\n",
         f"accuracy {percent(test.top1)} · macro-F1 {percent(test.macro_f1)} · "
-        f"calibration error {percent(test.calibration.error)}, {percent(test.scaled.calibration.error)} after "
-        f"temperature scaling (T = {result.temperature:.2f})\n",
+        f"calibration error {percent(test.calibration.error)}, {percent(test.scaled.calibration.error)} "
+        f"after temperature scaling (T = {result.temperature:.2f})\n",
         f"chosen: {result.chosen}; {result.reason}\n",
         f"classifier head: {result.head_reason}\n",
     )

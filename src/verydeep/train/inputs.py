@@ -5,7 +5,7 @@ the same protocol: the loop asks for the inputs of some images at an epoch and a
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -18,6 +18,7 @@ from verydeep.data.images import Images
 from verydeep.data.normalize import normalize, resize_and_crop
 
 
+@runtime_checkable
 class BatchSource(Protocol):
     """Labeled images, as inputs of the part of the network that is trained."""
 
