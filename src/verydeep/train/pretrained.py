@@ -56,8 +56,16 @@ def pretrained_network(
         RecipeError: where the network has no layer called ``head``.
     """
     file = _file(weights, model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _fitted(file, model, head, classes, seed, channels)
+
+
+def _fitted(
+    file: Path, model: str | None, head: str, classes: tuple[str, ...], seed: int, channels: int | None
+) -> Checkpoint:
     if head == "whole":
-        return _with_hidden_layers(file, model, classes, seed, channels)
+        return _with_hidden_layers(file, model, classes, channels)
     own = pretrained(model, file, channels=channels).checkpoint if _is_checkpoint(file) else None
     if own is not None and own.classes == classes and _has_head(own.model, head):
         return own
@@ -78,11 +86,9 @@ def _is_checkpoint(file: Path) -> bool:
 
 
 def _with_hidden_layers(
-    file: Path, model: str | None, classes: tuple[str, ...], seed: int, channels: int | None
+    file: Path, model: str | None, classes: tuple[str, ...], channels: int | None
 ) -> Checkpoint:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        loaded = pretrained(model, file, classes=classes, channels=channels)
+    loaded = pretrained(model, file, classes=classes, channels=channels)
     if len(loaded.new_layers) > 1:
         raise CheckpointError(
             f"{file} has no {', '.join(loaded.new_layers[:-1])}, which --head whole keeps. Use --head gap, "
