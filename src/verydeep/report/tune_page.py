@@ -25,10 +25,10 @@ from verydeep.report.tune_plots import interval_plot, interval_range, l2_charts
 from verydeep.report.tune_text import (
     PARTS,
     STRATEGIES,
+    evaluated_on,
     method_sentence,
     split_text,
     stopping_text,
-    test_text,
 )
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
@@ -77,7 +77,7 @@ def render_tune(result: TuneResult, *, command: str, heat_maps: Sequence[TestHea
             class_bars=class_bars(result),
             parts=[PARTS[part.part] for part in result.parts],
             split_text=split_text(result),
-            test_text=test_text(result),
+            evaluated_on=evaluated_on(result),
             stopping_text=stopping_text,
             l2_charts=l2_charts(result.probe),
             trained=[(each, _charts(each)) for each in result.strategies if each.epochs],

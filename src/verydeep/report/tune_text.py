@@ -66,7 +66,7 @@ def _groups_text(result: TuneResult) -> str:
     return f"Images are grouped{what}: all images of a group are in the same part."
 
 
-def test_text(result: TuneResult) -> str:
+def evaluated_on(result: TuneResult) -> str:
     """The number of test images, and how often they were used."""
     (test,) = (part for part in result.parts if part.part == "test")
     often = "once per strategy" if result.asked.strategy == "compare" else "once"
