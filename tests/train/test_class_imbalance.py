@@ -1,4 +1,4 @@
-"""Classes of unlike sizes are learned alike: each remedy by its definition, and by what it does."""
+"""Class imbalance: each method by its definition, and by its effect."""
 
 import pytest
 import torch
@@ -15,19 +15,19 @@ from verydeep.train.class_imbalance import (
 )
 
 SIZES = torch.tensor([900, 90, 10])
-REMEDIES = ("none", "logit-adjust", "weights", "sampler")
+METHODS = ("none", "logit-adjust", "weights", "sampler")
 
 
 @pytest.mark.parametrize(
-    ("sizes", "remedy"),
+    ("sizes", "method"),
     [((30, 10), "none"), ((31, 10), "logit-adjust"), ((1, 1), "none"), ((5, 0), "logit-adjust")],
 )
-def test_auto_adjusts_logits_above_three_to_one(sizes, remedy):
-    assert resolve_balance(torch.tensor(sizes)) == remedy
+def test_auto_adjusts_logits_above_three_to_one(sizes, method):
+    assert resolve_balance(torch.tensor(sizes)) == method
 
 
-@pytest.mark.parametrize("wanted", REMEDIES)
-def test_what_is_asked_for_is_taken(wanted):
+@pytest.mark.parametrize("wanted", METHODS)
+def test_a_given_method_is_used(wanted):
     assert resolve_balance(SIZES, wanted) == wanted
 
 
@@ -47,16 +47,16 @@ def test_logits_are_adjusted_as_in_the_paper():  # Menon et al. 2021, eq. 10, wr
     assert float(loss) == pytest.approx(float(torch.stack(by_hand).mean()), rel=1e-5)
 
 
-@pytest.mark.parametrize("remedy", REMEDIES)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_equal_classes_need_no_remedy(remedy, smoothing):
+def test_for_equal_classes_all_methods_are_plain_cross_entropy(method, smoothing):
     logits, labels = torch.randn(8, 3), torch.arange(8) % 3
     plain = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-    loss = balanced_criterion(torch.tensor([7, 7, 7]), remedy, smoothing)(logits, labels)
+    loss = balanced_criterion(torch.tensor([7, 7, 7]), method, smoothing)(logits, labels)
     assert float(loss) == pytest.approx(float(plain), rel=1e-5)
 
 
-def test_weights_make_classes_weigh_alike():
+def test_loss_weights_make_every_class_count_the_same():
     weights = class_weights(SIZES)
     assert (SIZES * weights).tolist() == pytest.approx([1000 / 3] * 3)
     assert float((class_shares(SIZES) * weights).sum()) == pytest.approx(1)
@@ -70,10 +70,10 @@ def test_weights_count_an_image_as_often_as_repeating_it():
     assert float(weighted) == pytest.approx(float(plain), rel=1e-5)
 
 
-@pytest.mark.parametrize("remedy", ["logit-adjust", "weights"])
-def test_smoothed_labels_name_no_rare_class_for_a_common_image(remedy):
-    """The best logits for three looks, one a class, found by descent."""
-    criterion = balanced_criterion(SIZES, remedy, label_smoothing=0.2)
+@pytest.mark.parametrize("method", ["logit-adjust", "weights"])
+def test_label_smoothing_does_not_pull_common_images_toward_rare_classes(method):
+    """The best logits for three kinds of images, one per class, found by L-BFGS."""
+    criterion = balanced_criterion(SIZES, method, label_smoothing=0.2)
     logits = torch.zeros(3, 3, requires_grad=True)
     descent = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
     labels = torch.arange(3)
@@ -86,26 +86,26 @@ def test_smoothed_labels_name_no_rare_class_for_a_common_image(remedy):
 
     descent.step(loss)
     assert logits.argmax(1).tolist() == [0, 1, 2]
-    _, middling, rare = logits[0].tolist()
-    assert middling == pytest.approx(rare, abs=1e-3)  # for a common image no class is nearer for being rare
+    _, less_common, rare = logits[0].tolist()
+    assert less_common == pytest.approx(rare, abs=1e-3)  # a rare class is no closer to a common image
 
 
 def test_a_class_without_images_gives_a_finite_loss():
-    for remedy in REMEDIES:
-        loss = balanced_criterion(torch.tensor([5, 5, 0]), remedy, 0.1)(
+    for method in METHODS:
+        loss = balanced_criterion(torch.tensor([5, 5, 0]), method, 0.1)(
             torch.zeros(2, 3), torch.tensor([0, 1])
         )
         assert loss.isfinite()
 
 
-def test_the_sampler_shows_every_class_equally_often():
+def test_the_sampler_samples_every_class_equally_often():
     labels = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
-    shown = balanced_order(labels, epoch=0, seed=1)
-    assert len(shown) == 100
-    assert int(labels[shown].bincount().min()) >= 32  # of 34 each, two are left over
-    counts = shown.bincount(minlength=100)
-    assert int(counts[:90].max()) == 1  # none of the large class twice
-    assert int(counts[90:98].max() - counts[90:98].min()) <= 2  # all of a small one about equally often
+    sampled = balanced_order(labels, epoch=0, seed=1)
+    assert len(sampled) == 100
+    assert int(labels[sampled].bincount().min()) >= 32  # of 34 each, two are dropped
+    counts = sampled.bincount(minlength=100)
+    assert int(counts[:90].max()) == 1  # no image of the large class twice
+    assert int(counts[90:98].max() - counts[90:98].min()) <= 2  # images of a small class equally often
 
 
 def test_the_samplers_order_is_a_function_of_seed_and_epoch():

@@ -1,4 +1,4 @@
-"""Training that does not learn is stopped, with the remedy for the network at hand."""
+"""Training that does not learn is stopped, with the likely fixes for its network."""
 
 import pytest
 
@@ -10,44 +10,45 @@ from verydeep.train.divergence import depth, require_better_than_chance, require
 @pytest.mark.parametrize(
     ("name", "layers"), [("vgg11", 11), ("vgg16", 16), ("vgg19", 19), ("resnet34", 34), ("alexnet", 8)]
 )
-def test_depth_is_the_papers(name, layers):
+def test_depth_is_that_of_the_papers(name, layers):
     assert depth(zoo.resolve(name)) == layers
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_with_the_rate(loss):
+def test_a_loss_that_is_not_finite_stops_with_the_learning_rate(loss):
     with pytest.raises(
-        LearningError, match=r"the steps were too long \(learning rate 0\.1\).*--optimizer\.lr 0\.01"
+        LearningError,
+        match=r"training diverged \(learning rate 0\.1\).*lower the learning rate \(optimizer\.lr = 0\.01\)",
     ):
         require_finite(loss, zoo.resolve("vgg16_bn"), 0.1)
 
 
-def test_a_finite_loss_goes_on():
+def test_a_finite_loss_does_not_stop_training():
     require_finite(6.9, zoo.resolve("vgg16"), 0.1)
 
 
-def test_a_deep_network_without_batch_norm_at_chance_is_told_the_papers_way():
+def test_a_deep_network_without_batch_norm_gets_the_fixes_of_the_paper():
     with pytest.raises(LearningError) as error:
         require_better_than_chance(0.101, 50_000, 0.1, 400, zoo.resolve("vgg19"), 0.01)
-    for remedy in (
+    for fix in (
         "19 layers and no batch norm",
-        "--norm batch",
-        "--optimizer.lr 0.001",
-        "--init he",
-        "--grow-from",
+        "norm = batch",
+        "optimizer.lr = 0.001",
+        "init = he",
+        "grow_from = RUN",
     ):
-        assert remedy in str(error.value)
+        assert fix in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("top1", "largest", "steps"),
     [(0.3, 0.1, 400), (0.1, 0.1, 50), (0.9, 0.85, 400)],
-    ids=["learns", "too early to say", "unbalanced, but better"],
+    ids=["learns", "too early", "imbalanced, but better than chance"],
 )
-def test_what_may_go_on(top1, largest, steps):
+def test_training_goes_on(top1, largest, steps):
     require_better_than_chance(top1, 10_000, largest, steps, zoo.resolve("vgg19"), 0.01)
 
 
-def test_naming_the_largest_class_is_chance():
+def test_predicting_the_largest_class_is_chance():
     with pytest.raises(LearningError, match=r"85\.0%"):
         require_better_than_chance(0.851, 10_000, 0.85, 400, zoo.resolve("vgg16_bn"), 0.01)

@@ -1,76 +1,75 @@
-"""The loop learns, stops where it should, and goes on to the same bits."""
+"""The training loop learns, stops where it should, and a resumed run ends with the same bits."""
 
-import copy
 import itertools
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from lightning_fabric import Fabric
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from verydeep.architecture.architecture import Architecture
-from verydeep.architecture.preprocess import Preprocess
 from verydeep.data import synthetic
 from verydeep.data.augment import AugmentConfig
-from verydeep.data.images import channel_statistics
 from verydeep.errors import CheckpointError, LearningError
 from verydeep.models.build import build
-from verydeep.train.loop import Course, channels_last, fit
-from verydeep.train.optimizer import OptimizerConfig, build_optimizers
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.train.device import fabric_on
+from verydeep.train.inputs import channels_last
+from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.schedule import ScheduleConfig
-from verydeep.train.state import Tally, TrainingState, load_state, save_state
+from verydeep.train.state import load_state, save_state
 
-IMAGES = synthetic.shapes(200, size=16, classes=3, seed=1)
-MEAN, STD = channel_statistics(IMAGES.pixels)
-NET = Architecture.from_string("8 M 16 M | gap 16", norm="batch", input=(1, 16, 16), classes=3)
+from .shapes import (
+    FINE_TUNE,
+    LEARNS_FAST,
+    PLAIN,
+    PREPROCESS,
+    TRAIN,
+    VAL,
+    begin,
+    bits,
+    network,
+    same,
+    train_on,
+)
 
-
-def course(**changes):
-    values = {
-        "train": IMAGES, "val": None, "preprocess": Preprocess(size=16, channels=1, mean=MEAN, std=STD),
-        "epochs": 3, "batch_size": 20, "seed": 0, "schedule": ScheduleConfig(name="linear"),
-        "augment": AugmentConfig(flip="random", shift=1), "label_smoothing": 0.1, "channels_last": True,
-    }  # fmt: skip
-    return Course(**{**values, **changes})
-
-
-def fresh(optimizer="muon", ema=0.9, seed=0, net=NET, lr=0.05):
-    torch.manual_seed(seed)
-    model = build(net)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True) if ema else None
-    optimizers = build_optimizers(model, OptimizerConfig(name=optimizer, lr=lr))
-    return TrainingState(model, optimizers, Tally.zero(torch.device("cpu")), average)
-
-
-@pytest.fixture
-def fabric():
-    return Fabric(accelerator="cpu", devices=1)
-
-
-def bits(state):
-    return {name: value.clone() for name, value in state.trained.state_dict().items()}
-
-
-def same(ours, theirs):
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+MUON = replace(
+    PLAIN, ema=0.9, label_smoothing=0.1, augment=AugmentConfig(flip="random", shift=1),
+    schedule=ScheduleConfig(name="linear"), optimizer=OptimizerConfig(name="muon", lr=0.05),
+)  # fmt: skip
+RECIPES = {
+    "sgd": replace(MUON, optimizer=OptimizerConfig(name="sgd", lr=0.01)),
+    "adam": replace(MUON, optimizer=OptimizerConfig(name="adam", lr=0.01)),
+    "muon": replace(MUON, optimizer=OptimizerConfig(name="muon", lr=0.01)),
+    "slices": replace(MUON, optimizer=OptimizerConfig(name="muon", lr=0.01), slices=2),
+    "fine-tuning": FINE_TUNE,
+    "frozen stage": replace(FINE_TUNE, freeze=1),
+    "sampler": replace(FINE_TUNE, balance="sampler"),
+    "plateau": replace(FINE_TUNE, schedule=ScheduleConfig(name="plateau", patience=1), keep="last"),
+}
 
 
-def test_it_learns_and_says_so_every_epoch(fabric):
-    results = list(fit(fresh(ema=0), course(val=IMAGES, epochs=6), fabric))
+class StopError(Exception):
+    """Ends a training where a test wants it."""
+
+
+def test_every_epoch_gives_a_result_and_the_network_learns():
+    recipe = replace(MUON, epochs=6, validation=0.3, ema=0.0)
+    results = train_on(begin(recipe, network(*LEARNS_FAST)), recipe)
     assert [result.epoch for result in results] == [1, 2, 3, 4, 5, 6]
+    assert {result.epochs for result in results} == {6}
     assert results[-1].train_loss < results[0].train_loss
     assert results[-1].val_top1 > 0.8
+    assert results[-1].val_balanced_accuracy > 0.8
     assert results[-1].lr < results[0].lr
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(results))
 
 
-@pytest.mark.parametrize(("optimizer", "slices"), [("sgd", 1), ("adam", 1), ("muon", 1), ("muon", 2)])
-def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(fabric, tmp_path, optimizer, slices):
-    whole = fresh(optimizer, lr=0.01)
-    expected = list(fit(whole, course(slices=slices), fabric))
-
-    class StopError(Exception):
-        pass
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_stopped_anywhere_resumes_to_the_same_bits(tmp_path, name):
+    recipe = RECIPES[name]
+    whole = begin(recipe, network(norm="batch"))
+    expected = train_on(whole, recipe)
 
     def stop_in_second_epoch(state):
         if (state.epoch, state.step) == (1, 4):
@@ -78,74 +77,141 @@ def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(fabric, tmp_path, optim
             raise StopError
 
     with pytest.raises(StopError):
-        list(fit(fresh(optimizer, lr=0.01), course(slices=slices), fabric, stop_in_second_epoch))
-    torch.rand(17)  # the world goes on in between
-    resumed = fresh(optimizer, seed=5, lr=0.01)
+        train_on(begin(recipe, network(norm="batch")), recipe, after_step=stop_in_second_epoch)
+    torch.rand(17)  # random numbers are used in between
+    resumed = begin(recipe, network(norm="batch", seed=5))
     load_state(resumed, tmp_path / "state.pt")
-    results = list(fit(resumed, course(slices=slices), fabric))
-    assert same(bits(resumed), bits(whole))
+    results = train_on(resumed, recipe)
+    assert same(bits(resumed.best_network), bits(whole.best_network))
+    assert same(bits(resumed.trained), bits(whole.trained))
     assert [result.train_loss for result in results] == [result.train_loss for result in expected[1:]]
+    assert [result.is_best for result in results] == [result.is_best for result in expected[1:]]
 
 
-def test_dropout_goes_on_where_it_was(fabric, tmp_path):
-    net = Architecture.from_string("8 M | gap 64", input=(1, 16, 16), classes=3, dropout=0.5)
-    whole = fresh("sgd", 0, net=net)
-    list(fit(whole, course(), fabric))
-    halved = fresh("sgd", 0, net=net)
-    next(fit(halved, course(), fabric))
-    save_state(halved, tmp_path / "state.pt")
-    resumed = fresh("sgd", 0, seed=3, net=net)
+def test_dropout_resumes_with_the_same_random_numbers(tmp_path):
+    start = {"string": "8 M | gap 64", "dropout": 0.5}
+    torch.manual_seed(1)
+    whole = begin(PLAIN, network(**start))
+    torch.manual_seed(1)
+    train_on(whole, PLAIN)
+    half = begin(PLAIN, network(**start))
+    torch.manual_seed(1)
+    recipe = PLAIN
+
+    def stop_after_first_epoch(state):
+        if (state.epoch, state.step) == (1, 1):
+            save_state(state, tmp_path / "state.pt")
+            raise StopError
+
+    with pytest.raises(StopError):
+        train_on(half, recipe, after_step=stop_after_first_epoch)
+    resumed = begin(PLAIN, network(**start, seed=3))
     load_state(resumed, tmp_path / "state.pt")
-    list(fit(resumed, course(), fabric))
-    assert same(bits(resumed), bits(whole))
+    train_on(resumed, PLAIN)
+    assert same(bits(resumed.trained), bits(whole.trained))
 
 
-def test_the_average_is_what_is_kept(fabric):
-    state = fresh(ema=0.9)
-    list(fit(state, course(epochs=1), fabric))
-    assert state.trained is not state.model
-    assert not same(bits(state), state.model.state_dict())
+def test_the_moving_average_is_what_is_kept():
+    state = begin(replace(MUON, epochs=1))
+    train_on(state, replace(MUON, epochs=1))
+    assert not same(bits(state.trained), bits(state.model))
 
 
-def test_a_plateau_ends_training(fabric):
-    schedule = ScheduleConfig(name="plateau", patience=1, drops=1)
-    one_class = copy.copy(IMAGES)
-    state = fresh("sgd", 0, lr=1e-6)
-    results = list(fit(state, course(val=one_class, epochs=50, schedule=schedule), fabric))
+def test_without_an_average_the_weights_of_the_last_step_are_kept():
+    state = begin(PLAIN)
+    train_on(state, PLAIN)
+    assert state.trained is state.model
+
+
+def test_a_plateau_divides_the_learning_rate_and_ends_training():
+    recipe = replace(
+        PLAIN, epochs=50, validation=0.3, optimizer=OptimizerConfig(name="sgd", lr=1e-6),
+        schedule=ScheduleConfig(name="plateau", patience=1, drops=1),
+    )  # fmt: skip
+    results = train_on(begin(recipe), recipe)
     assert len(results) < 20
     assert results[-1].lr == pytest.approx(1e-7)
 
 
-def test_steps_too_long_stop_with_the_remedy(fabric):
-    net = Architecture.from_string("8x4 | gap", "four", input=(1, 16, 16), classes=3)
-    with pytest.raises(LearningError, match="the loss of four is nan"):
-        list(fit(fresh("sgd", 0, net=net, lr=1e6), course(), fabric))
+@pytest.mark.parametrize("norm_of_gradient", [0.0, 0.01])
+def test_gradients_are_clipped_to_their_norm(norm_of_gradient):
+    recipe = replace(
+        PLAIN, epochs=1, batch_size=160, schedule=ScheduleConfig(name="constant"),
+        optimizer=OptimizerConfig(lr=1.0, momentum=0.0, weight_decay=0.0, clip_norm=norm_of_gradient),
+    )  # fmt: skip
+    state = begin(recipe)
+    before = bits(state.model)
+    train_on(state, recipe)
+    step = torch.cat([(before[name] - value).flatten() for name, value in bits(state.model).items()])
+    length = float(step.norm())
+    assert length == pytest.approx(0.01, rel=1e-3) if norm_of_gradient else length > 0.03
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_likely_fixes():
+    recipe = replace(PLAIN, optimizer=OptimizerConfig(lr=1e6))
+    with pytest.raises(LearningError, match=r"the loss of four is (nan|inf): training diverged.*batch norm"):
+        train_on(begin(recipe, network("8x4 | gap", name="four")), recipe)
 
 
 @pytest.mark.slow
-def test_a_network_that_cannot_learn_stops_at_chance(fabric):
-    net = Architecture.from_string("4 | gap", "dead", input=(1, 16, 16), classes=3)
-    state = fresh("sgd", 0, net=net, lr=1e-12)
-    balanced = course(train=synthetic.shapes(3000, size=16, classes=3, seed=1), batch_size=10, epochs=3)
-    for parameter in state.model.parameters():
+def test_a_network_that_cannot_learn_stops_at_chance():
+    recipe = replace(PLAIN, batch_size=10, optimizer=OptimizerConfig(lr=1e-12))
+    start = network("4 | gap", name="dead")
+    for parameter in start.model.parameters():
         parameter.data.zero_()
-    with pytest.raises(LearningError, match="is at chance"):
-        list(fit(state, balanced, fabric))
+    many = synthetic.shapes(3000, size=16, classes=3, seed=1)
+    with pytest.raises(LearningError, match="dead is at chance"):
+        train_on(begin(recipe, start, many), recipe, many)
 
 
-def test_a_broken_state_is_named(tmp_path):
+def test_a_deadline_plans_fewer_epochs_and_the_learning_rate_falls_to_its_end(monkeypatch):
+    calls = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: next(calls) / 100)  # each call takes 10 ms
+    monkeypatch.setattr("verydeep.train.loop.time", clock)
+    recipe = replace(FINE_TUNE, epochs=100_000)
+    state = begin(recipe)
+    results = train_on(state, recipe, deadline=10.0)
+    assert 2 < len(results) < 100
+    assert results[-1].epoch == results[-1].epochs == state.epochs
+    assert next(calls) / 100 < 12
+    assert results[-1].lr < 0.05 * max(result.lr for result in results)
+
+
+def test_a_deadline_that_has_passed_leaves_the_network_as_it_started():
+    start = network()
+    before = bits(start.model)
+    state = begin(FINE_TUNE, start)
+    assert train_on(state, FINE_TUNE, deadline=0.0) == []
+    assert same(bits(state.best_network), before)
+    assert state.best.epoch == 0
+
+
+def test_epochs_that_a_deadline_has_cut_are_cut_in_the_saved_state_too(monkeypatch, tmp_path):
+    calls = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: next(calls) / 100)
+    monkeypatch.setattr("verydeep.train.loop.time", clock)
+    recipe = replace(FINE_TUNE, epochs=1000)
+    state = begin(recipe)
+    planned = train_on(state, recipe, deadline=10.0)[-1].epochs
+    save_state(state, tmp_path / "state.pt")
+    resumed = begin(recipe)
+    load_state(resumed, tmp_path / "state.pt")
+    assert resumed.epochs == planned < 1000
+    assert train_on(resumed, recipe) == []
+
+
+def test_a_truncated_state_is_named(tmp_path):
     path = tmp_path / "state.pt"
-    save_state(fresh(), path)
+    save_state(begin(MUON), path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(CheckpointError, match="is broken and cannot be resumed"):
-        load_state(fresh(), path)
+        load_state(begin(MUON), path)
 
 
 def test_the_state_of_another_network_is_named(tmp_path):
-    save_state(fresh(), tmp_path / "state.pt")
-    other = Architecture.from_string("4 M | gap", norm="batch", input=(1, 16, 16), classes=3)
+    save_state(begin(MUON), tmp_path / "state.pt")
     with pytest.raises(CheckpointError, match="of another network or recipe"):
-        load_state(fresh(net=other), tmp_path / "state.pt")
+        load_state(begin(MUON, network("4 M | gap")), tmp_path / "state.pt")
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -158,14 +224,14 @@ def test_channels_last_keeps_every_value(channels):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_it_learns_on_a_gpu():
-    fabric = Fabric(accelerator="cuda", devices=1, precision="bf16-mixed")
+@pytest.mark.parametrize("freeze", [0, 1])
+def test_it_learns_on_a_gpu(freeze):
+    fabric = fabric_on(torch.device("cuda"), "bf16")
     torch.manual_seed(0)
-    model = build(NET).to("cuda")
-    state = TrainingState(
-        model,
-        build_optimizers(model, OptimizerConfig(name="muon", lr=0.05)),
-        Tally.zero(torch.device("cuda")),
-    )
-    results = list(fit(state, course(train=IMAGES.to("cuda"), val=IMAGES, epochs=6), fabric))
-    assert results[-1].val_top1 > 0.8
+    string, norm = LEARNS_FAST
+    architecture = Architecture.from_string(string, norm=norm, input=(1, 16, 16), classes=3)
+    start = Checkpoint(build(architecture), PREPROCESS, TRAIN.classes)
+    recipe = replace(FINE_TUNE, epochs=12, freeze=freeze, norm_statistics="updated", precision="bf16")
+    state = begin(recipe, start, fabric=fabric)
+    results = train_on(state, recipe, TRAIN, VAL, fabric)
+    assert results[-1].val_top1 > 0.5

@@ -1,4 +1,4 @@
-"""A batch in slices gives the gradients of the whole, on any number of threads."""
+"""A batch in slices has the gradients of the whole batch, on any number of threads."""
 
 from functools import partial
 
@@ -32,7 +32,7 @@ def one_backward(fabric, net, slices, count=10):
 
 
 @pytest.mark.parametrize("slices", [2, 3, 4])
-def test_without_batch_norm_slices_change_nothing(fabric, slices):
+def test_without_batch_norm_slices_give_the_same_gradients(fabric, slices):
     _, whole, expected = one_backward(fabric, PLAIN, 1)
     _, sliced, gradients = one_backward(fabric, PLAIN, slices)
     torch.testing.assert_close(sliced.loss, whole.loss)

@@ -1,4 +1,4 @@
-"""A training from recipe to run folder, stopped and resumed, on drawn shapes."""
+"""A training from recipe to run folder, stopped and resumed, on drawn shapes in memory and as files."""
 
 import json
 import os
@@ -14,15 +14,26 @@ from safetensors.torch import load_file
 
 from verydeep.data import synthetic
 from verydeep.data.augment import AugmentConfig
-from verydeep.errors import CheckpointError, Interrupted, RecipeError, ShapeError
+from verydeep.data.decode import decode
+from verydeep.data.split_file import read_groups, read_split
+from verydeep.errors import CheckpointError, DataError, Interrupted, RecipeError, ShapeError
 from verydeep.evaluate.logits import predict_logits
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.prepare import fitted_architecture, prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
-from verydeep.train.run_folder import RunFolder, latest_unfinished_run, next_run_path
-from verydeep.train.setup import course, fitted_architecture
-from verydeep.train.train import Watcher, resume, start
+from verydeep.train.run import TrainingWatcher
+from verydeep.train.run_folder import (
+    RunFolder,
+    latest_unfinished_run,
+    next_run_path,
+    reopen_run,
+    run_name,
+)
+from verydeep.train.train import resume_training, train_network
 from verydeep.weights import checkpoint_file as checkpoint
+
+from .folders import write_folder
 
 DATA = synthetic.dataset(120, 60, size=16, classes=3)
 RECIPE = Recipe(
@@ -31,7 +42,7 @@ RECIPE = Recipe(
 )  # fmt: skip
 
 
-class StopAfter(Watcher):
+class StopAfter(TrainingWatcher):
     def __init__(self, steps):
         self.steps = steps
 
@@ -52,10 +63,10 @@ def same(ours, theirs):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return start(RECIPE, DATA, tmp_path_factory.mktemp("runs") / "whole", device="cpu")
+    return train_network(RECIPE, DATA, tmp_path_factory.mktemp("runs") / "whole", device="cpu")
 
 
-def test_a_run_leaves_what_is_promised(finished):
+def test_a_run_folder_has_the_promised_files(finished):
     folder = RunFolder(finished.run)
     assert sorted(path.name for path in finished.run.iterdir()) == [
         "metrics.jsonl",
@@ -68,7 +79,7 @@ def test_a_run_leaves_what_is_promised(finished):
     assert lines[-1]["train_loss"] == finished.epochs[-1].train_loss
 
 
-def test_the_checkpoint_gives_the_reported_accuracy(finished):
+def test_the_checkpoint_reproduces_the_reported_accuracy(finished):
     saved = checkpoint.load(finished.run)
     logits = predict_logits(saved.model, DATA.test.pixels, saved.preprocess)
     top1 = float((logits.argmax(1) == DATA.test.labels).double().mean())
@@ -76,9 +87,9 @@ def test_the_checkpoint_gives_the_reported_accuracy(finished):
     assert saved.origin["data"] == "synthetic" and saved.classes == DATA.classes
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished, tmp_path):
-    again = start(RECIPE, DATA, tmp_path / "again", device="cpu")
-    other = start(replace(RECIPE, seed=1), DATA, tmp_path / "other", device="cpu")
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(finished, tmp_path):
+    again = train_network(RECIPE, DATA, tmp_path / "again", device="cpu")
+    other = train_network(replace(RECIPE, seed=1), DATA, tmp_path / "other", device="cpu")
     assert same(tensors(again.run), tensors(finished.run))
     assert not same(tensors(other.run), tensors(finished.run))
 
@@ -87,9 +98,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished, tmp
 def test_a_stopped_run_resumes_to_the_same_bits(finished, tmp_path, steps):
     run = tmp_path / "run"
     with pytest.raises(Interrupted, match="stopped and saved"):
-        start(RECIPE, DATA, run, device="cpu", watcher=StopAfter(steps))
+        train_network(RECIPE, DATA, run, device="cpu", watcher=StopAfter(steps))
     assert not RunFolder(run).model.exists()
-    resumed = resume(DATA, run, device="cpu")
+    resumed = resume_training(DATA, run, device="cpu")
     assert same(tensors(run), tensors(finished.run))
     assert [epoch.train_loss for epoch in resumed.epochs] == [epoch.train_loss for epoch in finished.epochs]
 
@@ -98,8 +109,9 @@ LONG = """
 import sys
 from verydeep.data import synthetic
 from verydeep.train.recipe import read_recipe
-from verydeep.train.train import start
-start(read_recipe(sys.argv[1]), synthetic.dataset(120, 60, size=16, classes=3), sys.argv[2], device="cpu")
+from verydeep.train.train import train_network
+data = synthetic.dataset(120, 60, size=16, classes=3)
+train_network(read_recipe(sys.argv[1]), data, sys.argv[2], device="cpu")
 """
 
 
@@ -114,71 +126,80 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert RunFolder(run).is_unfinished
-    resume(DATA, run, device="cpu")
-    whole = start(replace(RECIPE, epochs=30), DATA, tmp_path / "whole", device="cpu")
+    resume_training(DATA, run, device="cpu")
+    whole = train_network(replace(RECIPE, epochs=30), DATA, tmp_path / "whole", device="cpu")
     assert same(tensors(run), tensors(whole.run))
 
 
-def test_the_best_epoch_is_chosen_on_validation_and_kept(tmp_path):
+def test_the_best_epoch_is_chosen_on_validation_images_and_kept(tmp_path):
     recipe = replace(RECIPE, validation=0.25, keep="best", epochs=4)
-    result = start(recipe, DATA, tmp_path / "best", device="cpu")
-    best = max(epoch.val_top1 for epoch in result.epochs)
-    assert result.validation.top1 == best
+    result = train_network(recipe, DATA, tmp_path / "best", device="cpu")
+    best = max(result.epochs, key=lambda epoch: (epoch.val_balanced_accuracy, -epoch.val_loss))
+    assert result.best_epoch == best.epoch
+    assert result.validation.top1 == best.val_top1
     assert result.validation.images == 30
+    assert checkpoint.load(result.run).origin["epochs"] == best.epoch
 
 
 def test_without_validation_all_images_are_trained_on():
-    assert len(course(RECIPE, DATA, torch.device("cpu")).train) == 120
-    held_back = course(replace(RECIPE, validation=0.25), DATA, torch.device("cpu"))
-    assert (len(held_back.train), len(held_back.val)) == (90, 30)
+    dataset = prepare(RECIPE, DATA).dataset
+    assert (len(dataset.train), dataset.val) == (120, None)
+    dataset = prepare(replace(RECIPE, validation=0.25), DATA).dataset
+    assert (len(dataset.train), len(dataset.val)) == (90, 30)
 
 
-def test_images_are_resized_and_the_checkpoint_knows(tmp_path):
-    result = start(replace(RECIPE, size=12, epochs=1), DATA, tmp_path / "small", device="cpu")
+def test_images_are_resized_and_the_checkpoint_states_their_size(tmp_path):
+    result = train_network(replace(RECIPE, size=12, epochs=1), DATA, tmp_path / "small", device="cpu")
     saved = checkpoint.load(result.run)
     assert saved.preprocess.size == 12 and saved.model.architecture.input == (1, 12, 12)
 
 
-def test_a_network_grows_from_a_run(finished, tmp_path):
+def test_a_network_is_initialized_from_a_shallower_run(finished, tmp_path):
     deeper = replace(RECIPE, model="8 M 16 16 M | gap 16", grow_from=str(finished.run), epochs=1)
-    assert start(deeper, DATA, tmp_path / "grown", device="cpu").architecture.string == "8 M 16x2 M | gap 16"
+    assert (
+        train_network(deeper, DATA, tmp_path / "deeper", device="cpu").architecture.string
+        == "8 M 16x2 M | gap 16"
+    )
 
 
 def test_the_network_fits_classes_and_images():
-    architecture = fitted_architecture(replace(RECIPE, model="vgg16", size=32), DATA)
+    data = synthetic.dataset(12, 6, size=32, classes=3)
+    architecture = fitted_architecture(replace(RECIPE, model="vgg16"), data)
     assert (architecture.classes, architecture.input) == (3, (1, 32, 32))
     assert architecture.name == "vgg16_bn" and architecture.notes
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "batch-after-pool"])
-def test_the_recipes_norm_is_the_networks(norm):
+def test_the_network_has_the_norm_of_the_recipe(norm):
     assert fitted_architecture(replace(RECIPE, norm=norm), DATA).norm == norm
 
 
-def test_what_cannot_be_trained_leaves_nothing_behind(tmp_path):
+def test_a_network_that_does_not_fit_the_images_leaves_no_run_folder(tmp_path):
     with pytest.raises(ShapeError, match="needs at least 32 x 32 px"):
-        start(replace(RECIPE, model="vgg16"), DATA, tmp_path / "run", device="cpu")
+        train_network(replace(RECIPE, model="vgg16"), DATA, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_never_written_over(finished):
+def test_a_run_is_never_overwritten(finished):
     with pytest.raises(RecipeError, match="is not empty"):
-        start(RECIPE, DATA, finished.run, device="cpu")
+        train_network(RECIPE, DATA, finished.run, device="cpu")
 
 
 def test_a_finished_run_is_not_resumed(finished, tmp_path):
     with pytest.raises(CheckpointError, match="is finished: there is nothing to resume"):
-        resume(DATA, finished.run, device="cpu")
+        resume_training(DATA, finished.run, device="cpu")
     with pytest.raises(CheckpointError, match="holds no run"):
-        resume(DATA, tmp_path, device="cpu")
+        resume_training(DATA, tmp_path, device="cpu")
 
 
-def test_a_run_resumes_on_its_own_data_only(tmp_path):
+def test_a_run_is_resumed_on_its_own_data_only(tmp_path):
     with pytest.raises(Interrupted):
-        start(RECIPE, DATA, tmp_path / "run", device="cpu", watcher=StopAfter(1))
-    with pytest.raises(CheckpointError, match="was begun on synthetic; it cannot go on with other"):
-        resume(replace(DATA, name="other"), tmp_path / "run", device="cpu")
-    assert latest_unfinished_run(tmp_path) == tmp_path / "run"
+        train_network(RECIPE, DATA, tmp_path / "run", device="cpu", watcher=StopAfter(1))
+    with pytest.raises(CheckpointError, match="was started on synthetic; it cannot be resumed on other"):
+        resume_training(replace(DATA, name="other"), tmp_path / "run", device="cpu")
+    assert latest_unfinished_run(tmp_path, "train") == tmp_path / "run"
+    with pytest.raises(CheckpointError, match="no unfinished run of `verydeep tune`"):
+        latest_unfinished_run(tmp_path, "tune")
 
 
 def test_run_folders_are_numbered(tmp_path):
@@ -187,16 +208,147 @@ def test_run_folders_are_numbered(tmp_path):
     (tmp_path / "fast-2").mkdir()
     assert next_run_path(tmp_path, "fast").name == "fast-3"
     with pytest.raises(CheckpointError, match="no unfinished run"):
-        latest_unfinished_run(tmp_path)
+        latest_unfinished_run(tmp_path, "train")
 
 
 def test_the_machine_is_described():
     device = choose_device("cpu")
-    said = describe(device, choose_precision("auto", device))
-    assert said["torch"] == torch.__version__ and int(said["cores"]) >= 1
+    machine = describe(device, choose_precision("auto", device))
+    assert machine["torch"] == torch.__version__ and int(machine["cores"]) >= 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that is to be missing")
 def test_a_missing_device_is_named():
     with pytest.raises(RecipeError, match="no device 'cuda'"):
         choose_device("cuda")
+
+
+OWN = replace(RECIPE, epochs=2, batch_size=10, validation=0.25, keep="best", size=16)
+"""For image files."""
+
+
+def test_a_folder_of_images_is_trained_on_and_its_split_is_saved(tmp_path):
+    folder = write_folder(tmp_path / "shapes", (16, 16, 16))
+    result = train_network(OWN, str(folder), tmp_path / "run", device="cpu")
+    assert sorted(path.name for path in result.run.iterdir()) == [
+        "metrics.jsonl", "model.safetensors", "recipe.toml", "split.csv",
+    ]  # fmt: skip
+    parts = list(read_split(RunFolder(result.run).split).values())
+    assert {part: parts.count(part) for part in parts} == {"train": 28, "val": 10, "test": 10}
+    assert result.test.images == 10 == len(result.test_names)
+    saved = checkpoint.load(result.run)
+    test = [name for name, part in read_split(RunFolder(result.run).split).items() if part == "test"]
+    assert list(result.test_names) == test
+    pixels = torch.stack([decode(folder / name, saved.preprocess) for name in test])
+    predicted = predict_logits(saved.model, pixels, saved.preprocess).argmax(1).tolist()
+    correct = sum(saved.classes[i] == name.split("/")[0] for i, name in zip(predicted, test, strict=True))
+    assert correct / 10 == pytest.approx(result.test.top1)
+
+
+def test_groups_stay_on_one_side_of_every_split(tmp_path):
+    folder = write_folder(tmp_path / "shapes", (16, 16, 16), per_photo=4)
+    recipe = replace(OWN, group_by=r"\w+/photo_\d+", epochs=1)
+    result = train_network(recipe, str(folder), tmp_path / "run", device="cpu")
+    parts, groups = (read(RunFolder(result.run).split) for read in (read_split, read_groups))
+    by_group = {}
+    for name, group in groups.items():
+        by_group.setdefault(group, set()).add(parts[name])
+    assert len(by_group) == 12 and all(len(each) == 1 for each in by_group.values())
+
+
+def test_a_few_unreadable_images_are_noted_and_left_out(tmp_path):
+    folder = write_folder(tmp_path / "shapes", (20, 20, 20))
+    (folder / "circle" / "photo_000_000.png").write_bytes(b"no image")
+    result = train_network(replace(OWN, epochs=1), str(folder), tmp_path / "run", device="cpu")
+    assert any("1 of 60 images cannot be read and are left out" in note for note in result.notes)
+    assert "circle/photo_000_000.png" not in read_split(RunFolder(result.run).split)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_training_on_files_resumes_to_the_same_bits(tmp_path, steps):
+    folder = str(write_folder(tmp_path / "shapes", (16, 16, 16)))
+    whole = train_network(OWN, folder, tmp_path / "whole", device="cpu")
+    with pytest.raises(Interrupted):
+        train_network(OWN, folder, tmp_path / "run", device="cpu", watcher=StopAfter(steps))
+    resume_training(folder, tmp_path / "run", device="cpu")
+    assert same(tensors(tmp_path / "run"), tensors(whole.run))
+
+
+def test_a_run_is_not_resumed_on_files_that_have_changed(tmp_path):
+    folder = write_folder(tmp_path / "shapes", (16, 16, 16))
+    with pytest.raises(Interrupted):
+        train_network(OWN, str(folder), tmp_path / "run", device="cpu", watcher=StopAfter(1))
+    next((folder / "circle").iterdir()).rename(folder / "circle" / "renamed.png")
+    with pytest.raises(DataError, match=r"the images of shapes changed since .* Start a new run"):
+        resume_training(str(folder), tmp_path / "run", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"), [((9, 0, 9), "no training images of square"), ((9,), "one class")]
+)
+def test_classes_that_cannot_be_trained_are_refused(tmp_path, sizes, message):
+    folder = write_folder(tmp_path / "shapes", sizes)
+    with pytest.raises(DataError, match=message):
+        train_network(OWN, str(folder), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("freeze", [0, 1, "all"])
+def test_pretrained_weights_are_fine_tuned(finished, tmp_path, freeze):
+    """A network trained on three shapes in memory is fine-tuned on two of them in files."""
+    folder = write_folder(tmp_path / "shapes", (30, 30), channels=1)
+    recipe = replace(
+        OWN, model=None, norm=None, weights=str(finished.run), freeze=freeze, epochs=3, keep="last"
+    )
+    result = train_network(recipe, str(folder), tmp_path / "run", device="cpu")
+    before, after = tensors(finished.run), tensors(result.run)
+    unchanged = {name for name in before.keys() & after.keys() if torch.equal(before[name], after[name])}
+    first = {name for name in before if name.startswith("features.0.")}
+    second = {name for name in before if name.startswith("features.4.")}
+    assert first and second
+    assert (first <= unchanged) is (freeze != 0)
+    assert (second <= unchanged) is (freeze == "all")
+    assert result.architecture.classes == 2 and checkpoint.load(result.run).classes == ("circle", "square")
+
+
+def test_with_frozen_stages_the_augmentation_without_effect_is_noted(finished, tmp_path):
+    folder = write_folder(tmp_path / "shapes", (12, 12), channels=1)
+    recipe = replace(OWN, model=None, norm=None, weights=str(finished.run), freeze=1, epochs=1)
+    result = train_network(recipe, str(folder), tmp_path / "run", device="cpu")
+    assert "with frozen stages only the horizontal flip augments the images" in result.notes
+    flips = replace(recipe, augment=AugmentConfig(flip="random"))
+    result = train_network(flips, str(folder), tmp_path / "flips", device="cpu")
+    assert not any("frozen" in note for note in result.notes)
+
+
+def test_random_weights_are_not_frozen(tmp_path):
+    with pytest.raises(RecipeError, match="there are no weights: frozen random stages learn nothing"):
+        train_network(replace(RECIPE, freeze=1), DATA, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_many_frozen_stages_are_refused_before_there_is_a_run_folder(finished, tmp_path):
+    recipe = replace(RECIPE, model=None, norm=None, weights=str(finished.run), freeze=7)
+    with pytest.raises(RecipeError, match="freeze is 7"):
+        train_network(recipe, DATA, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_train_is_not_resumed_by_another_command(tmp_path):
+    with pytest.raises(Interrupted):
+        train_network(RECIPE, DATA, tmp_path / "run", device="cpu", watcher=StopAfter(1))
+    with pytest.raises(CheckpointError, match="was started by `verydeep train`; resume it with that command"):
+        reopen_run(tmp_path / "run", "tune")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "name"),
+    [
+        ("fast", "fashion-mnist", "fast-fashion-mnist"),
+        ("my/own.toml", "/data/blood cells/", "own-blood-cells"),
+        ("tune", "cells.csv", "tune-cells"),
+        ("scratch", "hf:user/cats@main", "scratch-cats-main"),
+    ],
+)
+def test_a_run_is_named_after_recipe_and_data(recipe, data, name):
+    assert run_name(recipe, data) == name

@@ -31,7 +31,12 @@ SIZES_READ = 500
 
 
 def pretrained_network(
-    weights: str, model: str | None, head: str, classes: tuple[str, ...], seed: int
+    weights: str,
+    model: str | None,
+    head: str,
+    classes: tuple[str, ...],
+    seed: int,
+    channels: int | None = None,
 ) -> Checkpoint:
     """The network of ``weights`` for ``classes``, at its own image size.
 
@@ -44,18 +49,27 @@ def pretrained_network(
         head: gap, whole, or the layer to put the classifier after (``Recipe.head``).
         classes: the names of the classes.
         seed: of the random initialization.
+        channels: of the images, 1 or 3; by default those that the weights were trained on.
 
     Raises:
         CheckpointError: where there are no such weights, or they lack hidden layers that ``head`` asks for.
         RecipeError: where the network has no layer called ``head``.
     """
     file = _file(weights, model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _fitted(file, model, head, classes, seed, channels)
+
+
+def _fitted(
+    file: Path, model: str | None, head: str, classes: tuple[str, ...], seed: int, channels: int | None
+) -> Checkpoint:
     if head == "whole":
-        return _with_hidden_layers(file, model, classes, seed)
-    own = pretrained(model, file).checkpoint if _is_checkpoint(file) else None
+        return _with_hidden_layers(file, model, classes, channels)
+    own = pretrained(model, file, channels=channels).checkpoint if _is_checkpoint(file) else None
     if own is not None and own.classes == classes and _has_head(own.model, head):
         return own
-    network = _features(file, model)
+    network = _features(file, model, channels)
     if head != "gap":
         network = replace(network, model=shortened(network.model, up_to_layer(network.model, head)))
     return with_new_last_layer(network, classes, seed)
@@ -71,10 +85,10 @@ def _is_checkpoint(file: Path) -> bool:
     return file.is_dir() or (file.is_file() and is_checkpoint(file))
 
 
-def _with_hidden_layers(file: Path, model: str | None, classes: tuple[str, ...], seed: int) -> Checkpoint:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        loaded = pretrained(model, file, classes=classes)
+def _with_hidden_layers(
+    file: Path, model: str | None, classes: tuple[str, ...], channels: int | None
+) -> Checkpoint:
+    loaded = pretrained(model, file, classes=classes, channels=channels)
     if len(loaded.new_layers) > 1:
         raise CheckpointError(
             f"{file} has no {', '.join(loaded.new_layers[:-1])}, which --head whole keeps. Use --head gap, "
@@ -83,13 +97,13 @@ def _with_hidden_layers(file: Path, model: str | None, classes: tuple[str, ...],
     return loaded.checkpoint
 
 
-def _features(file: Path, model: str | None) -> Checkpoint:
+def _features(file: Path, model: str | None, channels: int | None) -> Checkpoint:
     """The convolutions of the weights, under global average pooling, without a last layer worth keeping."""
     if model is None:
-        loaded = pretrained(None, file, features_only=True)
+        loaded = pretrained(None, file, features_only=True, channels=channels)
     else:
         asked = replace(zoo.resolve(model), head=Head())
-        loaded = pretrained(asked, file, classes=1, features_only=True)
+        loaded = pretrained(asked, file, classes=1, features_only=True, channels=channels)
     network = loaded.checkpoint
     architecture = network.model.architecture
     name = f"{architecture.name.removesuffix(' features').removesuffix('-gap')}-gap"
@@ -188,6 +202,14 @@ def at_size(network: Checkpoint, size: int) -> Checkpoint:
     model = rebuilt(network.model, replace(network.model.architecture, input=(channels, size, size)))
     preprocess = replace(network.preprocess.for_input(channels, size), resize=None)
     return replace(network, model=model, preprocess=preprocess)
+
+
+def with_dropout(network: Checkpoint, dropout: float | None) -> Checkpoint:
+    """``network`` with this dropout in the hidden layers of its head; None leaves it as it is."""
+    if dropout is None:
+        return network
+    architecture = replace(network.model.architecture, dropout=dropout)
+    return replace(network, model=rebuilt(network.model, architecture))
 
 
 def median_short_side(sources: Sequence[ImageSource]) -> int:

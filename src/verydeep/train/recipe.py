@@ -60,7 +60,7 @@ class Recipe:
     norm: Norm | None = None
     """batch puts a batch norm after every convolution; by default as the model has it."""
     init: Init = "he"
-    """Random initialization of the weights: he, glorot, normal-0.1, normal-0.01."""
+    """Random initialization of weights that are not pretrained: he, glorot, normal-0.1, normal-0.01."""
     grow_from: str | None = None
     """Initialize from a trained shallower run: its first four convolutions and its fully connected layers are
     copied (VGG, section 3.1)."""
@@ -124,6 +124,11 @@ class Recipe:
             )
         if self.weights is not None and self.grow_from is not None:
             raise RecipeError("weights and grow_from both set the initial weights; give one of them")
+        if self.weights is not None and self.norm is not None:
+            raise RecipeError(
+                f"norm is {self.norm}, and pretrained weights decide that; leave it out, or use weights such "
+                "as vgg16_bn"
+            )
 
     def planned_epochs(self, images: int) -> int:
         """Epochs for so many training images."""
@@ -237,7 +242,7 @@ def validated(kind: type[Config], values: dict[str, Any], name: str) -> Config:
         try:
             return TypeAdapter(kind).validate_python(values)
         except ValidationError as error:
-            problems = list(dict.fromkeys(_message(dict(problem)) for problem in error.errors()))
+            problems = _messages([dict(problem) for problem in error.errors()])
     raise RecipeError(f"{name}: " + "; ".join(problems))
 
 
@@ -254,15 +259,24 @@ def _unknown_keys(values: Mapping[str, Any], kind: Any, prefix: str = "") -> lis
     return problems
 
 
-def _message(problem: dict[str, Any]) -> str:
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    # A union names the member that was tried last: the key is what a person wrote.
-    where = ".".join(str(part) for part in problem["loc"] if not _is_type_name(str(part)))
-    return f"{where} is {problem['input']!r}: {message[0].lower()}{message[1:]}" if where else message
+def _messages(errors: list[dict[str, Any]]) -> list[str]:
+    """One message per key: what was given, and what would do."""
+    expected: dict[tuple[str, str], list[str]] = {}
+    for error in errors:
+        # A union of types names the one that was tried: the key is what a person wrote.
+        key = ".".join(str(part) for part in error["loc"] if not _is_type_name(str(part)))
+        message = str(error["msg"]).removeprefix("Value error, ")
+        expected.setdefault((key, repr(error["input"])), []).append(f"{message[0].lower()}{message[1:]}")
+    return [_joined(f"{key} is {given}: " if key else "", texts) for (key, given), texts in expected.items()]
+
+
+def _joined(start: str, texts: list[str]) -> str:
+    first, *others = dict.fromkeys(texts)
+    return start + ", or ".join((first, *(text.removeprefix("input should be ") for text in others)))
 
 
 def _is_type_name(part: str) -> bool:
-    return "[" in part or part in ("int", "float", "str")
+    return "[" in part or part in ("int", "float", "str", "constrained-int", "constrained-float")
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, choose_device, choose_precision, describe, fabric_on
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.malloc import keep_freed_memory
+from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
 from verydeep.train.run import Job, Trained, TrainingWatcher, run_training
 from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty
-from verydeep.train.setup import Prepared, prepare, trained_stages
+from verydeep.train.setup import trained_stages
 from verydeep.weights.checkpoint_file import save
 
 

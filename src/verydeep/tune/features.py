@@ -14,8 +14,9 @@ from verydeep.data.images import Images
 from verydeep.data.samples import Part, Samples, UnreadableImage
 from verydeep.data.split_file import indices_of
 from verydeep.data.stream import decode_all
+from verydeep.train.prepare import require_all_classes
 from verydeep.tune.feature_cache import Extract, FeatureCache
-from verydeep.tune.prepare import Task, require_all_classes
+from verydeep.tune.prepare import Task
 from verydeep.tune.result import FeatureCost, ImageSummary
 
 
@@ -70,7 +71,7 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None) -> R
         task.watcher.stop_if_wanted(f"stopped after {done:,} of {total:,} images, whose features are kept")
 
     features = cache(task.samples.sources, extracted)
-    samples, summary = _readable(task, features.indices, dict(features.broken))
+    samples, summary = _readable(task, features.indices, dict(features.unreadable))
     cost = FeatureCost(
         values=features.values.shape[1],
         computed=features.computed,

@@ -17,10 +17,12 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import copy_trainable
 from verydeep.train.device import fabric_on
+from verydeep.train.prepare import require_nothing_frozen, with_options
+from verydeep.train.pretrained import with_dropout
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import Job, Trained, run_training
 from verydeep.train.run_folder import RunFolder, read_metrics
-from verydeep.train.setup import require_nothing_frozen, trained_stages, with_options
+from verydeep.train.setup import trained_stages
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import Strategy
 from verydeep.tune.prepare import Task
@@ -40,8 +42,9 @@ def fine_tune(
         folder: where the training state is saved.
         limit: seconds after which the epochs are cut down.
     """
-    model = copy_trainable(start.model, trained_stages(recipe, start.model.architecture))
-    return _train(task, "fine-tune", replace(start, model=model), recipe, train, val, folder, limit)
+    network = with_dropout(start, recipe.dropout)
+    model = copy_trainable(network.model, trained_stages(recipe, network.model.architecture))
+    return _train(task, "fine-tune", replace(network, model=model), recipe, train, val, folder, limit)
 
 
 def train_from_scratch(

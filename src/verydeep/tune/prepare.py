@@ -14,11 +14,12 @@ from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
 from verydeep.data.samples import Part, Samples
 from verydeep.data.split_file import indices_of, with_test_part
-from verydeep.errors import DataError, Interrupted, RecipeError
+from verydeep.errors import Interrupted, RecipeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
 from verydeep.train.device import Device, choose_device
+from verydeep.train.prepare import require_all_classes
 from verydeep.train.pretrained import at_size, fitting_size, median_short_side, pretrained_network
 from verydeep.train.run import TrainingWatcher
 from verydeep.tune.config import Strategy, TuneConfig
@@ -120,22 +121,6 @@ def _network(config: TuneConfig, classes: tuple[str, ...], short_side: int) -> t
     architecture = zoo.resolve(config.model).with_classes(len(classes)).with_input(3, size)
     preprocess = replace(IMAGENET, size=size, resize=None)
     return Checkpoint(build(architecture).eval(), preprocess, classes), reason
-
-
-def require_all_classes(samples: Samples) -> None:
-    """Refuse data with one class, or with a class without training images.
-
-    Raises:
-        DataError: naming the classes.
-    """
-    sizes = samples.select(indices_of(samples, "train")).class_sizes
-    if len(sizes) < 2:
-        raise DataError(f"{samples.name} has one class, {samples.classes[0]}; a classifier needs two or more")
-    if empty := [name for name, size in sizes.items() if not size]:
-        raise DataError(
-            f"{samples.name} has no training images of {', '.join(empty)}. Add some, or remove the folder of "
-            "the class"
-        )
 
 
 def _groups(samples: Samples) -> int | None:

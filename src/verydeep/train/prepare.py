@@ -1,0 +1,212 @@
+"""The start of a training: images in memory, with their split, and the network, new or pretrained."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import IMAGENET, Preprocess
+from verydeep.check.check import check_unreadable
+from verydeep.check.grouping import read_grouped
+from verydeep.data.augment import AugmentConfig
+from verydeep.data.builtin import is_builtin, load_dataset
+from verydeep.data.images import Dataset, Images, channel_statistics
+from verydeep.data.normalize import resize
+from verydeep.data.samples import Samples
+from verydeep.data.split import stratified_split
+from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
+from verydeep.data.stream import decode_all
+from verydeep.download.download import Progress
+from verydeep.errors import DataError, RecipeError
+from verydeep.models.build import build
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.initialization import initialize_from_shallower
+from verydeep.train.pretrained import (
+    at_size,
+    fitting_size,
+    median_short_side,
+    pretrained_network,
+    with_dropout,
+)
+from verydeep.train.recipe import Recipe
+from verydeep.weights.load import load
+
+DEFAULT_MODEL = "vgg-tiny"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training starts with."""
+
+    dataset: Dataset
+    """Its validation images are held out of ``dataset.train``."""
+    network: Checkpoint
+    """As it starts, on the CPU: randomly initialized, or pretrained."""
+    samples: Samples | None = None
+    """The image files that ``dataset`` was read from, with their parts; None for a built-in data set."""
+    notes: tuple[str, ...] = ()
+    """What a person should know: unreadable images, the image size, augmentation that has no effect."""
+
+
+def prepare(recipe: Recipe, data: Dataset | str, progress: Progress | None = None) -> Prepared:
+    """Read ``data`` and build, or load, the network that ``recipe`` asks for.
+
+    Args:
+        recipe: the training configuration.
+        data: a data set in memory, the name of a built-in one, or a location that ``read_samples`` takes.
+        progress: called while a built-in data set is downloaded.
+
+    Raises:
+        DataError: where the images cannot be used.
+        ArchitectureError: where the recipe names no network.
+        ShapeError: where the network cannot take images of this size.
+        CheckpointError: where the weights cannot be used.
+        RecipeError: where stages of a new network are to be frozen.
+    """
+    if isinstance(data, str) and not is_builtin(data):
+        prepared = _prepare_files(recipe, data)
+    else:
+        dataset = load_dataset(data, progress=progress) if isinstance(data, str) else data
+        prepared = _prepare_dataset(recipe, dataset)
+    return replace(prepared, notes=(*prepared.notes, *_augmentation_note(recipe)))
+
+
+def _prepare_dataset(recipe: Recipe, dataset: Dataset) -> Prepared:
+    """From images in memory, at their own size or at that of the recipe."""
+    dataset = _with_validation(_resized(dataset, recipe.size), recipe)
+    if recipe.weights is None:
+        return Prepared(dataset, new_network(recipe, dataset))
+    _, channels, height, width = dataset.train.pixels.shape
+    network = _pretrained(recipe, recipe.weights, dataset.classes, channels)
+    return Prepared(dataset, at_size(network, min(height, width)))
+
+
+def _resized(dataset: Dataset, size: int | None) -> Dataset:
+    if size is None:
+        return dataset
+
+    def resized(images: Images) -> Images:
+        return replace(images, pixels=resize(images.pixels, size))
+
+    val = None if dataset.val is None else resized(dataset.val)
+    return replace(dataset, train=resized(dataset.train), test=resized(dataset.test), val=val)
+
+
+def _with_validation(dataset: Dataset, recipe: Recipe) -> Dataset:
+    if not recipe.validation or dataset.val is not None:
+        return dataset
+    kept, held_out = stratified_split(dataset.train.labels, recipe.validation, recipe.seed)
+    return replace(dataset, train=dataset.train.select(kept), val=dataset.train.select(held_out))
+
+
+def _prepare_files(recipe: Recipe, location: str) -> Prepared:
+    """From your own images: they are split, and decoded at a size that fits them and the network."""
+    samples = read_grouped(location, recipe.group_by)
+    samples = with_test_part(samples, recipe.test, recipe.seed)
+    if recipe.validation:
+        samples = with_validation_part(samples, recipe.validation, recipe.seed)
+    require_all_classes(samples)
+    network = _pretrained(recipe, recipe.weights, samples.classes) if recipe.weights is not None else None
+    own_size = (network.preprocess if network else IMAGENET).size
+    size, reason = fitting_size(recipe.size, median_short_side(samples.sources), own_size)
+    if network is not None:
+        network = at_size(network, size)
+    preprocess = network.preprocess if network else replace(IMAGENET, size=size, resize=None)
+    dataset, samples, note = _decode(samples, preprocess, location)
+    notes = tuple(filter(None, (f"images are resized to {reason}", note)))
+    return Prepared(dataset, network or new_network(recipe, dataset), samples, notes)
+
+
+def _decode(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Dataset, Samples, str]:
+    """All images that can be read, in memory; their samples; and a note on those that cannot."""
+    images, unreadable = decode_all(samples, preprocess)
+    note = check_unreadable(len(samples), unreadable, location)
+    missing = {each.source for each in unreadable}
+    readable = [i for i, source in enumerate(samples.sources) if source not in missing]
+    samples = samples.select(torch.tensor(readable, dtype=torch.int64))
+    require_all_classes(samples)
+    train, val, test = (images.select(indices_of(samples, part)) for part in ("train", "val", "test"))
+    return Dataset(samples.name, train, test, val if len(val) else None), samples, note
+
+
+def require_all_classes(samples: Samples) -> None:
+    """Refuse data with one class, or with a class without training images.
+
+    Raises:
+        DataError: naming the classes.
+    """
+    sizes = samples.select(indices_of(samples, "train")).class_sizes
+    if len(sizes) < 2:
+        raise DataError(f"{samples.name} has one class, {samples.classes[0]}; a classifier needs two or more")
+    if empty := [name for name, size in sizes.items() if not size]:
+        raise DataError(
+            f"{samples.name} has no training images of {', '.join(empty)}. Add some, or remove the folder of "
+            "the class"
+        )
+
+
+def _pretrained(
+    recipe: Recipe, weights: str, classes: tuple[str, ...], channels: int | None = None
+) -> Checkpoint:
+    network = pretrained_network(weights, recipe.model, recipe.head, classes, recipe.seed, channels)
+    torch.manual_seed(recipe.seed)  # of dropout
+    return with_dropout(network, recipe.dropout)
+
+
+def new_network(recipe: Recipe, dataset: Dataset) -> Checkpoint:
+    """The recipe's network, randomly initialized; the recipe's seed decides every bit of it.
+
+    Raises:
+        RecipeError: where stages are to be frozen, which without weights learn nothing.
+    """
+    require_nothing_frozen(recipe)
+    mean, std = channel_statistics(dataset.train.pixels)
+    _, channels, height, width = dataset.train.pixels.shape
+    architecture = fitted_architecture(recipe, dataset)
+    torch.manual_seed(recipe.seed)
+    model = build(architecture, recipe.init)
+    if recipe.grow_from is not None:
+        initialize_from_shallower(model, load(recipe.grow_from).model)
+    preprocess = Preprocess(size=min(height, width), channels=channels, mean=mean, std=std)
+    return Checkpoint(model, preprocess, dataset.classes)
+
+
+def fitted_architecture(recipe: Recipe, dataset: Dataset) -> Architecture:
+    """The recipe's network for the classes and images of ``dataset``.
+
+    Raises:
+        ArchitectureError: where the recipe names no network.
+        ShapeError: where it cannot take images of this size.
+    """
+    architecture = with_options(zoo.resolve(recipe.model or DEFAULT_MODEL), recipe)
+    _, channels, height, width = dataset.train.pixels.shape
+    return architecture.with_classes(len(dataset.classes)).with_input(channels, (height, width))
+
+
+def with_options(architecture: Architecture, recipe: Recipe) -> Architecture:
+    """``architecture`` with the norm and the dropout of ``recipe``, where it sets them."""
+    if recipe.norm is not None:
+        architecture = architecture.with_norm(recipe.norm)
+    return architecture if recipe.dropout is None else replace(architecture, dropout=recipe.dropout)
+
+
+def require_nothing_frozen(recipe: Recipe) -> None:
+    """Refuse to freeze stages of a randomly initialized network.
+
+    Raises:
+        RecipeError: where ``recipe`` does so.
+    """
+    if recipe.freeze not in (0, "auto"):
+        raise RecipeError(
+            f"freeze is {recipe.freeze}, and there are no weights: frozen random stages learn nothing. Give "
+            "--weights, or leave it out"
+        )
+
+
+def _augmentation_note(recipe: Recipe) -> tuple[str, ...]:
+    """Frozen stages are computed once per image and its mirror image: other augmentation has no effect."""
+    others = replace(recipe.augment, flip="none") != AugmentConfig()
+    if recipe.freeze in (0, "auto") or not others:
+        return ()
+    return ("with frozen stages only the horizontal flip augments the images",)
