@@ -58,15 +58,7 @@ def build_optimizers(
 
     Each parameter group keeps its peak rate as ``peak_lr``. ``dtype`` is that of Muon's matrix products.
     """
-    groups = list(_groups_by_rate(part, config))
-    if config.name == "muon":
-        optimizers = _muon_and_sgd(part, groups, config, dtype)
-    elif config.name == "sgd":
-        optimizers = [_sgd(_torch_groups(groups, config.lr, config), config)]
-    else:
-        kind = Adam if config.name == "adam" else AdamW
-        torch_groups = _torch_groups(groups, config.lr, config)
-        optimizers = [kind(torch_groups, betas=(config.momentum, 0.999), foreach=True)]
+    optimizers = _optimizers(part, config, dtype)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
@@ -78,6 +70,20 @@ def set_rate(optimizers: Iterable[Optimizer], factor: float) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = factor * group["peak_lr"]
+
+
+def _optimizers(part: TrainablePart, config: OptimizerConfig, dtype: torch.dtype) -> list[Optimizer]:
+    groups = list(_groups_by_rate(part, config))
+    torch_groups = _torch_groups(groups, config.lr, config)
+    match config.name:
+        case "sgd":
+            return [_sgd(torch_groups, config)]
+        case "adam":
+            return [Adam(torch_groups, betas=(config.momentum, 0.999), foreach=True)]
+        case "adamw":
+            return [AdamW(torch_groups, betas=(config.momentum, 0.999), foreach=True)]
+        case "muon":
+            return _muon_and_sgd(part, groups, config, dtype)
 
 
 def _groups_by_rate(part: TrainablePart, config: OptimizerConfig) -> Iterator[_Group]:
