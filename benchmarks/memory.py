@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 import verydeep as vd
 from verydeep.analyze.dtypes import Dtype, Optimizer
 from verydeep.analyze.memory import estimate_memory
+from verydeep.models.stages import split_at_stage
 from verydeep.train.optimizer import OptimizerConfig, build_optimizers
 
 CASES: tuple[tuple[str, int], ...] = (("vgg16_bn", 8), ("resnet18", 16), ("vgg-small", 500), ("alexnet", 64))
@@ -66,8 +67,9 @@ def measure(architecture: vd.Architecture, batch: int, optimizer: Optimizer, dty
     model = vd.build(architecture)
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if dtype == "bf16" else "32-true")
     module = fabric.setup_module(model)
-    (steps,) = build_optimizers(model, OptimizerConfig(name=optimizer, lr=1e-6))
-    stepper = cast(torch.optim.Optimizer, fabric.setup_optimizers(steps))
+    _, part = split_at_stage(model, None)
+    (built,) = build_optimizers(part, OptimizerConfig(name=optimizer, lr=1e-6))
+    stepper = cast(torch.optim.Optimizer, fabric.setup_optimizers(built))
     images, labels = torch.randn(batch, *architecture.input), torch.randint(architecture.classes, (batch,))
 
     def forward() -> Tensor:
@@ -80,7 +82,7 @@ def measure(architecture: vd.Architecture, batch: int, optimizer: Optimizer, dty
 
     saved = saved_bytes(model, forward)
     step()
-    resident = [*model.parameters(), *model.buffers(), images, *state_tensors(steps)]
+    resident = [*model.parameters(), *model.buffers(), images, *state_tensors(built)]
     return Measured(saved, sum(tensor.nbytes for tensor in resident) + peak_allocated(step))
 
 

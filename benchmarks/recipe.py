@@ -1,4 +1,4 @@
-"""What a recipe reaches over several seeds: accuracy on the test images, and seconds of training.
+"""A recipe over several seeds: accuracy on the test images, and seconds of training.
 
 python benchmarks/recipe.py fast --seeds 5
 """
@@ -13,26 +13,33 @@ import verydeep as vd
 
 
 def main() -> None:
-    """Train once a seed into a folder that is thrown away; print one row."""
-    parser = argparse.ArgumentParser(description="Accuracy (mean, least, most) and seconds of a recipe.")
+    """Train once per seed in a temporary run folder; print one row."""
+    parser = argparse.ArgumentParser(
+        description="Test accuracy (mean, lowest, highest) and seconds of a recipe."
+    )
     parser.add_argument("recipe", nargs="?", default="fast", help="a recipe's name, or a TOML file (fast)")
-    parser.add_argument("--data", default="fashion-mnist", help="the name of a data set (fashion-mnist)")
+    parser.add_argument(
+        "--data", default="fashion-mnist", help="a built-in data set, or your own images (fashion-mnist)"
+    )
+    parser.add_argument("--weights", help="pretrained weights, for the recipe fine-tune")
     parser.add_argument("--seeds", type=int, default=5, help="how many: 0, 1, 2 and so on (5)")
-    wanted = parser.parse_args()
-    dataset = vd.load_dataset(wanted.data)
+    arguments = parser.parse_args()
     accuracies, seconds = [], []
-    for seed in range(wanted.seeds):
+    for seed in range(arguments.seeds):
+        recipe = vd.read_recipe(arguments.recipe, {"seed": seed, "weights": arguments.weights})
         with tempfile.TemporaryDirectory() as folder:
-            recipe = vd.read_recipe(wanted.recipe, {"seed": seed})
-            result = vd.start(recipe, dataset, Path(folder) / "run")
+            result = vd.train_network(recipe, arguments.data, Path(folder) / "run")
         print(f"seed {seed}: {result.test.top1:.2%}, {result.seconds:.1f} s", file=sys.stderr)
         accuracies.append(result.test.top1)
         seconds.append(result.seconds)
     machine = ", ".join(result.machine[key] for key in ("processor", "cores", "precision"))
-    print("| recipe | data | seeds | mean | least | most | seconds, median | processor, cores, precision |")
+    print(
+        "| recipe | data | seeds | accuracy: mean | lowest | highest | seconds, median | processor, cores, "
+        "precision |"
+    )
     print("|---|---|---:|---:|---:|---:|---:|---|")
     print(
-        f"| `{wanted.recipe}` | {wanted.data} | {wanted.seeds} | {statistics.mean(accuracies):.2%} "
+        f"| `{arguments.recipe}` | {arguments.data} | {arguments.seeds} | {statistics.mean(accuracies):.2%} "
         f"| {min(accuracies):.2%} | {max(accuracies):.2%} | {statistics.median(seconds):.1f} | {machine} |"
     )
 

@@ -1,5 +1,6 @@
 """Samples of a folder: classes, groups, parts, splits, and streaming."""
 
+import os
 import threading
 from dataclasses import dataclass, replace
 
@@ -108,6 +109,14 @@ def test_the_test_part_is_split_by_groups_and_saved(photographs, tmp_path):
     assert sorted(split.parts) == ["test"] * 2 + ["train"] * 4
     write_split(split, tmp_path / "split.csv")
     assert read_split(tmp_path / "split.csv") == dict(zip(split.names, split.parts, strict=True))
+
+
+def test_a_split_keeps_names_that_are_not_utf_8(photographs, tmp_path):
+    samples = with_test_part(read_folder(photographs), 1 / 3, seed=0)
+    samples = replace(samples, names=(os.fsdecode(b"round/latin-\xe4.png"), *samples.names[1:]))
+    write_split(samples, tmp_path / "split.csv")
+    assert b"latin-\xe4.png" in (tmp_path / "split.csv").read_bytes()
+    assert tuple(read_split(tmp_path / "split.csv")) == samples.names
 
 
 def test_an_existing_test_part_does_not_change(tmp_path):

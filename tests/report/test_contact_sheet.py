@@ -52,6 +52,6 @@ def test_another_suffix_is_rejected(similar, tmp_path):
 
 def test_an_image_that_no_longer_exists_is_reported(similar, tmp_path):
     similar.sources[1].unlink()
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         write_contact_sheet(similar, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()

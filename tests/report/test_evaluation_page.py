@@ -8,95 +8,91 @@ import torch
 from verydeep.data.samples import UnreadableImage
 from verydeep.evaluate.calibration import Calibration, CalibrationBin
 from verydeep.evaluate.evaluate_images import EvaluationResult
-from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.protocols import Protocol
 from verydeep.report.evaluation_page import render_evaluation_page, write_evaluation_page
 from verydeep.report.reliability_diagram import BOTTOM, LEFT, RIGHT, TOP, reliability_diagram
 
-from .runs import mistake
-from .test_training_page import Outline, words
+from .evaluations import evaluation, many_classes, mistake
+from .html import Outline, check_page, words
 
 CLASSES = ("cat", "dog", "owl", "crow")
+CONFUSION = ((50, 15, 5, 0), (10, 50, 5, 5), (0, 10, 50, 0), (0, 0, 0, 0))
+"""150 of 200 images are correct; there are no crows, but 5 dogs are predicted as crows."""
 COMMAND = "verydeep evaluate runs/a birds"
 
 
-def evaluation(temperature=None, groups=None, classes=CLASSES, count=200):
-    """Of a network that is correct about two times in three; the last class has no images."""
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(len(classes) - 1, (count,), generator=generator)
-    logits = torch.randn(count, len(classes), generator=generator)
-    logits[torch.arange(count), labels] += 2
-    return evaluate_logits(logits, labels, classes, groups=groups, temperature=temperature)
+def measured(classes=CLASSES, **options):
+    return evaluation(CONFUSION, classes, **options)
 
 
-def result(measured, name="birds", **changes):
-    wrong, _ = mistake()
+def result(evaluation, name="birds", **changes):
     images = LabeledImages(
         name=name, source=torch.zeros(50, 1, 28, 28, dtype=torch.uint8), labels=torch.zeros(50).long(),
         groups=None, part="test", description=f"200 images of {name}",
     )  # fmt: skip
-    settings = {
+    values = {
         "network": "vgg-tiny", "images": images, "protocol": Protocol("dense", (256,), True),
-        "evaluation": measured, "mistakes": (wrong,), "broken": (UnreadableImage(Path("x.png"), "x.png is empty"),),
-        "unused_temperature": False,
+        "evaluation": evaluation, "mistakes": (mistake(),), "unused_temperature": False,
+        "broken": (UnreadableImage(Path("x.png"), "x.png is empty", "empty"),),
     }  # fmt: skip
-    return EvaluationResult(**settings | changes)
+    return EvaluationResult(**values | changes)
 
 
-def render(made):
-    return render_evaluation_page(made, command=COMMAND)
+def render(result):
+    return render_evaluation_page(result, command=COMMAND)
 
 
-GROUPS = tuple(str(number % 20) for number in range(200))
 PAGES = {
-    "plain": result(evaluation()),
-    "scaled": result(evaluation(temperature=1.5)),
-    "grouped": result(evaluation(groups=GROUPS)),
-    "bare": result(evaluation(), mistakes=(), broken=()),
-    "30 classes": result(evaluation(classes=tuple(f"class {number}" for number in range(30)))),
+    "plain": result(measured()),
+    "scaled": result(measured(temperature=1.5)),
+    "grouped": result(measured(groups=20)),
+    "bare": result(measured(), mistakes=(), broken=()),
+    "30 classes": result(many_classes(30)),
 }
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_well_formed_html_without_external_resources(name):
-    page = render(PAGES[name])
-    outline = Outline(page)
-    assert outline.open == []
-    assert "https:" not in page and "<script" not in page
-    assert all(image["alt"] for image in outline.each("img"))
+    check_page(render(PAGES[name]))
 
 
 def test_metrics_have_confidence_intervals():
-    measured = evaluation()
-    text = words(render(result(measured)))
-    for name, value in (
-        ("Accuracy", measured.top1),
-        ("Balanced accuracy", measured.balanced_accuracy),
-        ("Macro-F1", measured.macro_f1),
+    evaluation = measured()
+    text = words(render(result(evaluation)))
+    for name, measure in (
+        ("Accuracy", "top1"),
+        ("Balanced accuracy", "balanced_accuracy"),
+        ("Macro-F1", "macro_f1"),
     ):
-        assert f"{name} {100 * value:.2f} % 95 % interval" in text
+        each = evaluation.intervals[measure]
+        assert (
+            f"{name} {100 * each.value:.2f} % 95 % interval {100 * each.low:.2f} % to {100 * each.high:.2f} %"
+            in text
+        )
+    assert "Accuracy 75.00 %" in text
     facts = (
         "No images of crow", "200 images of birds", "protocol dense at 256 px, with mirror images",
         "Unreadable files, which are left out: 1.", "Brier score", COMMAND,
     )  # fmt: skip
     for fact in facts:
         assert fact in text
-    assert 'title="image 41"' in render(result(measured))
+    assert 'title="image 41"' in render(result(evaluation))
+    assert "true: cat predicted: dog confidence: 97.3 % image 41" in text
     assert "No temperature scaling" in text and "Calibration error, scaled" not in text
 
 
 def test_a_temperature_is_shown_with_the_scaled_metrics():
-    measured = evaluation(temperature=1.5)
-    text = words(render(result(measured)))
-    assert f"Calibration error, scaled {100 * measured.scaled.calibration.error:.2f} %" in text
+    evaluation = measured(temperature=1.5)
+    text = words(render(result(evaluation)))
+    assert f"Calibration error, scaled {100 * evaluation.scaled.calibration.error:.2f} %" in text
     assert (
         "a temperature of 1.500, which was fitted on validation images: the network was overconfident" in text
     )
 
 
 def test_an_unused_temperature_is_noted():
-    text = words(render(result(evaluation(), unused_temperature=True)))
+    text = words(render(result(measured(), unused_temperature=True)))
     assert "the temperature was fitted for the single-crop protocol" in text
 
 
@@ -106,9 +102,8 @@ def test_groups_are_counted():
 
 def test_names_are_escaped():
     evil = "<script>alert(1)</script>"
-    measured = evaluation(classes=(evil, "dog", "owl", evil + "2"))
-    wrong, _ = mistake(evil)
-    page = render(result(measured, name=evil, network=evil, mistakes=(wrong,)))
+    evaluation = measured(classes=(evil, "dog", "owl", evil + "2"))
+    page = render(result(evaluation, name=evil, network=evil, mistakes=(mistake(evil),)))
     assert "<script" not in page and Outline(page).open == []
 
 
@@ -128,7 +123,7 @@ def test_a_dot_is_at_its_confidence_and_accuracy():
 
 
 def test_unscaled_and_scaled_curves_are_in_one_figure():
-    measured = evaluation(temperature=2.0)
-    figure = reliability_diagram(measured.calibration, measured.scaled)
+    evaluation = measured(temperature=2.0)
+    figure = reliability_diagram(evaluation.calibration, evaluation.scaled)
     assert [curve.css_class for curve in figure.curves] == ["raw", "scaled"]
     assert all(curve.error in figure.description for curve in figure.curves)

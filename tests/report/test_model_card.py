@@ -10,8 +10,8 @@ from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.architecture.zoo import resolve
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.report.model_card import fenced, model_card
 from verydeep.number_format import TIMES
+from verydeep.report.model_card import fenced, model_card
 
 ORIGIN = {
     "verydeep": "0.1.0", "data": "pets", "recipe": 'model = "tiny"\n', "seed": 3, "epochs": 5,

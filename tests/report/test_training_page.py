@@ -1,186 +1,234 @@
-import re
+"""The page of a training: all results are in it, text is escaped, and pictures are inside the file."""
+
+import os
 from base64 import b64decode
 from dataclasses import replace
-from html import unescape
-from html.parser import HTMLParser
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from verydeep.report.training_page import render, write_page
+from verydeep.architecture.architecture import Architecture
 from verydeep.number_format import NONE, TIMES
+from verydeep.report.training_page import architecture_tokens, render_training, write_training_page
+from verydeep.train.recipe import Recipe
 
-from .runs import epoch, evaluation, mistake, report
+from .evaluations import evaluation, many_classes, mistake, one_class
+from .html import Outline, check_page, titles, words
+from .trainings import dataset, epoch, train_result, unvalidated
 
-VOID = {"meta", "link", "img", "br", "rect", "path", "circle", "polyline"}
-"""Tags that the page leaves open in HTML, or closes in themselves in SVG."""
-
-
-class Outline(HTMLParser):
-    """The tags of a page, which must nest."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.tags = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def each(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
+COMMAND = "verydeep train fashion-mnist --seed 7"
 
 
-def words(page):
-    """The text of a page, as a reader has it."""
-    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
+def page(command=COMMAND, recipe_name="fast", **changes):
+    return render_training(
+        train_result(**changes), recipe_name=recipe_name, command=command, wall_seconds=3725.0
+    )
 
 
-RUNS = {
-    "whole": report(),
-    "bare": report(validation=None, epochs=(), mistakes=()),
-    "one class": report(test=evaluation(("cat",)), validation=None),
-    "100 classes": report(test=evaluation(tuple(f"class {number}" for number in range(100)))),
-    "photographs": report(
-        mistakes=(mistake(channels=3, side=120),), architecture_string="64k7s2 (64 64)x3 | gap"
-    ),
-    "no validation": report(validation=None, epochs=(epoch(1, val_loss=None, val_top1=None),)),
+def text(**changes):
+    return words(page(**changes))
+
+
+RESULTS = {
+    "validated": {},
+    "bare": {"validation": None, "epochs": (), "mistakes": ()},
+    "best epoch": {"best_epoch": 1},
+    "one class": {"test": one_class(), "validation": None},
+    "100 classes": {"test": many_classes(100)},
+    "photographs": {
+        "dataset": dataset(channels=3, side=120),
+        "architecture": Architecture.from_string("64k7s2 (64 64)x3 | gap", input=(3, 120, 120), classes=3),
+    },
+    "no validation": {"validation": None, "epochs": (unvalidated(1),)},
 }
 
 
-@pytest.fixture(scope="module", params=RUNS.values(), ids=RUNS)
-def page(request):
-    return render(request.param)
+@pytest.mark.parametrize("changes", RESULTS.values(), ids=RESULTS)
+def test_a_page_is_well_formed_html_without_external_resources(changes):
+    check_page(page(**changes))
 
 
-def test_tags_nest(page):
-    assert Outline(page).open == []
+def test_sections_are_titled_by_standard_terms():
+    assert titles(page()) == [
+        "Learning curves", "Confusion matrix", "Per-class recall, precision and F1",
+        "Most confident mistakes", "Architecture", "Reproduce",
+    ]  # fmt: skip
 
 
-def test_nothing_is_asked_of_the_network(page):
-    assert not re.search(r"https?:|url\(|@import|<script|<iframe|javascript:", page)
-    outline = Outline(page)
-    references = [
-        attributes[key] for _, attributes in outline.tags for key in ("src", "href") if key in attributes
+def test_the_headline_is_the_test_accuracy_with_its_interval():
+    shown = text()
+    assert "Test accuracy 93.33 % 95 % interval 89.93 % to 95.64 %, 300 test images, used once" in shown
+    facts = (
+        "Training time 2 min 05 s 1 h 02 min in total", "Parameters 55.9 k 55,939",
+        "Epochs 2 1 min 02 s each",
+        "Balanced accuracy 93.33 %", f"Macro-F1 {100 * train_result().test.macro_f1:.2f} %",
+        "Test loss 0.298 nats", "Calibration error 3.33 %", "Validation accuracy 96.67 %",
+        "recipe fast · seed 7 · 2026-11-22 01:05 UTC",
+    )  # fmt: skip
+    for fact in facts:
+        assert fact in shown
+    assert "<title>vgg-tiny on fashion-mnist · 93.33" in page()
+
+
+def test_top_5_is_shown_if_there_are_more_than_five_classes():
+    assert "Top-5" not in text(test=many_classes(5))
+    assert "Top-5 accuracy 100.00 %" in text(test=many_classes(6))
+
+
+def test_the_kept_epoch_is_shown_if_it_was_chosen():
+    assert "Best epoch" not in text() and "was kept" not in text()
+    shown = text(best_epoch=1)
+    assert "Best epoch (kept) 1" in shown and "one point, at the epoch that was kept." in shown
+    assert shown.count("epoch 1 was kept") == 2  # in the figures of accuracy and loss
+    assert "Best epoch (kept) 0 (before training)" in text(best_epoch=0)
+
+
+def test_notes_on_the_data_are_sentences():
+    notes = ("32 px, as given by --size", "1 image cannot be read; `verydeep data check <b>` lists all")
+    shown = page(notes=notes)
+    assert "32 px, as given by --size. 1 image cannot be read; verydeep data check <b> lists all." in words(
+        shown
+    )
+    assert "<code>verydeep data check &lt;b&gt;</code>" in shown and "<b>` lists" not in shown
+    assert '<span class="flag">--size.</span>' in shown
+
+
+def test_figures_have_all_values_as_tooltips_and_descriptions():
+    shown = page()
+    for label in ("epoch 1, training: 50.00", "epoch 2, validation: 80.00", "epoch 2, test: 93.33"):
+        assert f"<title>{label}\N{NO-BREAK SPACE}%</title>" in shown
+    labels = [drawing["aria-label"] for drawing in Outline(shown).each("svg") if "aria-label" in drawing]
+    assert labels == [
+        "Accuracy by epoch: training ends at 75.00\N{NO-BREAK SPACE}%; "
+        "validation ends at 80.00\N{NO-BREAK SPACE}%; test ends at 93.33\N{NO-BREAK SPACE}%",
+        "Loss by epoch: training ends at 0.750; validation ends at 0.500; test ends at 0.298",
+        "Learning rate by epoch: learning rate ends at 0.05",
     ]
-    assert all(reference.startswith("data:") for reference in references)
-    assert "default-src 'none'" in page
 
 
-def test_light_dark_phone_and_paper_are_provided_for(page):
-    for query in ("prefers-color-scheme: dark", "max-width: 520px", "@media print", 'name="viewport"'):
-        assert query in page
+def test_the_epochs_are_a_table_too():
+    shown = text()
+    assert "Epoch Training loss Training accuracy Validation loss Validation accuracy" in shown
+    assert "1 1.5000 50.00 % 1.0000 60.00 % 0.1 2.0 s 2 0.7500 75.00 % 0.5000 80.00 % 0.05 4.0 s" in shown
+    plain = text(epochs=(unvalidated(1), unvalidated(2)), validation=None)
+    assert "2 0.7500 75.00 % 0.05 4.0 s" in plain
+    some = text(epochs=(unvalidated(1), epoch(2)))
+    assert f"1 1.5000 50.00 % {NONE} {NONE} 0.1 2.0 s" in some
 
 
-def test_figures_have_words_and_tables_have_headers(page):
-    outline = Outline(page)
-    assert all(image["alt"] for image in outline.each("img"))
-    assert all(
-        (drawing.get("role") == "img" and drawing["aria-label"]) or drawing.get("aria-hidden")
-        for drawing in outline.each("svg")
-    )
-    assert outline.each("th") and all(header["scope"] in ("row", "col") for header in outline.each("th"))
+def test_label_smoothing_is_mentioned_if_it_is_on():
+    assert "label smoothing" not in text().split("Reproduce")[0]
+    smoothed = text(recipe=Recipe(label_smoothing=0.1))
+    assert "Training loss includes label smoothing." in smoothed
 
 
-def test_the_headline_has_the_accuracy_with_its_interval():
-    text = words(render(report()))
-    assert "Test accuracy 93.33 %" in text
-    assert "95 % interval 89.93 % to 95.64 %" in text  # of 280 in 300
-    for fact in ("2 min 05 s", "1 h 02 min in all", "279 k", "279,114", "0.321 nats", "1.23 %", "300 images"):
-        assert fact in text
+def test_a_run_can_be_reproduced_from_its_page():
+    shown = text()
+    facts = (
+        f"Reproduce {COMMAND} Environment", "processor a processor device cpu seed 7 data set fashion-mnist",
+        'Recipe fast model = "vgg-tiny"', "epochs = 2", "seed = 7", "[optimizer]",
+        f"Name vgg-tiny Input 1 {TIMES} 28 {TIMES} 28 Parameters 55,939 MACs per image 11,064,000",
+    )  # fmt: skip
+    for fact in facts:
+        assert fact in shown
 
 
-def test_top_5_is_shown_where_there_are_more_than_five_classes():
-    assert "Top-5" not in words(render(report()))
-    assert "Top-5 accuracy 100.00 %" in words(render(report(test=evaluation(tuple("abcdef")))))
+def test_a_residual_block_is_one_token_of_the_architecture():
+    assert architecture_tokens("64k7s2 (64 64)x3 M | gap") == ["64k7s2", "(64 64)x3", "M", "|", "gap"]
+    assert '<span class="token">(64 64)x3</span>' in page(**RESULTS["photographs"])
 
 
-def test_a_run_can_be_repeated_from_its_page():
-    text = words(render(report()))
-    for fact in (
-        "verydeep train fast --seed 7",
-        'model = "vgg-tiny" epochs = 2',
-        "an invented one",
-        f"1 {TIMES} 28 {TIMES} 28",
-        "21,912,345",
-    ):
-        assert fact in text
-
-
-def test_class_names_and_commands_are_text():
+def test_class_names_and_commands_are_escaped():
     evil = "<script>alert('owl')</script>"
-    page = render(
-        report(
-            title=evil,
-            architecture_string=evil,
-            test=evaluation((evil, "dog")),
-            mistakes=(mistake(evil),),
-            command=f'verydeep train "{evil}"',
-            recipe_toml=f"# </pre>{evil}",
-            machine={evil: evil},
-        )
+    shown = page(
+        command=f'verydeep train "{evil}"',
+        recipe_name=evil,
+        recipe=Recipe(model=f"</pre>{evil}"),
+        dataset=replace(dataset(), name=evil),
+        architecture=replace(train_result().architecture, name=evil),
+        test=evaluation(classes=(evil, "dog", "owl")),
+        mistakes=(mistake(evil),),
+        test_names=(evil,) * 60,
+        notes=(evil,),
+        machine={evil: evil},
     )
-    assert "<script" not in page
-    assert page.count("&lt;script&gt;") >= 8
-    assert Outline(page).open == []
+    assert "<script" not in shown
+    assert shown.count("&lt;script&gt;") >= 12
+    assert Outline(shown).open == []
 
 
-def test_many_class_names_are_text_too():
-    evil = "</svg><script>"
-    page = render(report(test=evaluation((evil, *(f"class {number}" for number in range(40))))))
-    assert "<script" not in page
+def test_many_class_names_are_escaped_too():
+    names = ("</svg><script>", *(f"class {number}" for number in range(40)))
+    many = many_classes(41)
+    renamed = replace(many, per_class=dict(zip(names, many.per_class.values(), strict=True)))
+    assert "<script" not in page(test=renamed)
 
 
-def test_what_is_missing_leaves_no_hole():
-    text = words(render(RUNS["bare"]))
-    for heading in ("Learning", "Sure, and wrong", "Validation"):
-        assert heading not in text
-    assert "Validation" not in words(render(RUNS["no validation"]))
-    assert "validation" not in words(render(RUNS["no validation"]))
+def test_a_section_without_content_is_omitted():
+    shown = text(**RESULTS["bare"])
+    for heading in ("Learning curves", "Most confident mistakes", "Validation"):
+        assert heading not in shown
+    assert "Epochs 0 Balanced accuracy" in shown
+    assert "validation" not in text(**RESULTS["no validation"]).split("Reproduce")[0].lower()
+    assert "it may be lower than test accuracy" in text(**RESULTS["no validation"])
+    assert "it may be lower than validation accuracy" in text()
 
 
 def test_a_class_without_images_has_no_accuracy():
-    test = replace(evaluation(), confusion=((80, 20, 0), (0, 100, 0), (0, 0, 0)))
-    text = words(render(report(test=test)))
-    assert f"owl {NONE} {NONE} {NONE} 0 {NONE}" in text  # recall, precision, F1; rival
-    assert "Balanced accuracy 90.00 %" in text
-    assert "No images of owl; means over classes leave them out." in text
+    shown = text(test=evaluation(((80, 20, 0), (0, 100, 0), (0, 0, 0))))
+    assert f"owl {NONE} {NONE} {NONE} 0 {NONE}" in shown  # recall, precision, F1; images, confusion
+    assert "Balanced accuracy 90.00 %" in shown
+    assert "No images of owl; means over classes leave them out." in shown
 
 
-def test_few_classes_show_counts_and_many_a_map():
-    assert '<table class="matrix"' in render(RUNS["whole"])
-    assert 'class="map"' in render(RUNS["100 classes"])
-    assert "The other 75 classes" in render(RUNS["100 classes"])
+def test_a_class_has_recall_precision_f1_and_its_confusion():
+    shown = text()
+    assert f"cat 80.0 % 100.0 % 88.9 % 100 dog {TIMES} 20 dog 100.0 % 83.3 % 90.9 % 100 {NONE}" in shown
 
 
-@pytest.mark.parametrize(("channels", "side", "kind"), [(1, 28, "PNG"), (3, 32, "PNG"), (3, 120, "JPEG")])
+def test_few_classes_are_a_table_of_counts_and_many_a_heat_map():
+    few, many = page(), page(**RESULTS["100 classes"])
+    assert '<table class="matrix few-classes"' in few and 'class="matrix-map"' not in few
+    assert '<table class="matrix"' in page(test=many_classes(20))
+    assert '<table class="matrix' not in many and 'class="matrix-map"' in many
+    assert "The other 75 classes" in many and "The other" not in few
+
+
+def test_correct_and_wrong_cells_have_different_colors():
+    shown = page()
+    assert 'class="correct" style="--heat:0.8" title="80 of cat predicted as cat' in shown
+    assert '<td style="--heat:1.0" title="20 of cat predicted as dog' in shown
+    assert 'class="none" style="--heat:0.0" title="0 of dog predicted as cat' in shown
+    many = page(**RESULTS["100 classes"])
+    assert many.count('<rect class="correct"') == 100 and many.count('<rect class="wrong"') == 1
+
+
+@pytest.mark.parametrize(("channels", "side", "kind"), [(1, 28, "PNG"), (3, 96, "PNG"), (3, 97, "JPEG")])
 def test_mistakes_are_pictures_inside_the_page(channels, side, kind):
-    wrong, image = mistake(channels=channels, side=side)
-    page = render(report(mistakes=((wrong, image),)))
-    (shown,) = Outline(page).each("img")
-    decoded = Image.open(BytesIO(b64decode(shown["src"].partition(",")[2])))
+    data = dataset(channels, side)
+    shown = page(dataset=data)
+    (image,) = Outline(shown).each("img")
+    decoded = Image.open(BytesIO(b64decode(image["src"].partition(",")[2])))
     assert (decoded.format, decoded.size) == (kind, (side, side))
-    assert ("class" in shown) == (kind == "PNG")  # crisp pixels for small images alone
+    assert ("class" in image) == (kind == "PNG")  # only small images are enlarged pixel by pixel
     if kind == "PNG":
-        assert np.array_equal(np.atleast_3d(decoded), image.transpose(1, 2, 0))
-    assert "true: cat predicted: dog 97.3 %" in words(page)
+        assert np.array_equal(np.atleast_3d(decoded), data.test.pixels[41].numpy().transpose(1, 2, 0))
+    assert (image["alt"], image["title"]) == ("cats/41.png: cat", "cats/41.png")
+    assert "true: cat predicted: dog confidence: 97.3 % cats/41.png" in words(shown)
 
 
-def test_a_page_is_written_whole_and_over_an_older_one(tmp_path):
+def test_a_page_is_written_completely_and_replaces_an_older_one(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("older")
-    write_page(report(), path)
-    assert path.read_text(encoding="utf-8") == render(report())
+    write_training_page(train_result(), path, recipe_name="fast", command=COMMAND, wall_seconds=3725.0)
+    assert path.read_text(encoding="utf-8") == page()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_name_that_is_not_utf_8_is_written_with_escapes(tmp_path):
+    result = train_result(test_names=(os.fsdecode(b"latin-\xe4.png"),) * 60)
+    path = tmp_path / "report.html"
+    write_training_page(result, path, recipe_name="fast", command=COMMAND, wall_seconds=1.0)
+    assert r'title="latin-\udce4.png"' in path.read_text(encoding="utf-8")

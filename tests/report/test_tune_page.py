@@ -1,338 +1,354 @@
-"""The page of a tuning: everything measured is said in words, text is escaped, pictures are inside."""
+"""The page of `verydeep tune`: all results are in it, text is escaped, and pictures are inside the file."""
 
-import re
+import os
 from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
-from verydeep.explain.heat_maps import HeatMap
-from verydeep.report.line_plots import HEIGHT, WIDTH
-from verydeep.report.tune_page import MOST_PICTURES, SIDE, render_tune, write_tune
-from verydeep.report.tune_plots import intervals, strength_charts
-from verydeep.report.tune_text import sentence
 from verydeep.number_format import NONE, TIMES
-from verydeep.tune.heat_maps import Look
-from verydeep.tune.result import MistakenImage, TuneSettings
+from verydeep.report.tune_page import MAX_FILES, MAX_PICTURES, SIDE, class_bars, render_tune, write_tune_page
+from verydeep.tune.result import MistakenImage
 
-from .runs import epoch
-from .test_training_page import Outline, words
-from .tunings import candidate, cross_validation, evaluation, full, left_out, picture, tuning, unreadable
+from .html import Outline, check_page, titles, words
+from .tunings import (
+    FINDINGS,
+    PARTS,
+    cross_validation,
+    fine_tuning,
+    heat_map,
+    linear_probe,
+    on_test,
+    picture,
+    skipped,
+    tune_result,
+    unreadable,
+)
 
 COMMAND = r"verydeep tune pets --weights vgg16 --group-by 'pet_\d+' --seed 3"
 
 
-def page(folder, **changes):
-    return render_tune(tuning(folder, **changes), command=COMMAND)
+def page(folder, heat_maps=(), **changes):
+    return render_tune(tune_result(folder, **changes), command=COMMAND, heat_maps=heat_maps)
+
+
+def text(folder, **changes):
+    return words(page(folder, **changes))
+
+
+def scratch():
+    return replace(fine_tuning(), strategy="scratch", test=on_test())
 
 
 CHANGES = {
-    "whole": {},
+    "full": {},
     "bare": {
-        "validation": None,
-        "features": None,
-        "mistakes": (),
-        "advice": (),
-        "candidates": (candidate(),),
+        "probe": None, "features": None, "mistakes": (), "warnings": (), "findings": (),
+        "strategies": (linear_probe(),),
     },
-    "compared": {"candidates": (candidate(), full(), replace(full(), way="from-scratch")), "chosen": "full"},
-    "no folds": {"validation": cross_validation(folds=0, curve=(), score=None)},
-}
+    "compared": {
+        "strategies": (linear_probe(), fine_tuning(test=on_test()), scratch()), "chosen": "fine-tune",
+    },
+    "scratch only": {"strategies": (scratch(),), "chosen": "scratch", "probe": None, "features": None},
+    "no folds": {"probe": cross_validation(folds=0, curve=(), evaluation=None)},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
-def test_the_page_is_whole_by_itself(tmp_path, changes):
-    text = page(tmp_path, **changes)
-    outline = Outline(text)
-    assert outline.open == []
-    assert not re.search(r"https?:|url\(|@import|<script|<iframe|javascript:", text)
-    assert all(image["src"].startswith("data:") and image["alt"] for image in outline.each("img"))
-    assert all(header["scope"] in ("row", "col") for header in outline.each("th"))
-    assert all(
-        (drawing.get("role") == "img" and drawing["aria-label"]) or drawing.get("aria-hidden")
-        for drawing in outline.each("svg")
-    )
-    for query in ("prefers-color-scheme: dark", "max-width: 520px", "@media print", 'name="viewport"'):
-        assert query in text
+def test_a_page_is_well_formed_html_without_external_resources(tmp_path, changes):
+    check_page(page(tmp_path, **changes))
+
+
+def test_sections_are_titled_by_standard_terms(tmp_path):
+    assert titles(page(tmp_path, heat_maps=[heat_map("a.png")])) == [
+        "Warnings", "Strategies", "Data", "Cross-validation", "Learning curves", "Confusion matrix",
+        "Per-class recall, precision and F1", "Calibration", "Most confident mistakes",
+        "Grad-CAM heat maps", "Reproduce",
+    ]  # fmt: skip
+    assert titles(page(tmp_path, **CHANGES["bare"])) == [
+        "Strategies", "Data", "Confusion matrix", "Per-class recall, precision and F1", "Calibration",
+        "Reproduce",
+    ]  # fmt: skip
 
 
 def test_the_headline_is_balanced_accuracy_with_its_interval(tmp_path):
-    text = words(page(tmp_path))
-    assert "Balanced accuracy on the test images 91.25 %" in text
-    assert "95 % interval 86.0 % to 95.0 %, 100 images in 24 groups, read once" in text
-    for fact in ("Accuracy 92.2 %", "Macro-F1 90.2 %", "2 min 32 s", "of 5 min 00 s allowed"):
-        assert fact in text
-
-
-@pytest.mark.parametrize(
-    ("chosen", "head", "said"),
-    [
-        ("frozen", "gap", "A new head on vgg16's frozen convolutions: 2 classes, learned from 360 images"),
-        ("frozen", "whole", "A new last layer on vgg16, whose other layers stayed as they were"),
-        ("full", "gap", "vgg16, trained on whole from a new head that was learned first"),
-        ("from-scratch", "gap", "vgg16, from new weights and these images alone"),
-    ],
-)
-def test_one_sentence_says_what_was_done(tmp_path, chosen, head, said):
-    assert said in words(
-        page(tmp_path, chosen=chosen, settings=TuneSettings(data="pets", weights="w", head=head))
-    )
-
-
-def test_a_network_that_was_typed_goes_by_its_weights(tmp_path):
-    architecture = replace(tuning(tmp_path).architecture, name="64x2 M 128x2 | gap")
-    assert "A new head on vgg16-features's frozen convolutions" in words(
-        page(tmp_path, architecture=architecture)
-    )
-
-
-def test_the_network_and_how_to_use_it(tmp_path):
-    text = words(page(tmp_path))
-    assert "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap" in text
-    assert f"Input 3 {TIMES} 96 {TIMES} 96 Parameters 14.7 M" in text
-    assert "verydeep predict runs/tune-pets photo.jpg" in text
-    assert "verydeep predict 'my runs/pets' photo.jpg" in words(page(tmp_path, run=Path("my runs/pets")))
-
-
-def test_advice_is_in_sentences_and_hidden_where_there_is_none(tmp_path):
-    assert "Before you trust it The test leaves open whether" in words(page(tmp_path))
-    assert '<span class="flag">--test</span>' in page(tmp_path, advice=("give a larger --test share",))
-    assert "Before you trust it" not in words(page(tmp_path, advice=()))
-    assert sentence("add images") == "Add images."
-    assert sentence("Add images. Or not?") == "Add images. Or not?"
-
-
-def test_every_way_is_in_the_table_with_the_reason(tmp_path):
-    text = words(page(tmp_path))
-    assert "Training on did no better on the images held out." in text
+    test = on_test()
+    interval = test.intervals["balanced_accuracy"]
+    shown = text(tmp_path)
     assert (
-        "a new head, the rest frozen chosen 93.10 % 90.2 % to 95.7 % 91.25 % 86.0 % to 95.0 % 3.2 s" in text
+        f"Test balanced accuracy 91.25 % 95 % interval {100 * interval.low:.1f} % to "
+        f"{100 * interval.high:.1f} %, 100 images in 24 groups, used once" in shown
     )
-    assert f"the network trained on 92.10 % 89.0 % to 95.0 % {NONE} 2 min 20 s" in text
-    assert f"from scratch {NONE} {NONE} it would take 15 min 00 s Not tried: 360 images are few." in text
+    for fact in (
+        "Accuracy 92.0 %",
+        f"Macro-F1 {100 * test.macro_f1:.1f} %",
+        "Time 2 min 32 s time budget 5m",
+    ):
+        assert fact in shown
+    assert "vgg16-gap · seed 3 · 2026-11-22 07:05 UTC" in shown
+    assert "<title>pets · 91.25" in page(tmp_path)
 
 
-def test_intervals_lie_on_one_axis(tmp_path):
-    figure = intervals(tuning(tmp_path))
-    frozen, trained = figure.rows  # what was not tried is not drawn
-    assert (frozen.is_chosen, trained.is_chosen) == (True, False)
-    assert figure.kinds == ("validation", "test")
-    held_out, test = frozen.intervals
-    assert test.low < test.x < held_out.x < held_out.high  # 86.0, 91.25, 93.1, 95.7
-    assert trained.intervals[0].high == test.high  # both 95.0
-    assert all(0 <= one.low <= one.high <= WIDTH for row in figure.rows for one in row.intervals)
-    assert all(0 < one.y < figure.height for row in figure.rows for one in row.intervals)
+def test_a_run_without_a_time_limit_says_so(tmp_path):
+    asked = replace(tune_result(tmp_path).asked, budget="none")
+    assert "Time 2 min 32 s no time limit" in text(tmp_path, asked=asked)
 
 
-def test_a_head_that_was_not_compared_has_its_cross_validation(tmp_path):
-    alone = tuning(tmp_path, candidates=(candidate(validation=None, test=None),))
-    (one,) = intervals(alone).rows[0].intervals
-    assert one.kind == "cross-validation" and "93.10" in one.label
-    unmeasured = replace(alone, validation=None)
-    assert intervals(unmeasured) is None
-    assert Outline(render_tune(unmeasured, command=COMMAND)).open == []
+def test_the_network_and_its_usage(tmp_path):
+    shown = text(tmp_path)
+    assert "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap" in shown
+    assert f"Input 3 {TIMES} 96 {TIMES} 96 Parameters 14.7 M MACs per image 2.82 G Classes 2" in shown
+    assert "To classify an image: verydeep predict runs/tune-pets photo.jpg" in shown
+    assert "verydeep predict 'my runs/pets' photo.jpg" in text(tmp_path, run=Path("my runs/pets"))
+
+
+def test_warnings_are_sentences_with_commands_as_code(tmp_path):
+    assert "Warnings The test leaves open whether" in text(tmp_path) and "few groups." in text(tmp_path)
+    shown = page(tmp_path, warnings=("use a larger --test share; `verydeep data check pets` lists <all>",))
+    assert '<span class="flag">--test</span>' in shown
+    assert "<code>verydeep data check pets</code>" in shown
+    assert "Use a larger --test share; verydeep data check pets lists <all>." in words(shown)
+
+
+def test_every_strategy_is_in_the_table_with_its_metrics_and_the_reason(tmp_path):
+    shown = text(tmp_path)
+    assert "Fine-tuning was not better on the held-out images." in shown
+    intervals = [
+        f"{100 * each.low:.1f} % to {100 * each.high:.1f} %"
+        for each in (
+            evaluation.intervals["balanced_accuracy"]
+            for evaluation in (linear_probe().validation, on_test(), fine_tuning().validation)
+        )
+    ]
+    assert (
+        f"Linear probe chosen 93.17 % {intervals[0]} 91.25 % {intervals[1]} 3.2 s "
+        "Logistic regression on frozen features." in shown
+    )
+    assert f"Fine-tuning 92.50 % {intervals[2]} {NONE} 2 min 20 s All stages, from the linear probe." in shown
+    assert shown.count("chosen") == 4  # pill, label in the figure, and the two charts of L2 strengths
+
+
+def test_a_skipped_strategy_has_its_forecast_and_the_reason(tmp_path):
+    shown = text(tmp_path)
+    assert (
+        f"Training from scratch {NONE} {NONE} forecast 15 min 00 s "
+        "Skipped: 360 training images are too few for it." in shown
+    )
+    assert page(tmp_path).count('<tr class="skipped">') == 1
+    unknown = replace(skipped(), forecast_seconds=None)
+    assert f"Training from scratch {NONE} {NONE} {NONE} Skipped:" in text(tmp_path, strategies=(unknown,))
 
 
 def test_the_images_are_counted_by_class_and_part(tmp_path):
-    text = words(page(tmp_path))
-    assert "cat 380 300 80 dog 80 60 20" in text
-    assert "training: 360 images in 96 groups (78.3 %); test: 100 images in 24 groups (21.7 %)" in text
-    assert "no group is on two sides" in text
-    assert "cat has 5.0 times the images of dog: logits are adjusted so that classes count the same." in text
-    assert "96 px, since half of the images have a short side of at least 88 px." in text
-    assert "cat/cut.jpg cannot be decoded: it is truncated" in text
+    shown = text(tmp_path)
+    assert "Class Images all training test cat 380 300 80 dog 80 60 20" in shown
+    assert "Images 462 Groups 120 Median short side 88 px Unreadable 2" in shown
+    assert (
+        "Split Training: 360 images in 96 groups (78.3 %); test: 100 images in 24 groups (21.7 %)." in shown
+    )
+    assert (
+        "Class imbalance cat has 5.0 times the images of dog: logit adjustment makes every class count the "
+        "same. Image size 96 px, as half of the images have a short side of at least 88 px. "
+        "Classifier head After relu5_3, by the loss in cross-validation:" in shown
+    )
 
 
-def test_ungrouped_images_are_said_to_be(tmp_path):
-    made = tuning(tmp_path)
-    parts = tuple(replace(part, groups=None) for part in made.parts)
-    settings = replace(made.settings, group_by=None)
-    text = words(page(tmp_path, parts=parts, reading=replace(made.reading, groups=None), settings=settings))
-    assert "Every image was taken for itself" in text and "100 images, read once" in text
+def test_bars_are_shares_of_the_largest_class(tmp_path):
+    cat, dog = class_bars(tune_result(tmp_path))
+    assert (cat.name, cat.counts, cat.images) == ("cat", (300, 80), 380)
+    assert cat.shares == (300 / 380, 80 / 380)
+    assert (dog.name, dog.shares) == ("dog", (60 / 380, 20 / 380))
+    shown = page(tmp_path)
+    assert f'<i class="training" style="--share:{300 / 380:.4f}">' in shown
+    assert f'<i class="test" style="--share:{20 / 380:.4f}">' in shown
 
 
-def test_strengths_stand_at_powers_of_ten_with_the_chosen_one_marked():
-    right, loss = strength_charts(cross_validation())
-    assert [tick.label for tick in right.x_ticks] == ["10⁻³", "10⁻²", "10⁻¹", "10⁰"]
-    assert right.mark.label == "0.01 was chosen"
-    assert right.mark.position == right.curves[0].points[1].x  # from weak to strong
-    assert loss.curves[0].points[0].label == "strength 0.001: 0.270"
-    assert all(point.high < point.y < point.low for point in right.curves[0].points)
-    places = [point for chart in (right, loss) for point in chart.curves[0].points]
-    assert all(0 <= point.x <= WIDTH and 0 <= point.y <= HEIGHT for point in places)
+def test_a_class_without_test_images_is_marked(tmp_path):
+    train, test = PARTS
+    shown = page(tmp_path, parts=(train, replace(test, class_sizes={"cat": 80})))
+    assert '<td class="number zero">0</td>' in shown and "zero" not in page(tmp_path).split("<main>")[1]
 
 
-def test_an_error_ends_where_accuracy_does():
-    (point,) = cross_validation().curve[:1]
-    right, _ = strength_charts(cross_validation(curve=(replace(point, balanced_accuracy=1.0),), strength=1.0))
-    assert right.curves[0].points[0].high == right.curves[0].points[0].y
-    assert right.y_ticks[-1].label == "100.0\N{NO-BREAK SPACE}%"
+def test_unreadable_images_are_listed_with_the_reason(tmp_path):
+    shown = text(tmp_path)
+    assert (
+        "Unreadable images (left out) cat/cut.jpg cannot be decoded: it is truncated dog/empty.png is"
+        in shown
+    )
+    images = tune_result(tmp_path).images
+    many = tuple(unreadable(f"{number}.png", "is empty", "empty") for number in range(14))
+    assert "The other 2" in text(tmp_path, images=replace(images, unreadable=many))
+    assert "left out" not in text(tmp_path, images=replace(images, unreadable=()))
 
 
-def test_a_loss_that_is_not_finite_is_left_out():
-    curve = tuple(replace(point, loss=float("inf")) for point in cross_validation().curve)
-    (right,) = strength_charts(cross_validation(curve=curve))
-    assert right.title == "Balanced accuracy"
+def test_data_quality_issues_are_listed_with_the_next_step(tmp_path):
+    shown = page(tmp_path)
+    assert (
+        "Data quality error Duplicates across splits 2 images are the same as one in another split. "
+        "Keep them together: --group-by 'duplicates'. 1 entry cat/<b>.png = cat/4.png" in words(shown)
+    )
+    assert "<b>.png" not in shown
+    files = tuple((f"{number}.png",) for number in range(MAX_FILES + 3))
+    assert "and 3 more" in text(tmp_path, findings=(replace(FINDINGS[0], files=files),))
+    assert "too many images: run verydeep data check ." in text(tmp_path, findings=None)
+    assert "Data quality" not in text(tmp_path, findings=())
+    assert "too many images" not in text(tmp_path, findings=())
 
 
-@pytest.mark.parametrize(
-    ("best", "planned", "said"),
-    [
-        (
-            4,
-            300,
-            "Stopped early, after 6 of 300 epochs; epoch 4 was the best on the validation",
-        ),
-        (6, 6, "All 6 epochs were trained; the last was the best"),
-        (
-            0,
-            6,
-            "All 6 epochs were trained; none did better on the validation images than what it began",
-        ),
-        (None, 6, "All 6 epochs were trained."),
-    ],
-)
-def test_the_point_of_early_stopping_is_marked(tmp_path, best, planned, said):
-    epochs = tuple(epoch(number, epochs=planned) for number in range(1, 7))
-    text = page(tmp_path, candidates=(candidate(), full(epochs=epochs, best_epoch=best)))
-    assert said in words(text)
-    assert (f"epoch {best} was kept" in words(text)) == (best is not None)
+def test_cross_validation_has_its_folds_and_its_time(tmp_path):
+    shown = text(tmp_path)
+    assert "in 5-fold cross-validation:" in shown and "The search took 2.5 s." in shown
+    assert "nor on another image of its group" in shown
+    images = replace(tune_result(tmp_path).images, groups=None)
+    assert "nor on another image" not in text(tmp_path, images=images)
+    assert "L2 strength 0.1: 92.00 %" in shown and "L2 strength 0.1: 0.300" in shown
 
 
-def test_the_epochs_are_drawn_by_what_the_best_was_chosen_by(tmp_path):
-    text = page(tmp_path)
-    assert "Balanced accuracy in validation" in words(text)
-    assert "epoch 4, validation: 93.00\N{NO-BREAK SPACE}%" in text
-    plain = full(epochs=(epoch(1), epoch(2)), best_epoch=2)
-    assert "validation 80.00 %" in words(page(tmp_path, candidates=(candidate(), plain)))
+def test_a_strategy_that_trains_the_network_has_learning_curves(tmp_path):
+    shown = text(tmp_path)
+    assert "Learning curves Fine-tuning Early stopping ended training after 6 of 300 epochs" in shown
+    assert "Validation balanced accuracy" in shown and "epoch 4, validation: 93.00 %" in shown
+    assert shown.count("epoch 4 was kept") == 2
+    both = titles(page(tmp_path, **CHANGES["compared"]))
+    assert both.count("Learning curves") == 1
+    assert "Training from scratch Early stopping" in text(tmp_path, **CHANGES["compared"])
 
 
 def test_each_class_has_recall_precision_and_f1(tmp_path):
-    text = words(page(tmp_path))
-    assert f"dog 90.0 % 75.0 % 81.8 % 20 cat {TIMES} 2" in text  # 18 of 20; 18 of 24 taken for dogs
-    assert f"cat 92.5 % 97.4 % 94.9 % 80 dog {TIMES} 6" in text
+    shown = text(tmp_path)
+    assert f"dog 90.0 % 75.0 % 81.8 % 20 cat {TIMES} 2" in shown  # 18 of 20; 18 of 24 predictions of dog
+    assert f"cat 92.5 % 97.4 % 94.9 % 80 dog {TIMES} 6" in shown
 
 
-def test_a_class_without_test_images_has_no_figures(tmp_path):
-    test = replace(evaluation(), confusion=((74, 6), (0, 0)), images=80)
-    assert f"dog {NONE} 0.0 % {NONE} 0 {NONE}" in words(page(tmp_path, test=test))
+def test_a_class_without_test_images_has_no_metrics(tmp_path):
+    assert f"dog {NONE} 0.0 % {NONE} 0 {NONE}" in text(tmp_path, test=on_test(((74, 6), (0, 0))))
 
 
-def test_calibration_is_drawn_before_and_after(tmp_path):
-    text = words(page(tmp_path))
-    assert "as it is 4.56 % scaled 1.23 %" in text
-    assert "divided by a temperature of 1.250" in text and "the network was too sure" in text
-
-
-def test_what_was_found_in_the_images_is_listed_with_what_to_do(tmp_path):
-    made = page(tmp_path)
-    text = words(made)
-    assert "error Duplicates across splits 2 images are the same as one in another split." in text
-    assert "Keep them together: --group-by 'duplicates'." in text
-    assert "cat/<b>.png = cat/4.png" in text and "<b>.png" not in made
-    assert "too many to be checked" in words(page(tmp_path, findings=None))
-    assert "What else is to be said" not in words(page(tmp_path, findings=()))
+def test_calibration_is_shown_before_and_after_temperature_scaling(tmp_path):
+    shown = text(tmp_path)
+    scaled = on_test().scaled
+    assert f"unscaled 5.00 % scaled {100 * scaled.calibration.error:.2f} %" in shown  # 97 % for 92 %
+    assert "divided by a temperature of 1.250" in shown and "the network was overconfident" in shown
+    cold = replace(on_test(), scaled=replace(scaled, temperature=0.8))
+    assert "the network was underconfident" in text(tmp_path, test=cold)
 
 
 def test_mistakes_are_small_pictures_inside_the_page(tmp_path):
-    first, second = Outline(page(tmp_path)).each("img")
+    shown = page(tmp_path)
+    first, second = Outline(shown).each("img")
     decoded = Image.open(BytesIO(b64decode(first["src"].partition(",")[2])))
     assert decoded.format == "JPEG" and decoded.size == (SIDE, 96)  # of 200 x 120 px
-    assert second["alt"] == "cat/2.png"
-    assert "true: cat taken for: dog 98.7 % cat/1.jpg" in words(page(tmp_path))
+    assert (second["alt"], second["title"]) == ("cat/2.png: cat", "cat/2.png")
+    assert "true: cat predicted: dog confidence: 98.7 % cat/1.jpg" in words(shown)
 
 
-def test_no_more_mistakes_are_shown_than_one_looks_at(tmp_path):
-    many = tuning(tmp_path).mistakes * 20
-    assert len(Outline(page(tmp_path, mistakes=many)).each("img")) == MOST_PICTURES
+def test_a_small_image_is_kept_without_loss(tmp_path):
+    result = tune_result(tmp_path)
+    picture(tmp_path / "2.png", (20, 12))
+    _, second = Outline(render_tune(result, command=COMMAND)).each("img")
+    assert second["class"] == "crisp" and second["src"].startswith("data:image/png")
 
 
-def test_a_picture_that_is_gone_is_said_to_be(tmp_path):
-    made = tuning(tmp_path)
+def test_the_number_of_pictures_is_limited(tmp_path):
+    many = tune_result(tmp_path).mistakes * 20
+    assert len(Outline(page(tmp_path, mistakes=many)).each("img")) == MAX_PICTURES
+
+
+def test_an_image_that_no_longer_exists_is_named(tmp_path):
+    result = tune_result(tmp_path)
     (tmp_path / "1.jpg").unlink()
-    text = render_tune(made, command=COMMAND)
-    assert "no longer there" in text and "cat/1.jpg" in text
-    assert len(Outline(text).each("img")) == 1
+    shown = render_tune(result, command=COMMAND)
+    assert "image not found true: cat predicted: dog confidence: 98.7 % cat/1.jpg" in words(shown)
+    assert len(Outline(shown).each("img")) == 1
 
 
-def look(name, label="cat", predicted="cat"):
-    """A gray image whose middle spoke for ``predicted``."""
-    heat = torch.zeros(16, 16)
-    heat[6:10, 6:10] = 1.0
-    found = HeatMap(
-        pixels=torch.full((1, 16, 16), 128, dtype=torch.uint8),
-        heat=heat, label=predicted, probability=0.9, predicted=predicted, confidence=0.9,
-        method="grad-cam", layer="relu5_3",
-    )  # fmt: skip
-    return Look(name=name, label=label, heat=found)
+def test_heat_maps_are_shown_for_mistakes_and_correct_predictions(tmp_path):
+    maps = (heat_map("a.png", predicted="dog"), heat_map("b.png", "dog", "dog"))
+    shown = page(tmp_path, heat_maps=maps, mistakes=())
+    assert "Mistakes true: cat predicted: dog a.png Correct predictions dog b.png" in words(shown)
+    assert "(grad-cam, relu5_3; Selvaraju et al. 2017)" in words(shown)
+    image, overlay = Outline(shown).each("img")[:2]
+    assert (image["alt"], overlay["alt"]) == ("a.png", "heat map of dog") and image["src"] != overlay["src"]
+    check_page(shown)
 
 
-def test_where_it_looked_is_shown_for_mistakes_and_right_answers(tmp_path):
-    made = tuning(tmp_path, mistakes=())
-    text = render_tune(
-        made, command=COMMAND, looks=(look("a.png", predicted="dog"), look("b.png", "dog", "dog"))
-    )
-    assert "Taken for another true: cat taken for: dog a.png Named rightly dog b.png" in words(text)
-    assert "grad-cam, relu5_3" in words(text)
-    image, heat = Outline(text).each("img")[:2]
-    assert image["alt"] == "a.png" and image["src"] != heat["src"]
-    assert Outline(text).open == []
+def test_heat_maps_are_omitted_if_there_are_none(tmp_path):
+    assert "heat maps" not in text(tmp_path)
+    correct = words(page(tmp_path, heat_maps=[heat_map("b.png")]))
+    assert "no evidence maximum of the image Correct predictions cat b.png" in correct
+    wrong = words(page(tmp_path, heat_maps=[heat_map("b.png", predicted="dog")]))
+    assert "no evidence maximum of the image Mistakes" in wrong and "Correct predictions" not in wrong
 
 
-def test_without_heat_maps_there_is_no_section_of_them(tmp_path):
-    assert "Where it looked" not in page(tmp_path)
-    only_right = render_tune(tuning(tmp_path), command=COMMAND, looks=(look("b.png"),))
-    assert "Named rightly" in only_right and "Taken for another" not in only_right
-
-
-def test_names_are_text(tmp_path):
+def test_names_are_escaped(tmp_path):
     evil = "<b>.png"
     mistake = MistakenImage(
         name=evil, source=picture(tmp_path / evil), label=evil, predicted="</td>", confidence=0.5
     )
-    text = page(
+    images = tune_result(tmp_path).images
+    shown = page(
         tmp_path,
+        heat_maps=[heat_map(evil, evil, "<script>")],
         mistakes=(mistake,),
-        advice=(evil,),
-        why=evil,
+        warnings=(evil, f"`{evil}`"),
+        reason=evil,
+        balance=evil,
+        size_reason=evil,
+        head_reason=evil,
         machine={evil: evil},
-        reading=replace(
-            tuning(tmp_path).reading, name=evil, broken=(unreadable(evil, "<script>", "corrupt"),)
-        ),
+        origin={"weights": evil, "temperature": 1.25},
+        location=evil,
+        run=Path(evil),
+        strategies=(linear_probe(note=evil),),
+        images=replace(images, name=evil, unreadable=(unreadable(evil, "<script>", "corrupt"),)),
     )
-    assert evil not in text and "<script" not in text
-    assert text.count("&lt;b&gt;.png") >= 8
-    assert Outline(text).open == []
+    assert evil not in shown and "<script" not in shown
+    assert shown.count("&lt;b&gt;.png") >= 18
+    assert Outline(shown).open == []
 
 
-def test_a_run_can_be_repeated_from_its_page(tmp_path):
-    text = words(page(tmp_path))
-    for fact in (
-        COMMAND,
-        'data = "pets" weights = "vgg16"',
-        r'group_by = "pet_\\d+"',
-        "seed = 3",
-        "an invented one",
-        "vgg16-features.safetensors",
-        "400 images in 8.0 s, 50.0 a second",
-        "runs/tune-pets/split.csv",
-    ):
-        assert fact in text
+def test_a_run_can_be_reproduced_from_its_page(tmp_path):
+    shown = text(tmp_path)
+    facts = (
+        f"strategies and hyperparameters: {COMMAND} The same decisions",
+        "without a search: verydeep tune pets --recipe runs/tune-pets/tune.toml",
+        'Decisions (tune.toml) strategy = "linear-probe" weights = "vgg16"',
+        r'group_by = "pet_\\d+"', "seed = 3", "[fine_tune.optimizer]", "processor a processor torch 2.9",
+        "weights vgg16-features.safetensors split runs/tune-pets/split.csv",
+        "per image 512 features computed 400 images in 8.0 s, 50.0 images per second",
+        "from the cache 62 images cache folder cache",
+    )  # fmt: skip
+    for fact in facts:
+        assert fact in shown
+    assert "tune 'my pets' --recipe" in text(tmp_path, location="my pets")
 
 
-def test_a_page_is_written_whole_and_over_an_older_one(tmp_path):
-    made = tuning(tmp_path)
+def test_features_from_the_cache_have_no_speed(tmp_path):
+    features = replace(tune_result(tmp_path).features, computed=0, cached=462)
+    shown = text(tmp_path, features=features)
+    assert "computed 0 images in 8.0 s from the cache 462 images" in shown
+    assert "Feature extraction" not in text(tmp_path, features=None)
+
+
+def test_a_page_is_written_completely_and_replaces_an_older_one(tmp_path):
+    result = tune_result(tmp_path)
     path = tmp_path / "run" / "report.html"
     path.parent.mkdir()
     path.write_text("older")
-    write_tune(made, path, command=COMMAND)
-    assert path.read_text(encoding="utf-8") == render_tune(made, command=COMMAND)
+    write_tune_page(result, path, command=COMMAND)
+    assert path.read_text(encoding="utf-8") == render_tune(result, command=COMMAND)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_was_not_tried_is_not_drawn(tmp_path):
-    assert intervals(tuning(tmp_path, candidates=(left_out(),), validation=None)) is None
+def test_file_names_that_are_not_utf_8_are_written_with_escapes(tmp_path):
+    name = os.fsdecode(b"latin-\xe4.png")
+    mistake = replace(tune_result(tmp_path).mistakes[0], name=name, source=picture(tmp_path / name))
+    images = replace(tune_result(tmp_path).images, unreadable=(unreadable(name, "is empty", "empty"),))
+    result = tune_result(tmp_path, mistakes=(mistake,), images=images)
+    write_tune_page(result, tmp_path / "report.html", command=COMMAND, heat_maps=[heat_map(name)])
+    shown = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert shown.count(r"latin-\udce4.png") == 8
+    assert "image not found" not in shown

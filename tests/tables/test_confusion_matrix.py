@@ -1,28 +1,37 @@
+"""The confusion matrix with its colors, and the most frequent confusion of each class."""
+
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 
-from ..report.runs import evaluation
+from ..report.evaluations import evaluation, one_class
 
 
 def test_the_worst_confusion_has_the_full_color_and_none_has_no_color():
-    drawn = confusion_matrix(evaluation())
-    assert drawn.worst == 0.2
-    assert drawn.rows[0][1].heat == 1
-    assert drawn.rows[0][2].heat == 0
-    assert drawn.rows[0][1].label == "20 of cat predicted as dog (20.0\N{NO-BREAK SPACE}%)"
+    matrix = confusion_matrix(evaluation())
+    assert matrix.worst == 0.2
+    assert matrix.rows[0][1].heat == 1
+    assert matrix.rows[0][2].heat == 0
+    assert matrix.rows[0][1].label == "20 of cat predicted as dog (20.0\N{NO-BREAK SPACE}%)"
+    assert [cell.column for cell in matrix.rows[0]] == [0, 1, 2]
 
 
-def test_the_diagonal_is_colored_by_what_was_recognized():
-    assert [row[index].heat for index, row in enumerate(confusion_matrix(evaluation()).rows)] == [0.8, 1, 1]
-    assert [cell.correct for cell in confusion_matrix(evaluation()).rows[1]] == [False, True, False]
+def test_a_smaller_confusion_is_colored_by_the_square_root_of_its_share():
+    matrix = confusion_matrix(evaluation(((75, 20, 5), (0, 100, 0), (0, 0, 100))))
+    assert matrix.rows[0][2].heat == 0.5  # a quarter of the worst
 
 
-def test_classes_come_least_recognized_first_with_their_rival():
-    first, *others = class_lines(evaluation(("owl", "dog", "cat")))
+def test_the_diagonal_is_colored_by_recall():
+    rows = confusion_matrix(evaluation()).rows
+    assert [row[index].heat for index, row in enumerate(rows)] == [0.8, 1, 1]
+    assert [cell.correct for cell in rows[1]] == [False, True, False]
+
+
+def test_the_class_with_the_lowest_recall_is_first_with_its_confusion():
+    first, *others = class_lines(evaluation(classes=("owl", "dog", "cat")))
     assert (first.name, first.confused_with, first.confused, first.recall) == ("owl", "dog", 20, 0.8)
     assert [line.confused_with for line in others] == ["", ""]
 
 
-def test_one_class_has_no_rival():
-    (line,) = class_lines(evaluation(("cat",)))
+def test_one_class_is_confused_with_none():
+    (line,) = class_lines(one_class())
     assert (line.confused_with, line.confused, line.recall) == ("", 0, 1)
-    assert confusion_matrix(evaluation(("cat",))).worst == 0
+    assert confusion_matrix(one_class()).worst == 0

@@ -10,9 +10,9 @@ from verydeep.analyze.memory import estimate_memory
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.errors import ArchitectureError
+from verydeep.number_format import NONE, TIMES
 from verydeep.tables.cost_tables import comparison_table, kernel_table, memory_table
 from verydeep.tables.data_table import Column, DataTable, Footnote, csv_text, markdown, terminal_table
-from verydeep.number_format import NONE, TIMES
 from verydeep.tables.network_table import layer_table, parse_columns
 
 from .test_network_table import shown

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
-from verydeep.tables.data_table import terminal_table
 from verydeep.number_format import NONE, TIMES
+from verydeep.tables.data_table import terminal_table
 from verydeep.tables.network_table import layer_table, zoo_table, zoo_values
 
 

@@ -1,4 +1,4 @@
-"""What is kept is what would be computed; what changed is computed anew, and nothing else is."""
+"""The feature cache returns what the network computes; only new and changed images are computed."""
 
 import dataclasses
 import os
@@ -18,7 +18,7 @@ from verydeep.tune import feature_cache as cache_module
 from verydeep.tune.feature_cache import FeatureCache, head_inputs
 
 GAP = Architecture.from_string("8 M 16 M | gap", norm="batch", input=(3, 16, 16), classes=3)
-SEEN = Preprocess(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.2))
+PREPROCESS = Preprocess(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.2))
 
 
 @pytest.fixture
@@ -38,26 +38,26 @@ def model():
 
 @pytest.fixture
 def cache(model, tmp_path):
-    return FeatureCache(model, SEEN, tmp_path / "cache")
+    return FeatureCache(model, PREPROCESS, tmp_path / "cache")
 
 
-def again(cache, model=None, preprocess=None, **changes):
-    """A cache in the same place, as another run would open it."""
+def reopen(cache, model=None, preprocess=None, **changes):
+    """The cache in the same folder, as another run opens it."""
     return FeatureCache(model or cache.model, preprocess or cache.preprocess, cache.folder.parent, **changes)
 
 
-def test_features_are_what_the_last_layer_is_given(cache, files):
-    images = normalize(torch.stack([decode(file, SEEN) for file in files]), SEEN)
+def test_features_are_the_inputs_of_the_last_layer(cache, files):
+    images = normalize(torch.stack([decode(file, PREPROCESS) for file in files]), PREPROCESS)
     with torch.inference_mode():
         expected = cache.model.features(images).mean((2, 3))
         logits = cache.model(images)
-    seen = cache(files)
-    torch.testing.assert_close(seen.values, expected)
-    torch.testing.assert_close(cache.model.classifier(seen.values), logits)
-    assert (seen.computed, seen.remembered) == (10, 0)
+    features = cache(files)
+    torch.testing.assert_close(features.values, expected)
+    torch.testing.assert_close(cache.model.classifier(features.values), logits)
+    assert (features.computed, features.cached) == (10, 0)
 
 
-def test_of_a_head_with_hidden_layers_it_is_the_last_of_them():
+def test_with_hidden_layers_features_are_those_of_the_last_one():
     model = build(Architecture.from_string("8 M | pool2 12 10", input=(3, 16, 16), classes=3)).eval()
     images = torch.randn(2, 3, 16, 16)
     values = head_inputs(model, images)
@@ -65,21 +65,21 @@ def test_of_a_head_with_hidden_layers_it_is_the_last_of_them():
     torch.testing.assert_close(model.classifier[-1](values), model(images))
 
 
-def test_the_second_time_nothing_is_computed(cache, files):
-    first, second = cache(files), again(cache)(files)
-    assert (second.computed, second.remembered) == (0, 10)
+def test_a_second_run_computes_nothing(cache, files):
+    first, second = cache(files), reopen(cache)(files)
+    assert (second.computed, second.cached) == (0, 10)
     assert torch.equal(first.values, second.values)
 
 
-def test_ten_more_images_compute_ten(cache, files, tmp_path):
+def test_only_new_images_are_computed(cache, files, tmp_path):
     cache(files[:4])
-    both = again(cache)(files)
-    assert (both.computed, both.remembered) == (6, 4)
-    fresh = FeatureCache(cache.model, SEEN, tmp_path / "elsewhere")(files)
-    torch.testing.assert_close(both.values, fresh.values)
+    both = reopen(cache)(files)
+    assert (both.computed, both.cached) == (6, 4)
+    alone = FeatureCache(cache.model, PREPROCESS, tmp_path / "elsewhere")(files)
+    torch.testing.assert_close(both.values, alone.values)
 
 
-def test_a_file_rewritten_in_place_is_noticed_even_at_its_old_time_and_length(cache, files):
+def test_a_file_with_new_content_is_computed_even_at_its_old_time_and_size(cache, files):
     before = cache(files).values
     times = files[3].stat()
     content = files[3].read_bytes()
@@ -87,72 +87,72 @@ def test_a_file_rewritten_in_place_is_noticed_even_at_its_old_time_and_length(ca
     padded = files[3].read_bytes()[: len(content)].ljust(len(content), b"\0")
     files[3].write_bytes(padded if len(padded) >= len(files[4].read_bytes()) else files[4].read_bytes())
     os.utime(files[3], ns=(times.st_atime_ns, times.st_mtime_ns))
-    after = again(cache)(files).values
+    after = reopen(cache)(files).values
     assert torch.equal(after[3], before[4])
     assert torch.equal(after[:3], before[:3])
 
 
-def test_a_file_that_only_moved_is_known(cache, files):
+def test_a_renamed_file_is_found_in_the_cache(cache, files):
     cache(files)
     files[0] = files[0].rename(files[0].with_name("renamed.png"))
-    assert again(cache)(files).computed == 0
+    assert reopen(cache)(files).computed == 0
 
 
-def test_the_same_picture_twice_is_computed_once(cache, files, tmp_path):
+def test_the_same_content_twice_is_computed_once(cache, files, tmp_path):
     copy = tmp_path / "copy.png"
     copy.write_bytes(files[0].read_bytes())
-    seen = cache([files[0], copy])
-    assert seen.computed == 1
-    assert torch.equal(seen.values[0], seen.values[1])
+    features = cache([files[0], copy])
+    assert features.computed == 1
+    assert torch.equal(features.values[0], features.values[1])
 
 
 @pytest.mark.parametrize("change", ["weights", "size", "mean", "layer", "extract"])
-def test_another_network_shares_nothing(cache, model, files, change):
+def test_another_network_or_preprocessing_has_another_cache(cache, model, files, change):
     cache(files)
-    preprocess, extract = SEEN, head_inputs
+    preprocess, extract = PREPROCESS, head_inputs
     match change:
         case "weights":
             with torch.no_grad():
                 model.features[0].weight[0, 0, 0, 0] += 1e-3
         case "size":
-            preprocess = dataclasses.replace(SEEN, size=12)
+            preprocess = dataclasses.replace(PREPROCESS, size=12)
         case "mean":
-            preprocess = dataclasses.replace(SEEN, mean=(0.4, 0.5, 0.7))
+            preprocess = dataclasses.replace(PREPROCESS, mean=(0.4, 0.5, 0.7))
         case "layer":
             model = build(dataclasses.replace(GAP, norm="batch-after-pool"))
         case "extract":
             extract = brightest
-    assert again(cache, model, preprocess, extract=extract)(files).remembered == 0
+    assert reopen(cache, model, preprocess, extract=extract)(files).cached == 0
 
 
 def brightest(model, images):
     return model.features(images).amax((2, 3))
 
 
-def test_the_last_layer_may_be_another(cache, model, files):
+def test_the_last_layer_does_not_matter(cache, model, files):
     cache(files)
     torch.nn.init.zeros_(model.classifier[-1].weight)
-    assert again(cache, model)(files).remembered == 10
+    assert reopen(cache, model)(files).cached == 10
 
 
-def test_broken_images_are_named_and_passed_over(cache, files, tmp_path):
+def test_unreadable_images_are_reported_and_left_out(cache, files, tmp_path):
     files[2].write_bytes(b"no image")
     files[5].unlink()
-    seen = cache(files)
-    assert seen.indices.tolist() == [0, 1, 3, 4, 6, 7, 8, 9]
-    assert [place for place, _ in seen.broken] == [2, 5]
-    assert "2.png is not an image" in seen.broken[0][1].reason
-    assert "5.png does not exist" in seen.broken[1][1].reason
-    assert again(cache)(files).remembered == 8
+    features = cache(files)
+    assert features.indices.tolist() == [0, 1, 3, 4, 6, 7, 8, 9]
+    assert [index for index, _ in features.unreadable] == [2, 5]
+    assert "2.png is not an image" in features.unreadable[0][1].reason
+    assert "5.png does not exist" in features.unreadable[1][1].reason
+    assert reopen(cache)(files).cached == 8
 
 
-def test_where_nothing_can_be_read_it_says_why(cache, tmp_path):
+def test_if_nothing_can_be_read_the_message_says_why(cache, tmp_path):
     with pytest.raises(DataError, match=r"none of 1 images can be read: .*gone\.png does not exist"):
         cache([tmp_path / "gone.png"])
 
 
 def test_an_interruption_keeps_what_was_computed(cache, files, monkeypatch):
-    monkeypatch.setattr(cache_module, "BATCH_PIXELS", 16 * 16 * 2)  # two images a batch
+    monkeypatch.setattr(cache_module, "BATCH_PIXELS", 16 * 16 * 2)  # two images per batch
 
     def interrupt(done, total):
         assert total == 10
@@ -161,11 +161,11 @@ def test_an_interruption_keeps_what_was_computed(cache, files, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         cache(files, interrupt)
-    rest = again(cache)(files)
-    assert (rest.computed, rest.remembered) == (6, 4)
+    rest = reopen(cache)(files)
+    assert (rest.computed, rest.cached) == (6, 4)
 
 
-def test_it_saves_as_it_goes(cache, files, monkeypatch):
+def test_features_are_saved_while_they_are_computed(cache, files, monkeypatch):
     monkeypatch.setattr(cache_module, "BATCH_PIXELS", 16 * 16)
     monkeypatch.setattr(cache_module, "SECONDS_BETWEEN_SAVES", 0.0)
     chunks = []
@@ -173,8 +173,8 @@ def test_it_saves_as_it_goes(cache, files, monkeypatch):
     assert chunks == list(range(10))  # each batch is on disk before the next is done
 
 
-def test_a_damaged_chunk_is_computed_again(cache, files):
+def test_a_damaged_chunk_is_computed_reopen(cache, files):
     cache(files)
     (chunk,) = cache.folder.glob("*.safetensors")
     chunk.write_bytes(chunk.read_bytes()[:200])
-    assert again(cache)(files).computed == 10
+    assert reopen(cache)(files).computed == 10

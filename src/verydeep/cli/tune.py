@@ -19,8 +19,7 @@ from verydeep.train.device import Device
 from verydeep.train.run_folder import RunFolder, latest_unfinished_run, next_run_path, run_name
 from verydeep.tune.config import read_tune_config
 from verydeep.tune.heat_maps import test_heat_maps
-from verydeep.tune.tune import resume_tune
-from verydeep.tune.tune import tune as tune_network
+from verydeep.tune.tune import resume_tuning, tune_network
 from verydeep.weights.load import load
 
 RUNS = Path("runs")
@@ -69,7 +68,7 @@ def tune(
     with stop_on_interrupt() as is_stopped, TuneProgress(err(), is_stopped) as progress:
         try:
             if resume_:
-                result = resume_tune(location, run, device=device, watcher=progress)
+                result = resume_tuning(location, run, device=device, watcher=progress)
             else:
                 config = read_tune_config(recipe, changes)
                 result = tune_network(location, config, run, device=device, watcher=progress)

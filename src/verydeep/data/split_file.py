@@ -20,6 +20,8 @@ from verydeep.errors import DataError
 SPLIT_FILE = "split.csv"
 """The file name in a run folder."""
 HEADER = ["name", "label", "group", "part"]
+KEEP_BYTES = "surrogateescape"
+"""How a file name that is not UTF-8 is written and read: as its bytes."""
 
 
 def with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
@@ -65,7 +67,10 @@ def write_split(samples: Samples, path: Path) -> None:
     """Save the part of each image of ``samples``."""
     groups = samples.groups or ("",) * len(samples)
     labels = [samples.classes[label] for label in samples.labels.tolist()]
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors=KEEP_BYTES) as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(HEADER)
         writer.writerows(zip(samples.names, labels, groups, samples.parts, strict=True))
@@ -93,9 +98,9 @@ def read_groups(path: Path) -> dict[str, str] | None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8", errors=KEEP_BYTES) as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     if not rows or list(rows[0]) != HEADER or any(row["part"] not in get_args(Part) for row in rows):
         raise DataError(

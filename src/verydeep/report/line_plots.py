@@ -1,4 +1,4 @@
-"""Curves over the epochs as geometry: the template turns them into SVG, the style sheet has the colors.
+"""Line plots over the epochs as geometry: the template draws them as SVG, the style sheet has the colors.
 
 Without a plotting library, the text stays text and one figure works in light and dark mode.
 """
@@ -63,6 +63,8 @@ class Chart:
     curves: tuple[Curve, ...]
     mark: Tick | None = None
     """A marked position on the x axis, with its meaning."""
+    x_name: str = "epoch"
+    """The name of the x axis; empty where the caption has it."""
     caption: str = ""
     """The axes, where the x axis is not the epochs."""
     last: str = "ends at"
@@ -71,9 +73,9 @@ class Chart:
     @property
     def description(self) -> str:
         """The text alternative for screen readers."""
-        over = self.caption or f"{self.title} over the epochs"
         ends = "; ".join(f"{curve.name} {self.last} {curve.last}" for curve in self.curves)
-        return f"{over}: {ends}" + (f"; {self.mark.label}" if self.mark else "")
+        mark = f"; {self.mark.label}" if self.mark else ""
+        return f"{self.title} {self.caption or 'by epoch'}: {ends}{mark}"
 
 
 def loss_chart(
@@ -107,7 +109,7 @@ def balanced_chart(epochs: Sequence[EpochResult], kept: int | None = None) -> Ch
     series = (_series("validation", ((epoch.epoch, epoch.val_balanced_accuracy) for epoch in epochs)),)
     lowest = min((value for one in series for _, value in one.values), default=0.9)
     scale = _Scale(min(lowest, 0.9), 1.0, partial(percent, decimals=0), percent)
-    return _chart("Balanced accuracy on the validation images", series, scale, kept=kept)
+    return _chart("Validation balanced accuracy", series, scale, kept=kept)
 
 
 def rate_chart(epochs: Sequence[EpochResult]) -> Chart:

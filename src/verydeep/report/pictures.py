@@ -14,29 +14,40 @@ CRISP_SIDE = 96
 """Up to this side in px an image is enlarged pixel by pixel, and kept without loss."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """A mistake with its image inside the page."""
 
-    mistake: Mistake
     name: str
-    """Of the image, as a person knows it."""
-    uri: str
-    crisp: bool
+    """Of the image."""
+    label: str
+    predicted: str
+    confidence: float
+    uri: str | None
+    """None where the image can no longer be read."""
+    is_crisp: bool
 
 
 def picture(mistake: Mistake, image: UInt8[np.ndarray, "channels height width"], name: str) -> Picture:
     """``mistake`` ready for the page; ``image`` has one channel or three."""
-    return Picture(mistake, name, data_uri(image), _is_crisp(image))
+    return Picture(
+        name=name,
+        label=mistake.label,
+        predicted=mistake.predicted,
+        confidence=mistake.confidence,
+        uri=data_uri(image),
+        is_crisp=is_crisp(image),
+    )
 
 
-def _is_crisp(image: UInt8[np.ndarray, "channels height width"]) -> bool:
+def is_crisp(image: UInt8[np.ndarray, "channels height width"]) -> bool:
+    """Whether the page enlarges ``image`` pixel by pixel."""
     return bool(max(image.shape[1:]) <= CRISP_SIDE)
 
 
 def data_uri(image: UInt8[np.ndarray, "channels height width"]) -> str:
     """``image`` as a data URI: PNG where it is small, else JPEG."""
-    kind = "png" if _is_crisp(image) else "jpeg"
+    kind = "png" if is_crisp(image) else "jpeg"
     pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
     buffer = BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, optimize=True)

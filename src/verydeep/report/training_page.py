@@ -1,4 +1,4 @@
-"""The page of a training: one HTML file that needs no other, in light and dark, to read or print."""
+"""The page of a training: one HTML file with learning curves, confusion matrix, mistakes and the recipe."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from verydeep.train.train import TrainResult
 def write_training_page(
     result: TrainResult, path: Path, *, recipe_name: str, command: str, wall_seconds: float
 ) -> None:
-    """Write ``result`` as a page to ``path``, completely or not at all; see ``render_training``."""
+    """Write ``result`` as a page to ``path``, completely or not at all; arguments as ``render_training``."""
     page = render_training(result, recipe_name=recipe_name, command=command, wall_seconds=wall_seconds)
     write_text(path, page)
 
@@ -27,7 +27,7 @@ def render_training(result: TrainResult, *, recipe_name: str, command: str, wall
     Args:
         result: a finished training.
         recipe_name: the name of its recipe.
-        command: the command that repeats it.
+        command: the command that reproduces it.
         wall_seconds: from start to end, with startup and evaluation.
     """
     test = result.dataset.test
@@ -57,7 +57,7 @@ def render_training(result: TrainResult, *, recipe_name: str, command: str, wall
 
 
 def architecture_tokens(architecture: str) -> list[str]:
-    """The parts of an architecture string, a bracket being one, so that a page can color them."""
+    """The tokens of an architecture string, which a page colors; a residual block is one token."""
     return re.findall(r"\([^)]*\)\S*|\S+", architecture)
 
 

@@ -1,4 +1,4 @@
-"""The page of `verydeep tune`: one HTML file with results, warnings, strategies, data and mistakes."""
+"""The page of `verydeep tune`: one HTML file with metrics, warnings, strategies, data and mistakes."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from verydeep.analyze.trace import trace
@@ -17,18 +18,17 @@ from verydeep.errors import DataError
 from verydeep.pictures.heat_map_image import method_text
 from verydeep.report import line_plots as plots
 from verydeep.report.heat_map_page import color_bar_colors, heat_map_entry
-from verydeep.report.pictures import data_uri
+from verydeep.report.pictures import Picture, data_uri, is_crisp
 from verydeep.report.reliability_diagram import reliability_diagram
 from verydeep.report.training_page import architecture_tokens
 from verydeep.report.tune_plots import interval_plot, interval_range, l2_charts
 from verydeep.report.tune_text import (
     PARTS,
     STRATEGIES,
+    evaluated_on,
     method_sentence,
-    sentence,
     split_text,
     stopping_text,
-    test_text,
 )
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
@@ -48,7 +48,7 @@ SIDE = 160
 def write_tune_page(
     result: TuneResult, path: Path, *, command: str, heat_maps: Sequence[TestHeatMap] = ()
 ) -> None:
-    """Write ``result`` as a page to ``path``, whole or not at all. For the arguments see ``render_tune``."""
+    """Write ``result`` as a page to ``path``, completely or not at all; arguments as ``render_tune``."""
     write_text(path, render_tune(result, command=command, heat_maps=heat_maps))
 
 
@@ -57,41 +57,45 @@ def render_tune(result: TuneResult, *, command: str, heat_maps: Sequence[TestHea
 
     Args:
         result: a finished run.
-        command: the command that repeats it.
+        command: the command that reproduces it.
         heat_maps: of some test images; without any the page has no section of them.
     """
-    templates = environment()
-    templates.filters["sentence"] = sentence
-    return templates.get_template("tune_page.html.j2").render(
-        result=result,
-        command=command,
-        repeat=shlex.join(["verydeep", "tune", result.location, "--recipe", str(RunFolder(result.run).tune)]),
-        predict=shlex.join(["verydeep", "predict", str(result.run), "photo.jpg"]),
-        method_sentence=method_sentence(result),
-        strategies=STRATEGIES,
-        interval_range=interval_range,
-        interval_plot=interval_plot(result),
-        class_bars=class_bars(result),
-        parts=[PARTS[part.part] for part in result.parts],
-        split_text=split_text(result),
-        test_text=test_text(result),
-        stopping_text=stopping_text,
-        l2_charts=l2_charts(result.probe),
-        trained=[(each, _charts(each)) for each in result.strategies if each.epochs],
-        matrix=confusion_matrix(result.test),
-        class_lines=class_lines(result.test),
-        diagram=reliability_diagram(result.test.calibration, result.test.scaled),
-        pictures=[_mistake(each) for each in result.mistakes[:MAX_PICTURES]],
-        heat_maps=[(each, heat_map_entry(each.heat, each.name)) for each in heat_maps],
-        method=method_text(heat_maps[0].heat) if heat_maps else "",
-        colors=color_bar_colors(),
-        split=RunFolder(result.run).split,
-        tokens=architecture_tokens(result.architecture.string),
-        totals=trace(result.architecture).totals,
-        toml=tune_toml(result.decided),
-        version=version("verydeep"),
-        plots=plots,
-        max_files=MAX_FILES,
+    return (
+        environment()
+        .get_template("tune_page.html.j2")
+        .render(
+            result=result,
+            command=command,
+            without_search=shlex.join(
+                ["verydeep", "tune", result.location, "--recipe", str(RunFolder(result.run).tune)]
+            ),
+            predict=shlex.join(["verydeep", "predict", str(result.run), "photo.jpg"]),
+            method_sentence=method_sentence(result),
+            strategies=STRATEGIES,
+            interval_range=interval_range,
+            interval_plot=interval_plot(result),
+            class_bars=class_bars(result),
+            parts=[PARTS[part.part] for part in result.parts],
+            split_text=split_text(result),
+            evaluated_on=evaluated_on(result),
+            stopping_text=stopping_text,
+            l2_charts=l2_charts(result.probe),
+            trained=[(each, _charts(each)) for each in result.strategies if each.epochs],
+            matrix=confusion_matrix(result.test),
+            class_lines=class_lines(result.test),
+            diagram=reliability_diagram(result.test.calibration, result.test.scaled),
+            pictures=[_picture(each) for each in result.mistakes[:MAX_PICTURES]],
+            heat_maps=[(each, heat_map_entry(each.heat, each.name)) for each in heat_maps],
+            method=method_text(heat_maps[0].heat) if heat_maps else "",
+            colors=color_bar_colors(),
+            split=RunFolder(result.run).split,
+            tokens=architecture_tokens(result.architecture.string),
+            totals=trace(result.architecture).totals,
+            toml=tune_toml(result.decided),
+            version=version("verydeep"),
+            plots=plots,
+            max_files=MAX_FILES,
+        )
     )
 
 
@@ -121,28 +125,28 @@ def class_bars(result: TuneResult) -> tuple[ClassBar, ...]:
 
 
 def _charts(result: StrategyResult) -> tuple[plots.Chart, ...]:
-    """Balanced accuracy, which the epoch was chosen by, and the loss."""
+    """Balanced accuracy on the validation set, which chooses the epoch, and the loss."""
     kept = result.best_epoch
     return plots.balanced_chart(result.epochs, kept), plots.loss_chart(result.epochs, kept=kept)
 
 
-@dataclass(frozen=True)
-class _MistakePicture:
-    """A mistake with its image inside the page; None where it can no longer be read."""
+def _picture(mistake: MistakenImage) -> Picture:
+    image = _small_image(mistake.source)
+    return Picture(
+        name=mistake.name,
+        label=mistake.label,
+        predicted=mistake.predicted,
+        confidence=mistake.confidence,
+        uri=None if image is None else data_uri(image),
+        is_crisp=image is not None and is_crisp(image),
+    )
 
-    mistake: MistakenImage
-    uri: str | None
 
-
-def _mistake(mistake: MistakenImage) -> _MistakePicture:
-    return _MistakePicture(mistake, small_picture(mistake.source))
-
-
-def small_picture(source: ImageSource) -> str | None:
-    """The image as a data URI, at most ``SIDE`` px; None where it can no longer be read."""
+def _small_image(source: ImageSource) -> UInt8[np.ndarray, "channels height width"] | None:
+    """The image, at most ``SIDE`` px; None where it can no longer be read."""
     try:
         image = read_image(source).convert("RGB")
     except DataError:
         return None
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return data_uri(np.asarray(image).transpose(2, 0, 1))
+    return np.asarray(image).transpose(2, 0, 1)

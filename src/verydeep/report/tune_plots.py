@@ -1,4 +1,4 @@
-"""The figures of `verydeep tune` as plain geometry: strategies with intervals, and the search for L2."""
+"""The figures of `verydeep tune` as geometry: strategies with intervals, and the search over L2 strengths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ SIDE = 16.0
 
 @dataclass(frozen=True, kw_only=True)
 class PlottedInterval:
-    """A measured value with its whiskers."""
+    """A measured value with its 95 % interval."""
 
-    kind: str
-    """What it was measured on: validation, cross-validation or test."""
+    measured_on: str
+    """validation, cross-validation or test."""
     x: float
     y: float
     low: float
@@ -33,7 +33,7 @@ class PlottedInterval:
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyRow:
-    """One strategy, with what was measured of it."""
+    """One strategy with its intervals."""
 
     name: str
     y: float
@@ -43,21 +43,21 @@ class StrategyRow:
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalPlot:
-    """A figure of one row per strategy, on one axis."""
+    """A figure with one row per strategy and a common x axis."""
 
     height: float
     x_ticks: tuple[Tick, ...]
     rows: tuple[StrategyRow, ...]
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """What was measured on, each once, for the legend."""
-        return tuple(dict.fromkeys(each.kind for row in self.rows for each in row.intervals))
+    def legend(self) -> tuple[str, ...]:
+        """What intervals were measured on, each once."""
+        return tuple(dict.fromkeys(each.measured_on for row in self.rows for each in row.intervals))
 
     @property
     def description(self) -> str:
-        """For a reader who does not see the figure."""
-        return "Balanced accuracy with its 95 % interval. " + "; ".join(
+        """The text alternative for screen readers."""
+        return "Balanced accuracy with 95 % intervals. " + "; ".join(
             each.label for row in self.rows for each in row.intervals
         )
 
@@ -87,11 +87,14 @@ def interval_plot(result: TuneResult) -> IntervalPlot | None:
 
 
 def _evaluations(result: StrategyResult, probe: CrossValidation | None) -> dict[str, Evaluation]:
-    """What a strategy was measured on; the linear probe on cross-validation where nothing was compared."""
+    """The evaluations of a strategy by what they were measured on.
+
+    Where nothing is compared, the validation of the linear probe is its cross-validation.
+    """
     validation = result.validation
     is_crossed = result.strategy == "linear-probe" and probe is not None and validation is probe.evaluation
-    found = {"cross-validation" if is_crossed else "validation": validation, "test": result.test}
-    return {kind: evaluation for kind, evaluation in found.items() if evaluation is not None}
+    evaluations = {"cross-validation" if is_crossed else "validation": validation, "test": result.test}
+    return {name: evaluation for name, evaluation in evaluations.items() if evaluation is not None}
 
 
 def _row(
@@ -104,28 +107,29 @@ def _row(
         is_chosen=is_chosen,
         intervals=tuple(
             PlottedInterval(
-                kind=kind,
+                measured_on=measured_on,
                 x=x_axis.position(evaluation.balanced_accuracy),
                 y=y + NAME + LINE * (index + 0.5),
                 low=x_axis.position(evaluation.intervals["balanced_accuracy"].low),
                 high=x_axis.position(evaluation.intervals["balanced_accuracy"].high),
                 label=(
-                    f"{name}, {kind}: {percent(evaluation.balanced_accuracy)} ({interval_range(evaluation)})"
+                    f"{name}, {measured_on}: {percent(evaluation.balanced_accuracy)} "
+                    f"({interval_range(evaluation)})"
                 ),
             )
-            for index, (kind, evaluation) in enumerate(evaluations.items())
+            for index, (measured_on, evaluation) in enumerate(evaluations.items())
         ),
     )
 
 
 def interval_range(evaluation: Evaluation) -> str:
-    """The 95 % interval of balanced accuracy, in words."""
+    """The 95 % interval of balanced accuracy as text."""
     interval = evaluation.intervals["balanced_accuracy"]
     return f"{percent(interval.low, 1)} to {percent(interval.high, 1)}"
 
 
 def l2_charts(probe: CrossValidation | None) -> tuple[Chart, ...]:
-    """Balanced accuracy and loss over the L2 strength; none where it was not searched for."""
+    """Balanced accuracy and loss by L2 strength; none where the strength was given."""
     if probe is None or len(probe.curve) < 2:
         return ()
     points = sorted(probe.curve, key=lambda point: point.l2)
@@ -139,15 +143,16 @@ def l2_charts(probe: CrossValidation | None) -> tuple[Chart, ...]:
         for point in points
     ]
     losses = [_Value(point.l2, point.loss) for point in points if isfinite(point.loss)]
-    loss_charts = (
-        [_chart("Log loss", "in nats per image", losses, probe.l2, "{:.3f}".format)] if losses else []
-    )
-    return _chart("Balanced accuracy", "with its standard error", accuracies, probe.l2, percent), *loss_charts
+    over = "by L2 strength, from weak to strong"
+    chart = _chart("Balanced accuracy", f"{over}; bars are standard errors", accuracies, probe.l2, percent)
+    if not losses:
+        return (chart,)
+    return chart, _chart("Log loss", f"in nats per image, {over}", losses, probe.l2, "{:.3f}".format)
 
 
 @dataclass(frozen=True)
 class _Value:
-    """What was measured at an L2 strength, not placed yet."""
+    """A value that was measured at an L2 strength."""
 
     l2: float
     value: float
@@ -156,7 +161,7 @@ class _Value:
 
 
 def _chart(
-    title: str, what: str, values: Sequence[_Value], chosen: float, text: Callable[[float], str]
+    title: str, caption: str, values: Sequence[_Value], chosen: float, text: Callable[[float], str]
 ) -> Chart:
     """A curve over L2 strengths; the ``chosen`` one is marked."""
     ends = [end for each in values for end in (each.value, each.low, each.high) if end is not None]
@@ -177,11 +182,12 @@ def _chart(
     at_chosen = next((text(each.value) for each in values if each.l2 == chosen), "")
     return Chart(
         title=title,
-        caption=f"{what}, by L2 strength: weak at the left, strong at the right",
+        x_name="",
+        caption=caption,
         height=HEIGHT,
         x_ticks=x_axis.ticks(power_of_ten),
         y_ticks=y_axis.ticks(tick if text is percent else "{:g}".format),
         curves=(Curve("cross-validation", points, at_chosen),),
         mark=Tick(x_axis.position(log10(chosen)), f"{chosen:.2g} was chosen"),
-        last="is, at the chosen strength,",
+        last="at the chosen strength:",
     )

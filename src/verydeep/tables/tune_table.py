@@ -9,13 +9,12 @@ from rich.text import Text
 
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.number_format import NONE, duration, percent
-from verydeep.tables.confusion_matrix import class_lines
-from verydeep.tables.evaluation_table import interval_text
+from verydeep.tables.evaluation_table import class_table, interval_text
 from verydeep.tune.result import StrategyResult, TuneResult
 
 
 def tune_table(result: TuneResult) -> Group:
-    """The quality of the classifier, the strategies, and each class with what it is confused with."""
+    """Metrics on the test images, the strategies, and recall, precision and F1 of each class."""
     test = result.test
     assert test.scaled is not None
     groups = f" of {test.groups:,} groups" if test.groups else ""
@@ -28,11 +27,13 @@ def tune_table(result: TuneResult) -> Group:
         f"chosen: {result.chosen}; {result.reason}\n",
         f"classifier head: {result.head_reason}\n",
     )
-    return Group(headline, _strategies(result), _notes(result), _classes(result))
+    return Group(headline, _strategies(result), _notes(result), class_table(test))
 
 
 def _strategies(result: TuneResult) -> Table:
-    table = _table("strategy", "validation", "95 % interval", "test", "95 % interval", "time")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("strategy", "validation", "95 % interval", "test", "95 % interval", "time"):
+        table.add_column(column)
     for each in result.strategies:
         time = duration(each.seconds) if each.seconds else NONE
         table.add_row(each.strategy, *_with_interval(each.validation), *_with_interval(each.test), time)
@@ -51,24 +52,8 @@ def _with_interval(evaluation: Evaluation | None) -> tuple[str, str]:
     return percent(interval.value), f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
 
 
-def _classes(result: TuneResult) -> Table:
-    table = _table("class", "recall", "images", "most often confused with")
-    for line in class_lines(result.test):
-        confused = f"{line.confused_with} ({line.confused:,})" if line.confused_with else ""
-        table.add_row(Text(line.name), percent(line.recall, 1), f"{line.images:,}", Text(confused))
-    return table
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column)
-    return table
-
-
 def tune_values(result: TuneResult) -> dict[str, Any]:
-    """Everything that a script may want, for JSON."""
+    """The values of the result, for JSON."""
     return {
         "run": str(result.run),
         "model": result.architecture.name,

@@ -1,4 +1,4 @@
-"""What reads the templates of this folder, for pages, pictures and cards. It needs no torch."""
+"""The Jinja environment of the templates in this folder: pages, diagrams, model cards. It needs no torch."""
 
 import jinja2
 
@@ -6,7 +6,7 @@ from verydeep.number_format import duration, percent, rounded, thousands
 
 
 def environment() -> jinja2.Environment:
-    """Text goes into HTML and SVG escaped, into Markdown as it is; what is missing is an error."""
+    """Text is escaped in HTML and SVG, not in Markdown; an undefined name is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("verydeep", "templates"),
         autoescape=jinja2.select_autoescape(("html.j2", "svg.j2")),
@@ -19,6 +19,12 @@ def environment() -> jinja2.Environment:
         "duration": duration,
         "percent": percent,
         "rounded": rounded,
+        "sentence": sentence,
         "thousands": thousands,
     }
     return environment
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"

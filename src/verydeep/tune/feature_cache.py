@@ -66,7 +66,7 @@ class Features:
     values: Float32[Tensor, "read values"]
     indices: Int64[Tensor, " read"]
     """The index of each among the images that were asked for, ascending."""
-    broken: tuple[tuple[int, UnreadableImage], ...]
+    unreadable: tuple[tuple[int, UnreadableImage], ...]
     """The others, with their indices."""
     computed: int
     """How many images went through the network."""
@@ -112,24 +112,24 @@ class FeatureCache:
         rows = self._read(set(keys))
         cached = sum(key in rows for key in keys)
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
-        broken: dict[bytes, UnreadableImage] = {}
+        unreadable: dict[bytes, UnreadableImage] = {}
         with closing(self._compute(missing, progress)) as batches:
-            for new, refused in batches:
+            for new, failed in batches:
                 rows |= new
-                broken |= refused
+                unreadable |= failed
         read = [index for index, key in enumerate(keys) if key in rows]
         if not read:
-            reason = next(iter(broken.values())).reason
+            reason = next(iter(unreadable.values())).reason
             raise DataError(f"none of {len(sources)} images can be read: {reason}")
         return Features(
             values=torch.stack([rows[keys[index]] for index in read]),
             indices=torch.tensor(read),
-            broken=tuple(
-                (index, _named(broken[key], sources[index]))
+            unreadable=tuple(
+                (index, _renamed(unreadable[key], sources[index]))
                 for index, key in enumerate(keys)
-                if key in broken
+                if key in unreadable
             ),
-            computed=len(missing) - len(broken),
+            computed=len(missing) - len(unreadable),
             cached=cached,
             seconds=time.perf_counter() - began,
         )
@@ -137,7 +137,7 @@ class FeatureCache:
     def _compute(
         self, missing: dict[bytes, ImageSource], progress: Progress
     ) -> Generator[tuple[dict[bytes, Tensor], dict[bytes, UnreadableImage]], None, None]:
-        """The rows of ``missing``, and the images of it that are broken, batch by batch."""
+        """The rows of ``missing``, and its images that cannot be read, batch by batch."""
         keys, pending = list(missing), dict[bytes, Tensor]()
         batch_size = max(1, BATCH_PIXELS // self.preprocess.size**2)
         saved, done = time.perf_counter(), 0
@@ -190,9 +190,9 @@ class FeatureCache:
         return found
 
 
-def _named(broken: UnreadableImage, source: ImageSource) -> UnreadableImage:
+def _renamed(image: UnreadableImage, source: ImageSource) -> UnreadableImage:
     """The same error for ``source``, a file with the same content."""
-    return replace(broken, source=source, reason=broken.reason.replace(str(broken.source), str(source)))
+    return replace(image, source=source, reason=image.reason.replace(str(image.source), str(source)))
 
 
 def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:

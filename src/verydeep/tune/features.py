@@ -71,7 +71,7 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None) -> R
         task.watcher.stop_if_wanted(f"stopped after {done:,} of {total:,} images, whose features are kept")
 
     features = cache(task.samples.sources, extracted)
-    samples, summary = _readable(task, features.indices, dict(features.broken))
+    samples, summary = _readable(task, features.indices, dict(features.unreadable))
     cost = FeatureCost(
         values=features.values.shape[1],
         computed=features.computed,

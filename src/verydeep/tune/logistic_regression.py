@@ -153,11 +153,11 @@ def cross_validate(
         strengths: from strong to weak.
     """
     held_out = [folds == fold for fold in folds.unique()]
-    trains_on = torch.stack([*(~here for here in held_out), torch.ones_like(held_out[0])])
+    trains_on = torch.stack([*(~fold for fold in held_out), torch.ones_like(held_out[0])])
     problem = LogisticRegression(features, labels, classes, trains_on, weights)
     for l2 in strengths:
         *heads, head = problem.solve(l2)
         logits = torch.empty(len(labels), classes)
-        for here, without in zip(held_out, heads, strict=True):
-            logits[here] = without(features[here])
+        for fold, trained_on_others in zip(held_out, heads, strict=True):
+            logits[fold] = trained_on_others(features[fold])
         yield CrossValidated(l2, logits, head)

@@ -218,7 +218,7 @@ def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Ca
     if task.config.strategy == "fine-tune":
         reason = "the network was fine-tuned from the linear probe, as asked for"
         return Choice(candidates=(candidate, *others), skipped=(), chosen=others[0], reason=reason)
-    return _choose(candidate, others, comparison.val)
+    return choose(candidate, others, comparison.val)
 
 
 def _probe_without_held_out(
@@ -336,8 +336,11 @@ def logits_of_test(candidate: Candidate, read: ReadImages) -> Float32[Tensor, "t
     return _logits(candidate.network, read.images(indices_of(read.samples, "test")))
 
 
-def _choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
-    """The linear probe, unless another is surely better on the held-out images; then the surest one."""
+def choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
+    """The linear probe, unless another is better in nine of ten resamples of the held-out images ``val``.
+
+    Of several the one that is better in the most resamples is chosen. Groups are resampled as a whole.
+    """
     of_probe = _resampled(probe, val)
     shares = [float((_resampled(each, val) > of_probe).double().mean()) for each in others]
     share, surest = max(zip(shares, others, strict=True), key=lambda each: each[0])

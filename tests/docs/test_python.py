@@ -1,0 +1,84 @@
+"""The Python on the pages compiles, and the names that it uses exist; so do the arguments of benchmarks."""
+
+import argparse
+import ast
+import importlib.util
+import pkgutil
+import re
+import shlex
+import sys
+
+import pytest
+
+import verydeep
+
+from .pages import PAGES, ROOT, blocks, code_spans, name
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(block, id=f"{block.page} {i}") for i, block in enumerate(blocks("python"))]
+)
+def test_python_compiles_and_its_imports_exist(block):
+    tree = ast.parse(block.text)
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "vd"
+    }
+    assert used <= set(verydeep.__all__)
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom):
+            exec(compile(ast.Module([statement], []), block.page, "exec"), {})
+
+
+def dotted_names():
+    """Names such as ``verydeep.weights.hub`` and ``vd.fit(...)`` in the text of the pages."""
+    return [
+        pytest.param(match[0].replace("vd.", "verydeep.", 1), id=f"{name(page)}: {match[0]}")
+        for page in PAGES
+        for span in dict.fromkeys(code_spans(name(page)))
+        if (match := re.match(r"(verydeep|vd)(\.\w+)+", span))
+    ]
+
+
+@pytest.mark.parametrize("dotted", dotted_names())
+def test_a_dotted_name_exists(dotted):
+    pkgutil.resolve_name(dotted)
+
+
+def benchmark_commands():
+    return [
+        line.split()[1:]
+        for block in blocks("sh")
+        for line in block.text.splitlines()
+        if line.startswith(".venv/bin/python benchmarks/")
+    ]
+
+
+@pytest.mark.parametrize("arguments", benchmark_commands(), ids=" ".join)
+def test_a_benchmark_imports_and_accepts_the_arguments(arguments, monkeypatch):
+    """It is stopped after its arguments are parsed."""
+
+    class Parsed(Exception):
+        pass
+
+    def parse_only(parser, *_):
+        parse(parser)
+        raise Parsed
+
+    script, *rest = shlex.split(" ".join(arguments))
+    parse = argparse.ArgumentParser.parse_args
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    monkeypatch.setattr(sys, "argv", [script, *rest])
+    spec = importlib.util.spec_from_file_location(script.replace("/", "_"), ROOT / script)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    with pytest.raises(Parsed):
+        module.main()
+
+
+def test_the_readme_of_benchmarks_has_every_script():
+    scripts = {script.name for script in ROOT.glob("benchmarks/*.py")}
+    assert {arguments[0].removeprefix("benchmarks/") for arguments in benchmark_commands()} == scripts
+    assert scripts <= set(code_spans("benchmarks/README.md"))
