@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from verydeep.architecture.grammar import format_architecture as format_architecture
     from verydeep.architecture.grammar import parse_architecture as parse_architecture
     from verydeep.architecture.zoo import resolve as resolve
+    from verydeep.check.check import check_images as check_images
+    from verydeep.check.findings import findings as findings
+    from verydeep.check.grouping import read_grouped as read_grouped
     from verydeep.data.builtin import load_dataset as load_dataset
+    from verydeep.data.images import Dataset as Dataset
+    from verydeep.data.images import Images as Images
+    from verydeep.data.open_images import read_samples as read_samples
+    from verydeep.embed.embedder import Embedder as Embedder
     from verydeep.embed.perceptual_loss import PerceptualLoss as PerceptualLoss
     from verydeep.embed.perceptual_loss import StyleLoss as StyleLoss
     from verydeep.embed.perceptual_loss import perceptual_loss as perceptual_loss
     from verydeep.embed.perceptual_loss import style_loss as style_loss
     from verydeep.errors import VeryDeepError as VeryDeepError
+    from verydeep.evaluate.calibration import fit_temperature as fit_temperature
     from verydeep.evaluate.evaluation import evaluate_logits as evaluate_logits
     from verydeep.evaluate.logits import predict_logits as predict_logits
     from verydeep.evaluate.predict import predict as predict
@@ -28,12 +36,16 @@ if TYPE_CHECKING:
     from verydeep.explain.patches import first_filters as first_filters
     from verydeep.explain.patches import strongest_patches as strongest_patches
     from verydeep.models.checkpoint import Checkpoint as Checkpoint
+    from verydeep.models.dense import DenseClassifier as DenseClassifier
     from verydeep.models.feature_extractor import taps as taps
-    from verydeep.train.loop import fit as fit
     from verydeep.train.recipe import Recipe as Recipe
     from verydeep.train.recipe import read_recipe as read_recipe
     from verydeep.train.train import resume_training as resume_training
     from verydeep.train.train import train_network as train_network
+    from verydeep.tune.config import TuneConfig as TuneConfig
+    from verydeep.tune.config import read_tune_config as read_tune_config
+    from verydeep.tune.tune import resume_tuning as resume_tuning
+    from verydeep.tune.tune import tune_network as tune_network
     from verydeep.weights.checkpoint_file import save as save
     from verydeep.weights.download_weights import download_weights as download_weights
     from verydeep.weights.export import export_weights as export_weights
@@ -45,18 +57,25 @@ if TYPE_CHECKING:
 _HOMES = {
     "Architecture": "architecture.architecture",
     "Checkpoint": "models.checkpoint",
+    "Dataset": "data.images",
+    "DenseClassifier": "models.dense",
+    "Embedder": "embed.embedder",
+    "Images": "data.images",
     "PerceptualLoss": "embed.perceptual_loss",
     "Recipe": "train.recipe",
     "StyleLoss": "embed.perceptual_loss",
+    "TuneConfig": "tune.config",
     "VeryDeepError": "errors",
     "build": "weights.load",
+    "check_images": "check.check",
     "compare": "analyze.compare",
     "download_weights": "weights.download_weights",
     "estimate_memory": "analyze.memory",
     "evaluate_logits": "evaluate.evaluation",
     "export_weights": "weights.export",
+    "findings": "check.findings",
     "first_filters": "explain.patches",
-    "fit": "train.loop",
+    "fit_temperature": "evaluate.calibration",
     "format_architecture": "architecture.grammar",
     "heat_maps": "explain.heat_maps",
     "inspect": "weights.inspect",
@@ -67,15 +86,20 @@ _HOMES = {
     "predict": "evaluate.predict",
     "predict_logits": "evaluate.logits",
     "pretrained": "weights.load",
+    "read_grouped": "check.grouping",
     "read_recipe": "train.recipe",
+    "read_samples": "data.open_images",
+    "read_tune_config": "tune.config",
     "resolve": "architecture.zoo",
     "resume_training": "train.train",
+    "resume_tuning": "tune.tune",
     "save": "weights.checkpoint_file",
     "strongest_patches": "explain.patches",
     "style_loss": "embed.perceptual_loss",
     "taps": "models.feature_extractor",
     "trace": "analyze.trace",
     "train_network": "train.train",
+    "tune_network": "tune.tune",
 }
 
 __all__ = sorted(_HOMES)

@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from verydeep.check.check import CheckResult, check
+from verydeep.check.check import CheckResult, check_images
 from verydeep.data.folder import read_folder
 from verydeep.data.synthetic import shapes
 
@@ -17,4 +17,4 @@ def checked_shapes(folder) -> CheckResult:
     first = sorted((folder / drawn.classes[0]).iterdir())[0]
     (folder / drawn.classes[1] / "again.png").write_bytes(first.read_bytes())
     (folder / drawn.classes[1] / "<b>.png").write_bytes(b"not an image")
-    return check(read_folder(folder))
+    return check_images(read_folder(folder))

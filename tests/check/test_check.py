@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from verydeep.check.check import check, check_unreadable
+from verydeep.check.check import check_images, check_unreadable
 from verydeep.check.findings import findings
 from verydeep.check.grouping import near_duplicate_groups, read_grouped
 from verydeep.data.folder import read_folder
@@ -30,12 +30,12 @@ def clean(tmp_path):
 
 def findings_by_kind(folder, group_by=None):
     """The findings in ``folder``, by kind."""
-    return {finding.kind: finding for finding in findings(check(read_grouped(folder, group_by)))}
+    return {finding.kind: finding for finding in findings(check_images(read_grouped(folder, group_by)))}
 
 
 def test_a_clean_folder_has_no_findings(clean):
     calls = []
-    result = check(read_folder(clean), progress=lambda *done: calls.append(done))
+    result = check_images(read_folder(clean), progress=lambda *done: calls.append(done))
     assert findings(result) == ()
     assert calls[-1] == (40, 40)
     assert result.sizes.median == (120, 90)
@@ -69,7 +69,7 @@ def test_gray_16_bit_pngs_have_no_findings(tmp_path):
     for seed in range(40):
         pixels = np.asarray(picture(seed, mode="L")).astype(np.uint16) * 257
         save(Image.fromarray(pixels), tmp_path / f"class {seed % 2}" / f"{seed}.png")
-    result = check(read_folder(tmp_path))
+    result = check_images(read_folder(tmp_path))
     assert result.kinds == {"16-bit": 40}
     assert findings(result) == ()
 
@@ -181,7 +181,7 @@ def test_a_kind_of_image_that_only_one_class_has(clean):
 
 def test_a_similarity_out_of_range_is_an_error(clean):
     with pytest.raises(DataError, match=r"expected 0\.5 to 1"):
-        check(read_folder(clean), min_similarity=2.0)
+        check_images(read_folder(clean), min_similarity=2.0)
 
 
 def test_training_lists_unreadable_images_and_many_are_an_error(tmp_path):
@@ -201,7 +201,7 @@ def test_training_lists_unreadable_images_and_many_are_an_error(tmp_path):
 @pytest.mark.slow
 def test_blood_cells_were_photographed_twice(cell_photographs):
     """These photographs show the same cells: 204 and 277, 205 and 276, 248 and 249, 382 and 395."""
-    result = check(read_folder(cell_photographs))
+    result = check_images(read_folder(cell_photographs))
     assert not result.unreadable
     assert result.kinds == {"color": 4886}
     assert str(result.proposal) == "364 groups of 1 to 30 images"

@@ -1,13 +1,16 @@
-"""``train`` and ``recipes`` as a user meets them."""
+"""``train`` on a built-in data set, and ``recipes``, as a user meets them."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
+from verydeep.terminal.training_progress import epoch_line
+from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import to_toml
 
 from .conftest import TINY
@@ -19,21 +22,25 @@ def recipe(tmp_path):
     return tmp_path / "tiny.toml"
 
 
-def test_the_last_output_is_the_promised_json(verydeep, recipe, tmp_path):
+def test_the_output_is_the_documented_json(verydeep, recipe, tmp_path):
     done = verydeep(
         "train", "synthetic", "--recipe", recipe, "--out", tmp_path / "run", "--seed", 3, "--json"
     )
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
-    assert list(values) == ["run", "model", "test_top1", "seconds", "wall_seconds", "epochs", "parameters"]
+    assert list(values) == [
+        "run", "model", "test_top1", "test_balanced_accuracy", "seconds", "wall_seconds", "epochs",
+        "parameters", "notes",
+    ]  # fmt: skip
     assert 0 <= values["test_top1"] <= 1 and 0 < values["seconds"] < values["wall_seconds"]
-    assert values["epochs"] == 1
+    assert 0 <= values["test_balanced_accuracy"] <= 1
+    assert values["epochs"] == 1 and values["notes"] == []
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "metrics.jsonl", "model.safetensors", "recipe.toml", "report.html",
     ]  # fmt: skip
     page = (tmp_path / "run" / "report.html").read_text()
     assert "seed 3" in page and "verydeep train synthetic" in page
-    assert "epoch 1/1" in done.stderr
+    assert "epoch 1/1" in done.stderr and "1,466 parameters" in done.stderr
 
 
 def test_flags_come_before_the_recipe(verydeep, recipe, tmp_path):
@@ -48,30 +55,68 @@ def test_flags_come_before_the_recipe(verydeep, recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("train", "mnist"), "expected one of fashion-mnist"),
+        (("train", "mnist"), "fashion-mnist, cifar10, cifar100, synthetic"),
         (("train", "synthetic", "--recipe", "fats"), "Did you mean fast?"),
         (("train", "synthetic", "--epochs", "0"), "epochs is 0: input should be greater than 0"),
         (("train", "synthetic", "--model", "vgg17"), "Did you mean vgg1"),
         (("train", "synthetic", "--model", "vgg16"), "needs at least 32 x 32 px"),
         (("train", "synthetic", "--resume", "--epochs", "3"), "keeps its recipe: leave out --epochs"),
-        (("train", "synthetic", "--resume"), "no unfinished run in runs"),
+        (("train", "synthetic", "--resume", "--recipe", "fast"), "keeps its recipe: leave out --recipe"),
+        (
+            ("train", "synthetic", "--resume", "--recipe", "fast", "--optimizer.sgd-lr", "1"),
+            "leave out --recipe, --optimizer.sgd-lr; to start a new run, leave out --resume",
+        ),
+        (("train", "synthetic", "--resume"), "no unfinished run of `verydeep train` in runs"),
+        (("train", "synthetic", "--resume", "--out", "nowhere"), "nowhere holds no run"),
+        (("train", "synthetic", "--epochs", "many"), "--epochs; expected a whole number or auto"),
+        (("train", "synthetic", "--optimizer.lr", "high"), "--optimizer.lr; expected a number"),
+        (("train", "synthetic", "--lr", "0.1"), "--lr. Did you mean --optimizer.lr?"),
+        (("train", "synthetic", "--balance", "weight"), 'Did you mean "weights"?'),
+        (("train", "my", "photos"), 'argument "photos". Quote a value that contains spaces'),
+        (("train", "synthetic", "--keep", "best"), "keep = best needs validation images"),
+        (("train", "synthetic", "--freeze", "1"), "there are no weights"),
         (("recipes", "copy", "quick"), "there is no recipe 'quick'"),
     ],
 )
-def test_the_users_mistakes_exit_with_2_and_leave_nothing(here, tmp_path, arguments, said):
+def test_usage_errors_exit_with_2_and_write_nothing(here, tmp_path, arguments, message):
     failed = here(*arguments, cwd=tmp_path)
     assert failed.returncode == 2, failed.stderr
-    assert said in " ".join(failed.stderr.split())
+    assert message in " ".join(failed.stderr.replace("│", "").split())
     assert "Traceback" not in failed.stderr
     assert not list(tmp_path.iterdir())
 
 
+def test_milestones_are_several_numbers_after_one_flag(here, recipe, tmp_path):
+    flags = ("--schedule.name", "step", "--schedule.milestones", "0.4", "0.8")
+    done = here("train", "synthetic", "--recipe", recipe, "--out", tmp_path / "run", *flags)
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())["schedule"]["milestones"] == [
+        0.4,
+        0.8,
+    ]
+
+
+def test_a_finished_run_is_not_resumed_and_not_overwritten(here, trained):
+    resumed = here("train", "synthetic", "--resume", "--out", trained)
+    assert resumed.returncode == 2 and "is finished: there is nothing to resume" in resumed.stderr
+    repeated = here("train", "synthetic", "--out", trained)
+    assert repeated.returncode == 2 and "is not empty. Give another --out" in repeated.stderr
+
+
+def test_a_balanced_accuracy_of_zero_is_shown():
+    epoch = EpochResult(
+        epoch=1, epochs=2, train_loss=0.7, train_top1=0.5, val_loss=0.7, val_top1=0.0,
+        val_balanced_accuracy=0.0, is_best=False, lr=0.1, seconds=1.0,
+    )  # fmt: skip
+    assert "validation   0.00%, balanced   0.00%, loss 0.700" in epoch_line(epoch)
+
+
 @pytest.mark.slow
-def test_ctrl_c_saves_and_says_how_to_go_on(verydeep, recipe, tmp_path):
+def test_ctrl_c_saves_the_run_and_prints_how_to_resume_it(verydeep, recipe, tmp_path):
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "verydeep", "train", "synthetic", "--recipe", recipe, "--epochs", "500"]
+    command = [sys.executable, "-m", "verydeep", "train", "synthetic", "--recipe", recipe, "--epochs", "20"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         [*command, "--out", run], stderr=subprocess.PIPE, text=True, env=environment
@@ -80,23 +125,23 @@ def test_ctrl_c_saves_and_says_how_to_go_on(verydeep, recipe, tmp_path):
             if line.startswith("epoch"):
                 process.send_signal(signal.SIGINT)
                 break
-        said = process.stderr.read()
+        messages = process.stderr.read()
     assert process.returncode == 130
-    assert f"Go on by: verydeep train synthetic --resume --out {run}" in said
-    first = len((run / "metrics.jsonl").read_text().splitlines())
-    (run / "recipe.toml").write_text(
-        (run / "recipe.toml").read_text().replace("epochs = 500", f"epochs = {first + 1}")
-    )
+    assert f"Resume it by: verydeep train synthetic --resume --out {run}" in messages
+    assert 1 <= len((run / "metrics.jsonl").read_text().splitlines()) < 20
     done = verydeep("train", "synthetic", "--resume", "--out", run, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["epochs"] == first + 1
+    assert json.loads(done.stdout)["epochs"] == 20
 
 
-def test_recipes_are_listed_and_copied(verydeep, tmp_path):
-    rows = json.loads(verydeep("recipes", "--json").stdout)
-    assert {"fast", "accurate", "classic", "paper"} == {row["name"] for row in rows}
+def test_recipes_are_listed_and_copied(here, tmp_path):
+    rows = json.loads(here("recipes", "--json").stdout)
+    assert [row["name"] for row in rows] == ["accurate", "classic", "fast", "fine-tune", "paper", "scratch"]
     assert all(row["summary"] for row in rows)
-    done = verydeep("recipes", "copy", "fast", cwd=tmp_path)
+    done = here("recipes", "copy", "fast", cwd=tmp_path)
     assert done.returncode == 0 and (tmp_path / "fast.toml").read_text().startswith("#")
-    again = verydeep("recipes", "copy", "fast", cwd=tmp_path)
+    assert "Train by it: verydeep train fashion-mnist --recipe fast.toml" in done.stdout
+    again = here("recipes", "copy", "fast", cwd=tmp_path)
     assert again.returncode == 2 and "exists already" in again.stderr
+    done = here("recipes", "copy", "fine-tune", "my own.toml", cwd=tmp_path)
+    assert "by it: verydeep train photos/ --weights vgg16 --recipe 'my own.toml'" in done.stdout

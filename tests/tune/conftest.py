@@ -9,7 +9,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.tune.config import read_tune_config
-from verydeep.tune.tune import resume_tune, tune
+from verydeep.tune.tune import resume_tuning, tune_network
 from verydeep.weights.checkpoint_file import save
 
 PREPROCESS = Preprocess(size=16, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -38,7 +38,7 @@ def run(tmp_path, shapes, weights):
     def run(folder=shapes, /, *, watcher=None, name="run", file=None, **settings):
         changes = {"weights": str(weights), "strategy": "linear-probe"} if file is None else {}
         config = read_tune_config(file, changes | {k.replace("__", "."): v for k, v in settings.items()})
-        return tune(
+        return tune_network(
             str(folder), config, tmp_path / name, device="cpu", watcher=watcher, cache=tmp_path / "cache"
         )
 
@@ -50,7 +50,7 @@ def resume(tmp_path, shapes):
     """Resumes a run of the fixture ``run``."""
 
     def resume(folder=shapes, /, *, watcher=None, name="run"):
-        return resume_tune(
+        return resume_tuning(
             str(folder), tmp_path / name, device="cpu", watcher=watcher, cache=tmp_path / "cache"
         )
 

@@ -9,7 +9,7 @@ from verydeep.tune import heat_maps
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.heat_maps import CORRECT, MISTAKES
 from verydeep.tune.result import MistakenImage
-from verydeep.tune.tune import tune
+from verydeep.tune.tune import tune_network
 from verydeep.weights.checkpoint_file import load
 
 
@@ -18,7 +18,7 @@ def tuned(tmp_path_factory, weights, shapes):
     """A linear probe on random convolutions, which tells some of 120 shapes from the others."""
     folder = tmp_path_factory.mktemp("heat-maps")
     config = TuneConfig(weights=str(weights), strategy="linear-probe")
-    result = tune(str(shapes), config, folder / "run", device="cpu", cache=folder / "cache")
+    result = tune_network(str(shapes), config, folder / "run", device="cpu", cache=folder / "cache")
     return result, load(result.run)
 
 

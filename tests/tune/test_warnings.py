@@ -12,7 +12,7 @@ from verydeep.data.samples import UnreadableImage
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.result import L2Point, PartSize
-from verydeep.tune.tune import tune
+from verydeep.tune.tune import tune_network
 from verydeep.tune.warnings import FEW_TO_TEST, FEW_TO_TRAIN, warnings
 
 CLASSES = ("circle", "square", "triangle")
@@ -30,7 +30,7 @@ def result(tmp_path_factory, weights, shapes):
     """A run without anything to warn of."""
     folder = tmp_path_factory.mktemp("warnings")
     config = TuneConfig(weights=str(weights), strategy="linear-probe")
-    run = tune(str(shapes), config, folder / "run", device="cpu", cache=folder / "cache")
+    run = tune_network(str(shapes), config, folder / "run", device="cpu", cache=folder / "cache")
     parts = tuple(replace(part, class_sizes=dict.fromkeys(CLASSES, 100)) for part in run.parts)
     quiet = replace(
         run, findings=(), parts=parts, test=evaluation(900, 9),

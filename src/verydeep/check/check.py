@@ -68,7 +68,7 @@ class CheckResult:
         return kinds | {name: count for name, count in extra.items() if count}
 
 
-def check(
+def check_images(
     samples: Samples,
     *,
     min_similarity: float = MIN_SIMILARITY,

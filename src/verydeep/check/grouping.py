@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from verydeep.check.check import check
+from verydeep.check.check import check_images
 from verydeep.data.open_images import read_samples
 from verydeep.data.samples import Samples, grouped
 
@@ -53,7 +53,7 @@ def near_duplicate_groups(samples: Samples) -> Samples:
             root[group] = group = root[root[group]]
         return group
 
-    for cluster in check(samples).duplicates.clusters:
+    for cluster in check_images(samples).duplicates.clusters:
         first, *rest = sorted({find(before[index]) for index in cluster}, key=first_index.__getitem__)
         root |= dict.fromkeys(rest, first)
     return replace(samples, groups=tuple(find(group) for group in before))

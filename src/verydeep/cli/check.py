@@ -7,8 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.progress import Progress
 
-from verydeep.check.check import CheckResult
-from verydeep.check.check import check as check_samples
+from verydeep.check.check import CheckResult, check_images
 from verydeep.check.duplicates import MIN_SIMILARITY
 from verydeep.check.finding import Finding
 from verydeep.check.findings import findings as findings_of
@@ -57,7 +56,7 @@ def check(
     samples = read_grouped(folder, group_by)
     with Progress(console=err(), transient=True) as bar:
         task = bar.add_task("Checking", total=len(samples))
-        result = check_samples(
+        result = check_images(
             samples,
             min_similarity=similarity,
             workers=workers,

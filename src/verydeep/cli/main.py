@@ -7,26 +7,13 @@ import cyclopts
 
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
 from verydeep.terminal.console import print_error
+from verydeep.terminal.usage_error import usage_panel
 
 
 def _version() -> str:
     from importlib.metadata import version  # 50 ms that the other commands do not need
 
     return version("verydeep")
-
-
-def _panel(error: cyclopts.CycloptsError) -> object:
-    """The panel of ``error``; for an unknown command, cyclopts' own would import all commands, and torch."""
-    if not isinstance(error, cyclopts.UnknownCommandError) or not error.unused_tokens or error.app is None:
-        return cyclopts.CycloptsPanel(error)
-    import difflib
-
-    unknown, commands = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
-    near = difflib.get_close_matches(unknown, commands, n=1)
-    hint = f'Did you mean "{near[0]}"? ' if near else ""
-    return cyclopts.CycloptsPanel(
-        f'Unknown command "{unknown}". {hint}Available commands: {", ".join(commands)}.'
-    )
 
 
 app = cyclopts.App(
@@ -38,7 +25,7 @@ app = cyclopts.App(
     help_epilogue="Get started: verydeep tune photos/ trains a classifier on your own images; "
     "verydeep show vgg16 shows a network. verydeep COMMAND --help has an example of each command.",
     version=_version,
-    error_formatter=_panel,
+    error_formatter=usage_panel,
 )
 # The help of a command is here and not in its file, so that the list of commands needs no torch. The example
 # is at the end of the command's help page; a command with subcommands (``:app``) has it in its own file.

@@ -1,5 +1,7 @@
-"""``verydeep recipes``: what there is, and a copy to edit."""
+"""``verydeep recipes``: list the training recipes, and copy one to edit it."""
 
+import re
+import shlex
 from pathlib import Path
 
 import cyclopts
@@ -53,7 +55,12 @@ def copy(name: str, to: Path | None = None, /) -> int:
     if target.exists():
         raise RecipeError(f"{target} exists already; name another file: verydeep recipes copy {name} FILE")
     write_text(target, text)
-    out().print(
-        f"Wrote {target}. Train by it: verydeep train fashion-mnist --recipe {target}", soft_wrap=True
-    )
+    out().print(f"Wrote {target}. Train by it: {_command(name, text, target)}", markup=False, soft_wrap=True)
     return 0
+
+
+def _command(name: str, text: str, target: Path) -> str:
+    """The command that the recipe itself names, with the copy as its recipe."""
+    given = re.search(r"^# Command: (.+)$", text, re.MULTILINE)
+    command = given[1] if given else "verydeep train fashion-mnist"
+    return f"{command.replace(f' --recipe {name}', '')} --recipe {shlex.quote(str(target))}"

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from verydeep.analyze.trace import trace
-from verydeep.errors import Interrupted, RecipeError
+from verydeep.errors import Interrupted
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json
 from verydeep.terminal.interrupt import stop_on_interrupt
 from verydeep.terminal.progress import ByteProgress
-from verydeep.terminal.recipe_flags import RecipeFlags, flag_names, given
+from verydeep.terminal.recipe_flags import RecipeFlags, given, require_no_changes
 from verydeep.terminal.training_progress import TrainingProgress
 from verydeep.train.device import Device
 from verydeep.train.recipe import default_recipe, read_recipe
@@ -55,16 +55,14 @@ def train(
     device
         Where to train; auto uses a GPU where there is one.
     json
-        Print one JSON object as the last line.
+        Print one JSON object.
     settings
         Every value of the recipe; a flag comes before what the recipe says.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines say what matters
     changes = given(settings)
-    if resume_ and (changes or recipe):
-        raise RecipeError(
-            f"a resumed run keeps its recipe: leave out {flag_names(changes) or '--recipe'}, or start another"
-        )
+    if resume_:
+        require_no_changes(changes if recipe is None else {"recipe": recipe, **changes})
     name = recipe or default_recipe(data, changes.get("weights"))
     run = out_ or (
         latest_unfinished_run(RUNS, "train") if resume_ else next_run_path(RUNS, run_name(name, data))
@@ -93,7 +91,7 @@ def train(
     if json:
         print_json(_values(result, wall_seconds))
     else:
-        out().print(training_summary(result, wall_seconds))
+        out().print(training_summary(result, wall_seconds), soft_wrap=True)
         out().print(f"Report: {page}", markup=False, soft_wrap=True)
     return 0
 

@@ -8,19 +8,18 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from verydeep.errors import Interrupted, RecipeError
+from verydeep.errors import Interrupted
 from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.interrupt import stop_on_interrupt
-from verydeep.terminal.recipe_flags import TuneFlags, flag_names, given
+from verydeep.terminal.recipe_flags import TuneFlags, given, require_no_changes
 from verydeep.terminal.tune_progress import TuneProgress
 from verydeep.train.device import Device
 from verydeep.train.run_folder import RunFolder, latest_unfinished_run, next_run_path, run_name
 from verydeep.tune.config import read_tune_config
 from verydeep.tune.heat_maps import test_heat_maps
-from verydeep.tune.tune import resume_tune
-from verydeep.tune.tune import tune as tune_network
+from verydeep.tune.tune import resume_tuning, tune_network
 from verydeep.weights.load import load
 
 RUNS = Path("runs")
@@ -61,18 +60,15 @@ def tune(
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines say what matters
     changes = given(settings)
-    if resume_ and (changes or recipe):
-        raise RecipeError(
-            f"a resumed run keeps its settings: leave out {flag_names(changes) or '--recipe'}, or start "
-            "another"
-        )
+    if resume_:
+        require_no_changes(changes if recipe is None else {"recipe": recipe, **changes})
     run = out_ or (
         latest_unfinished_run(RUNS, "tune") if resume_ else next_run_path(RUNS, run_name("tune", location))
     )
     with stop_on_interrupt() as is_stopped, TuneProgress(err(), is_stopped) as progress:
         try:
             if resume_:
-                result = resume_tune(location, run, device=device, watcher=progress)
+                result = resume_tuning(location, run, device=device, watcher=progress)
             else:
                 config = read_tune_config(recipe, changes)
                 result = tune_network(location, config, run, device=device, watcher=progress)
@@ -98,4 +94,6 @@ def _how_to_resume(location: str, run: Path) -> str:
     if not folder.is_unfinished:
         return "The same command continues from there"
     usable = f"{run} holds the linear probe, ready to use. " if folder.model.exists() else ""
-    return usable + f"Resume by: {shlex.join(['verydeep', 'tune', location, '--resume', '--out', str(run)])}"
+    return (
+        usable + f"Resume it by: {shlex.join(['verydeep', 'tune', location, '--resume', '--out', str(run)])}"
+    )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.grouping import read_grouped
-from verydeep.data.builtin import NAMES, is_builtin, load_dataset
+from verydeep.data.builtin import is_builtin, load_dataset, require_known
 from verydeep.data.decode import decode
 from verydeep.data.images import relabeled
 from verydeep.data.samples import Samples
@@ -70,8 +70,7 @@ def read_labeled(
     """
     if is_builtin(data):
         return _of_builtin(data, classes, part or "test", group_by, progress)
-    if not Path(data).expanduser().exists() and ":" not in data:
-        raise DataError(f"{data} is neither a folder nor a built-in data set; these are {', '.join(NAMES)}")
+    require_known(data)
     samples = read_grouped(data, group_by)
     split = (run if run.is_dir() else run.parent) / SPLIT_FILE
     total = len(samples)

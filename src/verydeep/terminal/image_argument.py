@@ -1,4 +1,4 @@
-"""The images that a verb reads, with one help text for all verbs."""
+"""The images that a command reads, with one help text for all commands."""
 
 IMAGES_HELP = (
     "Image files of any size and mode, folders of images, or globs; a CSV, TSV or Parquet list; tar shards "

@@ -1,16 +1,25 @@
 """Every field of a configuration as a flag: ``--optimizer.lr 0.1``, ``--fine-tune.epochs 3``."""
 
+from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Group, Parameter
+from cyclopts.help import DefaultFormatter
 from docstring_parser import parse_from_object
 
+from verydeep.errors import RecipeError
+from verydeep.terminal.help_columns import columns_with_whole_names
 from verydeep.train.recipe import Recipe
 from verydeep.tune.config import SHARED, STEPS, UNUSED, TuneConfig
 
 AFTER_SETTINGS = 2
-"""The place of the tables of a configuration in the help, below its own fields."""
+"""The position of the tables of a configuration in the help, below its own fields."""
+OTHER_STEP = (
+    "Training from scratch has such flags too: --scratch.epochs, --scratch.optimizer.lr, --scratch.norm, "
+    "--scratch.init and so on."
+)
+TABLE = DefaultFormatter(column_specs=columns_with_whole_names)
 
 
 def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: bool = True) -> Any:
@@ -35,11 +44,13 @@ def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: b
             is_shown = show and item.name != "scratch"  # whose flags are those of fine-tuning once more
             left_out = SHARED | UNUSED[item.name] if step else frozenset()
             nested = _flags(hint, heading, skip=left_out, show=is_shown)
-            group = Group(heading, sort_key=AFTER_SETTINGS)
+            note = OTHER_STEP if step else ""
+            group = Group(heading, help=note, sort_key=AFTER_SETTINGS, help_formatter=TABLE)
             copy: Any = Annotated[nested | None, Parameter(group=group, show=is_shown)]
         else:
             text = " ".join((texts.get(item.name) or "").split())
-            copy = Annotated[hint | None, Parameter(help=text, show=show, negative_iterable=())]
+            flag = Parameter(help=text, show=show, negative_iterable=(), consume_multiple=True)
+            copy = Annotated[hint | None, flag]
         copies.append((item.name, copy, field(default=None)))
     # cyclopts takes a class without a module of its own for a builtin, and would not look into it.
     namespace = {"__module__": __name__}
@@ -67,6 +78,14 @@ def given(flags: Any, prefix: str = "") -> dict[str, Any]:
     return changes
 
 
-def flag_names(changes: dict[str, Any]) -> str:
-    """Keys such as ``optimizer.lr`` as they are typed."""
-    return ", ".join("--" + key.replace("_", "-") for key in changes)
+def require_no_changes(changes: Mapping[str, Any]) -> None:
+    """Refuse flags beside --resume.
+
+    Raises:
+        RecipeError: naming them.
+    """
+    if changes:
+        flags = ", ".join("--" + key.replace("_", "-") for key in changes)
+        raise RecipeError(
+            f"a resumed run keeps its recipe: leave out {flags}; to start a new run, leave out --resume"
+        )

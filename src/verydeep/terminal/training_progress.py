@@ -24,7 +24,7 @@ from verydeep.train.state import TrainingState
 
 
 def bar(console: Console, text: str, unit: str = "") -> Progress:
-    """A bar of so many of so many ``unit`` behind ``text``; none where ``console`` is no terminal."""
+    """A progress bar with ``text`` before it, and ``unit`` after its count; hidden outside a terminal."""
     return Progress(
         TextColumn(text),
         BarColumn(bar_width=None),
@@ -42,7 +42,9 @@ def epoch_line(result: EpochResult) -> str:
     width = len(str(result.epochs))
     validation = ""
     if result.val_top1 is not None and result.val_loss is not None:
-        balanced = f", balanced {result.val_balanced_accuracy:7.2%}" if result.val_balanced_accuracy else ""
+        balanced = ""
+        if result.val_balanced_accuracy is not None:
+            balanced = f", balanced {result.val_balanced_accuracy:7.2%}"
         best = " · best so far" if result.is_best else ""
         validation = f" · validation {result.val_top1:7.2%}{balanced}, loss {result.val_loss:.3f}{best}"
     return (
@@ -65,7 +67,7 @@ class TrainingProgress(TrainingWatcher):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.extraction.stop()
         self.bar.stop()
@@ -76,7 +78,8 @@ class TrainingProgress(TrainingWatcher):
         for note in architecture.notes:
             self._print(f"Note: {note}")
         totals = trace(architecture).totals
-        self._print(f"{architecture.name}: {architecture.string}")
+        name, string = architecture.name, architecture.string
+        self._print(string if name == string else f"{name}: {string}")
         validation = f", {len(job.val):,} for validation" if job.val else ""
         trained = sum(parameter.numel() for parameter in state.part.parameters())
         frozen = f", {totals.parameters - trained:,} of them frozen" if trained < totals.parameters else ""
@@ -102,7 +105,7 @@ class TrainingProgress(TrainingWatcher):
         if not self.bar.tasks:
             self.task = self.bar.add_task("", total=state.epochs * self.steps, epoch="", loss="")
             self.bar.start()
-        # Reading the loss waits for the device; once in ten steps is often enough for an eye.
+        # Reading the loss waits for the device; once in ten steps is often enough to watch.
         if state.step % 10 == 0:
             self.bar.update(self.task, loss=f"{state.tally.mean_loss:.3f}")
         done = state.epoch * self.steps + state.step
@@ -133,7 +136,7 @@ class TrialProgress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.bar.stop()
 

@@ -1,4 +1,4 @@
-"""The progress of `verydeep tune` on stderr: a bar for each long part, and what was found as lines."""
+"""The progress of `verydeep tune` on stderr: a bar for each long part, and lines with its results."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -34,7 +34,7 @@ class TuneProgress(TuneWatcher):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.bar.stop()
 
@@ -66,7 +66,7 @@ class TuneProgress(TuneWatcher):
         )
 
     def begins(self, job: Job, state: TrainingState) -> None:
-        """Learn how long the bar is."""
+        """Set the length of the bar."""
         self.name, self.steps = job.name, steps_per_epoch(len(job.train), job.recipe.batch_size)
 
     def computed(self, done: int, total: int) -> None:

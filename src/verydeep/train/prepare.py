@@ -10,7 +10,7 @@ from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.check.grouping import read_grouped
 from verydeep.data.augment import AugmentConfig
-from verydeep.data.builtin import is_builtin, load_dataset
+from verydeep.data.builtin import is_builtin, load_dataset, require_known
 from verydeep.data.images import Dataset, Images, channel_statistics
 from verydeep.data.normalize import resize
 from verydeep.data.samples import Samples
@@ -65,6 +65,7 @@ def prepare(recipe: Recipe, data: Dataset | str, progress: Progress | None = Non
         RecipeError: where stages of a new network are to be frozen.
     """
     if isinstance(data, str) and not is_builtin(data):
+        require_known(data)
         prepared = _prepare_files(recipe, data)
     else:
         dataset = load_dataset(data, progress=progress) if isinstance(data, str) else data

@@ -1,4 +1,4 @@
-"""Everything that training changes as it runs: what a resumed run needs to end with the same bits."""
+"""Everything that training changes as it runs: what ``--resume`` restores, to end with the same bits."""
 
 import pickle
 from collections.abc import Sequence

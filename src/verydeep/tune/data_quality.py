@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from verydeep.check.check import check
+from verydeep.check.check import check_images
 from verydeep.check.finding import Finding
 from verydeep.check.findings import findings
 from verydeep.data.samples import Samples
@@ -27,7 +27,7 @@ def data_quality(task: Task, samples: Samples) -> tuple[Finding, ...] | None:
         task.watcher.checked(done, total)
         task.watcher.stop_if_wanted("stopped while the images were checked; the classifier is saved")
 
-    found = findings(check(samples, progress=checked))
+    found = findings(check_images(samples, progress=checked))
     was_split_here = None in task.given_parts
     return tuple(
         _fixed_by_grouping(each, task.config.group_by) if was_split_here else each

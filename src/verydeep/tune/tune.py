@@ -40,7 +40,7 @@ from verydeep.tune.warnings import warnings
 from verydeep.weights.checkpoint_file import save
 
 
-def tune(
+def tune_network(
     location: str,
     config: TuneConfig,
     out: Path | str,
@@ -80,7 +80,7 @@ def tune(
     return _finish(probed, folder, started, began)
 
 
-def resume_tune(
+def resume_tuning(
     location: str,
     out: Path | str,
     *,
@@ -95,7 +95,7 @@ def resume_tune(
 
     Raises:
         CheckpointError: where ``out`` holds no unfinished tuning of these images.
-        DataError, LearningError, Interrupted: as ``tune``.
+        DataError, LearningError, Interrupted: as ``tune_network``.
     """
     began = time.perf_counter()
     folder, start = reopen_run(Path(out), "tune")
