@@ -41,8 +41,7 @@ class Job:
     train: Images
     val: Images | None
     state: Path
-    """Where the training state is saved after each epoch, and when it is stopped; resumed from where it is.
-    """
+    """Where the training state is saved after each epoch and when it is stopped, and resumed from."""
     metrics: Path
     """Where the epochs are written, one JSON object per line."""
 
@@ -75,8 +74,7 @@ class Trained:
     """Of the epoch that the recipe keeps."""
     epochs: tuple[EpochResult, ...]
     best_epoch: int | None
-    """The epoch that is kept, where it was chosen on validation images; 0 is the network as training started.
-    """
+    """The epoch that is kept, if chosen on validation images; 0 is the network as training started."""
     seconds: float
     """Data, augmentation and steps, without startup and evaluation."""
 
@@ -135,9 +133,7 @@ def run_training(
 def _stopping(
     job: Job, state: TrainingState, watcher: TrainingWatcher
 ) -> tuple[Callable[[TrainingState], None], Callable[[int, int], None]]:
-    """What is called after a step, and after a batch of feature maps: tells the watcher, and stops if it says
-    so.
-    """
+    """The callbacks after a step and after a batch of feature maps: they tell the watcher, and may stop."""
 
     def stop_if_wanted() -> None:
         if watcher.wants_to_stop():

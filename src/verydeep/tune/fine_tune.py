@@ -49,9 +49,7 @@ def fine_tune(
 def train_from_scratch(
     task: Task, like: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
 ) -> Trained:
-    """A network such as ``like`` with random weights, trained by ``recipe``; for the others see
-    ``fine_tune``.
-    """
+    """A network such as ``like`` with random weights, trained by ``recipe``; see ``fine_tune``."""
     require_nothing_frozen(recipe)
     torch.manual_seed(recipe.seed)
     model = build(with_options(like.model.architecture, recipe), recipe.init)
