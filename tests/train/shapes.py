@@ -15,7 +15,7 @@ from verydeep.train.device import fabric_on
 from verydeep.train.loop import fit
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.setup import initial_state, training_inputs
+from verydeep.train.run import initial_state, training_inputs
 
 IMAGES = synthetic.shapes(240, size=16, classes=3, seed=1)
 TRAIN, VAL = IMAGES.select(torch.arange(160)), IMAGES.select(torch.arange(160, 240))

@@ -21,8 +21,8 @@ from verydeep.train.device import Device, choose_device, fabric_on
 from verydeep.train.loop import fit
 from verydeep.train.prepare import fitted_architecture, new_network
 from verydeep.train.recipe import Recipe, read_recipe
+from verydeep.train.run import initial_state, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
-from verydeep.train.setup import initial_state, training_inputs
 from verydeep.train.state import TrainingState
 from verydeep.train.train import resume_training, train_network
 

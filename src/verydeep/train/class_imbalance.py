@@ -25,8 +25,7 @@ Balance = Literal["auto", "none", "logit-adjust", "weights", "sampler"]
 """auto is logit-adjust for imbalanced classes, else none."""
 
 IMBALANCED = 3.0
-"""auto takes classes as imbalanced where the largest has more than so many times the images of the smallest.
-"""
+"""For auto, classes are imbalanced if the largest has more than so many times the images of the smallest."""
 
 
 def resolve_balance(sizes: Int64[Tensor, " classes"], balance: Balance = "auto") -> BalanceMethod:

@@ -47,8 +47,7 @@ class Recipe:
     """
 
     model: str | None = None
-    """A name from `verydeep list`, or an architecture string; by default that of the weights, else vgg-tiny.
-    """
+    """A name from `verydeep list`, or an architecture string; by default that of the weights, or vgg-tiny."""
     weights: str | None = None
     """Pretrained weights to fine-tune: a weight file, a run folder, or a name such as vgg16."""
     head: str = "gap"
@@ -206,9 +205,7 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
 
 
 def with_changes(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` with each of ``changes`` in its table: ``optimizer.lr`` is ``lr`` in the table
-    ``optimizer``.
-    """
+    """``values`` with ``changes``: the key ``optimizer.lr`` is ``lr`` in the table ``optimizer``."""
     for key, value in changes.items():
         *tables, last = key.split(".")
         table = values

@@ -1,24 +1,32 @@
-"""One training from its first step to its last, saved as it goes: by `train` the whole job, by `tune` a step
-of it.
-"""
+"""One training from its first step to its last, saved as it goes: the job of `train`, a step of `tune`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
+import torch
 from lightning_fabric import Fabric
+from torch.nn.utils import convert_conv2d_weight_memory_format
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layer_names import stage_starts
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.images import Images
-from verydeep.errors import Interrupted
+from verydeep.errors import Interrupted, RecipeError
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.classifier import Classifier
+from verydeep.models.stages import split_at_stage
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.frozen_features import MEMORY_LIMIT
-from verydeep.train.loop import fit
+from verydeep.train.frozen_features import MEMORY_LIMIT, Computed, frozen_features
+from verydeep.train.inputs import PixelsInMemory, TrainingInputs
+from verydeep.train.loop import fit, steps_per_epoch
+from verydeep.train.optimizer import build_optimizers
 from verydeep.train.recipe import Recipe
 from verydeep.train.run_folder import read_metrics, write_metrics
-from verydeep.train.setup import initial_state, training_inputs
-from verydeep.train.state import TrainingState, load_state, save_state
+from verydeep.train.state import EpochTally, TrainingState, load_state, save_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +41,7 @@ class Job:
     train: Images
     val: Images | None
     state: Path
-    """Where the training state is saved after each epoch, and when it is stopped; resumed from where it is.
-    """
+    """Where the training state is saved after each epoch and when it is stopped, and resumed from."""
     metrics: Path
     """Where the epochs are written, one JSON object per line."""
 
@@ -67,8 +74,7 @@ class Trained:
     """Of the epoch that the recipe keeps."""
     epochs: tuple[EpochResult, ...]
     best_epoch: int | None
-    """The epoch that is kept, where it was chosen on validation images; 0 is the network as training started.
-    """
+    """The epoch that is kept, if chosen on validation images; 0 is the network as training started."""
     seconds: float
     """Data, augmentation and steps, without startup and evaluation."""
 
@@ -127,9 +133,7 @@ def run_training(
 def _stopping(
     job: Job, state: TrainingState, watcher: TrainingWatcher
 ) -> tuple[Callable[[TrainingState], None], Callable[[int, int], None]]:
-    """What is called after a step, and after a batch of feature maps: tells the watcher, and stops if it says
-    so.
-    """
+    """The callbacks after a step and after a batch of feature maps: they tell the watcher, and may stop."""
 
     def stop_if_wanted() -> None:
         if watcher.wants_to_stop():
@@ -145,3 +149,104 @@ def _stopping(
         stop_if_wanted()
 
     return after_step, computed
+
+
+@contextmanager
+def training_inputs(
+    recipe: Recipe,
+    state: TrainingState,
+    preprocess: Preprocess,
+    train: Images,
+    val: Images | None,
+    fabric: Fabric,
+    *,
+    computed: Computed = lambda done, total: None,
+    memory_limit: int = MEMORY_LIMIT,
+) -> Iterator[TrainingInputs]:
+    """Pixels, or, where stages are frozen, the feature maps of these stages, computed once.
+
+    Raises:
+        DataError: where there is no room for the feature maps.
+    """
+    frozen, _ = split_at_stage(state.model, len(state.part.stages))
+    if len(frozen):
+        with frozen_features(
+            frozen.eval(),
+            train,
+            val,
+            preprocess,
+            fabric,
+            flip=recipe.augment.flip,
+            seed=recipe.seed,
+            computed=computed,
+            memory_limit=memory_limit,
+        ) as inputs:
+            yield inputs
+        return
+
+    def pixels(images: Images) -> PixelsInMemory:
+        return PixelsInMemory(
+            images=images.to(fabric.device),
+            preprocess=preprocess,
+            device=fabric.device,
+            augment=recipe.augment if images is train else None,
+            seed=recipe.seed,
+            channels_last=recipe.channels_last,
+        )
+
+    yield TrainingInputs(pixels(train), None if val is None else pixels(val))
+
+
+def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric) -> TrainingState:
+    """``model`` as training starts, with its optimizers; it is trained in place.
+
+    Args:
+        recipe: the training configuration.
+        model: the network as it starts.
+        images: to train on.
+        fabric: device and precision.
+
+    Raises:
+        RecipeError: where the network has fewer stages than are to be frozen.
+    """
+    stages = trained_stages(recipe, model.architecture)
+    model = model.to(fabric.device)
+    if recipe.channels_last:
+        convert_conv2d_weight_memory_format(model, torch.channels_last)
+    _, part = split_at_stage(model, stages)
+    epochs = recipe.planned_epochs(images)
+    average = None
+    if recipe.ema:
+        steps = epochs * steps_per_epoch(images, recipe.batch_size)
+        decay = ema_decay(steps) if recipe.ema == "auto" else recipe.ema
+        average = AveragedModel(part, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    dtype = torch.bfloat16 if fabric.strategy.precision.precision == "bf16-mixed" else torch.float32
+    return TrainingState(
+        model=model,
+        part=part,
+        optimizers=build_optimizers(part, recipe.optimizer, dtype),
+        tally=EpochTally.zero(model.architecture.classes, fabric.device),
+        epochs=epochs,
+        average=average,
+    )
+
+
+def trained_stages(recipe: Recipe, architecture: Architecture) -> int:
+    """How many of the last stages are trained.
+
+    Raises:
+        RecipeError: where more stages are to be frozen than there are.
+    """
+    stages = len(stage_starts(architecture))
+    frozen = {"all": stages, "auto": 0}.get(str(recipe.freeze), recipe.freeze)
+    if not isinstance(frozen, int) or frozen > stages:
+        raise RecipeError(f"freeze is {recipe.freeze}; {architecture.name} has {stages} stages, or give all")
+    return stages - frozen
+
+
+def ema_decay(steps: int) -> float:
+    """The decay per step of a moving average that spans a fifth of training, 1,000 steps at most.
+
+    That is 0.99 for 500 steps, 0.999 from 5,000 on.
+    """
+    return min(0.999, max(0.9, 1 - 5 / steps))

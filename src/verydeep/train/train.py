@@ -19,9 +19,8 @@ from verydeep.train.epoch_result import EpochResult
 from verydeep.train.malloc import keep_freed_memory
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
-from verydeep.train.run import Job, Trained, TrainingWatcher, run_training
+from verydeep.train.run import Job, Trained, TrainingWatcher, run_training, trained_stages
 from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty
-from verydeep.train.setup import trained_stages
 from verydeep.weights.checkpoint_file import save
 
 

@@ -29,8 +29,7 @@ from verydeep.train.recipe import (
 Strategy = Literal["linear-probe", "fine-tune", "scratch"]
 """A linear probe on frozen features, fine-tuning from that probe, or training from scratch."""
 WantedStrategy = Literal["auto", "linear-probe", "fine-tune", "scratch", "compare"]
-"""One of them, all of them side by side (compare), or what data and time allow and validation prefers (auto).
-"""
+"""One of them, all of them (compare), or what data and time allow and validation prefers (auto)."""
 
 NO_LIMIT = "none"
 """The time budget of a run whose decisions are fixed."""

@@ -20,9 +20,8 @@ from verydeep.train.device import fabric_on
 from verydeep.train.prepare import require_nothing_frozen, with_options
 from verydeep.train.pretrained import with_dropout
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import Job, Trained, run_training
+from verydeep.train.run import Job, Trained, run_training, trained_stages
 from verydeep.train.run_folder import RunFolder, read_metrics
-from verydeep.train.setup import trained_stages
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import Strategy
 from verydeep.tune.prepare import Task
@@ -50,9 +49,7 @@ def fine_tune(
 def train_from_scratch(
     task: Task, like: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
 ) -> Trained:
-    """A network such as ``like`` with random weights, trained by ``recipe``; for the others see
-    ``fine_tune``.
-    """
+    """A network such as ``like`` with random weights, trained by ``recipe``; see ``fine_tune``."""
     require_nothing_frozen(recipe)
     torch.manual_seed(recipe.seed)
     model = build(with_options(like.model.architecture, recipe), recipe.init)

@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 L2_STRENGTHS = tuple(10.0 ** (1 - half / 2) for half in range(13))
-"""L2 strengths from strong to weak, in steps of half a power of ten; scikit-learn's C is 1 / (images x l2).
-"""
+"""L2 strengths, from strong to weak by half powers of ten; scikit-learn's C is 1 / (images x l2)."""
 
 ITERATIONS = 200
 TOLERANCE = 1e-5

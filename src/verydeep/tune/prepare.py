@@ -1,6 +1,4 @@
-"""Everything that `verydeep tune` knows before it computes: the images with their split, and the pretrained
-network.
-"""
+"""What `verydeep tune` starts with: the images with their split, and the pretrained network."""
 
 from dataclasses import dataclass, replace
 from typing import get_args

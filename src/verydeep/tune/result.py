@@ -96,9 +96,7 @@ class StrategyResult:
 
     strategy: Strategy
     validation: Evaluation | None
-    """On the same held-out images for all strategies that are compared; None where it was not run or
-    compared.
-    """
+    """On the same held-out images for all compared strategies; None where it was not run or compared."""
     test: Evaluation | None
     """Of the chosen strategy, and of all where they are compared."""
     seconds: float

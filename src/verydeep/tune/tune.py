@@ -108,9 +108,7 @@ def resume_tuning(
 
 @dataclass(frozen=True, kw_only=True)
 class _Probed:
-    """The images that can be read and the network at its head position, with the linear probe where there is
-    one.
-    """
+    """The images and the network at its head position, with the linear probe where there is one."""
 
     asked: TuneConfig
     task: Task

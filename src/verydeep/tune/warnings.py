@@ -1,6 +1,4 @@
-"""Warnings: what a person should know before trusting the classifier, in plain words, the most important
-first.
-"""
+"""Warnings: what to know before you trust the classifier, the most important first."""
 
 from collections.abc import Iterator
 
