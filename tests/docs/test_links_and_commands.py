@@ -144,6 +144,11 @@ def test_the_test_command_is_the_same_everywhere():
     assert f"\t{TEST_COMMAND} $(TESTS)\n" in text_of("Makefile")
 
 
+def test_the_tests_in_the_examples_of_make_exist():
+    examples = re.findall(r"TESTS=\"?(tests/[\w/.]+)", text_of("Makefile") + text_of("CONTRIBUTING.md"))
+    assert examples and all((ROOT / example).exists() for example in examples)
+
+
 def test_the_make_targets_of_the_pages_exist():
     targets = set(re.findall(r"^(\w+):.*## ", text_of("Makefile"), flags=re.MULTILINE))
     lines = [line for block in blocks("sh") for line in block.text.splitlines()]

@@ -21,7 +21,7 @@ from verydeep.tune.config import WantedStrategy
 
 from ..report.html import titles
 from ..report.tunings import heat_map, tune_result
-from .pages import ROOT, code, code_spans, table_with, tables, text_of
+from .pages import ROOT, blocks, code, code_spans, table_with, tables, text_of
 
 # Recipes and training
 
@@ -135,6 +135,12 @@ def test_every_data_set_has_a_row_and_its_files():
 
 def test_every_study_has_a_row():
     assert [code(row["study"])[0] for row in table_with("docs/studies.md", "question")] == list(STUDIES)
+
+
+def test_every_study_in_a_command_exists():
+    lines = [line for block in blocks("sh", "console") for line in block.text.splitlines()]
+    named = {match[1] for line in lines if (match := re.match(r"(?:\$ )?verydeep study (\w+)", line))}
+    assert named and named <= STUDIES.keys()
 
 
 def test_every_heat_map_method_has_a_row():

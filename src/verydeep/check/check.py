@@ -79,7 +79,7 @@ def check_images(
 
     Args:
         samples: your own images, as ``read_samples`` returns them.
-        min_similarity: the similarity from which two images are near duplicates, above 0 and at most 1.
+        min_similarity: the similarity from which two images are near duplicates, from 0.5 to 1.
         workers: decoding threads; the number of processors by default.
         progress: called after every image.
 
