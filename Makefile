@@ -1,11 +1,15 @@
-# Everything a person does here. A fresh machine needs Python 3.11 or later, and nothing else.
+# Set up, train, test and check. Needs Python 3.11 or later, and nothing else.
 #
-#   make train ARGS="--epochs 8"     make test ARGS="tests/spec"     make PYTHON=python3.12 setup
+#   make train ARGS="--epochs 8"
+#   make test TESTS=tests/architecture
+#   make check TESTS="tests/architecture -k grammar"
+#   make setup PYTHON=python3.12
 
 PYTHON ?= python3
 ARGS ?=
+TESTS ?=
 BIN := .venv/bin
-# Made by pip, and made again when what they were made from has changed.
+# Written after an installation by pip, which is repeated when pyproject.toml or constraints.txt has changed.
 RUNTIME := .venv/.installed-runtime
 DEV := .venv/.installed-dev
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
@@ -13,37 +17,37 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constrain
 .DEFAULT_GOAL := help
 .PHONY: setup train test lint types fmt docs bench check help
 
-setup: $(DEV) ## Make .venv with everything to train, test and change verydeep
+setup: $(DEV) ## Install everything into .venv, to train, test and change verydeep
 
-train: $(RUNTIME) ## Train on Fashion-MNIST, and write a report (ARGS="--epochs 8")
+train: $(RUNTIME) ## Train on Fashion-MNIST and write a report (ARGS="--epochs 8")
 	.venv/bin/verydeep train fashion-mnist $(ARGS)
 
-test: $(DEV) ## Run the tests (ARGS="tests/spec -k line")
-	.venv/bin/python -m pytest $(ARGS)
+test: $(DEV) ## Run the tests (TESTS="tests/architecture -k grammar")
+	.venv/bin/python -m pytest $(TESTS)
 
-lint: $(DEV) ## Look for mistakes, layout, and imports that go up a floor
+lint: $(DEV) ## Check code style, formatting, and that imports go down the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(DEV) ## Check the types
+types: $(DEV) ## Check types with mypy
 	$(BIN)/mypy
 
-fmt: $(DEV) ## Lay the code out, and mend what can be mended
+fmt: $(DEV) ## Format the code, and fix what can be fixed automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(DEV) ## Check the pages: links, commands, Python, numbers
+docs: $(DEV) ## Test the docs: links, commands, flags, files, Python code, numbers
 	.venv/bin/python -m pytest tests/docs
 
-bench: $(DEV) ## Measure start-up, memory, and a recipe over five seeds (minutes)
+bench: $(DEV) ## Measure start-up time, memory, and a recipe over five seeds (minutes)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/recipe.py fast --seeds 5
 
-check: lint types test ## All that a commit must pass
+check: lint types test ## Everything that a commit must pass (TESTS=tests/architecture for a part)
 
-help: ## List these
+help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r name what; do \
 	  printf '  make %-7s %s\n' "$$name" "$$what"; done
 
@@ -51,16 +55,16 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/pip
 	$(INSTALL) -e .
 	@touch $@
 
-# Whoever can change it can run it.
+# The development installation includes the one for users.
 $(DEV): pyproject.toml constraints.txt | $(BIN)/pip
 	$(INSTALL) -e '.[dev]'
 	@touch $(RUNTIME) $@
 
 $(BIN)/pip:
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo "There is no $(PYTHON). Install Python 3.11 or later, or name one: make PYTHON=python3.12 setup" >&2; exit 1; }
+	  echo "There is no $(PYTHON). Install Python 3.11 or later, or select one: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$$($(PYTHON) --version) is too old: verydeep needs 3.11 or later. Name one: make PYTHON=python3.12 setup" >&2; exit 1; }
+	  echo "$$($(PYTHON) --version) is too old: verydeep needs 3.11 or later. Select one: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	  echo "$(PYTHON) cannot create a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv

@@ -7,6 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 
+HISTORY = ("docs/log.md", "CHANGELOG.md")
+"""Pages about the past, whose names may be gone."""
+
 
 @dataclass(frozen=True)
 class Block:

@@ -9,11 +9,9 @@ import pytest
 
 from verydeep.cli.main import app, main
 
-from .pages import PAGES, ROOT, blocks, code_spans, name, text_of, without_blocks
+from .pages import HISTORY, PAGES, ROOT, blocks, code_spans, name, text_of, without_blocks
 
 TEST_COMMAND = ".venv/bin/python -m pytest"
-HISTORY = ("docs/log.md", "CHANGELOG.md")
-"""Pages about the past, whose files may be gone."""
 
 
 def links():
@@ -143,7 +141,7 @@ def test_the_output_on_a_page_is_that_of_the_command(shown, monkeypatch, capsys)
 def test_the_test_command_is_the_same_everywhere():
     assert f"\n{TEST_COMMAND}\n" in text_of("README.md")
     assert f"\n{TEST_COMMAND}\n" in text_of(".ci/run")
-    assert f"\t{TEST_COMMAND} $(ARGS)\n" in text_of("Makefile")
+    assert f"\t{TEST_COMMAND} $(TESTS)\n" in text_of("Makefile")
 
 
 def test_the_make_targets_of_the_pages_exist():

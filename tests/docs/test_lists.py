@@ -12,12 +12,15 @@ from verydeep.architecture import zoo
 from verydeep.cli.main import app
 from verydeep.data import builtin
 from verydeep.explain.heat_maps import METHODS
+from verydeep.report.tune_page import render_tune
 from verydeep.study.studies import STUDIES
 from verydeep.train.class_imbalance import Balance
 from verydeep.train.recipe import Recipe, read_recipe, recipe_names, recipe_text
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.config import WantedStrategy
 
+from ..report.html import titles
+from ..report.tunings import heat_map, tune_result
 from .pages import ROOT, code, code_spans, table_with, tables, text_of
 
 # Recipes and training
@@ -104,6 +107,12 @@ def test_the_run_folder_of_tune_has_the_files_of_the_page():
     metrics = [folder.metrics_of(strategy) for strategy in ("fine-tune", "scratch")]
     named = [name for row in table_with("docs/tune.md", "file") for name in code(row["file"])]
     assert named == [file.name for file in (*files, *metrics)]
+
+
+def test_every_section_of_the_report_is_on_its_page(tmp_path):
+    page = render_tune(tune_result(tmp_path), command="verydeep tune pets", heat_maps=(heat_map("cat.jpg"),))
+    sections = [row["section"] for row in table_with("docs/report.md", "section")]
+    assert titles(page) == sections[1:]
 
 
 # Data sets, studies, methods, commands
