@@ -1,5 +1,6 @@
 """The page of an evaluation, and its reliability diagram."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,17 @@ from verydeep.evaluate.calibration import Calibration, CalibrationBin
 from verydeep.evaluate.evaluate_images import EvaluationResult
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.protocols import Protocol
+from verydeep.number_format import percent
 from verydeep.report.evaluation_page import render_evaluation_page, write_evaluation_page
-from verydeep.report.reliability_diagram import BOTTOM, LEFT, RIGHT, TOP, reliability_diagram
+from verydeep.report.reliability_diagram import (
+    BOTTOM,
+    LEFT,
+    MAX_RADIUS,
+    MIN_RADIUS,
+    RIGHT,
+    TOP,
+    reliability_diagram,
+)
 
 from .evaluations import evaluation, many_classes, mistake
 from .html import Outline, check_page, words
@@ -119,11 +129,43 @@ def test_a_dot_is_at_its_confidence_and_accuracy():
     assert [(dot.x, dot.y) for dot in curve.dots] == [(LEFT, TOP), (RIGHT, BOTTOM)]
     first, second = (dot.radius for dot in curve.dots)
     assert second**2 == pytest.approx(3 * first**2)  # areas are shares
-    assert curve.error.startswith("100.00")
+    assert curve.error == "100.00\N{NO-BREAK SPACE}%"
+    assert curve.path == f"{LEFT}.0,{TOP}.0 {RIGHT}.0,{BOTTOM}.0"
+    assert curve.dots[1].label.replace("\N{NO-BREAK SPACE}", " ") == (
+        "confidence 100.0 %, accuracy 0.0 %: 75 images"
+    )
 
 
 def test_unscaled_and_scaled_curves_are_in_one_figure():
     evaluation = measured(temperature=2.0)
     figure = reliability_diagram(evaluation.calibration, evaluation.scaled)
-    assert [curve.css_class for curve in figure.curves] == ["raw", "scaled"]
-    assert all(curve.error in figure.description for curve in figure.curves)
+    assert [(curve.name, curve.css_class) for curve in figure.curves] == [
+        ("unscaled", "raw"), ("scaled", "scaled"),
+    ]  # fmt: skip
+    unscaled, scaled = (curve.error for curve in figure.curves)
+    assert unscaled == percent(evaluation.calibration.error)
+    assert scaled == percent(evaluation.scaled.calibration.error)
+    assert figure.description == (
+        f"Reliability diagram. unscaled: calibration error {unscaled}; scaled: calibration error {scaled}"
+    )
+
+
+def test_a_figure_without_a_temperature_has_one_curve_and_ticks_from_0_to_100_percent():
+    figure = reliability_diagram(measured().calibration)
+    assert [(curve.name, curve.css_class) for curve in figure.curves] == [("unscaled", "only")]
+    ticks = [(percent(share, 0), share) for share in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    assert [(tick.label, tick.position) for tick in figure.x_ticks] == [
+        (label, pytest.approx(LEFT + share * (RIGHT - LEFT))) for label, share in ticks
+    ]
+    assert [(tick.label, tick.position) for tick in figure.y_ticks] == [
+        (label, pytest.approx(BOTTOM - share * (BOTTOM - TOP))) for label, share in ticks
+    ]
+
+
+def test_a_dot_of_all_images_is_the_largest():
+    everything = CalibrationBin(low=0.9, high=1.0, images=75, confidence=0.95, accuracy=0.9)
+    few = replace(everything, images=1)
+    (curve,) = reliability_diagram(Calibration((everything,))).curves
+    assert curve.dots[0].radius == MAX_RADIUS
+    (curve,) = reliability_diagram(Calibration((few, replace(everything, images=9999)))).curves
+    assert curve.dots[0].radius == MIN_RADIUS

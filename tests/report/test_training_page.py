@@ -210,7 +210,9 @@ def test_mistakes_are_pictures_inside_the_page(channels, side, kind):
     data = dataset(channels, side)
     shown = page(dataset=data)
     (image,) = Outline(shown).each("img")
-    decoded = Image.open(BytesIO(b64decode(image["src"].partition(",")[2])))
+    prefix, content = image["src"].split(",")
+    assert prefix == f"data:image/{kind.lower()};base64"
+    decoded = Image.open(BytesIO(b64decode(content)))
     assert (decoded.format, decoded.size) == (kind, (side, side))
     assert ("class" in image) == (kind == "PNG")  # only small images are enlarged pixel by pixel
     if kind == "PNG":

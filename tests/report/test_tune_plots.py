@@ -1,12 +1,13 @@
 """The figures of `verydeep tune`: strategies with intervals, and the search over L2 strengths."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from verydeep.number_format import percent
 from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH
-from verydeep.report.tune_plots import SIDE, interval_plot, interval_range, l2_charts
+from verydeep.report.tune_plots import BOTTOM, NAME, SIDE, interval_plot, interval_range, l2_charts
 
 from .tunings import cross_validation, fine_tuning, linear_probe, on_test, on_validation, skipped, tune_result
 
@@ -35,8 +36,9 @@ def test_rows_are_the_strategies_that_were_run_in_order(tmp_path):
     assert [row.name for row in figure.rows] == ["linear probe", "fine-tuning"]  # not the skipped one
     assert [row.is_chosen for row in figure.rows] == [True, False]
     probe, tuned = figure.rows
-    heights = [probe.y, *(each.y for each in probe.intervals), tuned.y, tuned.intervals[0].y, figure.height]
-    assert heights == sorted(heights) and len(set(heights)) == len(heights)
+    heights = [probe.y, *(each.y for each in probe.intervals), tuned.y, tuned.intervals[0].y]
+    assert all(10 < below - above < 32 for above, below in pairwise(heights))  # no text touches a line
+    assert heights[0] < NAME and 10 < figure.height - BOTTOM - heights[-1] < 20
     chosen = interval_plot(tune_result(tmp_path, chosen="fine-tune"))
     assert [row.is_chosen for row in chosen.rows] == [False, True]
 
@@ -118,6 +120,28 @@ def test_points_are_higher_for_higher_values_with_an_error_bar_around_them():
     assert all(point.low is None and point.high is None for point in loss.curves[0].points)
     points = [point for chart in (accuracy, loss) for point in chart.curves[0].points]
     assert all(0 <= point.y <= HEIGHT for point in points)
+
+
+def test_the_axis_of_values_is_labeled_in_round_steps():
+    accuracy, loss = l2_charts(cross_validation())
+    labels = [tick.label.replace("\N{NO-BREAK SPACE}", " ") for tick in accuracy.y_ticks]
+    assert labels == ["86 %", "88 %", "90 %", "92 %", "94 %", "96 %"]
+    assert [tick.label for tick in loss.y_ticks] == ["0.25", "0.3", "0.35", "0.4"]
+    step = accuracy.y_ticks[0].position - accuracy.y_ticks[1].position
+    strong = accuracy.curves[0].points[-1]
+    assert strong.y == pytest.approx(accuracy.y_ticks[1].position)  # 88 %
+    assert strong.low - strong.y == pytest.approx(step * 0.6)  # 1.2 % of steps of 2 %
+
+
+@pytest.mark.parametrize(("distance", "labels"), [(0.001, ("90.0 %", "90.1 %")), (0.04, ("90 %", "91 %"))])
+def test_ticks_have_decimals_if_they_are_less_than_1_percent_apart(distance, labels):
+    first, second = cross_validation().curve[:2]
+    curve = (
+        replace(first, balanced_accuracy=0.9, standard_error=0.0),
+        replace(second, balanced_accuracy=0.9 + distance, standard_error=0.0),
+    )
+    ticks = l2_charts(cross_validation(curve=curve, l2=1.0))[0].y_ticks
+    assert [tick.label.replace("\N{NO-BREAK SPACE}", " ") for tick in ticks][:2] == list(labels)
 
 
 def test_an_error_bar_ends_at_100_and_0_percent():

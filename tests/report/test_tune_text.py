@@ -38,6 +38,12 @@ def test_the_network_has_its_name_or_that_of_its_weights(tmp_path, name, network
     assert f"features of {network}: " in method_sentence(named)
 
 
+def test_a_network_without_name_and_weights_is_the_network(tmp_path):
+    result = tune_result(tmp_path, chosen="scratch", origin={"temperature": 1.0})
+    named = replace(result, architecture=replace(result.architecture, name="64x2 M 128x2 | gap"))
+    assert method_sentence(named) == f"Training of the network from scratch: {IMAGES}"
+
+
 def test_validation_images_are_counted(tmp_path):
     train, test = PARTS
     val = replace(train, part="val", images=1234, groups=None)
@@ -63,7 +69,10 @@ def test_data_leakage_is_mentioned_if_images_are_not_grouped(tmp_path):
     images = replace(tune_result(tmp_path).images, groups=None)
     result = tune_result(tmp_path, parts=parts, images=images)
     assert "test: 100 images (21.7" in split_text(result)
-    assert "Images are not grouped." in split_text(result) and "data leakage" in split_text(result)
+    assert split_text(result).endswith(
+        "%). Images are not grouped. If several images show the same object, group them with --group-by; "
+        "otherwise data leakage makes the test results too good."
+    )
     assert evaluated_on(result) == "100 images, used once"
 
 
@@ -98,3 +107,8 @@ def test_the_test_images_are_used_once_per_compared_strategy(tmp_path):
 def test_the_end_of_training_and_the_kept_epoch_are_one_sentence(best, planned, sentence):
     epochs = tuple(epoch(number, epochs=planned) for number in range(1, 7))
     assert stopping_text(fine_tuning(epochs=epochs, best_epoch=best)) == sentence
+
+
+def test_the_plan_is_that_of_the_last_epoch():  # a time limit may shorten it
+    shortened = fine_tuning(epochs=(epoch(1, epochs=300), epoch(2, epochs=2)), best_epoch=1)
+    assert stopping_text(shortened).startswith("All 2 epochs were trained; epoch 1 was the best")

@@ -29,7 +29,7 @@ def interval(evaluation, decimals):
 
 
 def test_the_headline_has_the_metrics_on_the_test_images(result):
-    first, second, third, fourth, *_ = lines(result)
+    first, second, third, fourth, *_ = lines(result, width=130)
     test = result.test
     assert first == (
         f"Balanced accuracy 91.25 % (95 % interval {interval(test, 2)}) on 100 test images of 24 groups"
@@ -39,7 +39,7 @@ def test_the_headline_has_the_metrics_on_the_test_images(result):
         f"{100 * test.scaled.calibration.error:.2f} % after temperature scaling (T = 1.25)"
     )
     assert third == "chosen: linear-probe; fine-tuning was not better on the held-out images"
-    assert fourth.startswith("classifier head: after relu5_3, by the loss in cross-validation:")
+    assert fourth == f"classifier head: {result.head_reason}"
 
 
 def test_images_without_groups_are_counted_alone(result):

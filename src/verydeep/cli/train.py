@@ -59,7 +59,7 @@ def train(
     settings
         Every value of the recipe; a flag comes before what the recipe says.
     """
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines say what matters
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     changes = given(settings)
     if resume_:
         require_no_changes(changes if recipe is None else {"recipe": recipe, **changes})

@@ -58,7 +58,7 @@ def tune(
     settings
         What is given here comes before the file.
     """
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines say what matters
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     changes = given(settings)
     if resume_:
         require_no_changes(changes if recipe is None else {"recipe": recipe, **changes})

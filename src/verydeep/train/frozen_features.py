@@ -86,8 +86,8 @@ def frozen_features(
         of_train = maps[of_val:].view(views, len(train), *like.shape)
         parts += [(of_train[view], train, view == 1) for view in range(views)]
         done = 0
-        for place, images, mirror in parts:
-            for images_done in extractor.fill(place, images, mirror=mirror):
+        for part, images, mirror in parts:
+            for images_done in extractor.fill(part, images, mirror=mirror):
                 done += images_done
                 computed(done, total)
         yield TrainingInputs(

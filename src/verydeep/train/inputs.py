@@ -48,7 +48,7 @@ class PixelsInMemory:
     """All images in memory, augmented and normalized batch by batch on the device."""
 
     images: Images
-    """On the device, or in main memory where the device has no room for them."""
+    """On the device, or in main memory where that of the device is too small."""
     preprocess: Preprocess
     device: torch.device
     augment: AugmentConfig | None = None

@@ -130,7 +130,7 @@ def _set_training_mode(state: TrainingState, recipe: Recipe, inputs: TrainingInp
 
 
 def _rest_of_epoch(state: TrainingState, recipe: Recipe, source: BatchSource) -> tuple[Tensor, ...]:
-    """The indices of each batch that the current epoch has not seen yet."""
+    """The indices of each batch of the current epoch that is still to come."""
     labels, size = source.labels, min(recipe.batch_size, len(source.labels))
     if recipe.balance == "sampler":
         indices = balanced_order(labels, state.epoch, recipe.seed)

@@ -343,10 +343,10 @@ def choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
     """
     of_probe = _resampled(probe, val)
     shares = [float((_resampled(each, val) > of_probe).double().mean()) for each in others]
-    share, surest = max(zip(shares, others, strict=True), key=lambda each: each[0])
+    share, best = max(zip(shares, others, strict=True), key=lambda each: each[0])
     is_better = share >= SURE
-    reason = _reason(probe, surest if is_better else others[0], share, len(val), is_better=is_better)
-    chosen = surest if is_better else probe
+    reason = _reason(probe, best if is_better else others[0], share, len(val), is_better=is_better)
+    chosen = best if is_better else probe
     return Choice(candidates=(probe, *others), skipped=(), chosen=chosen, reason=reason)
 
 
