@@ -143,6 +143,12 @@ def test_every_study_in_a_command_exists():
     assert named and named <= STUDIES.keys()
 
 
+@pytest.mark.parametrize(("command", "names"), [("train", builtin.NAMES), ("study", STUDIES)])
+def test_the_help_of_a_command_lists_what_it_takes(command, names):
+    first = next(iter(app[command].assemble_argument_collection(parse_docstring=True)))
+    assert set(names) <= set(re.findall(r"[\w-]+", first.parameter.help))
+
+
 def test_every_heat_map_method_has_a_row():
     table = table_with("docs/explain.md", "`--method`")
     assert tuple(code(row["`--method`"])[0] for row in table) == METHODS
