@@ -24,7 +24,9 @@ from verydeep.evaluate.predict import predict
 def main() -> None:
     """Print images per second of both, measured alternately, and peak memory in MB."""
     parser = argparse.ArgumentParser(description="Prediction from files, beside inference alone.")
-    parser.add_argument("--network", default="vgg16", help="a network for 1000 classes of color images (vgg16)")
+    parser.add_argument(
+        "--network", default="vgg16", help="a network for 1000 classes of color images (vgg16)"
+    )
     parser.add_argument("--images", type=int, default=200, help="images of 500 x 375 px per repetition (200)")
     parser.add_argument("--repeats", type=int, default=3, help="repetitions (3)")
     parser.add_argument("--memory", type=int, nargs="*", default=[1_000, 10_000], help="numbers of files")
