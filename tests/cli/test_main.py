@@ -1,9 +1,14 @@
-"""The error messages of the command for failures of the machine, and the help."""
+"""The error messages of the command for failures of the machine; the help pages."""
+
+import io
+import tomllib
 
 import pytest
+from rich.console import Console
 from safetensors import SafetensorError
 
 from verydeep.cli import main
+from verydeep.train.recipe import Recipe, to_toml
 
 COMMANDS = [name for name in main.app if not name.startswith("-")]
 
@@ -44,3 +49,49 @@ def test_the_help_of_a_command_ends_with_its_example(here, command):
 @pytest.mark.parametrize("command", ["data check", "recipes copy", "weights get", "weights import"])
 def test_the_help_of_a_subcommand_ends_with_its_example(here, command):
     assert f"Example: verydeep {command}" in here(*command.split(), "--help").stdout.rsplit("\n\n", 1)[-1]
+
+
+def test_ctrl_c_in_any_command_is_a_short_message(monkeypatch, capsys):
+    monkeypatch.setattr("verydeep.cli.recipes.recipe_names", lambda: failing(KeyboardInterrupt())(None))
+    assert main.main(["recipes"]) == 130
+    assert "Stopped: interrupted" in capsys.readouterr().err
+
+
+def flags_of(command):
+    """The flags of a command, also those that its help does not list; not the tables of a recipe."""
+    arguments = main.app[command].assemble_argument_collection(parse_docstring=True)
+    return [each for each in arguments if each.parse and not each.children]
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+@pytest.mark.parametrize("columns", [80, 100])
+def test_every_flag_is_on_the_help_page_in_one_piece_and_has_a_text(command, columns):
+    console = Console(width=columns, record=True, file=io.StringIO())
+    main.app.help_print([command], console=console)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= columns
+    words = {word for line in lines for word in line.split()}
+    for flag in flags_of(command):
+        if flag.show:
+            assert flag.parameter.help, flag.name
+            assert flag.name in words
+
+
+def test_the_help_of_tune_lists_the_flags_of_fine_tuning_and_names_those_of_scratch(here):
+    text = here("tune", "--help").stdout
+    shown, hidden = (
+        {flag.name for flag in flags_of("tune") if flag.show is wanted} for wanted in (True, False)
+    )
+    assert "--fine-tune.optimizer.stage-lr-decay" in shown and "--fine-tune.norm" not in shown
+    assert hidden and all(name.startswith("--scratch.") for name in hidden)
+    assert {"--scratch.epochs", "--scratch.norm", "--scratch.schedule.milestones"} <= hidden
+    assert "such flags too: --scratch.epochs" in text and "--scratch.schedule" not in text
+
+
+def test_the_flags_of_train_are_all_fields_of_a_recipe():
+    names = {flag.name.removeprefix("--") for flag in flags_of("train")}
+    fields = tomllib.loads(to_toml(Recipe()))
+    tables = {key for key, value in fields.items() if isinstance(value, dict)}
+    expected = {key.replace("_", "-") for key in fields.keys() - tables}
+    expected |= {f"{table}.{key.replace('_', '-')}" for table in tables for key in fields[table]}
+    assert expected <= names

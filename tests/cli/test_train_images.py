@@ -1,4 +1,4 @@
-"""``train`` on your own images: a folder, a list, shards; the split, what cannot be read, and what follows."""
+"""``train`` on your own images: a folder, a list, shards; their split, and images that cannot be read."""
 
 import csv
 import json

@@ -21,6 +21,7 @@ app = cyclopts.App(
     help="VGG, AlexNet and ResNet for image classification: build, train, fine-tune, evaluate and explain "
     "convolutional networks.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # it has a message below
     help_format="plaintext",  # markdown would cost 50 ms
     help_epilogue="Get started: verydeep tune photos/ trains a classifier on your own images; "
     "verydeep show vgg16 shows a network. verydeep COMMAND --help has an example of each command.",

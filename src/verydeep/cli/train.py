@@ -10,11 +10,10 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from verydeep.analyze.trace import trace
-from verydeep.errors import Interrupted
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json
-from verydeep.terminal.interrupt import stop_on_interrupt
+from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.recipe_flags import RecipeFlags, given, require_no_changes
 from verydeep.terminal.training_progress import TrainingProgress
@@ -71,21 +70,19 @@ def train(
         stop_on_interrupt() as is_stopped,
         ByteProgress(err(), f"Downloading {data}") as downloaded,
         TrainingProgress(err(), run, is_stopped) as watcher,
+        how_to_resume("train", data, run),
     ):
-        try:
-            if resume_:
-                result = resume_training(data, run, device=device, watcher=watcher, progress=downloaded)
-            else:
-                result = train_network(
-                    read_recipe(name, changes), data, run, device=device, watcher=watcher, progress=downloaded
-                )
-        except Interrupted as error:
-            command = shlex.join(["verydeep", "train", data, "--resume", "--out", str(run)])
-            raise Interrupted(f"{error}. Resume it by: {command}") from None
+        if resume_:
+            result = resume_training(data, run, device=device, watcher=watcher, progress=downloaded)
+        else:
+            result = train_network(
+                read_recipe(name, changes), data, run, device=device, watcher=watcher, progress=downloaded
+            )
     wall_seconds = time.perf_counter() - START
     page = RunFolder(run).report
+    recipe_name = str(RunFolder(run).recipe) if resume_ else Path(name).stem
     write_training_page(
-        result, page, recipe_name=Path(name).stem, command=shlex.join(["verydeep", *sys.argv[1:]]),
+        result, page, recipe_name=recipe_name, command=shlex.join(["verydeep", *sys.argv[1:]]),
         wall_seconds=wall_seconds,
     )  # fmt: skip
     if json:

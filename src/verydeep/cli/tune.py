@@ -8,11 +8,10 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from verydeep.errors import Interrupted
 from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
-from verydeep.terminal.interrupt import stop_on_interrupt
+from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.recipe_flags import TuneFlags, given, require_no_changes
 from verydeep.terminal.tune_progress import TuneProgress
 from verydeep.train.device import Device
@@ -65,15 +64,16 @@ def tune(
     run = out_ or (
         latest_unfinished_run(RUNS, "tune") if resume_ else next_run_path(RUNS, run_name("tune", location))
     )
-    with stop_on_interrupt() as is_stopped, TuneProgress(err(), is_stopped) as progress:
-        try:
-            if resume_:
-                result = resume_tuning(location, run, device=device, watcher=progress)
-            else:
-                config = read_tune_config(recipe, changes)
-                result = tune_network(location, config, run, device=device, watcher=progress)
-        except Interrupted as error:
-            raise Interrupted(f"{error}. {_how_to_resume(location, run)}") from None
+    with (
+        stop_on_interrupt() as is_stopped,
+        TuneProgress(err(), is_stopped) as progress,
+        how_to_resume("tune", location, run),
+    ):
+        if resume_:
+            result = resume_tuning(location, run, device=device, watcher=progress)
+        else:
+            config = read_tune_config(recipe, changes)
+            result = tune_network(location, config, run, device=device, watcher=progress)
     page = RunFolder(run).report
     write_tune_page(
         result, page, command=shlex.join(["verydeep", *sys.argv[1:]]),
@@ -87,13 +87,3 @@ def tune(
         print_message(f"Warning: {warning}")
     out().print(f"Report: {page}", markup=False, soft_wrap=True)
     return 0
-
-
-def _how_to_resume(location: str, run: Path) -> str:
-    folder = RunFolder(run)
-    if not folder.is_unfinished:
-        return "The same command continues from there"
-    usable = f"{run} holds the linear probe, ready to use. " if folder.model.exists() else ""
-    return (
-        usable + f"Resume it by: {shlex.join(['verydeep', 'tune', location, '--resume', '--out', str(run)])}"
-    )

@@ -1,11 +1,15 @@
 """Ctrl-C: a run is stopped after the current step, and saved, so that it can be resumed."""
 
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
+from verydeep.errors import Interrupted
 from verydeep.terminal.console import print_message
+from verydeep.train.run_folder import RunFolder
 
 
 @contextmanager
@@ -25,3 +29,25 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         yield lambda: is_pressed
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def how_to_resume(command: str, data: str, run: Path) -> Iterator[None]:
+    """Adds to an interruption how the ``run`` of ``command`` on ``data`` is resumed.
+
+    Raises:
+        Interrupted: with that message, also after the second Ctrl-C.
+    """
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as error:
+        message = str(error) or "stopped at once, without saving this step"
+        raise Interrupted(f"{message}. {_next_step(command, data, run)}") from None
+
+
+def _next_step(command: str, data: str, run: Path) -> str:
+    folder = RunFolder(run)
+    if not folder.is_unfinished:
+        return "Run the same command again to continue"
+    usable = f"{run} holds the linear probe, ready to use. " if folder.model.exists() else ""
+    return f"{usable}Resume it by: {shlex.join(['verydeep', command, data, '--resume', '--out', str(run)])}"
