@@ -36,6 +36,7 @@ def test_a_chart_has_its_curves_in_the_classes_of_their_names():
     for curve in (training, validation):
         drawn = group(shown, curve.name)
         assert drawn.find("polyline").get("points") == curve.path
+        assert [each.text for each in drawn.iter("title")] == [point.label for point in curve.points]
         circles = [(float(each.get("cx")), float(each.get("cy"))) for each in drawn.iter("circle")]
         for (x, y), point in zip(circles, curve.points, strict=True):
             assert (x, y) == (pytest.approx(point.x, **TENTH), pytest.approx(point.y, **TENTH))
@@ -82,6 +83,7 @@ def test_many_points_are_smaller(epochs, radius):
 
 def test_a_legend_names_the_curves_with_their_values_if_there_are_several():
     page = re.sub(r"\s*\n\s*", "", training_page())
+    assert [f"<h3>{title}</h3>" in page for title in ("Accuracy", "Loss", "Learning rate")] == [True] * 3
     assert "</svg>training <b>75.00\N{NO-BREAK SPACE}%</b></li>" in page
     for name, symbol in (("validation", 'class="stroke" d="M0 5h22"'), ("test", 'class="diamond"')):
         assert f'<li><svg class="{name}" viewBox="0 0 22 10" aria-hidden="true"><path {symbol}' in page
@@ -154,6 +156,7 @@ def test_a_reliability_diagram_has_its_dots_curves_and_axes(tmp_path):
         assert circle.find("title").text == dot.label
         assert f"</svg>{curve.name} <b>{curve.error}</b></li>" in page
         assert f'<li><svg class="{curve.css_class}"' in page
+    assert "<h3>Reliability diagram</h3>" in page
     (ideal,) = (each.get("d") for each in shown.iter("path") if each.get("class") == "ideal")
     assert ideal == f"M{figure.left} {figure.bottom}L{figure.right} {figure.top}"
     found = texts(shown)
