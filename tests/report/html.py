@@ -3,6 +3,7 @@
 import re
 from html import unescape
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 VOID = {"meta", "link", "img", "br", "rect", "path", "circle", "polyline"}
 """Tags without an end tag in HTML, or that end themselves in SVG."""
@@ -41,6 +42,27 @@ def words(page):
 def titles(page):
     """The titles of the sections, in order."""
     return [words(title) for title in re.findall(r"<h2[^>]*>(.*?)</h2>", page)]
+
+
+def drawing(page, label):
+    """The SVG element whose text alternative starts with ``label``."""
+    elements = map(ElementTree.fromstring, re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    (found,) = (each for each in elements if each.get("aria-label", "").startswith(label))
+    return found
+
+
+def group(element, name):
+    """The group of the class ``name`` in an SVG element."""
+    (found,) = (each for each in element.iter("g") if each.get("class") == name)
+    return found
+
+
+def texts(element):
+    """The texts of an SVG element with their positions, class by class."""
+    return [
+        (each.text, each.get("class"), float(each.get("x")), float(each.get("y")))
+        for each in element.iter("text")
+    ]
 
 
 def check_page(page):

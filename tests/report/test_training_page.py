@@ -70,6 +70,8 @@ def test_the_headline_is_the_test_accuracy_with_its_interval():
     for fact in facts:
         assert fact in shown
     assert "<title>vgg-tiny on fashion-mnist · 93.33" in page()
+    assert "<h1>vgg-tiny on fashion-mnist</h1>" in page()
+    assert '<time datetime="2026-11-22T01:05:00+00:00">' in page()
 
 
 def test_top_5_is_shown_if_there_are_more_than_five_classes():
@@ -110,7 +112,10 @@ def test_figures_have_all_values_as_tooltips_and_descriptions():
 
 def test_the_epochs_are_a_table_too():
     shown = text()
-    assert "Epoch Training loss Training accuracy Validation loss Validation accuracy" in shown
+    assert (
+        "All numbers Epoch Training loss Training accuracy Validation loss Validation accuracy Learning rate "
+        "Training time" in shown
+    )
     assert "1 1.5000 50.00 % 1.0000 60.00 % 0.1 2.0 s 2 0.7500 75.00 % 0.5000 80.00 % 0.05 4.0 s" in shown
     plain = text(epochs=(unvalidated(1), unvalidated(2)), validation=None)
     assert "2 0.7500 75.00 % 0.05 4.0 s" in plain

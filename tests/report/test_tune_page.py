@@ -89,7 +89,8 @@ def test_the_headline_is_balanced_accuracy_with_its_interval(tmp_path):
     ):
         assert fact in shown
     assert "vgg16-gap · seed 3 · 2026-11-22 07:05 UTC" in shown
-    assert "<title>pets · 91.25" in page(tmp_path)
+    assert "<title>pets · 91.25" in page(tmp_path) and "<h1>pets</h1>" in page(tmp_path)
+    assert '<time datetime="2026-11-22T07:05:00+00:00">' in page(tmp_path)
 
 
 def test_a_run_without_a_time_limit_says_so(tmp_path):
@@ -99,7 +100,12 @@ def test_a_run_without_a_time_limit_says_so(tmp_path):
 
 def test_the_network_and_its_usage(tmp_path):
     shown = text(tmp_path)
-    assert "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap" in shown
+    assert (
+        "Linear probe on frozen features of vgg16: 2 classes, 360 training images, 100 test images. "
+        "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap" in shown
+    )
+    for css_class, token in (("token", "64x2"), ("pool", "M"), ("bar", "|")):
+        assert f'<span class="{css_class}">{token}</span>' in page(tmp_path)
     assert f"Input 3 {TIMES} 96 {TIMES} 96 Parameters 14.7 M MACs per image 2.82 G Classes 2" in shown
     assert "To classify an image: verydeep predict runs/tune-pets photo.jpg" in shown
     assert "verydeep predict 'my runs/pets' photo.jpg" in text(tmp_path, run=Path("my runs/pets"))
@@ -128,6 +134,8 @@ def test_every_strategy_is_in_the_table_with_its_metrics_and_the_reason(tmp_path
         "Logistic regression on frozen features." in shown
     )
     assert f"Fine-tuning 92.50 % {intervals[2]} {NONE} 2 min 20 s All stages, from the linear probe." in shown
+    for name, value in (("validation", "93.17"), ("test", "91.25")):  # the columns on a phone
+        assert f'data-name="{name}">{value}' in page(tmp_path)
     assert shown.count("chosen") == 4  # pill, label in the figure, and the two charts of L2 strengths
 
 
