@@ -8,6 +8,7 @@ from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.patches import first_filters, strongest_patches
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
+from verydeep.models.receptive_fields import receptive_fields
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def test_they_have_the_largest_activations_one_per_image(random_network, pixels)
     strongest = strongest_patches(checkpoint, pixels.split(4), "relu2_1", channels=12, patches=3)
     images = (pixels.float() / 255 - 0.5) / 0.25
     maps = taps(checkpoint.model, "relu2_1")(images)["relu2_1"].detach()
-    receptive_field = fields(checkpoint.model)["relu2_1"]
+    receptive_field = receptive_fields(checkpoint.model)["relu2_1"]
     assert (strongest.layer, strongest.receptive_field, strongest.images) == (
         "relu2_1",
         receptive_field.size,
@@ -55,7 +56,11 @@ def test_a_patch_contains_what_activates_its_channel(colors, red_left):
 def test_the_default_layer_has_a_receptive_field_of_at_most_half_of_the_image(random_network, pixels):
     checkpoint = random_network("8x2 M 8x3 M 8x3 | gap")
     strongest = strongest_patches(checkpoint, [pixels])
-    sizes = {name: field.size for name, field in fields(checkpoint.model).items() if name.startswith("relu")}
+    sizes = {
+        name: field.size
+        for name, field in receptive_fields(checkpoint.model).items()
+        if name.startswith("relu")
+    }
     assert strongest.layer == max((name for name in sizes if sizes[name] <= 8), key=sizes.__getitem__)
     assert 2 * strongest.receptive_field <= 16
 

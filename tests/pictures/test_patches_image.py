@@ -39,7 +39,7 @@ def test_the_picture_has_one_row_per_channel(tmp_path):
         counts = {color: count for count, color in opened.getcolors(1 << 20)}
     assert counts[(200, 0, 0)] == counts[(0, 200, 0)] == SIDE**2
     files[1].unlink()
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         write_patches_image(patches, tmp_path / "q.png")
 
 
