@@ -9,7 +9,7 @@ import cyclopts
 TYPE_WORDS = {int: "a whole number", float: "a number"}
 
 
-def usage_panel(error: cyclopts.CycloptsError) -> cyclopts.CycloptsPanel:
+def usage_panel(error: cyclopts.CycloptsError) -> object:
     """The panel of ``error``: in our own words where they are clearer than those of cyclopts."""
     message: str | None = None
     if isinstance(error, cyclopts.UnknownCommandError):
