@@ -1,6 +1,7 @@
 """The error messages of the command for failures of the machine; the help pages."""
 
 import io
+import itertools
 import tomllib
 
 import pytest
@@ -63,12 +64,25 @@ def flags_of(command):
     return [each for each in arguments if each.parse and not each.children]
 
 
+def help_page(command, columns):
+    console = Console(width=columns, record=True, file=io.StringIO())
+    main.app.help_print([command], console=console)
+    return console.export_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_line_of_a_help_page_ends_before_it_is_full(command):
+    """The line breaks of a docstring are not those of the page."""
+    rows = [line[2:-2] for line in help_page(command, 80).splitlines() if line.startswith("│")]
+    for line, following in itertools.pairwise(rows):
+        if following.startswith(" " * 8) and following.strip():
+            assert len(f"{line.rstrip()} {following.split()[0]}") > len(line), line
+
+
 @pytest.mark.parametrize("command", ["train", "tune"])
 @pytest.mark.parametrize("columns", [80, 100])
 def test_every_flag_is_on_the_help_page_in_one_piece_and_has_a_text(command, columns):
-    console = Console(width=columns, record=True, file=io.StringIO())
-    main.app.help_print([command], console=console)
-    lines = console.export_text().splitlines()
+    lines = help_page(command, columns).splitlines()
     assert max(map(len, lines)) <= columns
     words = {word for line in lines for word in line.split()}
     for flag in flags_of(command):

@@ -84,6 +84,16 @@ def test_evaluate_reads_a_folder_and_states_which_images(here, trained, shapes):
     assert "90 of the 90 images" in done.stderr and "data leakage" in done.stderr
 
 
+def test_evaluate_reads_a_range_of_shards(here, trained, shapes, tmp_path):
+    for number, name in enumerate(("circle", "square")):
+        with tarfile.open(tmp_path / f"test-00{number}.tar", "w") as archive:
+            for file in sorted((shapes / name).iterdir()):
+                archive.add(file, f"{name}/{file.name}")
+    done = here("evaluate", trained, tmp_path / "test-{000..001}.tar", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 20
+
+
 def test_evaluate_leaves_out_a_broken_file(here, trained, shapes, tmp_path):
     shutil.copytree(shapes, tmp_path / "shapes")
     (tmp_path / "shapes" / "ring" / "broken.png").write_bytes(b"no image")

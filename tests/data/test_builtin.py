@@ -2,12 +2,13 @@
 
 import gzip
 import hashlib
+import re
 from dataclasses import replace
 
 import pytest
 
 from verydeep.data import builtin, synthetic
-from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset
+from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset, require_known
 from verydeep.download.checksum import Checksum
 from verydeep.download.sources import PublishedFile
 from verydeep.errors import DataError
@@ -22,6 +23,29 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_names(name, hint):
         DataError, match=f"expected one of fashion-mnist, cifar10, cifar100, synthetic.*{hint}"
     ):
         load_dataset(name)
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"), [("mnist", ""), ("fashion-mnits", ". Did you mean fashion-mnist?"), ("nowhere", "")]
+)
+def test_a_word_that_is_neither_a_name_nor_a_folder_is_an_error_with_the_known_names(data, hint):
+    known = "fashion-mnist, cifar10, cifar100, synthetic"
+    message = f"{data} is neither a folder nor a built-in data set; these are {known}{hint}"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        require_known(data)
+
+
+@pytest.mark.parametrize(
+    "data", ["Fashion-MNIST", "synthetic", "no/where", "cells.csv", "cells-{000..012}.tar", "hf:owner/name"]
+)
+def test_names_in_any_spelling_and_locations_are_left_to_their_readers(data):
+    require_known(data)
+
+
+def test_a_folder_may_have_any_name(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    require_known("photos")
 
 
 @pytest.mark.parametrize("name", ["cifar-100", "CIFAR100", "cifar100"])

@@ -7,6 +7,7 @@ import cyclopts
 
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
 from verydeep.terminal.console import print_error
+from verydeep.terminal.help_page import HelpFormatter
 from verydeep.terminal.usage_error import usage_panel
 
 
@@ -25,6 +26,7 @@ app = cyclopts.App(
     help_format="plaintext",  # markdown would cost 50 ms
     help_epilogue="Get started: verydeep tune photos/ trains a classifier on your own images; "
     "verydeep show vgg16 shows a network. verydeep COMMAND --help has an example of each command.",
+    help_formatter=HelpFormatter(),
     version=_version,
     error_formatter=usage_panel,
 )

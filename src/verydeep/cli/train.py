@@ -32,9 +32,9 @@ def train(
     *,
     recipe: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    resume_: Annotated[bool, Parameter(name="--resume", negative="")] = False,
+    resume_: Annotated[bool, Parameter(name="--resume", negative="", show_default=False)] = False,
     device: Device = "auto",
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     settings: Annotated[
         RecipeFlags | None, Parameter(name="*", group=Group("Recipe", sort_key=1), show_default=False)
     ] = None,
@@ -44,9 +44,11 @@ def train(
     Parameters
     ----------
     data
-        A built-in data set (fashion-mnist, cifar10, cifar100, synthetic), or your own images, as for `tune`.
+        A built-in data set (fashion-mnist, cifar10, cifar100, synthetic), or your own images: one folder per
+        class (or train and test folders of these), a list, or shards.
     recipe
-        A name (`verydeep recipes`) or a TOML file; by default fast, fine-tune with --weights, else scratch.
+        A name (`verydeep recipes`) or a TOML file; by default fine-tune with --weights, else fast for a
+        built-in data set and scratch for your own images.
     out_
         The run folder; runs/RECIPE-DATA by default.
     resume_
@@ -56,7 +58,7 @@ def train(
     json
         Print one JSON object.
     settings
-        Every value of the recipe; a flag comes before what the recipe says.
+        Every value of the recipe; a flag comes before the recipe.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     changes = given(settings)

@@ -1,4 +1,4 @@
-"""``verydeep tune``: from a folder of your own images to a classifier, with what it is worth."""
+"""``verydeep tune``: from a folder of your own images to a classifier, with its measured accuracy."""
 
 import logging
 import shlex
@@ -31,9 +31,9 @@ def tune(
     *,
     recipe: Path | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    resume_: Annotated[bool, Parameter(name="--resume", negative="")] = False,
+    resume_: Annotated[bool, Parameter(name="--resume", negative="", show_default=False)] = False,
     device: Device = "auto",
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     settings: Annotated[
         TuneFlags | None, Parameter(name="*", group=Group("Settings", sort_key=1), show_default=False)
     ] = None,
@@ -55,7 +55,7 @@ def tune(
     json
         Print one JSON object.
     settings
-        What is given here comes before the file.
+        Every value of the TOML file; a flag comes before the file.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     changes = given(settings)

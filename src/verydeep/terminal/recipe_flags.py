@@ -5,11 +5,9 @@ from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Group, Parameter
-from cyclopts.help import DefaultFormatter
 from docstring_parser import parse_from_object
 
 from verydeep.errors import RecipeError
-from verydeep.terminal.help_columns import columns_with_whole_names
 from verydeep.train.recipe import Recipe
 from verydeep.tune.config import SHARED, STEPS, UNUSED, TuneConfig
 
@@ -19,7 +17,6 @@ OTHER_STEP = (
     "Training from scratch has such flags too: --scratch.epochs, --scratch.optimizer.lr, --scratch.norm, "
     "--scratch.init and so on."
 )
-TABLE = DefaultFormatter(column_specs=columns_with_whole_names)
 
 
 def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: bool = True) -> Any:
@@ -45,7 +42,7 @@ def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: b
             left_out = SHARED | UNUSED[item.name] if step else frozenset()
             nested = _flags(hint, heading, skip=left_out, show=is_shown)
             note = OTHER_STEP if step else ""
-            group = Group(heading, help=note, sort_key=AFTER_SETTINGS, help_formatter=TABLE)
+            group = Group(heading, help=note, sort_key=AFTER_SETTINGS)
             copy: Any = Annotated[nested | None, Parameter(group=group, show=is_shown)]
         else:
             text = " ".join((texts.get(item.name) or "").split())
