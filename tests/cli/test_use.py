@@ -1,6 +1,7 @@
 """The commands ``evaluate`` and ``predict``."""
 
 import csv
+import io
 import json
 import re
 import shutil
@@ -88,7 +89,10 @@ def test_evaluate_reads_a_range_of_shards(here, trained, shapes, tmp_path):
     for number, name in enumerate(("circle", "square")):
         with tarfile.open(tmp_path / f"test-00{number}.tar", "w") as archive:
             for file in sorted((shapes / name).iterdir()):
-                archive.add(file, f"{name}/{file.name}")
+                archive.add(file, file.name)
+                label = tarfile.TarInfo(f"{file.stem}.cls")
+                label.size = len(name)
+                archive.addfile(label, io.BytesIO(name.encode()))
     done = here("evaluate", trained, tmp_path / "test-{000..001}.tar", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["images"] == 20

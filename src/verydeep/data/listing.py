@@ -52,7 +52,9 @@ def to_samples(listing: Listing) -> Samples:
     position_of: dict[str, str] = {}
     for position, name, label in zip(positions, listing.names, listing.labels, strict=True):
         if label is None:
-            raise DataError(f"{listing.name}: {position} has no label; every training image needs one")
+            raise DataError(
+                f"{listing.name}: {position} has no label; training and evaluation need one for every image"
+            )
         if name in position_of:
             raise DataError(f"{listing.name}: {position} repeats {name} from {position_of[name]}")
         position_of[name] = position
