@@ -85,7 +85,7 @@ def test_a_parquet_table_is_read_like_csv(cells):
         ("path,path\nx,y\n", "expected unique column names"),
         ("", "expected unique column names"),
         ("path,label\nelsewhere/0.png,a\n", "none of its first 1 files exists"),
-        ("path,kind\nimages/0.png,a\n", "line 2 has no label; every training image needs one"),
+        ("path,kind\nimages/0.png,a\n", "line 2 has no label; label every image to train or evaluate"),
         ('path,label\n"images/0.png,a\n', "cannot be read as a list"),
     ],
 )

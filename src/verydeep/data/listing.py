@@ -53,7 +53,7 @@ def to_samples(listing: Listing) -> Samples:
     for position, name, label in zip(positions, listing.names, listing.labels, strict=True):
         if label is None:
             raise DataError(
-                f"{listing.name}: {position} has no label; training and evaluation need one for every image"
+                f"{listing.name}: {position} has no label; label every image to train or evaluate"
             )
         if name in position_of:
             raise DataError(f"{listing.name}: {position} repeats {name} from {position_of[name]}")
