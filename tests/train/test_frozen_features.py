@@ -16,7 +16,8 @@ FROZEN_STAGE = replace(FINE_TUNE, freeze=1)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_each_map_is_that_of_the_image_or_of_its_mirror_image(norm):
+def test_each_map_is_that_of_the_image_or_of_its_mirror_image(norm, monkeypatch):
+    monkeypatch.setattr("verydeep.train.frozen_features.BATCH_PIXELS", 7 * PREPROCESS.size**2)
     model = network("8 M 16 M | gap", norm).model
     frozen, part = split_at_stage(model, 1)
     seen = []
@@ -38,6 +39,7 @@ def test_each_map_is_that_of_the_image_or_of_its_mirror_image(norm):
         assert torch.equal(inputs.val.labels, VAL.labels) and inputs.val.classes == 3
     total = 2 * len(TRAIN) + len(VAL)
     assert seen[-1] == (total, total)
+    assert seen[0] == (7, total)
 
 
 def test_without_flips_each_map_is_computed_once():

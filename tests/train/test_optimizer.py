@@ -76,6 +76,13 @@ def test_orthogonalize_evens_out_the_singular_values(shape):
     assert float(spread.median()) > 0.3 and float(spread.max()) < 1.5
 
 
+def test_orthogonalize_of_a_small_matrix_is_that_of_a_large_one():
+    torch.manual_seed(0)
+    matrix = torch.randn(6, 4)
+    torch.testing.assert_close(orthogonalize(1e-6 * matrix), orthogonalize(1e3 * matrix))
+    assert not orthogonalize(torch.zeros(6, 4)).any()
+
+
 def test_orthogonalize_keeps_the_directions():
     torch.manual_seed(0)
     u, _, v = torch.linalg.svd(torch.randn(6, 6))

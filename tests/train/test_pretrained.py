@@ -119,6 +119,14 @@ def test_hidden_layers_that_the_weights_lack_are_refused(tmp_path):
         pretrained_network(str(file), None, "whole", CLASSES, seed=0)
 
 
+def test_a_single_hidden_layer_that_the_weights_lack_is_refused(tmp_path):
+    architecture = Architecture.from_string("8 M 16 M | gap 12", input=(3, 16, 16), classes=5)
+    file = tmp_path / "features.safetensors"
+    save_file(build(architecture).features.state_dict(prefix="features."), file)
+    with pytest.raises(CheckpointError, match="which --head whole keeps"):
+        pretrained_network(str(file), "8 M 16 M | gap 12", "whole", CLASSES, seed=0)
+
+
 def test_imagenet_weights_need_a_model():
     with pytest.raises(RecipeError, match="--weights imagenet needs --model"):
         pretrained_network("imagenet", None, "gap", CLASSES, seed=0)

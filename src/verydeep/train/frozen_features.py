@@ -53,7 +53,7 @@ class FrozenFeatures:
     ) -> Float[Tensor, "batch channels rows columns"]:
         """The maps of each image or of its mirror image."""
         random = generator(self.seed, epoch, step)
-        views = flip_mask(indices, epoch, self.flip if len(self.maps) > 1 else "none", random).long()
+        views = flip_mask(indices, epoch, self.flip, random).long()
         held_on = self.maps.device
         return channels_last(self.maps[views.to(held_on), indices.to(held_on)].to(self.device))
 
