@@ -42,6 +42,9 @@ def test_groups_are_counted_and_a_temperature_is_measured_where_given():
     measured = evaluation(groups=("a", "a", "b", "b", "c", "c", "c"), temperature=2.0)
     assert (measured.images, measured.groups) == (7, 3)
     assert measured.scaled.temperature == 2.0
+    of_halved = evaluate_logits(2 * torch.nn.functional.one_hot(PREDICTED, 4).float(), LABELS, CLASSES)
+    assert measured.scaled.loss == pytest.approx(of_halved.loss)
+    assert measured.scaled.calibration.error == pytest.approx(of_halved.calibration.error)
     assert evaluation().groups is evaluation().scaled is None
 
 

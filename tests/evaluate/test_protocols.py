@@ -47,6 +47,26 @@ def test_scales_are_those_of_the_paper(
     assert make_protocol(name, IMAGENET).flip == (name != "single")
 
 
+@pytest.mark.parametrize(
+    ("name", "flip", "pixels"),
+    [
+        ("single", False, 224**2),
+        ("dense", True, 2 * 256**2),
+        ("multi-scale", False, 224**2 + 256**2 + 288**2),
+        ("ten-crop", True, 10 * 224**2),
+        ("multi-crop", True, 150 * 224**2),
+    ],
+)
+def test_the_batch_size_is_by_the_pixels_of_all_views(model, name, flip, pixels, monkeypatch):
+    def batch_size(of_image):
+        raise AssertionError(f"{of_image} px per image")
+
+    monkeypatch.setattr("verydeep.evaluate.protocols.auto_batch_size", batch_size)
+    batches = protocol_logits(model, random_images(8, 8), IMAGENET, make_protocol(name, IMAGENET, flip=flip))
+    with pytest.raises(AssertionError, match=f"^{pixels} px per image$"):
+        next(iter(batches))
+
+
 def test_crops_have_a_margin_and_no_scale_is_below_the_input_size():
     assert make_protocol("ten-crop", SMALL).scales == (9,)
     assert make_protocol("multi-scale", SMALL).scales == (8, 9)

@@ -80,7 +80,7 @@ def test_written_toml_holds_every_value():
         ("epochs = 0\nseed = 'a'", "seed is 'a'"),
         ("keep = 'best'", "keep = best needs validation images, and validation is 0"),
         ("[schedule]\nname = 'plateau'", "schedule.name = plateau needs validation images"),
-        ("early_stopping = 3", "early_stopping = 3 needs validation images"),
+        ("early_stopping = 1", "early_stopping = 1 needs validation images"),
         ("freeze = -1", "freeze is -1"),
         ("freeze = 'some'", "freeze is 'some'"),
         ("weights = 'vgg16'\ngrow_from = 'runs/a'", "weights and grow_from both set the initial weights"),
@@ -101,6 +101,10 @@ def test_each_mistake_has_a_message(tmp_path, text, message):
 def test_an_unknown_recipe_gets_the_nearest():
     with pytest.raises(RecipeError, match=r"no recipe 'fats'. Did you mean fast\?"):
         read_recipe("fats")
+
+
+def test_a_slice_may_have_two_images():
+    assert Recipe(batch_size=8, slices=4).slices == 4
 
 
 def test_a_contradiction_is_refused_in_python_too():

@@ -1,6 +1,7 @@
 """Each decision on strategies: which are run, why others are skipped, and which is kept."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from verydeep.errors import DataError
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.tune.budget import Skipped
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import StrategyResult
 from verydeep.tune.strategies import Candidate, choose
-from verydeep.weights.checkpoint_file import load
+from verydeep.weights.checkpoint_file import load, save
 
 from .conftest import PREPROCESS
 
@@ -155,6 +157,20 @@ def test_auto_fine_tunes_and_compares_where_there_are_images_and_time(run, monke
     assert "on the 19 training images that were held out" in result.reason
 
 
+def test_fine_tuning_has_half_of_the_time_where_training_from_scratch_follows(run, monkeypatch):
+    left = {}
+
+    def no_time(recipe, architecture, work, seconds, budget):
+        left[recipe.seed] = seconds
+        return Skipped("no time", 1.0)
+
+    monkeypatch.setattr("verydeep.tune.strategies.plan_fine_tuning", no_time)
+    for seed, strategy in enumerate(("fine-tune", "compare")):
+        run(strategy=strategy, budget="1000h", seed=seed, name=strategy,
+            fine_tune__epochs=1, scratch__epochs=1)  # fmt: skip
+    assert left[0] / left[1] == pytest.approx(2, rel=1e-3)
+
+
 def test_fine_tuning_that_is_asked_for_is_kept_and_no_worse_than_its_start(run):
     result = run(strategy="fine-tune", budget="none", fine_tune__epochs=4)
     probe, tuned = result.strategies
@@ -200,6 +216,21 @@ def test_training_from_scratch_starts_with_random_weights_whatever_the_weights(r
     assert not torch.allclose(ours.features[0].weight, theirs.features[0].weight, atol=1e-2)
 
 
+def test_dropout_is_that_of_the_seed_whatever_the_random_state(run, tmp_path):
+    hidden = build(Architecture.from_string("8 M | gap 24", input=(3, 16, 16), classes=2))
+    assert hidden.architecture.dropout
+    save(Checkpoint(hidden.eval(), PREPROCESS, CLASSES), file := tmp_path / "hidden.safetensors")
+    heads = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        result = run(
+            weights=str(file), strategy="fine-tune", head="whole", l2=0.01, budget="none",
+            fine_tune__epochs=1, fine_tune__keep="last", name=str(state),
+        )  # fmt: skip
+        heads.append(load(result.run).model.state_dict())
+    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
+
+
 def test_all_strategies_are_compared_on_the_same_images(run):
     result = run(strategy="compare", budget="none", fine_tune__epochs=2, scratch__epochs=2)
     assert [each.strategy for each in result.strategies] == ["linear-probe", "fine-tune", "scratch"]
@@ -209,6 +240,15 @@ def test_all_strategies_are_compared_on_the_same_images(run):
         interval = each.test.intervals["balanced_accuracy"]
         assert interval.low <= each.test.balanced_accuracy <= interval.high
     assert result.test == by_name(result)[result.chosen].test
+
+
+def test_seconds_are_those_of_the_work(run):
+    began = time.perf_counter()
+    result = run(strategy="compare", budget="none", fine_tune__epochs=1, scratch__epochs=1)
+    elapsed = time.perf_counter() - began
+    seconds = [each.seconds for each in result.strategies]
+    assert min(seconds) > 0 and sum(seconds) < elapsed
+    assert all(0 < each.epochs[-1].seconds < each.seconds for each in result.strategies if each.epochs)
 
 
 class Recorder(TuneWatcher):
