@@ -1,9 +1,11 @@
 """Image files in folders and globs."""
 
 import pytest
+from PIL import Image
 
 from verydeep.data.folder import read_folder
 from verydeep.data.image_files import image_files
+from verydeep.data.suffixes import IMAGE_SUFFIXES
 from verydeep.errors import DataError
 
 
@@ -52,6 +54,23 @@ def test_a_path_without_images_is_an_error(photos, path, message):
 @pytest.mark.parametrize("read", [lambda folder: image_files([folder]), read_folder])
 def test_a_folder_without_images_is_an_error_that_lists_its_files(tmp_path, read):
     (tmp_path / "cats").mkdir()
-    (tmp_path / "cats" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
-    with pytest.raises(DataError, match=r"There are 1 \.heic\. Save HEIC photos as JPEG first"):
+    (tmp_path / "cats" / "IMG_1.MOV").touch()
+    with pytest.raises(DataError, match=r"It has 1 \.mov"):
         read(tmp_path)
+
+
+def test_a_heic_photo_is_an_image_that_may_be_unreadable(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    assert image_files([tmp_path]) == [tmp_path / "IMG_1.HEIC"]
+
+
+def test_every_suffix_that_pillow_decodes_is_taken():
+    Image.init()
+    only_identified = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+    decoded = {
+        suffix
+        for suffix, name in Image.registered_extensions().items()
+        if name in Image.OPEN and name not in only_identified
+    }
+    assert decoded - IMAGE_SUFFIXES == set()
+    assert IMAGE_SUFFIXES - decoded <= {".heic", ".heif", ".hif", ".mpo"}

@@ -20,12 +20,12 @@ from verydeep.errors import UnreadableError
 
 _CHUNK = 32  # images per task: one task per image would have too much overhead
 _FORMAT_SUFFIXES = {
-    "BMP": (".bmp",),
+    "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),  # two JPEGs in one file, as some cameras write them
-    "PNG": (".png",),
-    "PPM": (".ppm", ".pgm"),
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe"),
+    "MPO": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),  # two JPEGs in one file, as some cameras write them
+    "PNG": (".png", ".apng"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }

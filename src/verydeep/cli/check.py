@@ -16,6 +16,7 @@ from verydeep.errors import DataError
 from verydeep.report.check_page import write_page
 from verydeep.tables.check_table import as_values, findings_table, summary_table
 from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.reading_lines import print_reading
 
 MAX_REASONS = 10
 """Unreadable files whose reasons are printed in the terminal; JSON and the page have all of them."""
@@ -63,6 +64,7 @@ def check(
             progress=lambda done, total: bar.update(task, completed=done),
         )
     findings = findings_of(result)
+    print_reading(samples.reading, len(samples), len(samples.classes))
     if out_:
         write_page(result, findings, out_)
     if json:

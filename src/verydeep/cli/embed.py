@@ -5,13 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.data.open_images import read_sources
+from verydeep.data.open_images import find_images
 from verydeep.embed.embed_images import embed_images
 from verydeep.embed.vector_file import check_vector_path
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.progress import ImageProgress
+from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
 
@@ -49,15 +50,16 @@ def embed(
         Print one JSON object: out, vectors, dimensions, layer, broken.
     """
     check_vector_path(out_)
-    sources = read_sources(images)
+    found = find_images(images)
+    print_found(found)
     checkpoint = load(run)
     checkpoint.model.to(choose_device(device))
     with ImageProgress(err(), "Embedding") as progress:
         summary = embed_images(
-            checkpoint, sources, out_, layer=layer, unit_length=unit_length, progress=progress
+            checkpoint, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
         )
     if json:
-        print_json(summary.values)
+        print_json(summary.values | {"skipped": dict(found.reading.skipped)})
     else:
         print_broken(summary.broken)
         text = f"{summary.vectors:,} vectors of {summary.dimensions:,} values from {summary.layer}"

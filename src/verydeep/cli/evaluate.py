@@ -15,7 +15,7 @@ from verydeep.evaluate.protocols import ProtocolName, make_protocol
 from verydeep.report.evaluation_page import write_evaluation_page
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
-from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.progress import ByteProgress, ImageProgress
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load_classifier
@@ -69,6 +69,8 @@ def evaluate(
     checkpoint = load_classifier(run)
     chosen = make_protocol(protocol, checkpoint.preprocess, scales=_parse_scales(scales), flip=flip)
     images = _read(data, checkpoint.classes, run, part, group_by)
+    for note in images.reading.notes:
+        print_message(f"Note: {note}")
     err().print(f"Evaluating {images.description}", markup=False, soft_wrap=True)
     checkpoint.model.to(choose_device(device))
     with ImageProgress(err(), "Evaluating") as progress:

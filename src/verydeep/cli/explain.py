@@ -5,8 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.data.open_images import read_sources
-from verydeep.data.samples import ImageSource
+from verydeep.data.open_images import FoundImages, find_images
 from verydeep.errors import DataError
 from verydeep.explain.heat_maps import Method
 from verydeep.explain.image_patches import patches_of_images
@@ -19,6 +18,7 @@ from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.progress import ImageProgress
+from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
 
@@ -78,15 +78,16 @@ def explain(
     checkpoint.model.to(choose_device(device))
     if filters:
         return _filters(checkpoint, out_, json)
-    sources = read_sources(images or [])
+    found = find_images(images or [])
+    print_found(found)
     if patches:
-        return _patches(checkpoint, sources, layer, out_, json)
+        return _patches(checkpoint, found, layer, out_, json)
     with ImageProgress(err(), "Explaining") as progress:
         result = explain_images(
-            checkpoint, sources, out_, method=method, class_name=class_, layer=layer, progress=progress
+            checkpoint, found.sources, out_, method=method, class_name=class_, layer=layer, progress=progress
         )
     if json:
-        print_json(result.values)
+        print_json(result.values | {"skipped": dict(found.reading.skipped)})
     else:
         _print(result)
     return 1 if result.broken else 0
@@ -102,16 +103,14 @@ def _filters(checkpoint: Checkpoint, folder: Path, json: bool) -> int:
     return 0
 
 
-def _patches(
-    checkpoint: Checkpoint, sources: list[ImageSource], layer: str | None, folder: Path, json: bool
-) -> int:
+def _patches(checkpoint: Checkpoint, found: FoundImages, layer: str | None, folder: Path, json: bool) -> int:
     with ImageProgress(err(), "Searching") as progress:
-        result = patches_of_images(checkpoint, sources, layer, progress)
+        result = patches_of_images(checkpoint, found.sources, layer, progress)
     patches = result.patches
     path = folder / f"patches-{patches.layer}.png"
     write_patches_image(result, path)
     if json:
-        print_json({"picture": str(path), **result.values})
+        print_json({"picture": str(path), **result.values, "skipped": dict(found.reading.skipped)})
     else:
         print_broken(result.broken)
         text = f"{len(patches.channels)} channels of {patches.layer}, {patches.images:,} images"

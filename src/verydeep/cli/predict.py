@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.data.open_images import read_sources
+from verydeep.data.open_images import find_images
 from verydeep.errors import DataError
 from verydeep.evaluate.predict import Prediction
 from verydeep.evaluate.predict import predict as predict_images
@@ -17,6 +17,7 @@ from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.progress import ImageProgress
+from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load_classifier
 
@@ -61,14 +62,18 @@ def predict(
     _check(out_, resume, top, batch)
     checkpoint = load_classifier(run)
     checkpoint.model.to(choose_device(device))
-    sources = read_sources(images)
+    found = find_images(images)
+    print_found(found)
+    sources = found.sources
     if out_:
         with ImageProgress(err(), "Predicting") as progress:
             summary = predict_to_file(
                 checkpoint, sources, out_,
                 top=top or TOP_WRITTEN, resume=resume, batch_size=batch, progress=progress,
             )  # fmt: skip
-        print_json(summary.values) if json else _print_summary(summary)
+        print_json(summary.values | {"skipped": dict(found.reading.skipped)}) if json else _print_summary(
+            summary
+        )
         return 1 if summary.broken else 0
     top = top or (None if json else TOP_PRINTED)
     predictions = _one_by_one(predict_images(checkpoint, sources, top=top, batch_size=batch), len(sources))

@@ -12,6 +12,7 @@ from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.progress import ImageProgress
+from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
 
@@ -72,6 +73,8 @@ def similar(
 
 
 def _print(result: SimilarImages, contact_sheet: Path | None) -> None:
+    if result.found:
+        print_found(result.found)
     print_broken(result.broken)
     for neighbor in result.neighbors:
         out().print(f"{neighbor.similarity:.3f}  {neighbor.file}", markup=False, soft_wrap=True)

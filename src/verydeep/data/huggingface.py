@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verydeep.data.folder import PART_NAMES
 from verydeep.data.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
+from verydeep.data.part_names import part_named
 from verydeep.download.download import offline
 from verydeep.errors import DataError, DownloadError, UnreadableError
 
@@ -146,7 +146,7 @@ def _split(location: str, split: str, table: Any, columns: Columns) -> Listing:
         sources=sources,
         names=tuple(f"{split}/{i}" if split else str(i) for i in range(len(table))),
         labels=tuple(_label(value, names) for value in table[label]) if label else (None,) * len(table),
-        parts=(PART_NAMES.get(split.lower()),) * len(table),
+        parts=(part_named(split),) * len(table),
         classes=tuple(names or ()),
         columns={column: tuple(map(cell_text, table[column])) for column in others},
     )

@@ -1,17 +1,24 @@
-"""Finds image files in folders and globs, by their suffix."""
+"""Finds image files in files, folders and globs; folders are walked as for all commands."""
 
+import fnmatch
 import glob
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from verydeep.data.reading import Reading
+from verydeep.data.suffixes import COMMON_SUFFIXES
+from verydeep.data.walk import Walk, walk, why_skipped
 from verydeep.errors import DataError
 
-_HEIC_SUFFIXES = {".heic", ".heif"}
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""The suffixes of image files in folders, in lower or upper case."""
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """Image files, and what was passed over beside them."""
+
+    files: tuple[Path, ...]
+    reading: Reading = field(default_factory=Reading)
 
 
 def image_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -23,42 +30,83 @@ def image_files(paths: Iterable[str | Path]) -> list[Path]:
     Raises:
         DataError: if a path does not exist, or a folder or glob has no images.
     """
-    return list(dict.fromkeys(file for path in paths for file in _files_of(Path(path).expanduser())))
+    found = (find_files(path).files for path in paths)
+    return list(dict.fromkeys(file for files in found for file in files))
 
 
-def _files_of(path: Path) -> list[Path]:
+def find_files(path: str | Path) -> FoundFiles:
+    """The image files at ``path``, as for ``image_files``, and how many other files were passed over.
+
+    Raises:
+        DataError: as ``image_files``.
+    """
+    path = Path(path).expanduser()
     if path.is_file():
-        return [path]
-    if not path.is_dir() and not glob.has_magic(str(path)):
+        return FoundFiles((path,))
+    if path.is_dir():
+        walked = walk(path)
+        files, skipped = sorted(walked.images), Counter(walked.skipped)
+    elif glob.has_magic(str(path)):
+        files, skipped = _of_glob(path)
+    else:
         raise DataError(f"{path} does not exist; expected files, folders, or globs such as 'photos/*.jpg'")
-    pattern = str(Path(glob.escape(str(path))) / "**" / "*") if path.is_dir() else str(path)
-    images = list(filter(_is_visible_image, glob_files(pattern)))
-    if not images:
-        expected = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(f"{path} has no images; expected {expected}{describe_other_files(path)}")
-    return images
+    reading = Reading(dict(skipped))
+    if not files:
+        raise no_images(path, reading)
+    return FoundFiles(tuple(files), reading)
+
+
+def no_images(path: Path, reading: Reading) -> DataError:
+    """The error for a place without images, with the files that are there."""
+    others = f". It has {reading.skipped_text}" if reading.skipped else ""
+    return DataError(f"{path} has no images; expected files such as {COMMON_SUFFIXES}{others}")
 
 
 def glob_files(pattern: str) -> list[Path]:
-    """The paths that match ``pattern``, sorted; ``**`` matches any number of folders."""
-    # Not `Path.glob`, which does not accept an absolute pattern.
-    return sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+    """The paths that match ``pattern``, sorted, as in a shell: hidden ones only if the pattern says so."""
+    path = Path(pattern)
+    matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))  # which takes no absolute pattern
+    return sorted(match for match in matches if not _is_hidden_match(match, path))
 
 
-def describe_other_files(folder: Path) -> str:
-    """The files of a folder without images, for an error message; empty if it has images or no files."""
-    files = (each for each in folder.rglob("[!.]*.*") if each.is_file())
-    suffixes = Counter(each.suffix.lower() for each in files)
-    if not suffixes or suffixes.keys() & IMAGE_SUFFIXES:  # images in the wrong folder
-        return ""
-    counts = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(3))
-    advice = (
-        "Save HEIC photos as JPEG first"
-        if suffixes.keys() & _HEIC_SUFFIXES
-        else "Save images as one of these"
-    )
-    return f". There are {counts}. {advice}"
+def _is_hidden_match(match: Path, pattern: Path) -> bool:
+    names = zip(match.parts, pattern.parts, strict=False)
+    return any(name.startswith(".") and not wanted.startswith(".") for name, wanted in names)
 
 
-def _is_visible_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _of_glob(path: Path) -> tuple[list[Path], Counter[str]]:
+    """The images that match; with ``**`` they are looked up by the one walk, so that links do not loop."""
+    parts = path.parts
+    if "**" in parts:
+        start = parts.index("**")
+        walks = [walk(base) for base in _folders(Path(*parts[:start]))]
+        return sorted({file for each in walks for file in _matching(each, parts[start:])}), Counter()
+    files: list[Path] = []
+    skipped: Counter[str] = Counter()
+    for match in glob_files(str(path)):
+        if match.is_dir():
+            walked = walk(match)
+            files += sorted(walked.images)
+            skipped.update(walked.skipped)
+        elif reason := why_skipped(match):
+            skipped[reason] += 1
+        else:
+            files.append(match)
+    return files, skipped
+
+
+def _folders(base: Path) -> list[Path]:
+    return [base] if base.is_dir() else [each for each in glob_files(str(base)) if each.is_dir()]
+
+
+def _matching(walked: Walk, patterns: Sequence[str]) -> list[Path]:
+    return [file for file in walked.images if _matches(file.relative_to(walked.root).parts, patterns)]
+
+
+def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether the names of a path match the patterns one by one; ``**`` matches any number of folders."""
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_matches(parts[start:], patterns[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])

@@ -1,40 +1,52 @@
 """Reads a list of images with their labels: CSV, TSV or a Parquet table, one row per image."""
 
 import csv
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from verydeep.data.labels import one_hot_columns, one_hot_labels, whole_numbers
+from verydeep.data.listed_files import find_listed
 from verydeep.data.listing import (
     FILE_COLUMNS,
     LABEL_COLUMNS,
     PART_COLUMNS,
     Columns,
     Listing,
-    cell_text,
     find_column,
     parse_part,
 )
 from verydeep.data.parquet import import_pyarrow
+from verydeep.data.reading import Reading
+from verydeep.data.table_text import text_rows
 from verydeep.errors import DataError
 
 LIST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 """The suffixes of list files."""
 
-Row = tuple[str, list[str]]
-"""The position of a row, such as "line 7", and its cells."""
+
+@dataclass(frozen=True)
+class _Table:
+    path: Path
+    cells: Mapping[str, list[str]]
+    """By column."""
+    positions: tuple[str, ...]
+    """Of each row, such as ``line 7``."""
 
 
 def read_list(path: Path, columns: Columns) -> Listing:
     """The images in the list at ``path``; file paths are relative to the folder of the list.
 
     The first row has the column names. The columns of files, labels and parts are found by their usual names;
-    all other columns are kept. A list without a label column can be classified, but not trained on.
+    without a label column, columns of 0 and 1 with a single 1 in each row are the classes (one-hot). All
+    other columns are kept. A list without labels can be classified, but not trained on.
 
     Raises:
-        DataError: if the list cannot be read, or a row has no file or no label; states the line.
+        DataError: if the list cannot be read, or a row has no file; states the line.
     """
-    header, *rows = list(_rows(path))
-    names = header[1]
+    table = _read_table(path)
+    names = list(table.cells)
     file = find_column(names, FILE_COLUMNS, columns.file, str(path))
     label = find_column(names, LABEL_COLUMNS, columns.label, str(path))
     part = find_column(names, PART_COLUMNS, None, str(path))
@@ -44,80 +56,82 @@ def read_list(path: Path, columns: Columns) -> Listing:
             f"{', '.join(FILE_COLUMNS)} in the first row, or give the names of the file and label columns: "
             f"{path}:FILE,LABEL"
         )
-    if not rows:
+    if not table.positions:
         raise DataError(f"{path} has no rows; expected one row per image")
-    cells = {column: [row[i] for _, row in rows] for i, column in enumerate(names)}
-    positions = [position for position, _ in rows]
-    _check_filled(path, positions, {name: cells[name] for name in (file, label) if name})
-    sources = tuple(path.parent / Path(name).expanduser() for name in cells[file])
-    _check_exists(path, sources)
+    files = table.cells[file]
+    for position, name in zip(table.positions, files, strict=True):
+        if not name:
+            raise DataError(f"{path}, {position} has no {file}; fill it in, or remove the row")
+    sources, notes = find_listed(path, files)
+    others = {name: values for name, values in table.cells.items() if name not in (file, label, part)}
+    one_hot = [] if label else one_hot_columns(others)
+    labels: Sequence[str | None] = list(table.cells[label]) if label else one_hot_labels(others, one_hot)
+    if one_hot and any(labels):
+        notes = (*notes, f"the labels are the columns with a 1: {_some(one_hot)}")
     return Listing(
         name=path.stem,
-        sources=sources,
-        names=tuple(cells[file]),
-        labels=tuple(cells[label]) if label else (None,) * len(rows),
+        sources=tuple(sources),
+        names=tuple(files),
+        labels=tuple(labels) or (None,) * len(files),
         parts=tuple(
-            parse_part(cells[part][i], f"{path}, {positions[i]}") if part else None for i in range(len(rows))
+            parse_part(table.cells[part][i], f"{path}, {position}") if part else None
+            for i, position in enumerate(table.positions)
         ),
-        positions=tuple(positions),
-        columns={name: tuple(values) for name, values in cells.items() if name not in (file, label, part)},
+        positions=table.positions,
+        location=str(path),
+        columns={name: tuple(values) for name, values in others.items() if name not in one_hot},
+        label_advice="" if label else _advice(path, list(others), one_hot),
+        reading=Reading(notes=notes),
     )
 
 
-def _check_filled(path: Path, positions: list[str], required: dict[str, list[str]]) -> None:
-    for column, values in required.items():
-        for position, value in zip(positions, values, strict=True):
-            if not value:
-                raise DataError(f"{path}, {position} has no {column}; fill it in, or remove the row")
-
-
-def _check_exists(path: Path, sources: tuple[Path, ...]) -> None:
-    """An error if none of the first files exists; single missing files are reported when they are read."""
-    first = sources[:10]
-    if not any(file.is_file() for file in first):
-        raise DataError(
-            f"{path}: none of its first {len(first)} files exists, such as {first[0]}. File paths are "
-            "relative to the folder of the list, or absolute"
+def _advice(path: Path, others: list[str], one_hot: list[str]) -> str:
+    """What to do about a list without a label column."""
+    if one_hot:
+        return (
+            f"The columns {_some(one_hot)} do not have a single 1 in that row (one-hot): an image has one "
+            "class here, and several labels per image cannot be learned"
         )
+    if not others:
+        return "It has no other column: add one with the name label"
+    return f"It has the columns {_some(others)}; choose one as in {path}:{others[0]}"
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    """The column names, then every row."""
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")
+
+
+def _read_table(path: Path) -> _Table:
+    header, *rows = list(_rows(path))
+    columns = [list(cells) for cells in zip(*(cells for _, cells in rows), strict=True)] or [
+        [] for _ in header[1]
+    ]
+    cells = {name: whole_numbers(values) for name, values in zip(header[1], columns, strict=True)}
+    return _Table(path, cells, tuple(position for position, _ in rows))
+
+
+def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The column names, then every row, with its position such as ``line 7``."""
     try:
-        yield from _parquet_rows(path) if path.suffix.lower() == ".parquet" else _text_rows(path)
+        yield from _parquet_rows(path) if path.suffix.lower() == ".parquet" else text_rows(path)
     except FileNotFoundError:
         raise DataError(f"the list {path} does not exist") from None
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+    except (OSError, csv.Error, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} cannot be read as a list: {error}") from None
 
 
-def _text_rows(path: Path) -> Iterator[Row]:
-    with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a byte order mark
-        first = file.readline()
-        file.seek(0)
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        columns = [cell.strip() for cell in next(reader, [])]
-        if not any(columns) or len(set(columns)) < len(columns):
-            raise DataError(f"{path} starts with {first.strip()!r}; expected unique column names")
-        yield "line 1", columns
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(columns):
-                raise DataError(
-                    f"{path}, line {reader.line_num} has {len(cells)} cells; "
-                    f"expected {len(columns)}, as in the first row"
-                )
-            yield f"line {reader.line_num}", [cell.strip() for cell in cells]
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def _parquet_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     _, pyarrow_parquet = import_pyarrow("save the list as CSV")
     table = pyarrow_parquet.read_table(path)
     yield "the columns", list(table.column_names)
-    columns = (map(cell_text, column.to_pylist()) for column in table.columns)
+    columns = (map(_cell, column.to_pylist()) for column in table.columns)
     for number, cells in enumerate(zip(*columns, strict=True), 1):
         yield f"row {number}", list(cells)
+
+
+def _cell(value: object) -> str:
+    """As CSV has it; a missing value is empty."""
+    is_empty = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if is_empty else str(value).strip()

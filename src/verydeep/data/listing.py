@@ -3,17 +3,25 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
-from verydeep.data.folder import PART_NAMES
+from verydeep.data.labels import is_missing, label_text, whole_numbers
+from verydeep.data.part_names import PART_WORDS, part_named
+from verydeep.data.reading import Reading
 from verydeep.data.samples import ImageSource, Part, Samples
+from verydeep.data.walk import real_path
 from verydeep.errors import DataError
 
 FILE_COLUMNS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img",
+    "img_path", "image_name", "img_name", "image_id", "img_id", "id_code", "id",
 )  # fmt: skip
-LABEL_COLUMNS = ("label", "class", "category", "target", "labels", "class_name", "label_name")
+LABEL_COLUMNS = (
+    "label", "class", "category", "target", "labels", "class_name", "label_name", "diagnosis", "dx",
+    "species", "breed",
+)  # fmt: skip
 PART_COLUMNS = ("split", "part", "set", "subset", "partition")
 
 
@@ -37,38 +45,82 @@ class Listing:
     parts: tuple[Part | None, ...]
     positions: tuple[str, ...] = ()
     """The position of each image for error messages, such as "line 7"; its name by default."""
+    location: str = ""
+    """Of the list, for error messages; the name by default."""
     classes: tuple[str, ...] = ()
     """The class names in order, if the data set defines it; sorted labels by default."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label_advice: str = ""
+    """What to do about missing labels, such as which columns there are; a sentence without a full stop."""
+    reading: Reading = field(default_factory=Reading)
 
 
 def to_samples(listing: Listing) -> Samples:
     """``listing`` as samples. Integer labels are sorted by number, others as text.
 
     Raises:
-        DataError: if an image has no label, or two images have the same name.
+        DataError: if an image has no label, or two images have the same name or are the same file.
     """
     positions = listing.positions or listing.names
-    position_of: dict[str, str] = {}
-    for position, name, label in zip(positions, listing.names, listing.labels, strict=True):
-        if label is None:
-            raise DataError(
-                f"{listing.name}: {position} has no label; label every image to train or evaluate"
-            )
-        if name in position_of:
-            raise DataError(f"{listing.name}: {position} repeats {name} from {position_of[name]}")
-        position_of[name] = position
-    classes = listing.classes or sorted_classes({label for label in listing.labels if label is not None})
+    labels = _labels(listing, positions)
+    _require_unique(listing, positions)
+    classes = listing.classes or sorted_classes(set(labels))
     numbers = {text: number for number, text in enumerate(classes)}
     return Samples(
         name=listing.name,
         sources=listing.sources,
         names=listing.names,
-        labels=torch.tensor([numbers[label] for label in listing.labels if label is not None]).long(),
+        labels=torch.tensor([numbers[label] for label in labels]).long(),
         classes=classes,
         parts=listing.parts,
         columns=listing.columns,
+        reading=listing.reading,
     )
+
+
+def _labels(listing: Listing, positions: tuple[str, ...]) -> list[str]:
+    """The label of every image; whole numbers without decimals."""
+    labels: list[str] = []
+    for position, given in zip(positions, listing.labels, strict=True):
+        label = given if listing.classes else label_text(given)
+        if label is None:
+            found = f" ({given!r} marks a missing value)" if given else ""
+            advice = f". {listing.label_advice}" if listing.label_advice else ""
+            raise DataError(
+                f"{_where(listing)}{position} has no label{found}; label every image to train or "
+                f"evaluate{advice}"
+            )
+        labels.append(label)
+    return labels if listing.classes else whole_numbers(labels)
+
+
+def _require_unique(listing: Listing, positions: tuple[str, ...]) -> None:
+    """Refuse two images of one name, and one file under two names, such as ``a.jpg`` and ``./a.jpg``."""
+    position_of: dict[str, str] = {}
+    first_of: dict[ImageSource, int] = {}
+    folders: dict[Path, Path] = {}
+    for index, (name, source) in enumerate(zip(listing.names, listing.sources, strict=True)):
+        key = _real_file(source, folders) if isinstance(source, Path) else source
+        first = first_of.setdefault(key, index)
+        if name in position_of or first != index:
+            before = position_of.get(name) or positions[first]
+            other = "" if name in position_of else f", where it is written {listing.names[first]}"
+            raise DataError(
+                f"{_where(listing)}{positions[index]} repeats {name} from {before}{other}. Remove one of them"
+            )
+        position_of[name] = positions[index]
+
+
+def _where(listing: Listing) -> str:
+    return f"{listing.location}, " if listing.location else f"{listing.name}: "
+
+
+def _real_file(file: Path, folders: dict[Path, Path]) -> Path:
+    """Its real path; those of ``folders`` are looked up once."""
+    if file.parent not in folders:
+        folders[file.parent] = real_path(file.parent)
+    real = folders[file.parent] / file.name
+    return real_path(real) if real.is_symlink() else real
 
 
 def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
@@ -112,11 +164,11 @@ def parse_part(text: str, position: str) -> Part | None:
     Raises:
         DataError: if the text is not one of the usual names.
     """
-    if not text:
+    if is_missing(text):
         return None
-    if text.lower() not in PART_NAMES:
+    if (part := part_named(text)) is None:
         raise DataError(
-            f"{position} has the part {text!r}; expected one of {', '.join(PART_NAMES)}. If the column is "
+            f"{position} has the part {text!r}; expected one of {', '.join(PART_WORDS)}. If the column is "
             f"not a train/val/test split, rename it to something else than {', '.join(PART_COLUMNS)}"
         )
-    return PART_NAMES[text.lower()]
+    return part

@@ -7,20 +7,23 @@ are given after a colon: ``cells.csv:diagnosis``, ``cells.csv:scan,diagnosis``.
 
 import glob
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from verydeep.data.folder import images_below, read_folder
+from verydeep.data.folder import read_folder
 from verydeep.data.huggingface import (
     is_saved_dataset,
     read_hub_dataset,
     read_parquet_dataset,
     read_saved_dataset,
 )
-from verydeep.data.image_files import glob_files, image_files
+from verydeep.data.image_files import FoundFiles, find_files, glob_files
 from verydeep.data.list_file import LIST_SUFFIXES, read_list
 from verydeep.data.listing import Columns, Listing, to_samples
 from verydeep.data.parquet import import_pyarrow
+from verydeep.data.reading import Reading, joined
 from verydeep.data.samples import ImageSource, Samples
+from verydeep.data.walk import real_path, walk
 from verydeep.data.webdataset import expand_range, read_webdataset
 from verydeep.errors import DataError
 
@@ -42,8 +45,19 @@ def read_samples(location: str | Path) -> Samples:
     return to_samples(listing) if listing else read_folder(Path(location).expanduser())
 
 
-def read_sources(locations: Iterable[str | Path]) -> list[ImageSource]:
-    """The images at ``locations``, each once, in order; labels are not needed.
+@dataclass(frozen=True)
+class FoundImages:
+    """Images, labeled or not, each once, in order."""
+
+    sources: tuple[ImageSource, ...]
+    reading: Reading
+    """What was passed over."""
+    is_search: bool
+    """Whether folders, globs, lists or data sets were read, and not only files that were named one by one."""
+
+
+def find_images(locations: Iterable[str | Path]) -> FoundImages:
+    """The images at ``locations``, each once; labels are not needed.
 
     Args:
         locations: as for ``read_samples``, and also image files, any folders of images, and globs.
@@ -51,11 +65,29 @@ def read_sources(locations: Iterable[str | Path]) -> list[ImageSource]:
     Raises:
         DataError: if a location does not exist or has no images.
     """
-    sources: dict[ImageSource, None] = {}
+    sources: dict[ImageSource, ImageSource] = {}
+    readings: list[Reading] = []
+    repeated, is_search = 0, False
     for location in locations:
-        listing = _listing(str(location))
-        sources |= dict.fromkeys(listing.sources if listing else image_files([location]))
-    return list(sources)
+        found = _listing(str(location)) or find_files(location)
+        images = found.files if isinstance(found, FoundFiles) else found.sources
+        for image in images:
+            repeated += sources.setdefault(_identity(image), image) is not image
+        readings.append(found.reading)
+        is_search |= not Path(location).expanduser().is_file() or not isinstance(found, FoundFiles)
+    if repeated:
+        readings.append(Reading({"repeated": repeated}))
+    return FoundImages(tuple(sources.values()), joined(readings), is_search)
+
+
+def _identity(source: ImageSource) -> ImageSource:
+    """The same for every path to one file."""
+    return real_path(source) if isinstance(source, Path) else source
+
+
+def read_sources(locations: Iterable[str | Path]) -> list[ImageSource]:
+    """The sources of ``find_images``."""
+    return list(find_images(locations).sources)
 
 
 def _listing(location: str) -> Listing | None:
@@ -99,13 +131,15 @@ def _read_dataset_folder(folder: Path, columns: Columns) -> Listing | None:
     """A folder that contains a saved data set or shards; None for a folder of image files."""
     if is_saved_dataset(folder):
         return read_saved_dataset(folder, columns)
-    if next(images_below(folder), None) is not None:
+    shards = sorted([*folder.glob("*.tar"), *folder.glob("*/*.tar")])
+    has_tables = any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet"))
+    if not (shards or has_tables) or walk(folder).images:
         return None
-    if shards := sorted([*folder.glob("*.tar"), *folder.glob("*/*.tar")]):
-        return read_webdataset(folder.resolve().name, shards, columns)
-    if any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet")):
-        return read_parquet_dataset(folder, columns)
-    return None
+    return (
+        read_webdataset(folder.resolve().name, shards, columns)
+        if shards
+        else read_parquet_dataset(folder, columns)
+    )
 
 
 def _contains_images(file: Path) -> bool:

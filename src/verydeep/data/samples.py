@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from jaxtyping import Int64
 from torch import Tensor
 
+from verydeep.data.reading import Reading
 from verydeep.errors import DataError, UnreadableError, UnreadableKind
 
 T = TypeVar("T")
@@ -73,6 +74,8 @@ class Samples:
     """The group of each image. A group is never divided by a split, which prevents data leakage."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The other columns of a list."""
+    reading: Reading = field(default_factory=Reading)
+    """What was passed over, and how the images were understood."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.labels), len(self.sources), len(self.names), len(self.parts)}

@@ -25,21 +25,44 @@ KEEP_BYTES = "surrogateescape"
 
 
 def with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
-    """``samples`` with a part for each image; without test images, some images without a part become them.
+    """``samples`` with a part for each image, also test.
+
+    Without test images, a share of the images without a part become them. If all have a part, the validation
+    images become the test images, or a share of the training images if there are none; a note says so.
 
     Raises:
-        DataError: if no image can be held out, or there are only test images.
+        DataError: if no image can be held out, or there are no training images.
     """
-    parts = list(samples.parts)
-    unassigned = torch.tensor([i for i, part in enumerate(parts) if part is None], dtype=torch.int64)
-    held_out: set[int] = set()
-    if "test" not in parts and len(unassigned):
-        rest = samples.select(unassigned)
-        held_out = set(unassigned[grouped_split(rest.labels, rest.groups, fraction, seed)[1]].tolist())
-    filled: list[Part] = [part or ("test" if i in held_out else "train") for i, part in enumerate(parts)]
-    if "train" not in filled:
+    given = set(samples.parts)
+    if not given & {"train", None}:
         raise DataError(f"{samples.name} has no training images; add a train folder next to test")
-    return replace(samples, parts=tuple(filled))
+    if is_split_here(samples):
+        return _with_test_cut_off(samples, fraction, seed)
+    if "test" in given:
+        return replace(samples, parts=tuple(part or "train" for part in samples.parts))
+    note = f"no test set was given: the {samples.parts.count('val'):,} val images are the test images"
+    parts: list[Part] = ["test" if part == "val" else "train" for part in samples.parts]
+    return replace(samples, parts=tuple(parts), reading=samples.reading.noted(note))
+
+
+def is_split_here(samples: Samples) -> bool:
+    """Whether ``with_test_part`` chooses the test images, because the data does not come with any."""
+    given = set(samples.parts)
+    return "test" not in given and (None in given or "val" not in given)
+
+
+def _with_test_cut_off(samples: Samples, fraction: float, seed: int) -> Samples:
+    """With test images out of those without a part, else out of the training images."""
+    source: Part | None = None if None in samples.parts else "train"
+    pool = torch.tensor([i for i, part in enumerate(samples.parts) if part == source], dtype=torch.int64)
+    images = samples.select(pool)
+    held_out = set(pool[grouped_split(images.labels, images.groups, fraction, seed)[1]].tolist())
+    parts: list[Part] = ["test" if i in held_out else part or "train" for i, part in enumerate(samples.parts)]
+    split = replace(samples, parts=tuple(parts))
+    if source is None:
+        return split
+    note = f"no test set was given: {len(held_out):,} of the {len(pool):,} train images are held out as one"
+    return replace(split, reading=samples.reading.noted(note))
 
 
 def with_validation_part(samples: Samples, fraction: float, seed: int) -> Samples:

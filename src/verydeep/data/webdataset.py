@@ -15,10 +15,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from verydeep.data.folder import PART_NAMES
-from verydeep.data.image_files import IMAGE_SUFFIXES
 from verydeep.data.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
+from verydeep.data.part_names import part_mentioned
+from verydeep.data.reading import Reading
 from verydeep.data.samples import Part
+from verydeep.data.suffixes import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from verydeep.errors import DataError
 
 LABEL_SUFFIXES = frozenset({"cls", "json", "txt"})
@@ -76,11 +77,11 @@ def read_webdataset(name: str, shards: list[Path], columns: Columns) -> Listing:
         DataError: if a shard does not exist, is not a tar file, or is compressed or truncated, or there are
             no images.
     """
-    samples = [sample for shard in shards for sample in _samples(shard, columns)]
+    found = [sample for shard in shards for sample in _samples(shard, columns)]
+    samples = [sample for sample in found if sample is not None]
     if not samples:
         raise DataError(
-            f"{name}: {len(shards)} shards have no images; expected files with one of the suffixes "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{name}: {len(shards)} shards have no images; expected files such as {COMMON_SUFFIXES}"
         )
     common = set.intersection(*(set(sample.columns) for sample in samples))
     parts = {shard: _part(shard) for shard in shards}
@@ -92,24 +93,24 @@ def read_webdataset(name: str, shards: list[Path], columns: Columns) -> Listing:
         labels=tuple(sample.label for sample in samples),
         parts=tuple(parts[sample.shard] for sample in samples),
         columns={column: tuple(sample.columns[column] for sample in samples) for column in sorted(common)},
+        reading=Reading({"without an image": without} if (without := found.count(None)) else {}),
     )
 
 
 def _part(shard: Path) -> Part | None:
-    for text in (shard.name, shard.parent.name):
-        parts = {PART_NAMES[word] for word in re.split(r"[^a-z]+", text.lower()) if word in PART_NAMES}
-        if len(parts) == 1:
-            return parts.pop()
-    return None
+    return part_mentioned(shard.name) or part_mentioned(shard.parent.name)
 
 
-def _samples(shard: Path, columns: Columns) -> list[_ShardSample]:
-    samples = []
+def _samples(shard: Path, columns: Columns) -> list[_ShardSample | None]:
+    """The samples of a shard in order; None for one without an image."""
+    samples: list[_ShardSample | None] = []
     for members in _members(shard).values():
         image = next((members[suffix] for suffix in members if f".{suffix}" in IMAGE_SUFFIXES), None)
-        if image is not None:
-            texts = {suffix: _text(members[suffix]) for suffix in members if suffix in LABEL_SUFFIXES}
-            samples.append(_ShardSample(shard, image, *_label(texts, image, columns)))
+        if image is None:
+            samples.append(None)
+            continue
+        texts = {suffix: _text(members[suffix]) for suffix in members if suffix in LABEL_SUFFIXES}
+        samples.append(_ShardSample(shard, image, *_label(texts, image, columns)))
     return samples
 
 

@@ -1,12 +1,12 @@
 """Image retrieval: the images most similar to a query image, from their files or from stored vectors."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from verydeep.data.huggingface import is_saved_dataset
-from verydeep.data.open_images import read_sources
+from verydeep.data.open_images import FoundImages, find_images, read_sources
 from verydeep.data.progress import OnProgress
 from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.embed.embedder import Embedder, VectorBatch
@@ -30,6 +30,8 @@ class SimilarImages:
     """The images of the neighbors, in the same order."""
     broken: tuple[UnreadableImage, ...]
     """The images that cannot be read, and are left out."""
+    found: FoundImages | None = None
+    """The images that were looked up, and what was passed over; None for stored vectors."""
 
     @property
     def method(self) -> str:
@@ -44,6 +46,7 @@ class SimilarImages:
             "layer": self.layer,
             "neighbors": [neighbor.values for neighbor in self.neighbors],
             "broken": [image.values for image in self.broken],
+            "skipped": dict(self.found.reading.skipped) if self.found else {},
         }
 
 
@@ -72,12 +75,12 @@ def find_similar(
         DataError: if the query or the images cannot be read, or the vectors are of another network or layer.
     """
     vectors, network = Path(images).expanduser(), checkpoint.model.architecture.name
-    sources: list[ImageSource] = []
+    found: FoundImages | None = None
     if is_vector_file(vectors):
         embedder, batches = _stored_vectors(checkpoint, vectors, layer)
     else:
-        embedder, sources = Embedder(checkpoint, layer), read_sources([images])
-        batches = embedder(sources, progress=progress)
+        embedder, found = Embedder(checkpoint, layer), find_images([images])
+        batches = embedder(found.sources, progress=progress)
     (embedded,) = embedder([query])
     if embedded.broken:
         raise DataError(embedded.broken[0].reason)
@@ -89,8 +92,9 @@ def find_similar(
         network=network,
         layer=embedder.layer,
         neighbors=neighbors,
-        sources=tuple(_sources_of([neighbor.file for neighbor in neighbors], sources)),
+        sources=tuple(_sources_of([neighbor.file for neighbor in neighbors], found.sources if found else ())),
         broken=tuple(broken),
+        found=found,
     )
 
 
@@ -113,7 +117,7 @@ def _collect_broken(batches: Iterable[VectorBatch], broken: list[UnreadableImage
         yield batch
 
 
-def _sources_of(files: list[str], known: list[ImageSource]) -> Iterator[ImageSource]:
+def _sources_of(files: list[str], known: Sequence[ImageSource]) -> Iterator[ImageSource]:
     """The sources of ``files``: one of ``known``, an entry of the shard at their location, or a path."""
     containers = {} if known else dict.fromkeys(filter(None, map(_container, files)))
     sources = {str(source): source for source in [*known, *read_sources(containers)]}

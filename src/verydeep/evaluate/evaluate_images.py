@@ -49,6 +49,7 @@ class EvaluationResult:
             "part": self.images.part,
             "protocol": self.protocol.values,
             "broken": [image.values for image in self.broken],
+            "skipped": dict(self.images.reading.skipped),
         }
 
 

@@ -1,6 +1,6 @@
 """Labeled images to evaluate a network on: a built-in data set, or a folder, list or shards of your own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxtyping import Int64, UInt8
@@ -11,6 +11,7 @@ from verydeep.check.grouping import read_grouped
 from verydeep.data.builtin import is_builtin, load_dataset, require_known
 from verydeep.data.decode import decode
 from verydeep.data.images import relabeled
+from verydeep.data.reading import Reading
 from verydeep.data.samples import Samples
 from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part, with_saved_split
 from verydeep.download.download import Progress
@@ -31,6 +32,8 @@ class LabeledImages:
     part: WantedPart
     description: str
     """Which images these are."""
+    reading: Reading = field(default_factory=Reading)
+    """What was passed over where your own images were looked up."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -81,8 +84,12 @@ def read_labeled(
     )
     if kept is not samples and len(kept) < total:
         description += f"; {total - len(kept):,} are not in the split of the run and are left out"
+    if samples.reading.skipped:
+        description += f"; skipped: {samples.reading.skipped_text}"
     labels = relabeled(chosen.labels, chosen.classes, classes, samples.name)
-    return LabeledImages(samples.name, chosen, labels, chosen.groups, chosen_part, description)
+    return LabeledImages(
+        samples.name, chosen, labels, chosen.groups, chosen_part, description, samples.reading
+    )
 
 
 def _reason(by_folder: bool, part: WantedPart) -> str:

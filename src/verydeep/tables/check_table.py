@@ -78,6 +78,8 @@ def as_values(result: CheckResult, findings: Sequence[Finding]) -> dict[str, Any
         "name": result.samples.name,
         "images": len(result.samples),
         "classes": result.samples.class_sizes,
+        "skipped": dict(result.samples.reading.skipped),
+        "notes": result.samples.reading.notes,
         "findings": [asdict(finding) for finding in findings],
         "damaged": [
             {"file": names[index], "kind": each.kind, "why": each.reason}

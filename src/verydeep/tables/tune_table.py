@@ -68,6 +68,8 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "l2": result.probe and result.probe.l2,
         "temperature": result.temperature,
         "broken": [{"name": each.name} | each.values for each in result.images.unreadable],
+        "skipped": dict(result.images.reading.skipped),
+        "notes": result.images.reading.notes,
         "warnings": result.warnings,
         "seconds": result.seconds,
     }

@@ -72,6 +72,11 @@ class TrainingProgress(TrainingWatcher):
         self.extraction.stop()
         self.bar.stop()
 
+    def has_found(self, lines: tuple[str, ...]) -> None:
+        """Print them."""
+        for line in lines:
+            self._print(line)
+
     def begins(self, job: Job, state: TrainingState) -> None:
         """Print what is trained on what."""
         architecture = job.network.model.architecture

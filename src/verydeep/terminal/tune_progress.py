@@ -39,12 +39,16 @@ class TuneProgress(TuneWatcher):
         self.bar.stop()
 
     def has_read(self, images: ImageSummary, parts: tuple[PartSize, ...], size_reason: str) -> None:
-        """Two lines."""
+        """The images, what was passed over, and the split."""
         shown = list(images.class_sizes.items())[:8]
         more = ", ..." if len(images.class_sizes) > len(shown) else ""
         classes = ", ".join(f"{name} {size:,}" for name, size in shown) + more
         groups = f" in {images.groups:,} groups" if images.groups else ""
-        self._print(f"{images.name}: {images.images:,} images{groups}: {classes}")
+        skipped = f"; skipped: {images.reading.skipped_text}" if images.reading.skipped else ""
+        found = f"{images.images:,} images{groups} in {len(images.class_sizes):,} classes: {classes}"
+        self._print(f"{images.name}: {found}{skipped}")
+        for note in images.reading.notes:
+            self._print(f"Note: {note}")
         self._print(
             f"{', '.join(f'{part.part} {part.images:,}' for part in parts)}; resized to {size_reason}"
         )

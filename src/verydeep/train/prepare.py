@@ -18,7 +18,7 @@ from verydeep.data.split import stratified_split
 from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
 from verydeep.data.stream import decode_all
 from verydeep.download.download import Progress
-from verydeep.errors import DataError, RecipeError
+from verydeep.errors import RecipeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.initialization import initialize_from_shallower
@@ -30,6 +30,7 @@ from verydeep.train.pretrained import (
     with_dropout,
 )
 from verydeep.train.recipe import Recipe
+from verydeep.train.split_checks import require_all_classes, with_class_notes
 from verydeep.weights.load import load
 
 DEFAULT_MODEL = "vgg-tiny"
@@ -47,6 +48,8 @@ class Prepared:
     """The image files that ``dataset`` was read from, with their parts; None for a built-in data set."""
     notes: tuple[str, ...] = ()
     """What a person should know: unreadable images, the image size, augmentation that has no effect."""
+    found: tuple[str, ...] = ()
+    """Which images were found and what was passed over, in lines; none for a built-in data set."""
 
 
 def prepare(recipe: Recipe, data: Dataset | str, progress: Progress | None = None) -> Prepared:
@@ -115,8 +118,11 @@ def _prepare_files(recipe: Recipe, location: str) -> Prepared:
         network = at_size(network, size)
     preprocess = network.preprocess if network else replace(IMAGENET, size=size, resize=None)
     dataset, samples, note = _decode(samples, preprocess, location)
-    notes = tuple(filter(None, (f"images are resized to {reason}", note)))
-    return Prepared(dataset, network or new_network(recipe, dataset), samples, notes)
+    read = with_class_notes(samples).reading
+    found = read.lines(len(samples), len(samples.classes))
+    skipped = f"skipped: {read.skipped_text}" if read.skipped else ""
+    notes = tuple(filter(None, (skipped, *read.notes, f"images are resized to {reason}", note)))
+    return Prepared(dataset, network or new_network(recipe, dataset), samples, notes, found)
 
 
 def _decode(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Dataset, Samples, str]:
@@ -129,22 +135,6 @@ def _decode(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Da
     require_all_classes(samples)
     train, val, test = (images.select(indices_of(samples, part)) for part in ("train", "val", "test"))
     return Dataset(samples.name, train, test, val if len(val) else None), samples, note
-
-
-def require_all_classes(samples: Samples) -> None:
-    """Refuse data with one class, or with a class without training images.
-
-    Raises:
-        DataError: naming the classes.
-    """
-    sizes = samples.select(indices_of(samples, "train")).class_sizes
-    if len(sizes) < 2:
-        raise DataError(f"{samples.name} has one class, {samples.classes[0]}; a classifier needs two or more")
-    if empty := [name for name, size in sizes.items() if not size]:
-        raise DataError(
-            f"{samples.name} has no training images of {', '.join(empty)}. Add some, or remove the folder of "
-            "the class"
-        )
 
 
 def _pretrained(

@@ -49,6 +49,9 @@ class Job:
 class TrainingWatcher:
     """What a caller may follow a training by; every method may be left as it is."""
 
+    def has_found(self, lines: tuple[str, ...]) -> None:
+        """Your own images were found; lines that say how many, and what was passed over."""
+
     def begins(self, job: Job, state: TrainingState) -> None:
         """Training is about to begin, or to be resumed."""
 

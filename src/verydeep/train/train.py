@@ -131,6 +131,7 @@ def _run(
     watcher: TrainingWatcher,
 ) -> TrainResult:
     keep_freed_memory()
+    watcher.has_found(prepared.found)
     chosen, dataset = choose_device(device), prepared.dataset
     job = Job(
         name="training",

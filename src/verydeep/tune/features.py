@@ -14,7 +14,7 @@ from verydeep.data.images import Images
 from verydeep.data.samples import Part, Samples, UnreadableImage
 from verydeep.data.split_file import indices_of
 from verydeep.data.stream import decode_all
-from verydeep.train.prepare import require_all_classes
+from verydeep.train.split_checks import require_all_classes
 from verydeep.tune.feature_cache import Extract, FeatureCache
 from verydeep.tune.prepare import Task
 from verydeep.tune.result import FeatureCost, ImageSummary

@@ -11,15 +11,15 @@ from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
 from verydeep.data.samples import Part, Samples
-from verydeep.data.split_file import indices_of, with_test_part
+from verydeep.data.split_file import indices_of, is_split_here, with_test_part
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
 from verydeep.train.device import Device, choose_device
-from verydeep.train.prepare import require_all_classes
 from verydeep.train.pretrained import at_size, fitting_size, median_short_side, pretrained_network
 from verydeep.train.run import TrainingWatcher
+from verydeep.train.split_checks import require_all_classes, with_class_notes
 from verydeep.tune.config import Strategy, TuneConfig
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
 
@@ -84,7 +84,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     """
     chosen = choose_device(device)
     samples = read_grouped(location, config.group_by)
-    given_parts = frozenset(samples.parts)
+    given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
     samples = with_test_part(samples, config.test, config.seed)
     require_all_classes(samples)
     short_side = median_short_side(samples.sources)
@@ -97,6 +97,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         groups=_groups(samples),
         short_side=short_side,
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
+        reading=with_class_notes(samples).reading,
     )
     watcher.has_read(summary, part_sizes(samples), reason)
     convert_conv2d_weight_memory_format(network.model.to(chosen), torch.channels_last)

@@ -1,6 +1,6 @@
 """The result of `verydeep tune`: plain values, for a page, a table or a script."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.finding import Finding
 from verydeep.check.group_names import GroupProposal
+from verydeep.data.reading import Reading
 from verydeep.data.samples import ImageSource, Part, UnreadableImage
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.train.epoch_result import EpochResult
@@ -31,6 +32,8 @@ class ImageSummary:
     """The median of the images' short sides, in px."""
     proposal: GroupProposal | None = None
     """Groups that the names of ungrouped images suggest."""
+    reading: Reading = field(default_factory=Reading)
+    """What was passed over, and how the images were understood."""
 
 
 @dataclass(frozen=True, kw_only=True)

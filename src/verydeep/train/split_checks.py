@@ -1,0 +1,64 @@
+"""What can be seen of a split before anything is computed: empty parts, missing classes, too few images."""
+
+from dataclasses import replace
+
+from verydeep.data.samples import Part, Samples
+from verydeep.data.split_file import indices_of
+from verydeep.errors import DataError
+
+LEAST_IMAGES = 5
+"""If no class has so many images, there is too little to train on and to estimate anything from."""
+
+
+def require_all_classes(samples: Samples) -> None:
+    """Refuse images of which a classifier cannot be trained, or cannot be measured at all.
+
+    Args:
+        samples: with a part for each image.
+
+    Raises:
+        DataError: if there is one class only, a class has no training images, the test images are missing or
+            of one class, or all classes are tiny; names the classes.
+    """
+    if len(samples.classes) < 2:
+        raise DataError(
+            f"{samples.name} has one class, {samples.classes[0]}; a classifier needs two or more. Add a "
+            "folder with images of another class"
+        )
+    if empty := missing_classes(samples, "train"):
+        raise DataError(
+            f"{samples.name} has no training images of {', '.join(empty)}. Add some, or remove the folder of "
+            "the class"
+        )
+    tested = [name for name in samples.classes if name not in missing_classes(samples, "test")]
+    if len(tested) < 2:
+        has = f"has only test images of {tested[0]}" if tested else "has no test images"
+        raise DataError(
+            f"{samples.name} {has}, so that nothing could be measured. Add test images of every class, or "
+            "leave out the test part: some images are then held out"
+        )
+    if (largest := max(samples.class_sizes.values())) < LEAST_IMAGES:
+        raise DataError(
+            f"{samples.name} has at most {largest} images a class: too few to train on some and to estimate "
+            f"anything from the others. Add images: {LEAST_IMAGES} a class are the least, 20 a start"
+        )
+
+
+def missing_classes(samples: Samples, part: Part) -> list[str]:
+    """The classes without images in ``part``."""
+    sizes = samples.select(indices_of(samples, part)).class_sizes
+    return [name for name, size in sizes.items() if not size]
+
+
+def with_class_notes(samples: Samples) -> Samples:
+    """``samples`` with a note for each part that has no images of some classes."""
+    notes = [
+        f"{part} has no images of {_some(missing)}, so nothing is measured for it there"
+        for part in ("val", "test")
+        if part in samples.parts and (missing := missing_classes(samples, part))
+    ]
+    return replace(samples, reading=samples.reading.noted(*notes))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
