@@ -52,6 +52,6 @@ def test_a_path_without_images_is_an_error(photos, path, message):
 @pytest.mark.parametrize("read", [lambda folder: image_files([folder]), read_folder])
 def test_a_folder_without_images_is_an_error_that_lists_its_files(tmp_path, read):
     (tmp_path / "cats").mkdir()
-    (tmp_path / "cats" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
-    with pytest.raises(DataError, match=r"There are 1 \.heic\. Save HEIC photos as JPEG first"):
+    (tmp_path / "cats" / "IMG_1.CR2").write_bytes(b"II*\0")
+    with pytest.raises(DataError, match=r"There are 1 \.cr2\. Save images as one of these"):
         read(tmp_path)

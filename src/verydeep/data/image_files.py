@@ -7,9 +7,22 @@ from pathlib import Path
 
 from verydeep.errors import DataError
 
-_HEIC_SUFFIXES = {".heic", ".heif"}
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".jpeg",
+        ".jpg",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
 )
 """The suffixes of image files in folders, in lower or upper case."""
 
@@ -52,12 +65,7 @@ def describe_other_files(folder: Path) -> str:
     if not suffixes or suffixes.keys() & IMAGE_SUFFIXES:  # images in the wrong folder
         return ""
     counts = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(3))
-    advice = (
-        "Save HEIC photos as JPEG first"
-        if suffixes.keys() & _HEIC_SUFFIXES
-        else "Save images as one of these"
-    )
-    return f". There are {counts}. {advice}"
+    return f". There are {counts}. Save images as one of these"
 
 
 def _is_visible_image(path: Path) -> bool:
