@@ -16,7 +16,15 @@ VeryDeepError                 base class of the errors that this package raises;
 from typing import Literal
 
 UnreadableKind = Literal[
-    "empty", "missing", "not an image", "truncated", "corrupt", "too large", "too narrow", "32-bit"
+    "empty",
+    "missing",
+    "not an image",
+    "truncated",
+    "corrupt",
+    "too large",
+    "too narrow",
+    "32-bit",
+    "unsupported",
 ]
 """Why an image cannot be read, in a word or two."""
 

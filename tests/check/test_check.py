@@ -14,6 +14,7 @@ from verydeep.data.samples import UnreadableImage, grouped
 from verydeep.errors import DataError
 
 from ..data.pictures import picture, save
+from ..data.tiff import tiff
 
 
 @pytest.fixture
@@ -213,3 +214,22 @@ def test_blood_cells_were_photographed_twice(cell_photographs):
         frozenset(pair.split()) for pair in ("00204 00277", "00205 00276", "00248 00249", "00382 00395")
     } <= pairs
     assert len(result.duplicates.pairs) <= 24  # of 11.9 million
+
+
+def test_12_bits_stored_in_16_are_nearly_black(clean):
+    for seed in range(3):
+        pixels = np.asarray(picture(seed, mode="L")).astype(np.uint16) * 16
+        save(Image.fromarray(pixels), clean / "class 0" / f"deep{seed}.png")
+    finding = findings_by_kind(clean)["dark"]
+    assert finding.severity == "warning" and len(finding.files) == 3
+    assert finding.message == (
+        "3 images are nearly black, 3 of them with 16 bits: "
+        "no pixel is above 6% of the greatest value of its type."
+    )
+    assert "by the same factor" in finding.next_step
+
+
+def test_a_tiff_of_an_unknown_kind_is_one_broken_file(clean):
+    (clean / "class 0" / "b.tif").write_bytes(tiff(np.zeros((8, 8, 5), np.uint8)))
+    finding = findings_by_kind(clean)["unreadable"]
+    assert finding.message == "1 image of 41 cannot be read: 1 unsupported."

@@ -20,8 +20,10 @@ from verydeep.errors import UnreadableError
 
 _CHUNK = 32  # images per task: one task per image would have too much overhead
 _FORMAT_SUFFIXES = {
+    "AVIF": (".avif", ".avifs"),
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
+    "HEIF": (".heic", ".heif", ".hif"),
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe"),
     "MPO": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),  # two JPEGs in one file, as some cameras write them
     "PNG": (".png", ".apng"),
@@ -45,6 +47,8 @@ class ImageFacts:
     """Whether its EXIF orientation rotates or mirrors it."""
     is_animated: bool
     """Whether it has several frames or pages; only the first is used."""
+    peak: int
+    """The greatest value of a pixel after decoding, from 0 to 255; reduced JPEGs average it slightly."""
     digest: bytes
     """A hash of the content of the file."""
     thumbnail: UInt8[np.ndarray, "16 16 3"]
@@ -63,8 +67,11 @@ def examine(source: ImageSource, *, pixel_limit: int = PIXEL_LIMIT) -> ImageFact
 def _content(source: ImageSource) -> bytes:
     try:
         return source.read_bytes() if isinstance(source, Path) else source.read()
-    except OSError as error:
-        raise UnreadableError(f"{source} cannot be read: {error.strerror or error}", "missing") from error
+    except UnreadableError:
+        raise
+    except Exception as error:  # a shard or a table raises the errors of its library
+        why = getattr(error, "strerror", None) or error
+        raise UnreadableError(f"{source} cannot be read: {why}", "missing") from error
 
 
 def _facts(opened: Image.Image, name: str, digest: bytes) -> ImageFacts:
@@ -74,9 +81,16 @@ def _facts(opened: Image.Image, name: str, digest: bytes) -> ImageFacts:
     opened.draft(None, (4 * SIDE, 4 * SIDE))
     orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
     width, height = reversed(size) if orientation in (5, 6, 7, 8) else size
-    small = thumbnail(load_image(opened, name))
-    is_rotated = orientation in range(2, 9)
-    return ImageFacts(width, height, opened.format or "", kind, is_rotated, is_animated, digest, small)
+    image = load_image(opened, name)
+    return ImageFacts(
+        width=width, height=height, file_format=opened.format or "", kind=kind,
+        is_rotated=orientation in range(2, 9), is_animated=is_animated,
+        peak=_peak(image), digest=digest, thumbnail=thumbnail(image),
+    )  # fmt: skip
+
+
+def _peak(image: Image.Image) -> int:
+    return int(np.max(image.getextrema()))
 
 
 def _kind(image: Image.Image) -> str:

@@ -1,4 +1,4 @@
-"""Issues of images: unreadable, wrong suffix, blank, tiny, or a kind of image that only one class has."""
+"""Issues of images: unreadable, wrong suffix, blank, nearly black, tiny, or of a kind that one class has."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -10,6 +10,9 @@ from verydeep.check.perceptual_hash import is_blank
 
 MIN_SIDE = 32
 """Smaller images, in px, are reported."""
+
+DARK_PEAK = 64
+"""Of 255: images without a brighter pixel are reported. 14 bits stored in 16 reach 64, and 12 bits 16."""
 
 
 def file_findings(result: CheckResult) -> Iterator[Finding]:
@@ -61,7 +64,30 @@ def content_findings(result: CheckResult) -> Iterator[Finding]:
             next_step="They are enlarged for the network and may show little. Use a small input size.",
             files=each_name(result, tiny),
         )
+    yield from _dark(result)
     yield from _shortcuts(result)
+
+
+def _dark(result: CheckResult) -> Iterator[Finding]:
+    """Images that use the lower part of their type's values only."""
+    dark = {
+        i: facts
+        for i, facts in result.readable.items()
+        if facts.peak <= DARK_PEAK and (facts.kind == "16-bit" or not is_blank(facts.thumbnail[None])[0])
+    }
+    if dark:
+        brightest = max(facts.peak for facts in dark.values()) / 255
+        deep = sum(facts.kind == "16-bit" for facts in dark.values())
+        of_them = f", {deep:,} of them with 16 bits" if deep else ""
+        yield Finding(
+            kind="dark",
+            severity="warning",
+            message=f"{count_images(len(dark), 'is', 'are')} nearly black{of_them}: no pixel is above "
+            f"{brightest:.0%} of the greatest value of its type.",
+            next_step="If fewer bits are used than stored, such as 12 of 16, or if the values are class "
+            "numbers, scale them to the full range and save the images again, all by the same factor.",
+            files=each_name(result, list(dark)),
+        )
 
 
 def _shortcuts(result: CheckResult) -> Iterator[Finding]:

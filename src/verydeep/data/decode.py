@@ -1,12 +1,9 @@
 """Decodes image files of the common formats: upright by EXIF, 8 bits, resized and cropped for the network."""
 
 import io
-import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
-from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.heic import is_heic, register_heic
 from verydeep.data.samples import ArchivedImage
+from verydeep.data.to_8_bits import read_encoding, to_8_bits
 from verydeep.errors import UnreadableError, UnreadableKind
 
 PIXEL_LIMIT = 100_000_000
@@ -50,12 +49,13 @@ def decode(
     """
     name = _name(source)
     min_side = MIN_DECODE_SCALE * preprocess.short_side
-    image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=min_side)
-    image = _in_channels(image, preprocess.channels)
-    image = _resize_short_side(image, preprocess.short_side, name, pixel_limit)
-    left = round((image.width - preprocess.size) / 2)
-    top = round((image.height - preprocess.size) / 2)
-    return _pixels(image.crop((left, top, left + preprocess.size, top + preprocess.size)))
+    with _one_broken_file(name):
+        image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=min_side)
+        image = _in_channels(image, preprocess.channels)
+        image = _resize_short_side(image, preprocess.short_side, name, pixel_limit)
+        left = round((image.width - preprocess.size) / 2)
+        top = round((image.height - preprocess.size) / 2)
+        return _pixels(image.crop((left, top, left + preprocess.size, top + preprocess.size)))
 
 
 def decode_whole(
@@ -71,8 +71,9 @@ def decode_whole(
         UnreadableError: states the file and the reason.
     """
     name = _name(source)
-    image = _in_channels(read_image(source, name=name, pixel_limit=pixel_limit), channels)
-    return tuple(_pixels(_resize_short_side(image, side, name, pixel_limit)) for side in short_sides)
+    with _one_broken_file(name):
+        image = _in_channels(read_image(source, name=name, pixel_limit=pixel_limit), channels)
+        return tuple(_pixels(_resize_short_side(image, side, name, pixel_limit)) for side in short_sides)
 
 
 def _name(source: Path | str | bytes | ArchivedImage) -> str:
@@ -95,7 +96,7 @@ def read_image(
     pixel_limit: int = PIXEL_LIMIT,
     short_side: int | None = None,
 ) -> Image.Image:
-    """The first frame, upright, opaque, with 8 bits per channel; in its original size and mode.
+    """The first frame, upright, opaque, in gray or RGB with 8 bits per channel; in its original size.
 
     With ``short_side``, in px, a much larger JPEG may be decoded at a lower resolution, but not below it.
 
@@ -113,42 +114,78 @@ def read_image(
 def open_image(
     source: Path | str | bytes | ArchivedImage, name: str, pixel_limit: int = PIXEL_LIMIT
 ) -> Iterator[Image.Image]:
-    """The image with only its header read; errors of Pillow inside the block become an UnreadableError.
+    """The image with only its header read; any error inside the block becomes an UnreadableError.
 
     Raises:
         UnreadableError: states ``name`` and the reason.
     """
-    try:
-        source = source if isinstance(source, Path | str | bytes) else source.read()
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
+    with _one_broken_file(name):
+        content = source if isinstance(source, Path | str | bytes) else source.read()
+        with _opened(content, name) as opened:
             _check_pixels(opened.size, name, pixel_limit)
             yield opened
+
+
+@contextmanager
+def _one_broken_file(name: str) -> Iterator[None]:
+    """With a corrupt file, Pillow can raise almost any exception: a batch goes on without the file."""
+    try:
+        yield
     except UnreadableError:
         raise
     except FileNotFoundError as error:
         raise UnreadableError(f"{name} does not exist", "missing") from error
-    except UnidentifiedImageError as error:
-        if _is_empty(source):
-            raise UnreadableError(f"{name} is empty: 0 bytes", "empty") from error
-        message = f"{name} is not an image of a known format, or its header is truncated"
-        raise UnreadableError(message, "not an image") from error
-    except Exception as error:  # with a corrupt file, Pillow's parsers can raise almost any exception
+    except Exception as error:
         kind: UnreadableKind = "truncated" if "truncated" in str(error).lower() else "corrupt"
         raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
 
 
-def _is_empty(source: Path | str | bytes | ArchivedImage) -> bool:
-    return not source if isinstance(source, bytes) else isinstance(source, Path) and not source.stat().st_size
+def _opened(source: Path | str | bytes, name: str) -> Image.Image:
+    def opened() -> Image.Image:
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+    try:
+        return opened()
+    except UnidentifiedImageError as error:
+        start = _start(source)
+        if is_heic(start):
+            register_heic(name)
+            return opened()
+        raise _unidentified(start, name) from error
+
+
+def _start(source: Path | str | bytes) -> bytes:
+    """The first bytes of a file, which tell its format."""
+    if isinstance(source, bytes):
+        return source[:16]
+    with Path(source).open("rb") as file:
+        return file.read(16)
+
+
+def _unidentified(start: bytes, name: str) -> UnreadableError:
+    if not start:
+        return UnreadableError(f"{name} is empty: 0 bytes", "empty")
+    if start[:4] in _TIFF_MAGIC:
+        message = (
+            f"{name} is a TIFF with a kind of pixels that Pillow cannot read, or its header is truncated"
+        )
+        return UnreadableError(f"{message}. Save it as gray or RGB with 8 or 16 bits", "unsupported")
+    message = f"{name} is not an image of a known format, or its header is truncated"
+    return UnreadableError(message, "not an image")
+
+
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are those of BigTIFF
 
 
 def load_image(opened: Image.Image, name: str) -> Image.Image:
-    """``opened`` decoded, upright, opaque, with 8 bits per channel.
+    """``opened`` decoded, upright, opaque, in gray or RGB with 8 bits per channel.
 
     Raises:
         UnreadableError: if it has 32 bits per channel, with an unknown value range.
     """
+    encoding = read_encoding(opened)
     opened.load()
-    return _to_8_bits(ImageOps.exif_transpose(opened), opened.format, name)
+    return to_8_bits(ImageOps.exif_transpose(opened), encoding, name)
 
 
 def _decode_smaller(image: Image.Image, short_side: int) -> None:
@@ -172,33 +209,6 @@ def _check_pixels(size: tuple[int, int], name: str, pixel_limit: int) -> None:
         )
 
 
-def _to_8_bits(image: Image.Image, file_format: str | None, name: str) -> Image.Image:
-    """``image`` with 8 bits per channel, composited on white if it is transparent."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and file_format in ("PNG", "PPM")):
-        values = np.asarray(image).astype(np.float32)
-        return Image.fromarray((values / 257).round().astype(np.uint8))  # 65535 / 257 = 255
-    if image.mode in ("I", "F"):
-        raise UnreadableError(
-            f"{name} has 32-bit pixels with an unknown value range. Save it with 8 or 16 bits.", "32-bit"
-        )
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        _warn_once(image, name)
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image
-
-
-_transparent = count()
-_log = logging.getLogger(__name__)
-
-
-def _warn_once(image: Image.Image, name: str) -> None:
-    """Log the first transparent image; worker processes log nothing."""
-    is_transparent = np.asarray(image.getchannel("A")).min() < 255
-    if is_transparent and parent_process() is None and next(_transparent) == 0:
-        _log.warning("%s is partly transparent: it is composited on white, and so are all such images", name)
-
-
 def _resize_short_side(image: Image.Image, short_side: int, name: str, pixel_limit: int) -> Image.Image:
     """``image`` with its short side resized to ``short_side``; the other is rounded as in torchvision."""
     short = min(image.size)
@@ -217,7 +227,7 @@ def _resize_short_side(image: Image.Image, short_side: int, name: str, pixel_lim
 def short_side(source: Path | ArchivedImage) -> int | None:
     """The shorter side of an image in px, read from its header only; None if the header cannot be read."""
     try:
-        with Image.open(source if isinstance(source, Path) else io.BytesIO(source.read())) as image:
+        with open_image(source, str(source)) as image:
             return min(image.size)
-    except Exception:  # with a corrupt file, Pillow can raise almost any exception; decoding reports it
+    except UnreadableError:  # decoding reports it
         return None
