@@ -13,6 +13,7 @@ from verydeep.errors import CheckpointError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weights.checkpoint_file import load, save
+from verydeep.weights.tensor_checksum import tensor_checksum
 
 NET = Architecture.from_string(
     "8 M (8 8) | gap 6", "tiny", norm="batch-after-pool", input=(1, 8, 8), classes=2, dropout=0.25
@@ -155,3 +156,78 @@ def test_a_failed_save_keeps_the_old_file_and_leaves_no_other(saved, monkeypatch
         save(Checkpoint(build(NET), PREPROCESS, ("cat", "dog")), saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+# The checksum of the tensors
+
+
+def altered(path):
+    """The file with one bit changed in the middle of its tensors, which stay finite."""
+    content = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")
+    content[(start + len(content)) // 2 // 4 * 4] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+def test_altered_bytes_inside_tensors_are_refused(saved):
+    load(saved)
+    altered(saved)
+    with pytest.raises(
+        CheckpointError, match=r"the bytes of its tensors are not those that were saved"
+    ) as caught:
+        load(saved)
+    assert "\n" not in str(caught.value)
+    assert load(saved, verify=False).classes == ("cat", "dog")
+
+
+def test_swapped_tensors_of_one_shape_have_another_checksum():
+    a, b = torch.zeros(2), torch.ones(2)
+    assert tensor_checksum({"a": a, "b": b}) == tensor_checksum({"b": b, "a": a})
+    assert tensor_checksum({"a": a, "b": b}) != tensor_checksum({"a": b, "b": a})
+    assert tensor_checksum({"a": a}) != tensor_checksum({"a": a.view(1, 2)})
+    assert tensor_checksum({"a": torch.zeros(0)}) != tensor_checksum({})
+
+
+def test_a_file_from_before_the_checksum_is_loaded(saved):
+    rewrite(saved, lambda tensors, description: None)  # without a checksum
+    assert load(saved).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.float8_e4m3fn, torch.complex64])
+def test_a_type_that_is_not_floating_point_is_named(saved, dtype):
+    rewrite(saved, lambda tensors, _: tensors.update({"features.0.weight": torch.ones(8, 1, 3, 3).to(dtype)}))
+    with pytest.raises(CheckpointError, match=r"features\.0\.weight is \w+; expected float32, float16"):
+        load(saved)
+
+
+def test_fp16_tensors_become_fp32(saved):
+    rewrite(
+        saved,
+        lambda tensors, _: tensors.update({n: v.half() for n, v in tensors.items() if v.is_floating_point()}),
+    )
+    loaded = load(saved)
+    assert {value.dtype for value in loaded.model.parameters()} == {torch.float32}
+    assert loaded.model(torch.randn(2, 1, 8, 8)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("mean", 1e308), ("mean", -1e30), ("std", 1e-300), ("scale", 1e39)]
+)
+def test_a_preprocessing_that_overflows_is_refused(saved, name, value):
+    rewrite(
+        saved,
+        lambda _, description: description["preprocess"].update(
+            {name: value if name == "scale" else [value]}
+        ),
+    )
+    with pytest.raises(CheckpointError, match=name):
+        load(saved)
+
+
+def test_a_temperature_that_overflows_is_refused(saved):
+    rewrite(saved, lambda _, description: description["origin"].update(temperature=1e-320))
+    with pytest.raises(
+        CheckpointError, match="the temperature of the checkpoint is 1e-320; expected a number"
+    ):
+        _ = load(saved).temperature

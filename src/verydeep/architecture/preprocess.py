@@ -9,6 +9,9 @@ from verydeep.errors import ArchitectureError
 
 Order = Literal["rgb", "bgr"]
 
+MIN_VALUE, MAX_VALUE = 1e-7, 1e7
+"""The range of std and scale, and the largest mean. Outside it, fp32 overflows or loses the image."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
@@ -57,8 +60,16 @@ class Preprocess:
                 )
         if not all(map(math.isfinite, (*self.mean, *self.std, self.scale))):
             raise ArchitectureError(f"mean {self.mean}, std {self.std} and scale {self.scale} must be finite")
-        if min(self.scale, *self.std) <= 0:
-            raise ArchitectureError(f"std is {self.std} and scale {self.scale}; expected numbers above zero")
+        if max(map(abs, (*self.mean, *self.std, self.scale))) > MAX_VALUE:
+            raise ArchitectureError(
+                f"mean {self.mean}, std {self.std} and scale {self.scale} must be at most {MAX_VALUE:,.0f}: "
+                "images have values from 0 to the scale"
+            )
+        if min(self.scale, *self.std) < MIN_VALUE:
+            raise ArchitectureError(
+                f"std is {self.std} and scale {self.scale}; expected numbers above zero: "
+                f"at least {MIN_VALUE:g}"
+            )
 
     @property
     def short_side(self) -> int:

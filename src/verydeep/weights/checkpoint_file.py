@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 from annotated_types import Ge, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -21,9 +22,12 @@ from verydeep.errors import CheckpointError, VeryDeepError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.weights.checks import abbreviated, non_finite
+from verydeep.weights.checks import abbreviated, check_type, non_finite
+from verydeep.weights.tensor_checksum import PREFIX, tensor_checksum
 
 FORMAT = 1
+CHECKSUM = "verydeep.checksum"
+"""The metadata key of the checksum."""
 
 
 class _Architecture(BaseModel):
@@ -58,7 +62,12 @@ def save(checkpoint: Checkpoint, path: Path | str) -> None:
         name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()
     }
     with atomic_write(Path(path)) as temporary:
-        save_file(tensors, temporary, {"verydeep": json.dumps(_describe(checkpoint))})
+        save_file(tensors, temporary, _metadata(checkpoint, tensors))
+
+
+def _metadata(checkpoint: Checkpoint, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """The description, and the checksum beside it: earlier versions ignore a key that they do not know."""
+    return {"verydeep": json.dumps(_describe(checkpoint)), CHECKSUM: tensor_checksum(tensors)}
 
 
 def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -72,22 +81,30 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def load(path: Path | str) -> Checkpoint:
+def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
     """The network in the checkpoint or run folder ``path``, in evaluation mode.
 
+    Args:
+        path: the file, or the run folder that contains it.
+        verify: compare the tensors with the checksum in the file, where it has one.
+
     Raises:
-        CheckpointError: where the file does not exist, is broken, was not written by ``save``, or holds
-            tensors that do not fit its architecture.
+        CheckpointError: where the file does not exist, is broken, was not written by ``save``, holds tensors
+            that do not fit its architecture, or whose bytes were altered since.
     """
     path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
-    tensors, description = _read(file)
+    tensors, metadata = _read(file)
+    if verify:
+        _check_bytes(file, tensors, metadata.get(CHECKSUM))
+    description = _parse(file, metadata["verydeep"])
     try:
         architecture = _architecture(description)
         preprocess = Preprocess.from_dict(description.preprocess)
     except VeryDeepError as error:
         raise CheckpointError(f"{file}: {error}") from None
     model = build_empty(architecture)
+    tensors = _as_fp32(file, tensors)
     _check_fit(file, model, tensors)
     model.load_state_dict(tensors, assign=True)
     return Checkpoint(model.eval(), preprocess, tuple(description.classes), description.origin)
@@ -102,25 +119,47 @@ def is_checkpoint(path: Path) -> bool:
         return False
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], _Description]:
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata, which has the key ``verydeep``."""
     if not file.is_file():
         raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder or a .safetensors file")
     try:
         with safe_open(file, framework="pt") as opened:
-            text = (opened.metadata() or {}).get("verydeep")
+            metadata = dict(opened.metadata() or {})
             names = opened.keys()  # the opened file is not a mapping and cannot be iterated itself
             tensors = {name: opened.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # the header of a broken file may name any type and any place
         raise CheckpointError(
             f"{file} ({file.stat().st_size:,} bytes) is broken or not a safetensors file: {error}. "
             "Copy or train it again"
         ) from None
-    if text is None:
+    if "verydeep" not in metadata:
         raise CheckpointError(
             f"{file} is not a verydeep checkpoint: it holds tensors without an architecture. Load it with "
             "verydeep.load, or convert it with `verydeep weights import`"
         )
-    return tensors, _parse(file, text)
+    return tensors, metadata
+
+
+def _check_bytes(file: Path, tensors: dict[str, Tensor], checksum: str | None) -> None:
+    """Refuse tensors that have another checksum; a file without one, or of a later kind, is accepted."""
+    if checksum is not None and checksum.startswith(PREFIX) and checksum != tensor_checksum(tensors):
+        raise CheckpointError(
+            f"{file}: the bytes of its tensors are not those that were saved (the checksum in the file is "
+            f"{checksum}). Copy or train it again; if you changed them yourself, load it with verify=False"
+        )
+
+
+def _as_fp32(file: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as fp32, or int64 for counts of batches; a type that is not floating point is refused."""
+    converted = {}
+    for name, value in tensors.items():
+        if name.endswith("num_batches_tracked"):
+            converted[name] = value.to(torch.int64)
+        else:
+            check_type(file, name, value)
+            converted[name] = value.float()
+    return converted
 
 
 def _parse(file: Path, text: str) -> _Description:

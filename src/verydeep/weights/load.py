@@ -53,7 +53,11 @@ class Pretrained:
 
 
 def load(
-    path: Path | str, *, preprocess: Preprocess | None = None, features_only: bool = False
+    path: Path | str,
+    *,
+    preprocess: Preprocess | None = None,
+    features_only: bool = False,
+    verify: bool = True,
 ) -> Checkpoint:
     """The trained network in a run folder, a checkpoint, or a weight file of torchvision, timm, Keras, ...
 
@@ -63,11 +67,14 @@ def load(
         path: the run folder or the file; its format, layout and network are recognized.
         preprocess: the preprocessing, where it is not the usual one of the layout.
         features_only: leave out the head, and ignore unexpected tensors.
+        verify: compare the tensors of a checkpoint with the checksum in it.
 
     Raises:
         CheckpointError: where the file is broken, or holds anything else than one complete known network.
     """
-    return pretrained(None, path, preprocess=preprocess, features_only=features_only).checkpoint
+    return pretrained(
+        None, path, preprocess=preprocess, features_only=features_only, verify=verify
+    ).checkpoint
 
 
 def load_classifier(path: Path | str, *, preprocess: Preprocess | None = None) -> Checkpoint:
@@ -134,6 +141,7 @@ def pretrained(
     size: int | None = None,
     preprocess: Preprocess | None = None,
     features_only: bool = False,
+    verify: bool = True,
 ) -> Pretrained:
     """The trained network of ``weights`` for other classes, colors and sizes, with its preprocessing.
 
@@ -150,12 +158,14 @@ def pretrained(
         size: side of the images in px.
         preprocess: the preprocessing, where it is not the usual one of the layout of the file.
         features_only: leave out the head of the file, and ignore unexpected tensors.
+        verify: compare the tensors of a checkpoint with the checksum in it.
 
     Raises:
         CheckpointError: where the file holds another network, or has no head and ``classes`` is not given.
     """
     expected = None if network is None else _resolved(network)
-    trained = _trained_weights(_weights_path(weights, expected), expected, preprocess, features_only)
+    path = _weights_path(weights, expected)
+    trained = _trained_weights(path, expected, preprocess, features_only, verify)
     if expected is not None:
         check_same_features(trained, expected)
     if isinstance(network, Architecture):  # an architecture states its classes and its input too
@@ -189,11 +199,15 @@ def _weights_path(weights: Path | str, network: Architecture | None) -> Path:
 
 
 def _trained_weights(
-    path: Path, network: Architecture | None, preprocess: Preprocess | None, features_only: bool
+    path: Path,
+    network: Architecture | None,
+    preprocess: Preprocess | None,
+    features_only: bool,
+    verify: bool,
 ) -> TrainedWeights:
     """Steps 1 to 4: the trained weights in the file or run folder at ``path``."""
     if path.is_dir() or is_checkpoint(path):
-        return from_checkpoint(path, preprocess, features_only=features_only)
+        return from_checkpoint(path, preprocess, features_only=features_only, verify=verify)
     file = read_weights(path)
     match = require_match(file, network, features_only=features_only)
     return from_weight_file(file, match, preprocess)

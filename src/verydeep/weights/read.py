@@ -1,7 +1,7 @@
 """Step 1 of loading (load.py lists all steps): read a file of any format as tensors by name, running no code.
 
 format        what is read                                          module
-torch         a state dict in .pth, .pt, .bin, .ckpt, at any depth  read_tensors.py (torch, weights_only=True)
+torch         a state dict in .pth, .pt, .bin, .ckpt, at any depth  read_torch.py (torch, weights_only=True)
 safetensors   all tensors                                           read_tensors.py (safetensors)
 npz           all arrays                                            read_tensors.py (numpy, without pickle)
 keras         .h5 (weights or model), .weights.h5, .keras           read_keras.py (h5py)
@@ -19,11 +19,13 @@ from typing import Any
 from torch import Tensor
 
 from verydeep.errors import CheckpointError
-from verydeep.weights.checks import check_expansion, open_zip
+from verydeep.weights.checks import check_expansion, check_kind
 from verydeep.weights.read_keras import HDF5_SIGNATURE, read_keras, read_keras_archive
 from verydeep.weights.read_onnx import read_onnx
-from verydeep.weights.read_tensors import read_npz, read_safetensors, read_torch, safetensors_metadata
+from verydeep.weights.read_tensors import read_npz, read_safetensors, safetensors_metadata
+from verydeep.weights.read_torch import read_torch
 from verydeep.weights.unwrap import strip_prefixes, unwrap
+from verydeep.weights.zip_files import open_zip
 
 Shapes = dict[str, tuple[int, ...]]
 """The shapes of tensors by name."""
@@ -65,9 +67,12 @@ def read_weights(path: Path | str) -> WeightFile:
             f"there is no checkpoint at {path}. Give a run folder, a checkpoint or a weight file"
         )
     file_format, read = _format_and_reader(path)
-    tensors, container, containers_ignored = unwrap(path, read(path))
+    content = read(path)
+    tensors, container, containers_ignored = unwrap(path, content)
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors. Give a file with a state dict")
+    for name, tensor in tensors.items():
+        check_kind(path, name, tensor)
     if file_format == "torch":  # only here can an expanded view show one stored number as a whole matrix
         check_expansion(
             path, sum(value.numel() * value.element_size() for value in tensors.values()), "holds"
@@ -106,6 +111,11 @@ def _zip_format_and_reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
         return "keras", read_keras_archive
     if names and all(name.endswith(".npy") for name in names):
         return "npz", read_npz
+    if any(name.endswith(("/archive_format", "serialized_exported_program.json")) for name in names):
+        raise CheckpointError(
+            f"{path} is a program of torch.export (.pt2), not weights, and is not run here. Load it where "
+            "it was made and save the state_dict() of its module"
+        )
     if any("/code/" in name for name in names):
         raise CheckpointError(
             f"{path} is a TorchScript program, not weights, and is not run here. Load it where it was made "

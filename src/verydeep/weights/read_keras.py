@@ -9,7 +9,7 @@
 
 import io
 import re
-import zipfile
+import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from verydeep.errors import CheckpointError
-from verydeep.weights.checks import broken_file_error, check_expansion, open_zip
+from verydeep.weights.checks import broken_file_error, check_expansion
 from verydeep.weights.read_tensors import tensor_from_array
+from verydeep.weights.zip_files import entry_pieces, open_zip
 
 if TYPE_CHECKING:
     import h5py
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """The first bytes of every HDF5 file."""
+
+MAX_OBJECTS, MAX_DEPTH = 100_000, 30
+"""Groups and datasets of a file, and groups in each other. ResNet-152 has 3,000 of them, 6 deep."""
 
 _VARIABLES = {
     "W": "kernel", "kernel": "kernel", "b": "bias", "bias": "bias", "gamma": "gamma", "beta": "beta",
@@ -42,19 +46,16 @@ def read_keras(path: Path) -> dict[str, Tensor]:
 
 def read_keras_archive(path: Path) -> dict[str, Tensor]:
     """The weights in a ``.keras`` archive; its configuration, which may name code, is not read."""
-    with open_zip(path) as opened:
-        try:
-            weights = opened.read("model.weights.h5")
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise broken_file_error(path, "a Keras", error) from None
-    return _read(path, io.BytesIO(weights))
+    with open_zip(path) as opened, tempfile.TemporaryFile() as weights:
+        weights.writelines(entry_pieces(path, opened, opened.getinfo("model.weights.h5")))
+        return _read(path, weights)
 
 
-def _read(path: Path, source: Path | io.BytesIO) -> dict[str, Tensor]:
+def _read(path: Path, source: Path | io.BufferedIOBase) -> dict[str, Tensor]:
     h5py = import_h5py(f"{path} is a Keras file: reading it")
     try:
         with h5py.File(source, "r") as opened:
-            datasets = dict(_named_datasets(path, opened))
+            datasets = _by_name(path, opened)
             check_expansion(path, sum(dataset.nbytes for dataset in datasets.values()), "declares")
             return {name: tensor_from_array(dataset[()]) for name, dataset in datasets.items()}
     except CheckpointError:
@@ -75,9 +76,22 @@ def import_h5py(purpose: str) -> ModuleType:
         raise CheckpointError(f"{purpose} needs h5py. Install it: pip install 'verydeep[weights]'") from None
 
 
+def _by_name(path: Path, opened: "h5py.File") -> dict[str, "h5py.Dataset"]:
+    """The datasets by ``<layer>/<variable>``; two of one name are refused, as one would be lost."""
+    named: dict[str, h5py.Dataset] = {}
+    for name, dataset in _named_datasets(path, opened):
+        if name in named:
+            raise CheckpointError(
+                f"{path} has two layers with the weights {name}: {named[name].name} and {dataset.name}. Give "
+                "the layers different names and save the model again"
+            )
+        named[name] = dataset
+    return named
+
+
 def _named_datasets(path: Path, opened: "h5py.File") -> Iterator[tuple[str, "h5py.Dataset"]]:
     root = opened.get("model_weights", opened)
-    for location, dataset in _datasets(path, root, ""):
+    for location, dataset in _datasets(path, root, "", set()):
         if location.startswith(("optimizer", "_optimizer")):
             continue
         group, _, variable = location.rpartition("/")
@@ -88,8 +102,8 @@ def _named_datasets(path: Path, opened: "h5py.File") -> Iterator[tuple[str, "h5p
             yield f"{_layer(group, variable)}/{_variable(variable)}", dataset
 
 
-def _datasets(path: Path, group: Any, prefix: str) -> Iterator[tuple[str, "h5py.Dataset"]]:
-    """Every dataset below ``group`` with its location in the file; links to elsewhere are refused."""
+def _datasets(path: Path, group: Any, prefix: str, visited: set[Any]) -> Iterator[tuple[str, "h5py.Dataset"]]:
+    """Every dataset below ``group`` with its location in the file; links are refused."""
     import h5py
 
     for name in group:
@@ -99,8 +113,15 @@ def _datasets(path: Path, group: Any, prefix: str) -> Iterator[tuple[str, "h5py.
                 "Save the weights in one file"
             )
         item = group[name]
+        address = h5py.h5o.get_info(item.id).addr
+        if address in visited or len(visited) > MAX_OBJECTS or prefix.count("/") > MAX_DEPTH:
+            raise CheckpointError(
+                f"{path}: {prefix}{name} is a second link to the same group or dataset, deeper than "
+                f"{MAX_DEPTH} groups, or one of more than {MAX_OBJECTS:,}. Save the weights again by Keras"
+            )
+        visited.add(address)
         if isinstance(item, h5py.Group):
-            yield from _datasets(path, item, f"{prefix}{name}/")
+            yield from _datasets(path, item, f"{prefix}{name}/", visited)
         elif item.external or item.is_virtual:
             raise CheckpointError(
                 f"{path} stores {prefix}{name} in another file, which is refused. "

@@ -1,7 +1,6 @@
-"""Reads files of torch, safetensors and numpy; no code in them is run."""
+"""Reads files of safetensors and numpy; no code in them is run."""
 
 import io
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,38 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from verydeep.errors import CheckpointError
-from verydeep.weights.checks import broken_file_error, open_zip
-
-
-def read_torch(path: Path) -> Any:
-    """The object that ``torch.save`` wrote, read with ``weights_only=True``: tensors and plain values.
-
-    Raises:
-        CheckpointError: where the file is broken or holds anything else.
-    """
-    try:
-        with path.open("rb") as file:  # given a path, torch.load would judge a .safetensors file by its name
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error) or "global" in str(error):
-            raise CheckpointError(
-                f"{path} holds more than tensors: its pickle asks to run code ({_refused_name(error)}). "
-                "It was refused and no code ran. If the file is yours, save model.state_dict() instead of "
-                "the model"
-            ) from None
-        raise broken_file_error(path, "a torch", error) from None
-    except Exception as error:  # a broken file can make torch's parsers raise almost anything
-        raise broken_file_error(path, "a torch", error) from None
-
-
-def _refused_name(error: Exception) -> str:
-    """The name of the class or function that torch refused, from its message."""
-    parts = str(error).split("GLOBAL ", 1)
-    return parts[1].split()[0].rstrip(".,") if len(parts) > 1 else "a custom object"
+from verydeep.weights.checks import broken_file_error
+from verydeep.weights.zip_files import entry_pieces, open_zip
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -49,7 +22,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as opened:
             names = opened.keys()  # the opened file is not a mapping and cannot be iterated itself
             return {name: opened.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # the header of a broken file may name any type and any place
         raise broken_file_error(path, "a safetensors", error) from None
 
 
@@ -64,27 +37,30 @@ def read_npz(path: Path) -> dict[str, Tensor]:
     with open_zip(path) as opened:
         try:
             return {
-                entry.filename.removesuffix(".npy"): tensor_from_array(_read_array(opened, entry))
+                entry.filename.removesuffix(".npy"): tensor_from_array(_read_array(path, opened, entry))
                 for entry in opened.infolist()
             }
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        except CheckpointError:
+            raise
+        except Exception as error:  # numpy evaluates the header as a Python literal, which fails in many ways
             raise broken_file_error(path, "an npz", error) from None
 
 
-def _read_array(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+def _read_array(path: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     """One array; the size that its header declares must agree with its bytes in the zip."""
-    with opened.open(entry) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(file)
+    content = io.BytesIO(b"".join(entry_pieces(path, opened, entry)))
+    version = np.lib.format.read_magic(content)
+    read_header = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read_header(content)
     values = 1
     for side in shape:
         values *= side
     if values * dtype.itemsize > entry.file_size:
         raise ValueError(f"{entry.filename} declares the shape {shape} and has {entry.file_size:,} bytes")
-    array: NDArray[Any] = np.load(io.BytesIO(opened.read(entry)), allow_pickle=False)
+    content.seek(0)
+    array: NDArray[Any] = np.load(content, allow_pickle=False)
     return array
 
 

@@ -12,14 +12,12 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError
 from verydeep.weights import checkpoint_file as checkpoint
-from verydeep.weights.checks import abbreviated, non_finite
+from verydeep.weights.checks import abbreviated, check_type, non_finite
 from verydeep.weights.class_names import class_names
 from verydeep.weights.compare import Match
 from verydeep.weights.key_maps import fully_connected
 from verydeep.weights.preprocessing import preprocess_of
 from verydeep.weights.read import WeightFile
-
-FLOAT_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,7 @@ def converted_tensors(file: WeightFile, match: Match) -> dict[str, Tensor]:
         if row.is_optional:
             tensors[row.key] = tensor.to(torch.int64)
             continue
-        if tensor.dtype not in FLOAT_TYPES:
-            raise CheckpointError(
-                f"{file.path}: {row.file_key} is {_type_name(tensor.dtype)}; expected "
-                f"{', '.join(map(_type_name, FLOAT_TYPES))}. Save the weights from before the quantization"
-            )
+        check_type(file.path, row.file_key, tensor)
         tensors[row.key] = row.tensor_layout.from_file(tensor).float().contiguous()
     if bad := non_finite(tensors):
         file_keys = [row.file_key for row in match.rows if row.key in bad]
@@ -72,17 +66,15 @@ def converted_tensors(file: WeightFile, match: Match) -> dict[str, Tensor]:
     return tensors
 
 
-def _type_name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def from_checkpoint(path: Path, preprocess: Preprocess | None, *, features_only: bool) -> TrainedWeights:
+def from_checkpoint(
+    path: Path, preprocess: Preprocess | None, *, features_only: bool, verify: bool = True
+) -> TrainedWeights:
     """The weights in a verydeep checkpoint or run folder; None for ``preprocess`` is the one in it.
 
     Raises:
         CheckpointError: where it is broken.
     """
-    loaded = checkpoint.load(path)
+    loaded = checkpoint.load(path, verify=verify)
     model = loaded.model
     classes = () if features_only else loaded.classes
     left_out = () if classes else tuple(f"{layer}." for layer in fully_connected(model))

@@ -15,6 +15,9 @@ CONTAINERS = (
 )  # fmt: skip
 """Keys that hold a state dict. The exponential moving average (EMA) comes first: it is the better copy."""
 
+MAX_DEPTH = 8
+"""Containers in each other; real files have at most three."""
+
 _PREFIX = re.compile(
     r"^(?:(?:module|model|net|network|backbone|encoder|student|teacher|(?:model_)?ema(?:_model)?|ema_model)\.)+"
 )
@@ -30,19 +33,23 @@ def unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], str, tuple[str,
     """
     container: list[str] = []
     ignored_copies: list[str] = []
-    while True:
+    for _ in range(MAX_DEPTH):
         if not isinstance(content, Mapping):
             raise CheckpointError(
                 f"{path} holds a {type(content).__name__}, not tensors by name. "
                 "Save model.state_dict() instead"
             )
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+        tensors = {str(name): value.detach() for name, value in content.items() if isinstance(value, Tensor)}
         inner = [key for key in CONTAINERS if isinstance(content.get(key), Mapping) and content[key]]
         if len(tensors) > 1 or not inner:
             return tensors, ".".join(container), tuple(ignored_copies)
         container.append(inner[0])
         ignored_copies += [".".join([*container[:-1], key]) for key in inner[1:]]
         content = content[inner[0]]
+    raise CheckpointError(
+        f"{path} holds dictionaries in dictionaries, more than {MAX_DEPTH} deep: {'.'.join(container)}. Save "
+        "model.state_dict() alone"
+    )
 
 
 def strip_prefixes(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
