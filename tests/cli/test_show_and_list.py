@@ -48,6 +48,23 @@ def test_show_estimates_training_memory(verydeep):
     assert "A MAC" not in shown and "Saved are the bytes" in shown
 
 
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("24GB", 24e9), ("24", 24e9), ("22.5 gib", 22.5 * 2**30), ("800MB", 8e8), ("1t", 1e12)],
+)
+def test_memory_has_a_unit_or_is_in_gb(here, given, size):
+    shown = here("show", "vgg-tiny", "--memory", given, "--json")
+    assert json.loads(shown.stdout)["memory"]["memory_limit"] == size
+
+
+@pytest.mark.parametrize(
+    "given", ["nan", "inf", "-3", "0", "0.0GB", "1e300", "9" * 400, "24,5", "x", "24XB", ""]
+)
+def test_an_amount_of_memory_that_is_none_is_an_error(here, given):
+    shown = here("show", "vgg-tiny", f"--memory={given}")
+    assert shown.returncode == 2 and "expected an amount such as 24GB" in " ".join(shown.stderr.split())
+
+
 def test_the_column_saved_implies_the_estimate(verydeep):
     shown = verydeep("show", "vgg-tiny", "--columns", "saved", "--csv").stdout
     assert shown.startswith("layer,saved\ninput,")

@@ -17,6 +17,7 @@ from verydeep.data.decode import decode, decode_whole
 from verydeep.data.images import Images
 from verydeep.data.samples import ImageSource, Samples, UnreadableImage
 from verydeep.errors import DataError, UnreadableError
+from verydeep.malloc import return_freed_memory
 
 T = TypeVar("T")
 
@@ -99,6 +100,7 @@ def _decode_ahead(
                 results = [future.result() for future in futures]
                 ahead.extend(map(submit, islice(starts, 1)))
                 yield start, results
+                return_freed_memory()
         finally:
             pool.shutdown(cancel_futures=True)
 

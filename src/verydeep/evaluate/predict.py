@@ -10,6 +10,7 @@ from torch import Tensor
 from verydeep.data.samples import ImageSource
 from verydeep.data.stream import DecodedBatch, stream
 from verydeep.evaluate.logits import auto_batch_size, predict_logits
+from verydeep.malloc import return_freed_memory
 from verydeep.models.checkpoint import Checkpoint
 
 TopClasses = tuple[tuple[str, float], ...]
@@ -68,6 +69,7 @@ def predict(
         if len(batch.pixels):
             logits = predict_logits(checkpoint.model, batch.pixels, preprocess, batch_size=len(batch.pixels))
             rows = _top_classes(logits / temperature, checkpoint.classes, top)
+        return_freed_memory()
         predictions = tuple(_in_order(batch, rows, sources, start))
         start += len(predictions)
         yield predictions

@@ -13,10 +13,10 @@ from verydeep.errors import CheckpointError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
+from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, choose_device, choose_precision, describe, fabric_on
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.malloc import keep_freed_memory
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
 from verydeep.train.run import Job, Trained, TrainingWatcher, run_training, trained_stages
