@@ -90,6 +90,24 @@ def test_one_image_in_two_classes(clean):
     )
 
 
+def test_a_mirrored_image_of_another_class_is_no_label_conflict(clean):
+    """A mirrored 2 may look like a 5."""
+    first = next((clean / "class 0").iterdir())
+    save(Image.open(first).transpose(Image.Transpose.FLIP_LEFT_RIGHT), clean / "class 1" / "mirrored.png")
+    by_kind = findings_by_kind(clean)
+    assert "duplicates" in by_kind and "likely label conflict" not in by_kind
+
+
+def test_only_copies_are_to_be_removed(clean):
+    first = next((clean / "class 0").iterdir())
+    save(Image.open(first).resize((60, 45)), clean / "class 0" / "small.png")
+    assert findings_by_kind(clean)["duplicates"].next_step.startswith("Look at the near duplicates")
+    shutil.copy(first, clean / "class 0" / "again.jpg")
+    assert findings_by_kind(clean)["duplicates"].next_step.startswith("Remove the copies; look at the near")
+    (clean / "class 0" / "small.png").unlink()
+    assert findings_by_kind(clean)["duplicates"].next_step.startswith("Remove the copies, or keep them on")
+
+
 def test_messages_use_the_singular_for_one_image(clean):
     first = next((clean / "class 0").iterdir())
     shutil.copy(first, clean / "class 0" / "again.jpg")
@@ -115,6 +133,9 @@ def test_duplicates_on_both_sides_of_a_split(clean, tmp_path):
     )
     by_kind = findings_by_kind(tmp_path / "parts")
     assert by_kind["duplicates across splits"].severity == "error"
+    assert by_kind["duplicates across splits"].message.startswith(
+        "1 of 7 test images has a duplicate or near"
+    )
     assert set(by_kind["duplicates across splits"].files[0]) == {
         f"train/class 0/{original.name}", "test/class 0/mirrored.jpg"
     }  # fmt: skip
@@ -162,6 +183,26 @@ def test_duplicates_are_groups_alone_or_with_a_pattern(clean):
     by_class = near_duplicate_groups(grouped(read_folder(clean), "class ."))
     assert set(by_class.groups) == {"class 0", "class 1"}
     assert read_grouped(clean, "duplicates:class .").groups == by_class.groups
+
+
+def test_duplicates_across_splits_count_the_images_that_are_measured(tmp_path):
+    """Three copies in training and two in the test are two test images; one in validation is one more."""
+    for seed in range(30):
+        save(
+            picture(seed), tmp_path / ("train", "val", "test")[seed % 3] / f"class {seed % 2}" / f"{seed}.png"
+        )
+    for part, number in (("train", 1), ("train", 2), ("test", 1), ("test", 2), ("val", 1)):
+        save(picture(0), tmp_path / part / "class 0" / f"copy {number}.png")
+    message = findings_by_kind(tmp_path)["duplicates across splits"].message
+    assert message.startswith("2 of 12 test images and 1 of 11 validation images have a duplicate")
+
+
+def test_a_split_by_duplicates_that_would_be_none_is_refused(clean):
+    copied = next((clean / "class 0").iterdir())
+    for number in range(45):
+        shutil.copy(copied, clean / "class 0" / f"copy {number}.jpg")
+    with pytest.raises(DataError, match="puts 46 of the 85 images of set into one group"):
+        read_grouped(clean, "duplicates")
 
 
 def test_groups_on_both_sides_of_a_split(tmp_path):

@@ -107,7 +107,7 @@ def test_an_unused_temperature_is_noted():
 
 
 def test_groups_are_counted():
-    assert "intervals resample 20 groups" in words(render(PAGES["grouped"]))
+    assert "images of 20 groups, which are alike" in words(render(PAGES["grouped"]))
 
 
 def test_names_are_escaped():

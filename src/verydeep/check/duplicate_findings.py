@@ -3,14 +3,25 @@
 from collections.abc import Iterator, Sequence
 
 from verydeep.check.check import CheckResult, labels_of
+from verydeep.check.duplicates import PLAIN
 from verydeep.check.finding import Finding, count_images, counted, names_of
+from verydeep.data.samples import Part
 
 
 def label_conflicts(result: CheckResult) -> Iterator[Finding]:
-    """Duplicates in several classes: an error for the same bytes, a warning for near duplicates."""
+    """Duplicates in several classes: an error for the same bytes, a warning for near duplicates.
+
+    Mirrored and rotated images are none: a mirrored 2 may look like a 5, and is not one.
+    """
     conflicts = [each for each in result.duplicates.clusters if len(labels_of(result.samples, each)) > 1]
     certain = [each for each in conflicts if any(_same_bytes(result, each))]
-    likely = [each for each in conflicts if each not in certain]
+    in_plain_conflict = {
+        index
+        for pair in result.duplicates.pairs
+        if pair.how == PLAIN and len(labels_of(result.samples, (pair.first, pair.second))) > 1
+        for index in (pair.first, pair.second)
+    }
+    likely = [each for each in conflicts if each not in certain and in_plain_conflict.intersection(each)]
     if certain:
         yield Finding(
             kind="label conflict",
@@ -43,15 +54,14 @@ def _same_bytes(result: CheckResult, cluster: Sequence[int]) -> Iterator[tuple[i
 
 def duplicate_findings(result: CheckResult) -> Iterator[Finding]:
     """Duplicates in several splits, all duplicates, and duplicates in several groups."""
-    samples, clusters = result.samples, result.duplicates.clusters
-    across = [each for each in clusters if len({samples.parts[i] for i in each}) > 1]
+    clusters = result.duplicates.clusters
+    across = [each for each in clusters if len({result.samples.parts[i] for i in each}) > 1]
     if across:
-        shared = sum(len(each) for each in across)
         yield Finding(
             kind="duplicates across splits",
             severity="error",
-            message=f"{count_images(shared, 'has', 'have')} a duplicate in another split (data leakage): the "
-            "network is measured on images that it was trained on.",
+            message=f"{_held_out(result, across)} a duplicate or near duplicate in another split (data "
+            "leakage): the network is measured on images that it was trained on.",
             next_step="Keep each image in one split; or put all images into one folder per class, and let "
             "verydeep make the split with --group-by duplicates.",
             files=names_of(result, across),
@@ -65,11 +75,36 @@ def duplicate_findings(result: CheckResult) -> Iterator[Finding]:
             message=f"{count_images(extra, 'is a duplicate', 'are duplicates')}: {exact:,} with the same "
             f"bytes, {counted(extra - exact, 'near duplicate')} (saved again, cropped, rotated, or "
             "photographed twice).",
-            next_step="Remove the duplicates, or keep them on one side of every split: "
-            "--group-by duplicates.",
+            next_step=_next_step(exact, extra - exact),
             files=names_of(result, clusters),
         )
     yield from _across_groups(result)
+
+
+def _held_out(result: CheckResult, across: Sequence[Sequence[int]]) -> str:
+    """How many test and validation images have a duplicate in a split that is used before: ``3 of 80 test
+    images have``.
+    """
+    parts = result.samples.parts
+    counts: dict[Part | None, int] = {"test": 0, "val": 0}
+    for cluster in across:
+        counts["test"] += sum(parts[index] == "test" for index in cluster)
+        if any(parts[index] not in counts for index in cluster):  # a training image
+            counts["val"] += sum(parts[index] == "val" for index in cluster)
+    names: dict[Part | None, str] = {"test": "test", "val": "validation"}
+    texts = [
+        f"{count:,} of {parts.count(part):,} {names[part]} images" for part, count in counts.items() if count
+    ]
+    return f"{' and '.join(texts)} {'has' if sum(counts.values()) == 1 else 'have'}"
+
+
+def _next_step(exact: int, near: int) -> str:
+    """Copies may be removed; what only looks alike is for a person to look at."""
+    group = "keep them on one side of every split: --group-by duplicates."
+    if not near:
+        return f"Remove the copies, or {group}"
+    copies = "Remove the copies; look" if exact else "Look"
+    return f"{copies} at the near duplicates on the page, and {group}"
 
 
 def _across_groups(result: CheckResult) -> Iterator[Finding]:

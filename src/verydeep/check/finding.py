@@ -34,9 +34,10 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def first_names(names: Sequence[str]) -> str:
-    """The first five names, and how many more there are."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+def first_names(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
 
 
 def names_of(result: CheckResult, groups: Sequence[Sequence[int]]) -> tuple[tuple[str, ...], ...]:

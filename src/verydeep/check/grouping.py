@@ -1,14 +1,18 @@
 """Groups of images that a split must not divide (data leakage): by a column, a pattern, or duplicates."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from verydeep.check.check import check_images
 from verydeep.data.open_images import read_samples
 from verydeep.data.samples import Samples, grouped
+from verydeep.errors import DataError
 
 DUPLICATES = "duplicates"
 """The value instead of a pattern that groups near duplicates."""
+MAX_GROUP = 0.5
+"""The largest share of the images that one group of near duplicates may have."""
 
 
 def read_grouped(location: str | Path, group_by: str | None = None) -> Samples:
@@ -30,7 +34,7 @@ def group(samples: Samples, by: str) -> Samples:
     """``samples`` with the groups of ``by``, as for ``read_grouped``.
 
     Raises:
-        DataError: if ``by`` does not fit all images.
+        DataError: if ``by`` does not fit all images, or puts most of them into one group of duplicates.
     """
     prefix, _, rest = by.partition(":")
     if prefix != DUPLICATES or by in samples.columns:
@@ -43,6 +47,9 @@ def near_duplicate_groups(samples: Samples) -> Samples:
 
     Existing groups that share a near duplicate are joined: all cells of one photograph stay together, and so
     do two photographs of the same place. Each unreadable image keeps its own group.
+
+    Raises:
+        DataError: if one group has most of the images, so that a split would be none any more.
     """
     before = samples.groups or samples.names
     first_index = {group: index for index, group in reversed(list(enumerate(before)))}
@@ -56,4 +63,17 @@ def near_duplicate_groups(samples: Samples) -> Samples:
     for cluster in check_images(samples).duplicates.clusters:
         first, *rest = sorted({find(before[index]) for index in cluster}, key=first_index.__getitem__)
         root |= dict.fromkeys(rest, first)
-    return replace(samples, groups=tuple(find(group) for group in before))
+    groups = tuple(find(group) for group in before)
+    _require_divisible(samples, before, groups)
+    return replace(samples, groups=groups)
+
+
+def _require_divisible(samples: Samples, before: tuple[str, ...], groups: tuple[str, ...]) -> None:
+    largest = max(Counter(groups).values())
+    if largest > max(MAX_GROUP * len(groups), *Counter(before).values()):
+        raise DataError(
+            f"grouping by duplicates puts {largest:,} of the {len(groups):,} images of {samples.name} into "
+            "one group, which leaves nothing to split: they are copies of one image, or joined by their "
+            "groups. Leave duplicates out of --group-by, and look at them with `verydeep data check "
+            "FOLDER --out check.html`"
+        )

@@ -57,8 +57,8 @@ def evaluate(
         Which images: test, val, train or all. By default the test images of RUN or DATA, or all images if
         there is no test part.
     group_by
-        A pattern for image names, such as 'photo_[0-9]+', or a column: confidence intervals then resample
-        groups of images.
+        A pattern for image names, such as 'photo_[0-9]+', or a column: in confidence intervals the images of
+        a group then count as alike.
     out_
         Also write a page with the confusion matrix, the reliability diagram and the most confident mistakes.
     device

@@ -1,7 +1,8 @@
-"""Confidence intervals of accuracy, loss and F1 by the bootstrap: resampling images, or groups of images.
+"""Confidence intervals of all that is measured, and the bootstrap: resampling images, or groups of images.
 
-Efron 1979. Images of one group (cells of one photograph) are similar and count less than independent images.
-So where there are groups, whole groups are resampled (Field and Welsh 2007), and the interval is wider.
+The bootstrap (Efron 1979) gives the interval of the loss, and compares networks on the same resamples. Images
+of one group (cells of one photograph) are similar and count less than independent images. So where there are
+groups, whole groups are resampled (Field and Welsh 2007), and the interval is wider.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,13 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.evaluate.confidence_intervals import Interval, wilson_interval
+from verydeep.evaluate.confidence_intervals import Interval
+from verydeep.evaluate.score_intervals import (
+    ScoredImages,
+    accuracy_interval,
+    balanced_accuracy_interval,
+    macro_f1_interval,
+)
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -34,7 +41,7 @@ class _Predictions:
     """What is averaged over images: top-1 correct, top-5 correct, loss."""
 
 
-def bootstrap_intervals(
+def confidence_intervals(
     logits: Float[Tensor, "count classes"],
     labels: Int64[Tensor, " count"],
     groups: tuple[str, ...] | None = None,
@@ -44,26 +51,29 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """95 % intervals for each of ``MEASURES``.
 
-    Percentiles of the resamples; for top1 and top5 of ungrouped images Wilson's interval, which is better. A
-    class that has no image in a resample is left out of its means. Where no prediction is wrong, percentiles
-    have no width.
+    Those of the loss are percentiles of the resamples; those of all others are from ``score_intervals.py``,
+    which hold without mistakes too. A class that has no image is left out of the means.
 
     Args:
         logits: of the images.
         labels: indices of their classes.
-        groups: one per image; the images of a group are resampled together. None resamples single images.
+        groups: one per image; the images of a group are alike. None for independent images.
         resamples: how many.
         seed: the same seed gives the same intervals.
     """
     resampled = resampled_measures(logits, labels, groups, resamples=resamples, seed=seed)
-    tail = (1 - LEVEL) / 2
-    low, high = resampled.quantile(torch.tensor([tail, 1 - tail]), dim=0).tolist()
     predictions = _predictions(logits, labels, groups)
-    (values,) = _measures(predictions, torch.ones(len(labels), 1, dtype=torch.float64)).tolist()
-    intervals = {name: Interval(*each) for name, *each in zip(MEASURES, values, low, high, strict=True)}
-    if groups is None:
-        intervals |= {name: _binomial(intervals[name].value, len(labels)) for name in ("top1", "top5")}
-    return intervals
+    top1, top5, losses = predictions.per_image.unbind(1)
+    tail = (1 - LEVEL) / 2
+    low, high = resampled[:, MEASURES.index("loss")].quantile(torch.tensor([tail, 1 - tail])).tolist()
+    images = ScoredImages(labels, predictions.predicted, predictions.unit, predictions.classes)
+    return {
+        "top1": accuracy_interval(images, top1),
+        "top5": accuracy_interval(images, top5),
+        "loss": Interval(float(losses.mean()), low, high),
+        "balanced_accuracy": balanced_accuracy_interval(images),
+        "macro_f1": macro_f1_interval(images),
+    }
 
 
 def resampled_measures(
@@ -90,10 +100,6 @@ def resampled_balanced_accuracy(
 ) -> Float32[Tensor, " resamples"]:
     """Balanced accuracy in each resample."""
     return resampled_measures(logits, labels, groups)[:, MEASURES.index("balanced_accuracy")]
-
-
-def _binomial(share: float, count: int) -> Interval:
-    return Interval(share, *wilson_interval(round(share * count), count))
 
 
 def _predictions(logits: Tensor, labels: Tensor, groups: tuple[str, ...] | None) -> _Predictions:

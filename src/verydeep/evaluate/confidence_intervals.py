@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from math import sqrt
 
+Z = 1.959963984540054
+"""Two-sided 95 % of the normal distribution."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -13,13 +16,14 @@ class Interval:
     high: float
 
 
-def wilson_interval(correct: int, count: int) -> tuple[float, float]:
+def wilson_interval(correct: int | float, count: int | float) -> tuple[float, float]:
     """The 95 % interval of the accuracy, in [0, 1], if ``correct`` of ``count`` predictions are correct.
 
-    Wilson 1927, in the form of Brown, Cai & DasGupta 2001, eq. 4: it is valid near 100 % too.
+    Wilson 1927, in the form of Brown, Cai & DasGupta 2001, eq. 4: it is valid near 100 % too. Counts need not
+    be whole: images that are alike count less.
     """
-    z = 1.959963984540054  # two-sided 95 % of the normal distribution
-    share, shrink = correct / count, 1 / (1 + z * z / count)
-    middle = shrink * (share + z * z / (2 * count))
-    half = shrink * z * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    share, shrink = min(correct / count, 1.0), 1 / (1 + Z * Z / count)
+    middle = shrink * (share + Z * Z / (2 * count))
+    half = shrink * Z * sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2)
+    # At the ends the interval ends exactly there; rounding must not leave the value outside.
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from verydeep.evaluate.bootstrap import bootstrap_intervals
+from verydeep.evaluate.bootstrap import confidence_intervals
 from verydeep.evaluate.calibration import (
     Calibration,
     TemperatureScaling,
@@ -53,7 +53,7 @@ class Evaluation:
 
     images: int
     groups: int | None
-    """How many groups were resampled for the intervals; None where single images were."""
+    """How many groups of images that are alike, for the intervals; None where images are independent."""
     confusion: tuple[tuple[int, ...], ...]
     """The confusion matrix: rows are true classes, columns predicted classes; counts of images."""
     per_class: dict[str, float]
@@ -149,7 +149,7 @@ def evaluate_logits(
         logits: of each image.
         labels: indices into ``classes``.
         classes: their names.
-        groups: one per image; the intervals then resample whole groups.
+        groups: one per image; the images of a group are alike, and the intervals wider.
         temperature: from ``fit_temperature`` on other images than these.
     """
     confusion = multiclass_confusion_matrix(logits, labels, num_classes=len(classes))
@@ -159,7 +159,7 @@ def evaluate_logits(
         groups=None if groups is None else len(set(groups)),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         per_class=dict(zip(classes, recalls.tolist(), strict=True)),
-        intervals=bootstrap_intervals(logits, labels, groups),
+        intervals=confidence_intervals(logits, labels, groups),
         brier=brier_score(logits, labels),
         calibration=measure_calibration(logits, labels),
         scaled=None if temperature is None else scale_temperature(logits, labels, temperature),

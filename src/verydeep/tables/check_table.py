@@ -8,13 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from verydeep.check.check import CheckResult
-from verydeep.check.finding import Finding, Severity
+from verydeep.check.finding import Finding, Severity, first_names
 from verydeep.number_format import TIMES, thousands
 
 MAX_CLASSES = 12
 """Classes in the summary."""
 MAX_FILES = 3
 """Files of each finding in the terminal; JSON has all of them."""
+MAX_NAMES = 10
+"""Names of each cluster in the terminal."""
 NO_FINDINGS = "No data quality issues found."
 _STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -59,7 +61,7 @@ def findings_table(findings: Sequence[Finding]) -> Table | Text:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in findings:
-        files = "\n".join(" = ".join(each) for each in finding.files[:MAX_FILES])
+        files = "\n".join(first_names(each, MAX_NAMES, " = ") for each in finding.files[:MAX_FILES])
         rest = len(finding.files) - MAX_FILES
         more = f"\nand {rest:,} more: --json or --out check.html" if rest > 0 else ""
         text = Text.assemble(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from verydeep.evaluate.confidence_intervals import wilson_interval
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.number_format import percent
 from verydeep.tune.result import TuneResult
@@ -70,11 +69,8 @@ def _test_unlike_validation(result: TuneResult) -> Iterator[str]:
 
 
 def _interval(evaluation: Evaluation) -> tuple[float, float]:
-    """Of balanced accuracy; where no image was wrong, resamples have no width, and it is Wilson's."""
-    if evaluation.balanced_accuracy < 1:
-        interval = evaluation.intervals["balanced_accuracy"]
-        return interval.low, interval.high
-    return wilson_interval(evaluation.images, evaluation.images)
+    interval = evaluation.intervals["balanced_accuracy"]
+    return interval.low, interval.high
 
 
 def _few_images(result: TuneResult) -> Iterator[str]:
