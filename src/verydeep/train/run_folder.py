@@ -5,6 +5,7 @@ recipe.toml         the training recipe, every value written out
 tune.toml           of `verydeep tune`: what was asked, and once it is finished what was decided
 metrics.jsonl       one line per epoch; of `verydeep tune` metrics-fine-tune.jsonl and metrics-scratch.jsonl
 report.html         one page that needs no other file
+doubtful-labels.csv of `verydeep tune`: images whose label is doubtful, if any (data/label_file.py)
 split.csv           of your own images: which were for training, validation and test (data/split_file.py)
 state/              what resuming needs; removed when the run is finished
 """
@@ -52,6 +53,11 @@ class RunFolder:
     def split(self) -> Path:
         """Which part each of your own images belongs to."""
         return self.path / SPLIT_FILE
+
+    @property
+    def doubtful_labels(self) -> Path:
+        """Your own images whose label is doubtful, as CSV; `verydeep data relabel` applies corrections."""
+        return self.path / "doubtful-labels.csv"
 
     @property
     def metrics(self) -> Path:
