@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import shlex
 import tomllib
 
 import pytest
@@ -44,7 +45,35 @@ def test_the_help_has_a_summary_of_every_command(here):
 def test_the_help_of_a_command_ends_with_its_example(here, command):
     helped = here(command, "--help")
     assert helped.returncode == 0
-    assert helped.stdout.rsplit("\n\n", 1)[-1].startswith(f"Example: verydeep {command}")
+    end = helped.stdout.rsplit("\n\n", 1)[-1].splitlines()
+    assert end[0].startswith(f"Example: verydeep {command}")
+
+
+def test_the_help_of_a_command_ends_with_the_step_after_it(here):
+    steps = {command: step for command, (*_, step) in main._COMMANDS.items() if step}
+    for command, step in steps.items():
+        assert " ".join(here(command, "--help").stdout.split()).endswith(f"Next: {step}")
+    assert len(set(steps.values())) > len(steps) / 2
+
+
+def test_a_step_after_a_command_is_a_valid_command():
+    for *_, step in main._COMMANDS.values():
+        if step:
+            main.app.parse_args(shlex.split(step)[1:], exit_on_error=False, print_error=False)
+
+
+def test_a_mistyped_path_gets_a_suggestion(here, tmp_path):
+    (tmp_path / "solar").mkdir()
+    done = here("data", "check", "solr", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.rstrip().endswith("Did you mean solar?")
+
+
+def test_shell_completion_is_installed_into_the_home_of_the_user(tmp_path, monkeypatch, here):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = here("--install-completion", "--shell", "bash")
+    script = tmp_path / ".local/share/bash-completion/completions/verydeep"
+    assert done.returncode == 0 and str(script) in done.stdout
+    assert "--reject-below" in script.read_text() and str(script) in (tmp_path / ".bashrc").read_text()
 
 
 @pytest.mark.parametrize("command", ["data check", "recipes copy", "weights get", "weights import"])

@@ -293,6 +293,15 @@ def test_an_interrupted_prediction_is_resumed(verydeep, trained, tmp_path, suffi
         (("predict", "RUN", "x.png", "--out", "p.xlsx"), "not a .csv, .jsonl or .parquet file"),
         (("predict", "RUN", "x.png", "--resume"), "--resume continues a file"),
         (("predict", "RUN", "x.png", "--top", "0"), "--top is 0"),
+        (("predict", "RUN", "x.png", "--reject-below", "60"), "--reject-below is 60; expected"),
+        (("predict", "RUN", "x.png", "--reject-below", "0"), "--reject-below is 0; expected"),
+        (("predict", "RUN", "x.png", "--link"), "--link is for --sort-into"),
+        (
+            ("predict", "RUN", "x.png", "--sort-into", "s", "--out", "p.csv"),
+            "--sort-into and --out do not go",
+        ),
+        (("predict", "RUN", "x.png", "--sort-into", "s", "--resume"), "--sort-into and --resume do not go"),
+        (("predict", "RUN", "x.png", "--sort-into", "s", "--top", "2"), "--sort-into and --top do not go"),
         (("predict", "nowhere", "x.png"), "there is no checkpoint at nowhere"),
         (("evaluate", "nowhere", "synthetic"), "there is no checkpoint"),
     ],
@@ -300,6 +309,100 @@ def test_an_interrupted_prediction_is_resumed(verydeep, trained, tmp_path, suffi
 def test_invalid_arguments_are_rejected(here, arguments, message):
     failed = here(*arguments)
     assert failed.returncode == 2 and message in failed.stderr
+
+
+def test_below_a_confidence_the_answer_is_none_of_these(here, trained, shapes, tmp_path):
+    images = sorted((shapes / "ring").iterdir())
+    rows = json.loads(here("predict", trained, shapes / "ring", "--json").stdout)
+    threshold = sorted(row["confidence"] for row in rows)[5] - 1e-9
+    rejected = [row["file"] for row in rows if row["confidence"] < threshold]
+    assert len(rejected) == 5
+    arguments = ("predict", trained, shapes / "ring", "--reject-below", threshold)
+
+    printed = here(*arguments).stdout.splitlines()
+    assert [line.split(": ")[0] for line in printed if ": none of these (" in line] == rejected
+    for row, before in zip(json.loads(here(*arguments, "--json").stdout), rows, strict=True):
+        is_rejected = before["file"] in rejected
+        assert row["label"] == ("none of these" if is_rejected else before["label"])
+        assert row.get("rejected") == (before["label"] if is_rejected else None)
+        assert row["probabilities"] == before["probabilities"]
+        assert row["confidence"] == before["confidence"]
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        file = tmp_path / f"p{suffix}"
+        assert here(*arguments, "--out", file).returncode == 0
+        if suffix == ".parquet":
+            written = pytest.importorskip("pyarrow.parquet").read_table(file).to_pylist()
+        elif suffix == ".csv":
+            written = list(csv.DictReader(io.StringIO(file.read_text())))
+        else:
+            written = list(map(json.loads, file.read_text().splitlines()))
+        assert [row["file"] for row in written if row["label"] == "none of these"] == rejected
+        labels = {row["file"]: row["label"] for row in rows}
+        assert [row["rejected"] for row in written if row.get("rejected")] == [labels[f] for f in rejected]
+        assert here(*arguments, "--out", file, "--resume").returncode == 0
+        others = ("predict", trained, images[0], shapes / "ring", "--resume", "--out", file)
+        assert here(*others, "--reject-below", 1).returncode == 2
+        assert here(*others).returncode == 2
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_images_are_sorted_into_folders_again_and_again(here, trained, shapes, tmp_path, link):
+    source, out = tmp_path / "in", tmp_path / "out"
+    for name in ("one", "two"):
+        shutil.copytree(shapes / ("ring" if name == "one" else "square"), source / name)
+        for number, file in enumerate(sorted((source / name).iterdir())):
+            file.rename(source / name / f"{number}.png")  # the same names in both folders
+    (source / "one" / "broken.png").write_bytes(b"no image")
+    before = {file: file.read_bytes() for file in source.rglob("*.png")}
+    rows = json.loads(here("predict", trained, source, "--json").stdout)
+    expected = {row["file"]: row["label"] for row in rows if "label" in row}
+    arguments = ("predict", trained, source, "--sort-into", out, *(["--link"] if link else []))
+    done = here(*arguments)
+    assert done.returncode == 1 and "broken.png is not an image" in done.stderr
+    files = [file for file in out.rglob("*") if not file.is_dir()]
+    assert len(files) == len(expected) == 20 and all(file.is_symlink() == link for file in files)
+    sorted_ = sorted((file.parent.name, file.read_bytes()) for file in files)
+    assert sorted_ == sorted((label, before[type(source)(file)]) for file, label in expected.items())
+    assert {file: file.read_bytes() for file in source.rglob("*.png")} == before
+
+    again = json.loads(here(*arguments, "--json").stdout)
+    assert (again["placed"], again["kept"], len(again["broken"])) == (0, 20, 1)
+    assert sum(again["folders"].values()) == 20
+    assert sorted(out.rglob("*")) == sorted({*files, *(file.parent for file in files)})
+
+
+def test_sorting_never_overwrites_and_puts_rejected_images_into_a_folder_of_their_own(
+    here, trained, shapes, tmp_path
+):
+    out, arguments = tmp_path / "out", ("predict", trained, shapes / "ring", "--reject-below", 1)
+    name = min((shapes / "ring").iterdir()).name
+    (out / "none of these").mkdir(parents=True)
+    (out / "none of these" / name).write_text("mine")
+    done = here(*arguments, "--sort-into", out)
+    assert done.returncode == 0 and f"{out}: 10 images: none of these 10" in done.stdout
+    assert (out / "none of these" / name).read_text() == "mine"
+    assert (out / "none of these" / name.replace(".png", "-2.png")).exists()
+
+
+def test_images_are_not_sorted_into_their_own_folder(here, trained, shapes, tmp_path):
+    inside = here("predict", trained, shapes, "--sort-into", shapes / "sorted")
+    assert inside.returncode == 2 and "is inside of" in inside.stderr
+    a_list = tmp_path / "list.csv"
+    a_list.write_text(f"path\n{min((shapes / 'ring').iterdir())}\n")
+    around = here("predict", trained, a_list, "--sort-into", shapes)
+    assert around.returncode == 2 and "outside of the images" in around.stderr
+
+
+def test_images_of_a_list_and_of_a_shard_are_sorted(here, trained, shapes, tmp_path):
+    files = sorted((shapes / "ring").iterdir())[:2]
+    with tarfile.open(tmp_path / "part.tar", "w") as archive:
+        for file in files:
+            archive.add(file, file.name)
+    done = here("predict", trained, tmp_path / "part.tar", "--sort-into", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(f.name for f in (tmp_path / "out").rglob("*.png")) == [file.name for file in files]
+    refused = here("predict", trained, tmp_path / "part.tar", "--sort-into", tmp_path / "links", "--link")
+    assert refused.returncode == 2 and "Leave out --link" in refused.stderr
 
 
 def test_a_missing_image_is_reported(here, trained):

@@ -103,7 +103,7 @@ def test_the_run_folder_of_a_training_has_the_files_of_the_page():
 
 def test_the_run_folder_of_tune_has_the_files_of_the_page():
     folder = RunFolder(Path("run"))
-    files = [folder.model, folder.report, folder.tune, folder.split]
+    files = [folder.model, folder.report, folder.doubtful_labels, folder.tune, folder.split]
     metrics = [folder.metrics_of(strategy) for strategy in ("fine-tune", "scratch")]
     named = [name for row in table_with("docs/tune.md", "file") for name in code(row["file"])]
     assert named == [file.name for file in (*files, *metrics)]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -348,7 +349,29 @@ def test_a_run_of_train_is_not_resumed_by_another_command(tmp_path):
         ("my/own.toml", "/data/blood cells/", "own-blood-cells"),
         ("tune", "cells.csv", "tune-cells"),
         ("scratch", "hf:user/cats@main", "scratch-cats-main"),
+        ("tune", "한글 숫자", "tune-한글-숫자"),
+        ("tune", unicodedata.normalize("NFD", "한글"), "tune-한글"),  # as macOS stores it
+        ("tune", "हिन्दी", "tune-हिन्दी"),  # vowel signs are marks, not letters
+        ("tune", "Größe (neu)", "tune-Größe-neu"),
+        ("tune", "猫🐈", "tune-猫🐈"),
+        ("tune", "a\x1b[31mb\udcff\u202e.tar", "tune-a-31mb-"),
+        ("tune", "???", "tune-data"),
     ],
 )
 def test_a_run_is_named_after_recipe_and_data(recipe, data, name):
     assert run_name(recipe, data) == name
+
+
+def test_a_folder_is_named_whole_and_a_long_name_is_cut(tmp_path):
+    (tmp_path / "cells v1.2").mkdir()
+    assert run_name("tune", str(tmp_path / "cells v1.2")) == "tune-cells-v1.2"
+    (tmp_path / ("가" * 85)).mkdir()  # 255 bytes, the longest that file systems take
+    name = run_name("tune", str(tmp_path / ("가" * 85)))
+    assert len(name.encode()) <= 200 and set(name.removeprefix("tune-")) == {"가"}
+    next_run_path(tmp_path / "runs", name).mkdir(parents=True)
+    next_run_path(tmp_path / "runs", name).mkdir()
+
+
+def test_a_run_does_not_take_the_name_of_another_in_other_case_or_normalization(tmp_path):
+    (tmp_path / unicodedata.normalize("NFD", "Tune-한글")).mkdir()
+    assert next_run_path(tmp_path, "tune-한글").name == "tune-한글-2"

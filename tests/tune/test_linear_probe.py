@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from verydeep.evaluate.calibration import fit_temperature
+from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.train.class_imbalance import balanced_criterion
 from verydeep.tune.linear_probe import (
     DEFAULT_L2,
@@ -162,3 +163,21 @@ def test_few_images_or_groups_have_fewer_folds_or_none(images, groups, folds):
     assert validation.folds == folds
     if not folds:
         assert (validation.l2, validation.temperature, validation.evaluation) == (DEFAULT_L2, 1.0, None)
+
+
+def test_a_wrong_label_is_doubted_by_the_probes_that_were_not_trained_on_it():
+    """The fitted probe has learned the wrong labels, and doubts nothing."""
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.arange(80) % 2
+    features = torch.randn(80, 100, generator=generator) + 2.0 * truth[:, None]
+    labels = truth.clone()
+    labels[[3, 40]] = 1 - labels[[3, 40]]
+    names, classes = [f"{i}.png" for i in range(80)], ("cat", "dog")
+    probe = fit_linear_probe(features, labels, None, classes, "none", 0, l2=1e-4)
+    assert probe.held_out_logits is not None
+    doubted = doubtful_labels(probe.held_out_logits, labels, classes, names)
+    assert {row.path for row in doubted[:2]} == {"3.png", "40.png"}
+    assert {(row.path, row.label, row.predicted) for row in doubted[:2]} == {
+        ("3.png", "cat", "dog"), ("40.png", "dog", "cat"),
+    }  # fmt: skip
+    assert doubtful_labels(probe.head(features), labels, classes, names) == []

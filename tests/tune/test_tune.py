@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from tests.train.folders import write_folder
 from verydeep.architecture.architecture import Architecture
 from verydeep.data.decode import decode
+from verydeep.data.label_file import read_label_file
 from verydeep.data.split_file import read_split
 from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.evaluate.logits import predict_logits
@@ -24,6 +25,7 @@ from .conftest import PREPROCESS
 def test_the_run_folder_has_the_network_the_decisions_and_the_split(run):
     result = run()
     assert sorted(path.name for path in result.run.iterdir()) == [
+        "doubtful-labels.csv",
         "model.safetensors",
         "split.csv",
         "tune.toml",
@@ -40,6 +42,21 @@ def test_the_run_folder_has_the_network_the_decisions_and_the_split(run):
         assert len(list(csv.DictReader(file))) == 120
     assert [part.images for part in result.parts] == [96, 24]
     assert result.seconds > 0
+
+
+def test_doubtful_labels_are_those_that_held_out_predictions_disagree_with(run, shapes):
+    result = run()
+    rows, location = read_label_file(result.run / "doubtful-labels.csv")
+    assert location == str(shapes)
+    parts = read_split(result.run / "split.csv")
+    for held_out, wanted in ((result.test, {"test"}), (result.probe.evaluation, {"train", "val"})):
+        mistakes = sum(sum(row) for row in held_out.confusion) - sum(
+            row[label] for label, row in enumerate(held_out.confusion)
+        )
+        assert sum(parts[row.path] in wanted for row in rows) == mistakes
+    assert all(row.label == row.path.split("/")[0] != row.predicted and row.new_label == "" for row in rows)
+    confidences = [row.confidence for row in result.doubtful_labels]
+    assert rows and confidences == sorted(confidences, reverse=True)
 
 
 def test_the_saved_network_reproduces_the_measured_accuracy(run, shapes):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.progress import Progress
 
 from verydeep.check.check import CheckResult, check_images
 from verydeep.check.duplicates import MIN_SIMILARITY
@@ -16,6 +15,7 @@ from verydeep.errors import DataError
 from verydeep.report.check_page import write_page
 from verydeep.tables.check_table import as_values, findings_table, summary_table
 from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_reading
 
 MAX_REASONS = 10
@@ -55,14 +55,8 @@ def check(
     if out_ and out_.suffix != ".html":
         raise DataError(f"{out_} is not an .html file; expected such a name for the page")
     samples = read_grouped(folder, group_by)
-    with Progress(console=err(), transient=True) as bar:
-        task = bar.add_task("Checking", total=len(samples))
-        result = check_images(
-            samples,
-            min_similarity=similarity,
-            workers=workers,
-            progress=lambda done, total: bar.update(task, completed=done),
-        )
+    with ImageProgress(err(), "Checking") as progress:
+        result = check_images(samples, min_similarity=similarity, workers=workers, progress=progress)
     findings = findings_of(result)
     print_reading(samples.reading, len(samples), len(samples.classes))
     if out_:

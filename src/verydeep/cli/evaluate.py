@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.data.label_file import write_label_file
 from verydeep.data.split_file import WantedPart
 from verydeep.errors import ShapeError
 from verydeep.evaluate.evaluate_images import evaluate_images
@@ -60,7 +61,8 @@ def evaluate(
         A pattern for image names, such as 'photo_[0-9]+', or a column: in confidence intervals the images of
         a group then count as alike.
     out_
-        Also write a page with the confusion matrix, the reliability diagram and the most confident mistakes.
+        Also write a page with the confusion matrix, the reliability diagram and the most confident mistakes,
+        and beside it a CSV of doubtful labels of your own images.
     device
         Where to compute; auto uses a GPU if there is one.
     json
@@ -78,6 +80,13 @@ def evaluate(
     print_broken(result.broken)
     if out_ is not None:
         write_evaluation_page(result, out_, command=shlex.join(["verydeep", *sys.argv[1:]]))
+        if result.doubtful_labels:
+            doubtful = out_.with_name(f"{out_.stem}-doubtful-labels.csv")
+            write_label_file(result.doubtful_labels, doubtful, data)
+            print_message(
+                f"Labels to look at: {len(result.doubtful_labels):,} in {doubtful}; "
+                "verydeep data relabel applies corrections"
+            )
     if json:
         print_json(result.values)
     else:

@@ -30,82 +30,101 @@ app = cyclopts.App(
     version=_version,
     error_formatter=usage_panel,
 )
+app.register_install_completion_command(
+    help="Complete commands and flags with the Tab key: writes a script for your shell, and a line into its "
+    "startup file."
+)
 # The help of a command is here and not in its file, so that the list of commands needs no torch. The example
-# is at the end of the command's help page; a command with subcommands (``:app``) has it in its own file.
+# and the next step are at the end of the command's help page; a command with subcommands (``:app``) has them
+# in its own file.
 _COMMANDS = {
     "list": (
         "list:list_networks",
         "List the networks that have a name (the model zoo).",
         "verydeep list --json",
+        "verydeep show vgg16",
     ),
     "show": (
         "show:show",
         "Show a network layer by layer: parameters, MACs, receptive field, training memory.",
         'verydeep show "64x2 M 128x2 M | gap" --size 32 --classes 10',
+        'verydeep train fashion-mnist --model "64x2 M 128x2 M | gap"',
     ),
     "compare": (
         "compare:compare_networks",
         "Compare networks: depth, parameters, MACs, receptive field, published accuracy.",
         "verydeep compare vgg16 vgg19 resnet34 alexnet",
+        "verydeep show resnet34",
     ),
     "data": (
         "data:app",
         "Check your own image folder: damaged files, duplicates, data leakage, class imbalance.",
+        "",
         "",
     ),
     "train": (
         "train:train",
         "Train a network, and write its report.",
         "verydeep train fashion-mnist --epochs 8 --optimizer.lr 0.05",
+        "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
     ),
     "tune": (
         "tune:tune",
         "Train a classifier on a folder of your own images (transfer learning).",
         "verydeep tune photos/ --weights vgg16",
+        "verydeep predict runs/tune-photos new-photos/",
     ),
     "evaluate": (
         "evaluate:evaluate",
         "Evaluate a trained network: accuracy with confidence intervals, confusion matrix, calibration.",
         "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
+        "verydeep explain runs/fast-fashion-mnist shoe.jpg",
     ),
     "predict": (
         "predict:predict",
         "Predict the classes of images.",
         "verydeep predict runs/fast-fashion-mnist photos/ shoe.jpg --out predictions.csv",
+        "verydeep explain runs/fast-fashion-mnist shoe.jpg",
     ),
     "explain": (
         "explain:explain",
         "Explain predictions: Grad-CAM and other heat maps, strongest patches, first-layer filters.",
         "verydeep explain runs/fast-fashion-mnist shoe.jpg --method occlusion",
+        "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg",
     ),
     "embed": (
         "embed:embed",
         "Extract features: write one vector (embedding) per image.",
         "verydeep embed runs/fast-fashion-mnist photos/ --out vectors.npz",
+        "verydeep similar runs/fast-fashion-mnist vectors.npz shoe.jpg",
     ),
     "similar": (
         "similar:similar",
         "Find the images most similar to a query image.",
         "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
+        "verydeep data check photos/",
     ),
     "study": (
         "study:study",
         "Run a prepared experiment on depth, initialization or shortcuts, and write its report.",
         "verydeep study depth",
+        "verydeep study init",
     ),
     "recipes": (
         "recipes:app",
         "List the training recipes, or copy one to edit it.",
+        "",
         "",
     ),
     "weights": (
         "weights:app",
         "Download published weights, inspect weight files, convert them to and from other libraries.",
         "",
+        "",
     ),
 }
-for _name, (_target, _summary, _example) in _COMMANDS.items():
-    _end = {"help_epilogue": f"Example: {_example}"} if _example else {}
+for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
+    _end = {"help_epilogue": f"Example: {_example}\nNext: {_next}"} if _example else {}
     app.command(f"verydeep.cli.{_target}", name=_name, help=_summary, **_end)
 
 
@@ -120,10 +139,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(str(error))
         return 1
     except VeryDeepError as error:
-        print_error(str(error))
+        print_error(_with_suggestion(str(error), arguments))
         return 2
     except OSError as error:
-        print_error(f"{error.filename or 'the disk'}: {error.strerror or error}")
+        message = f"{error.filename or 'the disk'}: {error.strerror or error}"
+        print_error(_with_suggestion(message, arguments))
         return 1
     except KeyboardInterrupt:
         print_error("interrupted", title="Stopped")
@@ -134,6 +154,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(f"the disk: {error}")
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _with_suggestion(message: str, arguments: Sequence[str] | None) -> str:
+    from verydeep.terminal.path_suggestion import path_suggestion  # only a failure needs it
+
+    return message + path_suggestion(message, sys.argv[1:] if arguments is None else arguments)
 
 
 def _is_disk_error(error: Exception) -> bool:

@@ -9,12 +9,13 @@ from cyclopts import Parameter
 
 from verydeep.data.open_images import find_images
 from verydeep.errors import DataError
-from verydeep.evaluate.predict import Prediction
+from verydeep.evaluate.predict import NONE_OF_THESE, Prediction
 from verydeep.evaluate.predict import predict as predict_images
 from verydeep.evaluate.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.evaluate.prediction_file import check_prediction_path
+from verydeep.evaluate.sort_images import SortSummary, check_sort_folder, sort_images
 from verydeep.number_format import percent
-from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
@@ -33,6 +34,9 @@ def predict(
     *,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
+    sort_into: Path | None = None,
+    link: Annotated[bool, Parameter(negative="")] = False,
+    reject_below: float | None = None,
     top: int | None = None,
     batch: int | None = None,
     device: Device = "auto",
@@ -50,6 +54,13 @@ def predict(
         A file for the predictions: .csv, .jsonl or .parquet; each batch is written immediately.
     resume
         Continue an existing --out file; images in it are not predicted again.
+    sort_into
+        A folder to copy each image into, in one folder per predicted class; nothing is moved or overwritten.
+    link
+        With --sort-into: symbolic links to the images instead of copies.
+    reject_below
+        A confidence such as 0.6: an image below it is "none of these". `verydeep evaluate` shows what each
+        value costs.
     top
         The number of classes per image (top-k): by default 3 when printed, 5 in a file, all in JSON.
     batch
@@ -57,38 +68,64 @@ def predict(
     device
         Where to compute; auto uses a GPU if there is one.
     json
-        Print one JSON list with one object per image; with --out one object: out, predicted, kept, broken.
+        Print one JSON list with one object per image; with --out one object: out, predicted, kept,
+        broken; with --sort-into out, folders, placed, kept, broken.
     """
-    _check(out_, resume, top, batch)
+    _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top})
+    _check(out_, resume, top, batch, reject_below)
     checkpoint = load_classifier(run)
     checkpoint.model.to(choose_device(device))
     found = find_images(images)
     print_found(found)
     sources = found.sources
+    if sort_into:
+        check_sort_folder(sort_into, images, sources)
+        with ImageProgress(err(), "Sorting") as progress:
+            sorted_ = sort_images(
+                checkpoint, sources, sort_into,
+                link=link, reject_below=reject_below, batch_size=batch, progress=progress,
+            )  # fmt: skip
+        print_json(sorted_.values) if json else _print_sorted(sorted_)
+        return 1 if sorted_.broken else 0
     if out_:
         with ImageProgress(err(), "Predicting") as progress:
             summary = predict_to_file(
                 checkpoint, sources, out_,
-                top=top or TOP_WRITTEN, resume=resume, batch_size=batch, progress=progress,
+                top=top or TOP_WRITTEN, resume=resume, batch_size=batch, reject_below=reject_below,
+                progress=progress,
             )  # fmt: skip
-        print_json(summary.values | {"skipped": dict(found.reading.skipped)}) if json else _print_summary(
-            summary
-        )
+        values = summary.values | {"skipped": dict(found.reading.skipped)}
+        print_json(values) if json else _print_summary(summary)
         return 1 if summary.broken else 0
     top = top or (None if json else TOP_PRINTED)
-    predictions = _one_by_one(predict_images(checkpoint, sources, top=top, batch_size=batch), len(sources))
+    batches = predict_images(checkpoint, sources, top=top, batch_size=batch, reject_below=reject_below)
+    predictions = _one_by_one(batches, len(sources))
     broken = _print_list(predictions) if json else _print_lines(predictions)
     return 1 if broken else 0
 
 
-def _check(out_: Path | None, resume: bool, top: int | None, batch: int | None) -> None:
+def _check(
+    out_: Path | None, resume: bool, top: int | None, batch: int | None, reject_below: float | None
+) -> None:
     for name, value in (("--top", top), ("--batch", batch)):
         if value is not None and value < 1:
             raise DataError(f"{name} is {value}; expected 1 or more")
+    if reject_below is not None and not 0 < reject_below <= 1:
+        raise DataError(f"--reject-below is {reject_below:g}; expected a confidence from 0 to 1, such as 0.6")
     if resume and out_ is None:
         raise DataError("--resume continues a file; name it with --out predictions.csv")
     if out_:
         check_prediction_path(out_, resume=resume)
+
+
+def _check_sorting(folder: Path | None, link: bool, others: dict[str, object]) -> None:
+    if folder is None and link:
+        raise DataError("--link is for --sort-into; name its folder, such as --sort-into sorted/")
+    unfit = [flag for flag, value in others.items() if value]
+    if folder is not None and unfit:
+        raise DataError(
+            f"--sort-into and {unfit[0]} do not go together; leave out one, or run the command once for each"
+        )
 
 
 def _one_by_one(batches: Iterable[Sequence[Prediction]], total: int) -> Iterator[Prediction]:
@@ -111,6 +148,8 @@ def _print_lines(predictions: Iterator[Prediction]) -> int:
             broken += 1
         else:
             top_classes = ", ".join(f"{name} {percent(share, 1)}" for name, share in prediction.top_classes)
+            if prediction.is_rejected:
+                top_classes = f"{NONE_OF_THESE} ({top_classes})"
             stdout.print(f"{prediction.file}: {top_classes}", markup=False, soft_wrap=True)
     return broken
 
@@ -124,6 +163,19 @@ def _print_list(predictions: Iterator[Prediction]) -> int:
         broken += prediction.error is not None
     stdout.out("]")
     return broken
+
+
+def _print_sorted(summary: SortSummary) -> None:
+    for prediction in summary.broken:
+        err().print(prediction.error, markup=False, soft_wrap=True)
+    if summary.broken:
+        print_message(f"{len(summary.broken):,} broken, in no folder.")
+    counts = ", ".join(f"{name} {count:,}" for name, count in summary.folders.items())
+    kept = f"; {summary.kept:,} of them from before" if summary.kept else ""
+    images = summary.placed + summary.kept
+    out().print(
+        f"{summary.out}: {images:,} image{'s' * (images != 1)}{kept}: {counts}", markup=False, soft_wrap=True
+    )
 
 
 def _print_summary(summary: PredictionSummary) -> None:

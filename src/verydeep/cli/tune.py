@@ -85,5 +85,10 @@ def tune(
     out().print(tune_table(result))
     for warning in result.warnings:
         print_message(f"Warning: {warning}")
+    if result.doubtful_labels:
+        print_message(
+            f"Labels to look at: {len(result.doubtful_labels):,} in {RunFolder(run).doubtful_labels}; "
+            "verydeep data relabel applies corrections"
+        )
     out().print(f"Report: {page}", markup=False, soft_wrap=True)
     return 0

@@ -92,7 +92,7 @@ def read_sources(locations: Iterable[str | Path]) -> list[ImageSource]:
 
 def _listing(location: str) -> Listing | None:
     """The images of a list, shards or a data set; None for image files, folders of them, and globs."""
-    location, columns = _split_columns(location)
+    location, columns = split_columns(location)
     listing = _read_listing(location, columns)
     if listing is None and columns != Columns():
         raise DataError(f"{location} is not a list, shards or a data set; only these have columns")
@@ -114,7 +114,7 @@ def _read_listing(location: str, columns: Columns) -> Listing | None:
     return None
 
 
-def _split_columns(location: str) -> tuple[str, Columns]:
+def split_columns(location: str) -> tuple[str, Columns]:
     """``location`` without the column names after it, ``:LABEL`` or ``:FILE,LABEL``, and these names."""
     start, colon, names = location.rpartition(":")
     is_drive = len(start) == 1  # C:\cells

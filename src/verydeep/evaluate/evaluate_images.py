@@ -4,10 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
 
+from verydeep.data.label_file import LabelRow
 from verydeep.data.progress import OnProgress, count_images
-from verydeep.data.samples import UnreadableImage
+from verydeep.data.samples import Samples, UnreadableImage
 from verydeep.errors import DataError
+from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
@@ -28,6 +32,8 @@ class EvaluationResult:
     """The most confident mistakes; their ``index`` is into ``images``."""
     broken: tuple[UnreadableImage, ...]
     """The images that cannot be read, and are left out."""
+    doubtful_labels: tuple[LabelRow, ...] = ()
+    """Images of your own, which are no training images, that are predicted as another class."""
     unused_temperature: bool
     """Whether the network has a temperature that is not valid for the protocol."""
 
@@ -85,6 +91,7 @@ def evaluate_images(
         groups=images.groups and tuple(images.groups[i] for i in indices.tolist()),
         temperature=temperature,
     )
+    doubtful = _doubtful(images, indices, all_logits / (temperature or 1), checkpoint.classes)
     mistakes = most_confident_mistakes(all_logits, labels, checkpoint.classes)
     return EvaluationResult(
         network=checkpoint.model.architecture.name,
@@ -92,6 +99,23 @@ def evaluate_images(
         protocol=protocol,
         evaluation=evaluation,
         mistakes=tuple(replace(each, index=int(indices[each.index])) for each in mistakes),
+        doubtful_labels=doubtful,
         broken=broken,
         unused_temperature=checkpoint.is_calibrated and not is_scaled,
     )
+
+
+def _doubtful(
+    images: LabeledImages,
+    indices: Int64[Tensor, " read"],
+    logits: Float[Tensor, "read classes"],
+    classes: tuple[str, ...],
+) -> tuple[LabelRow, ...]:
+    """Training images are left out: a network agrees with the labels that it was trained on."""
+    samples = images.source
+    if not isinstance(samples, Samples):
+        return ()
+    is_held_out = torch.tensor([samples.parts[i] != "train" for i in indices.tolist()], dtype=torch.bool)
+    held_out = indices[is_held_out]
+    names = [samples.names[i] for i in held_out.tolist()]
+    return tuple(doubtful_labels(logits[is_held_out], images.labels[held_out], classes, names))

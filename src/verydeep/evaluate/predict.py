@@ -9,9 +9,13 @@ from torch import Tensor
 
 from verydeep.data.samples import ImageSource
 from verydeep.data.stream import DecodedBatch, stream
+from verydeep.errors import DataError
 from verydeep.evaluate.logits import auto_batch_size, predict_logits
 from verydeep.malloc import return_freed_memory
 from verydeep.models.checkpoint import Checkpoint
+
+NONE_OF_THESE = "none of these"
+"""The answer for an image whose confidence is below the threshold."""
 
 TopClasses = tuple[tuple[str, float], ...]
 """Classes with their probabilities in [0, 1], the most probable first."""
@@ -26,20 +30,33 @@ class Prediction:
     top_classes: TopClasses = ()
     """The top-k classes with their probabilities; empty for a broken image."""
     error: str | None = None
+    is_rejected: bool = False
+    """Whether the most probable class is below the threshold, so that the answer is none of the classes."""
+
+    @property
+    def label(self) -> str | None:
+        """The answer: the most probable class, or none of these; None for a broken image."""
+        if self.error is not None:
+            return None
+        return NONE_OF_THESE if self.is_rejected else self.top_classes[0][0]
+
+    @property
+    def rejected(self) -> str | None:
+        """The most probable class, where it was rejected."""
+        return self.top_classes[0][0] if self.is_rejected else None
 
     @property
     def values(self) -> dict[str, Any]:
         """For JSON."""
         if self.error is not None:
             return {"file": self.file, "error": self.error}
-        (label, confidence), *_ = self.top_classes
         by_class = dict(reversed(self.top_classes))  # of two classes with one name, the more probable remains
         return {
             "file": self.file,
-            "label": label,
-            "confidence": confidence,
+            "label": self.label,
+            "confidence": self.top_classes[0][1],
             "probabilities": {name: by_class[name] for name, _ in self.top_classes},
-        }
+        } | ({"rejected": self.rejected} if self.is_rejected else {})
 
 
 def predict(
@@ -48,6 +65,7 @@ def predict(
     *,
     top: int | None = None,
     batch_size: int | None = None,
+    reject_below: float | None = None,
 ) -> Iterator[tuple[Prediction, ...]]:
     """A prediction for each of ``sources``, in order, in batches; broken images are included.
 
@@ -58,10 +76,14 @@ def predict(
         sources: files, or entries of shards; ``verydeep.data.open_images.read_sources`` lists them.
         top: the number of classes per image (top-k); all by default.
         batch_size: images per batch; by default it depends on their size.
+        reject_below: the confidence in [0, 1] below which the answer is none of the classes.
 
     Raises:
         CheckpointError: if the checkpoint's temperature is not a valid number.
+        DataError: if a class is called like the answer for rejected images.
     """
+    if reject_below is not None and NONE_OF_THESE in checkpoint.classes:
+        raise DataError(f"the network has a class {NONE_OF_THESE!r}; leave out --reject-below")
     temperature, start = checkpoint.temperature, 0
     preprocess = checkpoint.preprocess
     for batch in stream(sources, preprocess, batch_size or auto_batch_size(preprocess.size**2)):
@@ -70,7 +92,7 @@ def predict(
             logits = predict_logits(checkpoint.model, batch.pixels, preprocess, batch_size=len(batch.pixels))
             rows = _top_classes(logits / temperature, checkpoint.classes, top)
         return_freed_memory()
-        predictions = tuple(_in_order(batch, rows, sources, start))
+        predictions = tuple(_in_order(batch, rows, sources, start, reject_below))
         start += len(predictions)
         yield predictions
 
@@ -86,14 +108,19 @@ def _top_classes(
 
 
 def _in_order(
-    batch: DecodedBatch, rows: list[TopClasses], sources: Sequence[ImageSource], start: int
+    batch: DecodedBatch,
+    rows: list[TopClasses],
+    sources: Sequence[ImageSource],
+    start: int,
+    reject_below: float | None,
 ) -> Iterator[Prediction]:
     """``start`` is the index of the first image of the batch, readable or broken."""
     read = dict(zip(batch.indices.tolist(), rows, strict=True))
     broken = iter(batch.broken)
     for index in range(start, start + len(read) + len(batch.broken)):
         if index in read:
-            yield Prediction(str(sources[index]), read[index])
+            is_rejected = reject_below is not None and read[index][0][1] < reject_below
+            yield Prediction(str(sources[index]), read[index], is_rejected=is_rejected)
         else:
             image = next(broken)
             yield Prediction(str(image.source), error=image.reason)

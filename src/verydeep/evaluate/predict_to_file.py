@@ -43,6 +43,7 @@ def predict_to_file(
     top: int,
     resume: bool = False,
     batch_size: int | None = None,
+    reject_below: float | None = None,
     progress: OnProgress | None = None,
 ) -> PredictionSummary:
     """Predict ``sources`` into the file at ``path``, batch by batch.
@@ -54,6 +55,7 @@ def predict_to_file(
         top: classes per image (top-k).
         resume: continue an existing file; images in it are not predicted again.
         batch_size: images per batch; by default it depends on their size.
+        reject_below: the confidence below which the answer is none of the classes.
         progress: called after each batch.
 
     Raises:
@@ -61,12 +63,14 @@ def predict_to_file(
         Interrupted: on Ctrl-C; the file keeps all finished batches.
     """
     top, _ = min(top, len(checkpoint.classes)), checkpoint.temperature  # an invalid one leaves no file
-    with open_predictions(path, top, resume=resume) as file:
-        remaining = remaining_sources(file, checkpoint, sources)
+    with open_predictions(path, top, resume=resume, rejects=reject_below is not None) as file:
+        remaining = remaining_sources(file, checkpoint, sources, reject_below=reject_below)
         existing, done = file.existing, 0
         broken = list(existing.broken)
         try:
-            for batch in write_predictions(file, checkpoint, remaining, batch_size=batch_size):
+            for batch in write_predictions(
+                file, checkpoint, remaining, batch_size=batch_size, reject_below=reject_below
+            ):
                 done += len(batch)
                 broken += [prediction for prediction in batch if prediction.error is not None]
                 if progress:
@@ -80,19 +84,26 @@ def predict_to_file(
 
 
 def remaining_sources(
-    file: PredictionFile, checkpoint: Checkpoint, sources: Sequence[ImageSource]
+    file: PredictionFile,
+    checkpoint: Checkpoint,
+    sources: Sequence[ImageSource],
+    *,
+    reject_below: float | None = None,
 ) -> list[ImageSource]:
     """The ``sources`` that ``file`` does not have yet.
 
     Raises:
-        DataError: if another network wrote ``file``; a few images are predicted again to check that.
+        DataError: if another network wrote ``file``, or with another threshold; a few images are predicted
+            again to check that.
     """
     existing = file.existing
     samples = [source for source in sources if str(source) in existing.samples]
     for batch in predict(checkpoint, samples):
         for prediction in batch:
             if prediction.error is None:
-                _require_same(file.path, existing.samples[prediction.file], prediction)
+                before = existing.samples[prediction.file]
+                _require_same(file.path, before, prediction)
+                _require_threshold(file.path, before, reject_below)
     return [source for source in sources if str(source) not in existing.files]
 
 
@@ -107,14 +118,31 @@ def _require_same(path: Path, existing: Prediction, current: Prediction) -> None
         )
 
 
+def _require_threshold(path: Path, existing: Prediction, reject_below: float | None) -> None:
+    confidence = existing.top_classes[0][1]
+    if existing.is_rejected == (confidence < (reject_below or 0)) or (
+        reject_below is not None and abs(confidence - reject_below) <= TOLERANCE
+    ):
+        return
+    done, other = ("rejects", "does not") if existing.is_rejected else ("accepts", "rejects it")
+    given = (
+        "without --reject-below this command" if reject_below is None else f"--reject-below {reject_below:g}"
+    )
+    raise DataError(
+        f"{path} was written with another --reject-below: it {done} {existing.file} with {confidence:.3f}, "
+        f"{given} {other}. Use the --reject-below of the first run, or another file"
+    )
+
+
 def write_predictions(
     file: PredictionFile,
     checkpoint: Checkpoint,
     sources: Sequence[ImageSource],
     *,
     batch_size: int | None = None,
+    reject_below: float | None = None,
 ) -> Iterator[tuple[Prediction, ...]]:
     """``predict`` for ``sources``; each batch is written to ``file`` before it is returned."""
-    for batch in predict(checkpoint, sources, top=file.top, batch_size=batch_size):
+    for batch in predict(checkpoint, sources, top=file.top, batch_size=batch_size, reject_below=reject_below):
         file.write(batch)
         yield batch

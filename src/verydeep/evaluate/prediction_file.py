@@ -1,6 +1,7 @@
 """Predictions on disk as CSV, JSON lines or Parquet: written batch by batch, resumed after an interruption.
 
-csv      ``file``, ``label``, ``confidence``, then ``label_2``, ``confidence_2`` and so on, last ``error``
+csv      ``file``, ``label``, ``confidence``, then ``label_2``, ``confidence_2`` and so on, last ``error``;
+         before it ``rejected``, where unsure predictions are rejected
 jsonl    one object per line, as ``verydeep predict --json`` prints them
 parquet  the columns of csv. A table is complete only at its end: until then its rows are lines of
          ``NAME.parquet.part.jsonl``
@@ -65,10 +66,13 @@ def check_prediction_path(path: Path, *, resume: bool = False) -> None:
 
 
 @contextmanager
-def open_predictions(path: Path, top: int, *, resume: bool = False) -> Iterator[PredictionFile]:
+def open_predictions(
+    path: Path, top: int, *, resume: bool = False, rejects: bool = False
+) -> Iterator[PredictionFile]:
     """The file at ``path`` for predictions with ``top`` classes; an interruption loses at most one batch.
 
-    In an existing file, an incomplete last line is removed.
+    In an existing file, an incomplete last line is removed. ``rejects`` is whether unsure predictions are
+    rejected, which adds a column.
 
     Raises:
         DataError: as ``check_prediction_path``, and if the existing file does not have such predictions.
@@ -77,15 +81,15 @@ def open_predictions(path: Path, top: int, *, resume: bool = False) -> Iterator[
     lines = _lines_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet" and path.exists() and not lines.exists():
-        table_to_lines(path, lines, top)
-    rows = CsvRows(top) if lines.suffix == ".csv" else JsonRows()
+        table_to_lines(path, lines, top, rejects)
+    rows = CsvRows(top, rejects) if lines.suffix == ".csv" else JsonRows()
     existing = _read_existing(lines, rows) if lines.exists() else ExistingPredictions()
     with lines.open("ab") as stream:
         if not stream.tell():
             stream.write(rows.header)
         yield PredictionFile(path, top, existing, rows, stream)
     if path.suffix == ".parquet":
-        lines_to_table(lines, path, top)
+        lines_to_table(lines, path, top, rejects)
         lines.unlink()
 
 
@@ -105,7 +109,7 @@ def _read_existing(path: Path, rows: CsvRows | JsonRows) -> ExistingPredictions:
             elif line != rows.header:
                 raise DataError(
                     f"{path} begins with {line.decode(errors='replace').strip()!r}; expected "
-                    f"{rows.header.decode().strip()!r}. Use the --top of the first run"
+                    f"{rows.header.decode().strip()!r}. Use the --top and --reject-below of the first run"
                 )
     with path.open("rb+") as file:
         file.truncate(end)

@@ -13,37 +13,49 @@ ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
 Cell = str | float | None
 
 
-def column_names(top: int) -> list[str]:
-    """The columns of a table with the ``top`` classes of each image."""
+def column_names(top: int, rejects: bool = False) -> list[str]:
+    """The columns of a table with the ``top`` classes of each image.
+
+    Where unsure predictions are rejected, ``label`` is then the answer, and ``rejected`` the class instead.
+    """
     numbered = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("label", "confidence")]
-    return ["file", "label", "confidence", *numbered, "error"]
+    return ["file", "label", "confidence", *numbered, *(["rejected"] if rejects else []), "error"]
 
 
-def to_cells(prediction: Prediction, top: int) -> list[Cell]:
+def to_cells(prediction: Prediction, top: int, rejects: bool = False) -> list[Cell]:
     """The row of ``prediction`` in such a table."""
-    values = [value for pair in prediction.top_classes[:top] for value in pair]
-    return [prediction.file, *values, *[None] * (2 * top - len(values)), prediction.error]
+    values: list[Cell] = [value for pair in prediction.top_classes[:top] for value in pair]
+    values += [None] * (2 * top - len(values))
+    if rejects:
+        values = [prediction.label, *values[1:], prediction.rejected]
+    return [prediction.file, *values, prediction.error]
 
 
-def from_cells(row: list[Any]) -> Prediction:
-    """The prediction of a row of such a table; its empty cells are None."""
+def from_cells(row: list[Any], rejects: bool = False) -> Prediction:
+    """The prediction of a row of such a table; its empty cells are None.
+
+    Raises:
+        ValueError: if a confidence is no number.
+    """
     file, *values, error = row
+    rejected = values.pop() if rejects else None
+    if rejected is not None:
+        values[0] = rejected
     pairs = zip(values[::2], values[1::2], strict=True)
-    return Prediction(
-        file, tuple((label, confidence) for label, confidence in pairs if label is not None), error
-    )
+    top_classes = tuple((label, float(confidence)) for label, confidence in pairs if label is not None)
+    return Prediction(file, top_classes, error, is_rejected=rejected is not None)
 
 
 class CsvRows:
     """CSV rows that any spreadsheet reads; probabilities have six digits."""
 
-    def __init__(self, top: int) -> None:
-        self.top = top
-        self.header = _csv_line(column_names(top))
+    def __init__(self, top: int, rejects: bool = False) -> None:
+        self.top, self.rejects = top, rejects
+        self.header = _csv_line(column_names(top, rejects))
 
     def encode(self, prediction: Prediction) -> bytes:
         """``prediction`` as a line."""
-        row = to_cells(prediction, self.top)
+        row = to_cells(prediction, self.top, self.rejects)
         return _csv_line([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
 
     def decode(self, line: bytes) -> Prediction:
@@ -53,12 +65,9 @@ class CsvRows:
             ValueError: if the line is not a prediction.
         """
         (row,) = csv.reader(io.StringIO(line.decode(**ENCODING), newline=""), strict=True)
-        file, *values, error = row
-        if len(values) != 2 * self.top:
+        if len(row) != len(column_names(self.top, self.rejects)):
             raise ValueError(f"{len(row)} cells")
-        pairs = zip(values[::2], values[1::2], strict=True)
-        top_classes = tuple((label, float(confidence)) for label, confidence in pairs if confidence)
-        return Prediction(file, top_classes, error or None)
+        return from_cells([cell or None for cell in row], self.rejects)
 
     def is_complete(self, line: bytes) -> bool:
         """Whether the line is complete; a line break inside quotes does not end it."""
@@ -83,7 +92,10 @@ class JsonRows:
         try:
             values = json.loads(line)
             return Prediction(
-                values["file"], tuple(values.get("probabilities", {}).items()), values.get("error")
+                values["file"],
+                tuple(values.get("probabilities", {}).items()),
+                values.get("error"),
+                is_rejected="rejected" in values,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a prediction: {error}") from None

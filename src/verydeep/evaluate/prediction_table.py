@@ -15,11 +15,11 @@ ALTERNATIVE = "use .csv or .jsonl"
 """For the error message when Parquet's library is not installed."""
 
 
-def lines_to_table(lines: Path, path: Path, top: int) -> None:
+def lines_to_table(lines: Path, path: Path, top: int, rejects: bool = False) -> None:
     """Write the predictions in the JSON lines file as a table, one row group at a time."""
     arrow, arrow_parquet = import_pyarrow(ALTERNATIVE)
     rows = JsonRows()
-    names = column_names(top)
+    names = column_names(top, rejects)
     types = {name: arrow.float32() if name.startswith("confidence") else arrow.string() for name in names}
     schema = arrow.schema(list(types.items()))
     with (
@@ -28,7 +28,7 @@ def lines_to_table(lines: Path, path: Path, top: int) -> None:
         arrow_parquet.ParquetWriter(temporary, schema) as writer,
     ):
         while chunk := list(islice(file, GROUP_ROWS)):
-            cells = [to_cells(rows.decode(line), top) for line in chunk]
+            cells = [to_cells(rows.decode(line), top, rejects) for line in chunk]
             columns = {name: [_valid_utf8(row[i]) for row in cells] for i, name in enumerate(names)}
             writer.write_table(arrow.table(columns, schema))
 
@@ -38,7 +38,7 @@ def _valid_utf8(cell: Cell) -> Cell:
     return cell.encode(errors="backslashreplace").decode() if isinstance(cell, str) else cell
 
 
-def table_to_lines(path: Path, lines: Path, top: int) -> None:
+def table_to_lines(path: Path, lines: Path, top: int, rejects: bool = False) -> None:
     """Write the predictions in the table at ``path`` as JSON lines, to append to.
 
     Raises:
@@ -48,11 +48,11 @@ def table_to_lines(path: Path, lines: Path, top: int) -> None:
     rows = JsonRows()
     try:
         with arrow_parquet.ParquetFile(path) as table, atomic_write(lines) as temporary:
-            if table.schema_arrow.names != column_names(top):
+            if table.schema_arrow.names != column_names(top, rejects):
                 raise DataError(f"{path} has the columns {', '.join(table.schema_arrow.names)}")
             with temporary.open("wb") as file:
                 for batch in table.iter_batches(GROUP_ROWS):
-                    predictions = (from_cells(list(row.values())) for row in batch.to_pylist())
+                    predictions = (from_cells(list(row.values()), rejects) for row in batch.to_pylist())
                     file.write(b"".join(map(rows.encode, predictions)))
     except (OSError, ValueError) as error:
         raise DataError(

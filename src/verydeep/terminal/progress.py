@@ -1,4 +1,4 @@
-"""Progress bars of long jobs on stderr, shown only on a terminal. This module does not need torch."""
+"""Progress of long jobs on stderr: bars on a terminal, plain lines elsewhere. This module needs no torch."""
 
 from types import TracebackType
 from typing import Self
@@ -16,23 +16,29 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from verydeep.terminal.progress_lines import ProgressLines
+
 
 class ProgressBar:
-    """A bar that starts with the first call."""
+    """A bar that starts with the first call; lines where ``console`` is no terminal."""
 
-    def __init__(self, console: Console, text: str, *columns: ProgressColumn) -> None:
+    def __init__(self, console: Console, text: str, *columns: ProgressColumn, unit: str = "") -> None:
         self.bar = Progress(
             TextColumn(text), BarColumn(20), *columns, TimeRemainingColumn(compact=True),
             console=console, transient=True, disable=not console.is_terminal,
             redirect_stdout=False,  # results on stdout must stay there
         )  # fmt: skip
         self.task: TaskID | None = None
+        self.lines = None if console.is_terminal else ProgressLines(console, text, unit)
 
     def __enter__(self) -> Self:
         return self
 
     def __call__(self, done: int, total: int | None) -> None:
         """``done`` of ``total`` are done; None where the total is unknown."""
+        if self.lines:
+            self.lines(done, total)
+            return
         if self.task is None:
             self.task = self.bar.add_task("", total=total)
             self.bar.start()
@@ -48,11 +54,11 @@ class ByteProgress(ProgressBar):
     """A bar of bytes, for downloads."""
 
     def __init__(self, console: Console, text: str) -> None:
-        super().__init__(console, text, DownloadColumn(), TransferSpeedColumn())
+        super().__init__(console, text, DownloadColumn(), TransferSpeedColumn(), unit="bytes")
 
 
 class ImageProgress(ProgressBar):
     """A bar of images."""
 
     def __init__(self, console: Console, text: str) -> None:
-        super().__init__(console, text, MofNCompleteColumn())
+        super().__init__(console, text, MofNCompleteColumn(), unit="images")

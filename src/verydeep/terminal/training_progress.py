@@ -1,4 +1,4 @@
-"""The progress of a training on stderr: a bar on a terminal, a plain line per epoch elsewhere."""
+"""The progress of a training on stderr: a bar on a terminal; elsewhere a line per epoch, and in long ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.progress import (
 
 from verydeep.analyze.trace import trace
 from verydeep.study.trial import Outcome
+from verydeep.terminal.progress_lines import ProgressLines
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import steps_per_epoch
 from verydeep.train.run import Job, TrainingWatcher
@@ -62,6 +63,8 @@ class TrainingProgress(TrainingWatcher):
         self.extraction = bar(console, "Feature maps of the frozen stages")
         self.task, self.images = TaskID(0), TaskID(0)
         self.steps = 0
+        self.step_lines = ProgressLines(console, "Training", "steps")
+        self.image_lines = ProgressLines(console, "Feature maps of the frozen stages", "images")
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +99,9 @@ class TrainingProgress(TrainingWatcher):
 
     def computed(self, done: int, total: int) -> None:
         """Move the bar of the feature maps."""
+        if self.extraction.disable:
+            self.image_lines(done, total)
+            return
         if not self.extraction.tasks:
             self.images = self.extraction.add_task("", total=total)
             self.extraction.start()
@@ -105,16 +111,17 @@ class TrainingProgress(TrainingWatcher):
 
     def stepped(self, state: TrainingState) -> None:
         """Move the bar."""
+        done, total = state.epoch * self.steps + state.step, state.epochs * self.steps
         if self.bar.disable:
+            self.step_lines(done, total)
             return
         if not self.bar.tasks:
-            self.task = self.bar.add_task("", total=state.epochs * self.steps, epoch="", loss="")
+            self.task = self.bar.add_task("", total=total, epoch="", loss="")
             self.bar.start()
         # Reading the loss waits for the device; once in ten steps is often enough to watch.
         if state.step % 10 == 0:
             self.bar.update(self.task, loss=f"{state.tally.mean_loss:.3f}")
-        done = state.epoch * self.steps + state.step
-        self.bar.update(self.task, completed=done, total=state.epochs * self.steps, epoch=state.epoch + 1)
+        self.bar.update(self.task, completed=done, total=total, epoch=state.epoch + 1)
 
     def finished_epoch(self, result: EpochResult) -> None:
         """One line."""

@@ -9,6 +9,7 @@ from rich.progress import TaskID
 
 from verydeep.number_format import duration, percent
 from verydeep.tables.evaluation_table import interval_text
+from verydeep.terminal.progress_lines import ProgressLines
 from verydeep.terminal.training_progress import bar, epoch_line
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import steps_per_epoch
@@ -21,11 +22,12 @@ from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
 
 
 class TuneProgress(TuneWatcher):
-    """Bars on a terminal with lines above them; the lines alone elsewhere."""
+    """Bars on a terminal with lines above them; elsewhere lines alone, also about the progress."""
 
     def __init__(self, console: Console, is_stopped: Callable[[], bool]) -> None:
         self.is_stopped = is_stopped
         self.bar = bar(console, "{task.description}")
+        self.lines: dict[str, ProgressLines] = {}
         self.tasks: dict[str, TaskID] = {}
         self.name, self.steps = "", 1
 
@@ -91,6 +93,7 @@ class TuneProgress(TuneWatcher):
         for task in self.tasks.values():
             self.bar.update(task, visible=False)
         self.tasks.clear()
+        self.lines.clear()
         if result.validation:
             interval = result.validation.intervals["balanced_accuracy"]
             self._print(
@@ -107,6 +110,9 @@ class TuneProgress(TuneWatcher):
         return self.is_stopped()
 
     def _move(self, text: str, done: int, total: int) -> None:
+        if self.bar.disable:
+            self.lines.setdefault(text, ProgressLines(self.bar.console, text))(done, total)
+            return
         if text not in self.tasks:
             self.tasks[text] = self.bar.add_task(text, total=total)
         self.bar.update(self.tasks[text], completed=done, total=total, visible=done < total)

@@ -5,6 +5,7 @@ recipe.toml         the training recipe, every value written out
 tune.toml           of `verydeep tune`: what was asked, and once it is finished what was decided
 metrics.jsonl       one line per epoch; of `verydeep tune` metrics-fine-tune.jsonl and metrics-scratch.jsonl
 report.html         one page that needs no other file
+doubtful-labels.csv of `verydeep tune`: images whose label is doubtful, if any (data/label_file.py)
 split.csv           of your own images: which were for training, validation and test (data/split_file.py)
 state/              what resuming needs; removed when the run is finished
 """
@@ -18,9 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.atomic_write import write_text
+from verydeep.data.file_name import file_name, same_name
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.train.epoch_result import EpochResult
+
+SHELL_SIGNS = r"[^.\w\u0080-\U0010ffff-]+|[\s\u200b]+"
+"""Of ASCII all but letters, digits and ``. _ -``, and white space of any script."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,11 @@ class RunFolder:
     def split(self) -> Path:
         """Which part each of your own images belongs to."""
         return self.path / SPLIT_FILE
+
+    @property
+    def doubtful_labels(self) -> Path:
+        """Your own images whose label is doubtful, as CSV; `verydeep data relabel` applies corrections."""
+        return self.path / "doubtful-labels.csv"
 
     @property
     def metrics(self) -> Path:
@@ -137,16 +147,22 @@ def reopen_run(path: Path, job: str) -> tuple[RunFolder, dict[str, Any]]:
 
 
 def run_name(recipe: str, data: str) -> str:
-    """A folder name such as ``fast-fashion-mnist`` for a recipe and a data set, both names or paths."""
-    parts = (Path(recipe).stem, Path(data).resolve().stem)
-    return "-".join(re.sub(r"[^.A-Za-z0-9_-]+", "-", part) for part in parts)
+    """A folder name such as ``fast-fashion-mnist`` for a recipe and a data set, both names or paths.
+
+    Letters of every script are kept, in NFC. White space and the signs of a shell become ``-``: the name is
+    typed again in the next command.
+    """
+    path = Path(data).resolve()
+    parts = (Path(recipe).stem, path.name if path.is_dir() else path.stem)
+    names = (re.sub(SHELL_SIGNS, "-", part).strip("-") for part in parts)
+    return file_name("-".join(name or "data" for name in names), "run")
 
 
 def next_run_path(root: Path, name: str) -> Path:
     """``root/name``, or ``root/name-2`` and so on where that exists."""
-    taken = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    taken = {same_name(path.name) for path in root.iterdir()} if root.is_dir() else set()
     number = 1
-    while (candidate := name if number == 1 else f"{name}-{number}") in taken:
+    while same_name(candidate := name if number == 1 else f"{name}-{number}") in taken:
         number += 1
     return root / candidate
 

@@ -113,9 +113,9 @@ def seconds(text: str) -> float:
         return inf
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text)
     if not match:
-        raise RecipeError(
-            f"budget is {text!r}; expected a time with its unit, such as 90s, 5m or 1h, or none"
-        )
+        is_number = re.fullmatch(r"\d+(?:\.\d+)?", text)
+        units = f"{text}s, {text}m or {text}h" if is_number else "90s, 5m or 1h, or none"
+        raise RecipeError(f"budget is {text!r}; expected a time with its unit: {units}")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 

@@ -39,6 +39,8 @@ class LinearProbe:
 
     head: LinearHead
     validation: CrossValidation
+    held_out_logits: Float32[Tensor, "count classes"] | None = None
+    """Of each training image, by the probe of the cross-validation that was not trained on it."""
 
 
 def fit_linear_probe(
@@ -97,7 +99,7 @@ def fit_linear_probe(
         evaluation=evaluate_logits(logits, labels, classes, groups=groups),
         seconds=time.perf_counter() - began,
     )
-    return LinearProbe(LinearHead(best.head.weight, best.head.bias - shift), validation)
+    return LinearProbe(LinearHead(best.head.weight, best.head.bias - shift), validation, logits)
 
 
 def fit_head(

@@ -9,6 +9,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.finding import Finding
 from verydeep.check.group_names import GroupProposal
+from verydeep.data.label_file import LabelRow
 from verydeep.data.reading import Reading
 from verydeep.data.samples import ImageSource, Part, UnreadableImage
 from verydeep.evaluate.evaluation import Evaluation
@@ -165,6 +166,8 @@ class TuneResult:
     """Data quality issues, the worst first; None where there are too many images to check them here."""
     mistakes: tuple[MistakenImage, ...]
     """The most confident ones first."""
+    doubtful_labels: tuple[LabelRow, ...] = ()
+    """Images that a classifier which was not trained on them predicts as another class, the surest first."""
     warnings: tuple[str, ...]
     """What the person should know or do, the most important first."""
     machine: dict[str, str]

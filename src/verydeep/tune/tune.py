@@ -19,9 +19,11 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.atomic_write import write_text
+from verydeep.data.label_file import LabelRow, write_label_file
 from verydeep.data.samples import Samples
 from verydeep.data.split_file import indices_of, require_same_split, write_split
 from verydeep.errors import CheckpointError
+from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.models.checkpoint import Checkpoint
@@ -176,6 +178,8 @@ def _finish(probed: _Probed, folder: RunFolder, started: datetime, began: float)
     result = _result(probed, choice, network, folder, started)
     result = replace(result, seconds=time.perf_counter() - began, warnings=warnings(result))
     write_text(folder.tune, tune_toml(result.decided))
+    if result.doubtful_labels:
+        write_label_file(result.doubtful_labels, folder.doubtful_labels, probed.task.location)
     finish(folder)
     return result
 
@@ -256,6 +260,7 @@ def _result(
         test=evaluations[strategy],
         findings=data_quality(task, read.samples),
         mistakes=_mistakes(logits[strategy] / chosen.temperature, test),
+        doubtful_labels=_doubtful(probed, logits[strategy] / chosen.temperature, test),
         warnings=(),
         machine=describe(task.device, "32-true"),
         started=started,
@@ -273,6 +278,18 @@ def _decided(config: TuneConfig, chosen: Candidate) -> TuneConfig:
         return replace(decided, scratch=replace(config.scratch, epochs=recipe.epochs))
     fine_tune = replace(config.fine_tune, freeze=recipe.freeze, epochs=recipe.epochs)
     return replace(decided, fine_tune=fine_tune)
+
+
+def _doubtful(
+    probed: _Probed, test_logits: Float32[Tensor, "test classes"], test: Samples
+) -> tuple[LabelRow, ...]:
+    """Of the test images by the network, of all others by cross-validation: none was trained on its image."""
+    doubtful = doubtful_labels(test_logits, test.labels, test.classes, test.names)
+    probe = probed.probe
+    if probe is not None and probe.held_out_logits is not None:
+        pool, logits = _pool(probed.read), probe.held_out_logits / probe.validation.temperature
+        doubtful += doubtful_labels(logits, pool.labels, pool.classes, pool.names)
+    return tuple(sorted(doubtful, key=lambda row: -(row.confidence or 0)))
 
 
 def _mistakes(logits: Float32[Tensor, "test classes"], test: Samples) -> tuple[MistakenImage, ...]:
