@@ -1,5 +1,6 @@
 """The progress of `verydeep tune` on stderr: a bar for each long part, and lines with its results."""
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -15,18 +16,24 @@ from verydeep.train.loop import steps_per_epoch
 from verydeep.train.run import Job
 from verydeep.train.state import TrainingState
 from verydeep.tune.config import Strategy
+from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.logistic_regression import L2_STRENGTHS
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
 
+SECONDS_BETWEEN_LINES = 30.0
+"""Between lines of progress where there is no terminal for a bar."""
+
 
 class TuneProgress(TuneWatcher):
-    """Bars on a terminal with lines above them; the lines alone elsewhere."""
+    """Bars on a terminal with lines above them; elsewhere lines alone, with the progress every 30 seconds."""
 
     def __init__(self, console: Console, is_stopped: Callable[[], bool]) -> None:
         self.is_stopped = is_stopped
         self.bar = bar(console, "{task.description}")
         self.tasks: dict[str, TaskID] = {}
+        self.paces: dict[str, Pace] = {}
+        self.printed = time.perf_counter()
         self.name, self.steps = "", 1
 
     def __enter__(self) -> Self:
@@ -48,6 +55,16 @@ class TuneProgress(TuneWatcher):
         self._print(
             f"{', '.join(f'{part.part} {part.images:,}' for part in parts)}; resized to {size_reason}"
         )
+
+    def resizes(self, reason: str) -> None:
+        """One line."""
+        self._forget_bars()
+        self._print(f"Images are resized to {reason}")
+
+    def forecasts(self, forecast: ExtractionForecast) -> None:
+        """One line, if it is long enough to wait for."""
+        if forecast.seconds >= SECONDS_BETWEEN_LINES or not forecast.fits:
+            self._print(forecast.text)
 
     def extracted(self, done: int, total: int) -> None:
         """Move the bar."""
@@ -84,9 +101,7 @@ class TuneProgress(TuneWatcher):
 
     def finished_strategy(self, result: StrategyResult) -> None:
         """One line."""
-        for task in self.tasks.values():
-            self.bar.update(task, visible=False)
-        self.tasks.clear()
+        self._forget_bars()
         if result.validation:
             interval = result.validation.intervals["balanced_accuracy"]
             self._print(
@@ -105,7 +120,19 @@ class TuneProgress(TuneWatcher):
     def _move(self, text: str, done: int, total: int) -> None:
         if text not in self.tasks:
             self.tasks[text] = self.bar.add_task(text, total=total)
+            self.paces[text], self.printed = Pace(), time.perf_counter()
         self.bar.update(self.tasks[text], completed=done, total=total, visible=done < total)
+        left = self.paces[text].seconds_left(done, total)
+        is_due = time.perf_counter() - self.printed >= SECONDS_BETWEEN_LINES
+        if is_due and done < total and not self.bar.console.is_terminal:
+            self.printed = time.perf_counter()
+            about = "" if left is None else f", about {duration(left)} left"
+            self._print(f"{text}: {done:,} of {total:,}{about}")
+
+    def _forget_bars(self) -> None:
+        for task in self.tasks.values():
+            self.bar.update(task, visible=False)
+        self.tasks.clear()
 
     def _print(self, text: str) -> None:
         self.bar.console.print(text, markup=False, soft_wrap=True)

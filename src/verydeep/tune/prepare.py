@@ -21,6 +21,7 @@ from verydeep.train.prepare import require_all_classes
 from verydeep.train.pretrained import at_size, fitting_size, median_short_side, pretrained_network
 from verydeep.train.run import TrainingWatcher
 from verydeep.tune.config import Strategy, TuneConfig
+from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
 
 
@@ -29,6 +30,12 @@ class TuneWatcher(TrainingWatcher):
 
     def has_read(self, images: ImageSummary, parts: tuple[PartSize, ...], size_reason: str) -> None:
         """The images were found and split; unreadable ones are not known yet."""
+
+    def resizes(self, reason: str) -> None:
+        """Another image size was decided for this reason: feature extraction would take too long."""
+
+    def forecasts(self, forecast: ExtractionForecast) -> None:
+        """The first batches of feature extraction were timed."""
 
     def extracted(self, done: int, total: int) -> None:
         """So many images have gone through the network for feature extraction."""
@@ -101,6 +108,12 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     watcher.has_read(summary, part_sizes(samples), reason)
     convert_conv2d_weight_memory_format(network.model.to(chosen), torch.channels_last)
     return Task(location, config, samples, given_parts, network, chosen, watcher, summary, reason)
+
+
+def resized(task: Task, size: int, reason: str) -> Task:
+    """``task`` with its images resized to ``size`` px for this reason."""
+    network = at_size(task.network, size)
+    return replace(task, network=network, size_reason=reason)
 
 
 def _network(config: TuneConfig, classes: tuple[str, ...], short_side: int) -> tuple[Checkpoint, str]:
