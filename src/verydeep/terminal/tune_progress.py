@@ -56,6 +56,10 @@ class TuneProgress(TuneWatcher):
             f"{', '.join(f'{part.part} {part.images:,}' for part in parts)}; resized to {size_reason}"
         )
 
+    def chooses_weights(self, text: str) -> None:
+        """One line."""
+        self._print(text)
+
     def resizes(self, reason: str) -> None:
         """One line."""
         self._forget_bars()

@@ -82,8 +82,8 @@ def tune_network(
     started, began = datetime.now(UTC), time.perf_counter()
     require_empty(Path(out))
     task = prepare(location, config, device, watcher or TuneWatcher())
-    probed = _probe(task, cache, began)
-    start = {"job": "tune", "data": location, "started": started.isoformat()} | _decided_by_clock(probed)
+    probed = replace(_probe(task, cache, began), asked=config)
+    start = {"job": "tune", "data": location, "started": started.isoformat()} | _kept_decisions(probed)
     folder = new_run(Path(out), tune_toml(config), start)
     write_split(task.samples, folder.split)
     return _finish(probed, folder, started, began)
@@ -110,19 +110,23 @@ def resume_tuning(
     folder, start = reopen_run(Path(out), "tune")
     if start["data"] != location:
         raise CheckpointError(f"{out} was started on {start['data']}; it cannot be resumed on {location}")
-    task = prepare(location, read_tune_config(folder.tune), device, watcher or TuneWatcher())
+    asked = read_tune_config(folder.tune)
+    decided = replace(asked, weights=start.get("weights", asked.weights), size=start.get("size", asked.size))
+    task = prepare(location, decided, device, watcher or TuneWatcher())
+    task = replace(task, size_reason=start.get("size_reason", task.size_reason))
     require_same_split(task.samples, folder.split)
-    if "size" in start:
-        task = resized(task, start["size"], start["size_reason"])
-        task = replace(task, config=replace(task.config, size=start["size"]))
-    probed = replace(_probe(task, cache, began), asked=read_tune_config(folder.tune))
+    probed = replace(_probe(task, cache, began), asked=asked)
     return _finish(probed, folder, datetime.fromisoformat(start["started"]), began)
 
 
-def _decided_by_clock(probed: "_Probed") -> dict[str, Any]:
-    """What a resumed run must not decide again, as another moment could decide otherwise."""
+def _kept_decisions(probed: "_Probed") -> dict[str, Any]:
+    """What a resumed run must not decide again, as clock or connection could decide otherwise then."""
     task = probed.task
-    return {"size": task.network.preprocess.size, "size_reason": task.size_reason}
+    return {
+        "weights": task.config.weights,
+        "size": task.network.preprocess.size,
+        "size_reason": task.size_reason,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
