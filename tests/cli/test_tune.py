@@ -153,8 +153,8 @@ def test_a_wrong_tune_toml_is_refused_with_the_key(tune, tmp_path, text, message
     ("arguments", "message"),
     [
         (("nowhere", "--weights", "TINY"), "nowhere is not a folder"),
-        (("SHAPES",), "give --weights"),
-        (("SHAPES", "--strategy", "scratch"), "with --model for the network"),
+        (("SHAPES", "--model", "vgg8b"), "no published weights are known for it"),
+        (("SHAPES", "--strategy", "scratch"), "needs --model for the network"),
         (("SHAPES", "--strategy", "frozen"), '"linear-probe", "fine-tune", "scratch", "compare"'),
         (("SHAPES", "--weights", "TINY", "--budget", "5"), "expected a time with its unit, such as 90s, 5m"),
         (("SHAPES", "--weights", "TINY", "--budget", "soon"), "budget is 'soon'; expected a time"),

@@ -79,6 +79,15 @@ def test_skipping_states_the_time_and_the_budget_that_would_do():
     assert plan(60 * needed - 59, budget=60 * needed).epochs >= 5
 
 
+def test_features_in_the_cache_are_not_asked_for_again():
+    """31 minutes of extraction are not part of the budget that another run needs."""
+    recipe = Recipe(epochs=10, augment=FLIPS)
+    slow = Work(train=100, val=20, macs_per_second=1e4)
+    skipped = plan_fine_tuning(recipe, NET, slow, 300.0 - 1900.0, 300.0, 1860.0)
+    needed = -(-(40 + least_plan(recipe, NET, slow).seconds) // 60)
+    assert f"--budget {needed:.0f}m allows it, as features are in the cache now" in skipped.reason
+
+
 def test_a_negative_rest_of_the_budget_skips():
     assert isinstance(plan(-5.0), Skipped)
 

@@ -17,6 +17,7 @@ from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.evaluate.logits import predict_logits
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.tune.prepare import TuneWatcher
 from verydeep.weights.checkpoint_file import load, save
 
 from .conftest import PREPROCESS
@@ -229,9 +230,31 @@ def test_a_folder_that_is_not_empty_is_refused_before_anything_is_computed(run, 
 
 
 @pytest.mark.parametrize("strategy", ["auto", "linear-probe", "fine-tune", "compare"])
-def test_all_strategies_but_scratch_need_weights(run, strategy):
-    with pytest.raises(RecipeError, match="give --weights: a weight file, a run folder, or a name"):
+def test_without_weights_anywhere_three_ways_are_named(run, strategy, monkeypatch, tmp_path):
+    monkeypatch.setenv("VERYDEEP_OFFLINE", "1")
+    for variable in ("HOME", "VERYDEEP_CACHE", "TORCH_HOME", "KERAS_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "empty"))
+    ways = r"VERYDEEP_OFFLINE is set.*Connect .*; or give --weights: .*; or .* --strategy scratch --model"
+    with pytest.raises(CheckpointError, match=ways):
         run(weights=None, strategy=strategy)
+
+
+def test_default_weights_are_told_saved_and_used_by_a_repetition(run, monkeypatch, weights):
+    told = []
+
+    class Told(TuneWatcher):
+        def chooses_weights(self, text):
+            told.append(text)
+
+    def default(tell, *, features):
+        tell(f"Weights: {weights}")
+        return str(weights)
+
+    monkeypatch.setattr("verydeep.tune.prepare.default_weights", default)
+    result = run(weights=None, watcher=Told())
+    assert told == [f"Weights: {weights}"]
+    assert result.asked.weights is None and result.decided.weights == str(weights)
+    assert tomllib.loads((result.run / "tune.toml").read_text())["weights"] == str(weights)
 
 
 def test_hidden_layers_that_the_weights_lack_are_refused(run, tmp_path):

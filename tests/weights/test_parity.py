@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from verydeep.architecture import zoo
+from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import CAFFE
 from verydeep.data.normalize import normalize
 from verydeep.models.build import build
@@ -127,3 +128,20 @@ def test_the_caffe_preprocessing_equals_that_of_keras(keras):
     expected = keras.applications.vgg16.preprocess_input(images, data_format="channels_last")
     got = normalize(pixels, CAFFE).permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("layers", ["64x2 M 128x2 M 256x3 M 512x3", "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M"])
+def test_a_tuned_network_is_rebuilt_in_keras_by_the_printed_code(keras, layers, tmp_path):
+    """VGG16 up to relu4_3 or to its end, global average pooling, three classes."""
+    torch.manual_seed(0)
+    architecture = Architecture.from_string(f"{layers} | gap", input=(3, 32, 32), classes=3)
+    preprocess = CAFFE.for_input(3, 32)
+    network = Checkpoint(build(architecture).eval(), preprocess, ("a", "b", "c"))
+    exported = export_weights(network, "keras", tmp_path / "tuned.h5")
+    names = {"keras": keras}
+    exec(exported.load_code, names)
+    images = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    with torch.no_grad():
+        ours = network.model(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
+    theirs = np.asarray(names["model"].predict(images, verbose=0))
+    assert np.abs(ours - theirs).max() < TOLERANCE * max(1, np.abs(ours).std())

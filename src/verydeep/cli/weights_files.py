@@ -1,5 +1,6 @@
 """``verydeep weights show``, ``import`` and ``export``: the files of torchvision, timm, Keras and others."""
 
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from verydeep.tables.weights_table import contents_table
 from verydeep.terminal.console import err, print_json
 from verydeep.terminal.console import out as console
 from verydeep.weights.checkpoint_file import save
+from verydeep.weights.checks import abbreviated
 from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
 from verydeep.weights.inspect import inspect
 from verydeep.weights.load import Pretrained, load, pretrained
@@ -180,4 +182,11 @@ def _print_export(exported: Exported) -> None:
     console().print(f"Wrote {exported.path}: {exported.tensors} tensors", markup=False, soft_wrap=True)
     mode = keras_mode(exported.preprocess) if exported.project == "keras" else None
     preprocess = f'preprocess_input(images, mode="{mode}")' if mode else preprocess_text(exported.preprocess)
-    err().print(f"Load it: {exported.load_code}\nPreprocessing: {preprocess}", markup=False, soft_wrap=True)
+    code = exported.load_code
+    shown = code if "\n" not in code else "\n" + textwrap.indent(code, "    ")
+    lines = [f"Load it: {shown}", f"Preprocessing: {preprocess}"]
+    if exported.classes:
+        lines.append(f"Classes, in the order of the logits: {abbreviated(exported.classes, 20)}")
+    if exported.temperature is not None:
+        lines.append(f"Calibrated probabilities: softmax(logits / {exported.temperature:.4g})")
+    err().print("\n".join(lines), markup=False, soft_wrap=True)

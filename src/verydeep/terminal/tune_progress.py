@@ -16,6 +16,7 @@ from verydeep.train.loop import steps_per_epoch
 from verydeep.train.run import Job
 from verydeep.train.state import TrainingState
 from verydeep.tune.config import Strategy
+from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.logistic_regression import L2_STRENGTHS
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
@@ -55,6 +56,20 @@ class TuneProgress(TuneWatcher):
             f"{', '.join(f'{part.part} {part.images:,}' for part in parts)}; resized to {size_reason}"
         )
 
+    def chooses_weights(self, text: str) -> None:
+        """One line."""
+        self._print(text)
+
+    def resizes(self, reason: str) -> None:
+        """One line."""
+        self._forget_bars()
+        self._print(f"Images are resized to {reason}")
+
+    def forecasts(self, forecast: ExtractionForecast) -> None:
+        """One line, if it is long enough to wait for."""
+        if forecast.seconds >= SECONDS_BETWEEN_LINES or not forecast.fits:
+            self._print(forecast.text)
+
     def extracted(self, done: int, total: int) -> None:
         """Move the bar."""
         self._move("Extracting features", done, total)
@@ -90,10 +105,7 @@ class TuneProgress(TuneWatcher):
 
     def finished_strategy(self, result: StrategyResult) -> None:
         """One line."""
-        for task in self.tasks.values():
-            self.bar.update(task, visible=False)
-        self.tasks.clear()
-        self.lines.clear()
+        self._forget_bars()
         if result.validation:
             interval = result.validation.intervals["balanced_accuracy"]
             self._print(
@@ -116,6 +128,12 @@ class TuneProgress(TuneWatcher):
         if text not in self.tasks:
             self.tasks[text] = self.bar.add_task(text, total=total)
         self.bar.update(self.tasks[text], completed=done, total=total, visible=done < total)
+
+    def _forget_bars(self) -> None:
+        for task in self.tasks.values():
+            self.bar.update(task, visible=False)
+        self.tasks.clear()
+        self.lines.clear()
 
     def _print(self, text: str) -> None:
         self.bar.console.print(text, markup=False, soft_wrap=True)

@@ -17,6 +17,7 @@ from verydeep.models.classifier import Classifier
 from verydeep.number_format import duration
 from verydeep.train.inputs import channels_last
 from verydeep.train.recipe import Recipe
+from verydeep.tune.feature_cache import BATCH_PIXELS
 
 STEP_COST = 6
 """Forward passes that a training step costs. By operations it is three, one forward and two backward;
@@ -26,6 +27,10 @@ LEAST_EPOCHS = 5
 """Fewer are not worth starting: the learning rate must rise and fall."""
 LEAST_SCRATCH_EPOCHS = 3
 """Of training from scratch: the least that shows anything."""
+SPEED_SECONDS = 1.0
+"""Of forward passes by which the speed is measured."""
+GREATEST_BATCH = 32
+"""Images of a measured batch."""
 SLACK = 1.25
 """Training may take so many times its forecast, if there is time, before its epochs are cut down."""
 
@@ -63,7 +68,7 @@ class Skipped:
 
 
 def plan_fine_tuning(
-    recipe: Recipe, architecture: Architecture, work: Work, left: float, budget: float
+    recipe: Recipe, architecture: Architecture, work: Work, left: float, budget: float, kept: float = 0.0
 ) -> Plan | Skipped:
     """The most stages, for all epochs of ``recipe``, that ``left`` seconds of the ``budget`` allow.
 
@@ -76,6 +81,7 @@ def plan_fine_tuning(
         work: the images and the speed.
         left: seconds for all of it.
         budget: seconds, for the message.
+        kept: seconds of it whose results are in the cache: another run does not need them again.
     """
     for freeze in _choices(recipe, architecture):
         plan = _plan(recipe, architecture, work, freeze, recipe.planned_epochs(work.train))
@@ -86,10 +92,11 @@ def plan_fine_tuning(
     least = least_plan(recipe, architecture, work)
     if epochs >= least.epochs:
         return _plan(recipe, architecture, work, plan.freeze, epochs)
-    needed = math.ceil((budget - left + least.seconds) / 60)
+    needed = math.ceil((budget - left - kept + least.seconds) / 60)
     return Skipped(
         f"fine-tuning the last stage would take {duration(least.seconds)} here, and of the budget of "
-        f"{duration(budget)} {duration(max(0.0, left))} were left; --budget {needed}m allows it",
+        f"{duration(budget)} {duration(max(0.0, left))} were left; --budget {needed}m allows it"
+        + (", as features are in the cache now" if kept >= 60 else ""),
         least.seconds,
     )
 
@@ -134,17 +141,21 @@ def _seconds(recipe: Recipe, architecture: Architecture, work: Work, freeze: int
     return once / work.macs_per_second, per_epoch / work.macs_per_second
 
 
-def measured_speed(model: Classifier, fabric: Fabric, batch_size: int = 32) -> float:
+def measured_speed(model: Classifier, fabric: Fabric) -> float:
     """Multiply-adds per second of a forward pass of ``model``, in the precision of ``fabric``.
 
-    Measured on one batch of the network's image size, after a first one that warms up.
+    The mean over batches of the network's image size, for a second at least: on a busy machine, one batch may
+    take twice the time of another. A first batch, which warms up, is not counted.
     """
     architecture = model.architecture
+    batch_size = max(1, min(GREATEST_BATCH, BATCH_PIXELS // math.prod(architecture.input[1:])))
     images = channels_last(torch.zeros(batch_size, *architecture.input, device=fabric.device))
     model.eval()
+    batches, elapsed = -1, 0.0
     with torch.no_grad(), fabric.autocast():
-        for _ in range(2):
+        while batches < 1 or elapsed < SPEED_SECONDS:
             began = time.perf_counter()
             float(model(images).sum())  # waits for the device
-            seconds = time.perf_counter() - began
-    return batch_size * sum(stage_macs(architecture)) / seconds
+            batches += 1
+            elapsed = elapsed + time.perf_counter() - began if batches else 0.0
+    return batches * batch_size * sum(stage_macs(architecture)) / elapsed

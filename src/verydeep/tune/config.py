@@ -50,7 +50,8 @@ class TuneConfig:
     strategy: WantedStrategy = "auto"
     """linear-probe, fine-tune, scratch, compare (all three), or auto: what data and budget allow."""
     weights: str | None = None
-    """Pretrained weights: a weight file, a run folder, or a name such as vgg16; not needed for scratch."""
+    """Pretrained weights: a weight file, a run folder, or a name such as vgg16; by default published features
+    of VGG16; not needed for scratch."""
     model: str | None = None
     """The network, by name or architecture string; by default the one that the weights are of."""
     head: str = "auto"

@@ -16,6 +16,7 @@ from verydeep.data.split_file import indices_of
 from verydeep.data.stream import decode_all
 from verydeep.train.split_checks import require_all_classes
 from verydeep.tune.feature_cache import Extract, FeatureCache
+from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.prepare import Task
 from verydeep.tune.result import FeatureCost, ImageSummary
 
@@ -52,23 +53,38 @@ class ReadImages:
         return decode_all(self.samples.select(indices), self.preprocess)[0]
 
 
-def extract_features(task: Task, extract: Extract, cache_root: Path | None) -> ReadImages:
+class TooSlowError(Exception):
+    """Feature extraction does not fit the budget, and a smaller image size may be chosen."""
+
+    def __init__(self, forecast: ExtractionForecast) -> None:
+        super().__init__(forecast.text)
+        self.forecast = forecast
+
+
+def extract_features(task: Task, extract: Extract, cache_root: Path | None, spent: float = 0.0) -> ReadImages:
     """Run the frozen network over all images whose features are not in the cache.
 
     Args:
         task: with the network and the images.
         extract: which features.
         cache_root: where features are kept; in the user's cache by default.
+        spent: seconds of the budget that have passed.
 
     Raises:
         DataError: where too many images are unreadable, or a class has no training image left.
         Interrupted: where the watcher wants to stop; what was computed is in the cache.
+        TooSlowError: where it takes longer than the budget allows, no size was asked for, and a smaller size
+            takes less time; what was computed is in the cache.
     """
     cache = FeatureCache(task.network.model, task.network.preprocess, cache_root, extract)
+    pace, forecasts = Pace(), list[ExtractionForecast]()
 
     def extracted(done: int, total: int) -> None:
         task.watcher.extracted(done, total)
         task.watcher.stop_if_wanted(f"stopped after {done:,} of {total:,} images, whose features are kept")
+        if not forecasts and (seconds_each := pace.seconds_each(done)):
+            forecasts.append(_forecast(task, total, seconds_each, spent))
+            _use(forecasts[0], task)
 
     features = cache(task.samples.sources, extracted)
     samples, summary = _readable(task, features.indices, dict(features.unreadable))
@@ -87,6 +103,23 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None) -> R
         pixels=None,
         preprocess=task.network.preprocess,
     )
+
+
+def _forecast(task: Task, to_compute: int, seconds_each: float, spent: float) -> ExtractionForecast:
+    return ExtractionForecast(
+        size=task.network.preprocess.size,
+        images=len(task.samples),
+        to_compute=to_compute,
+        seconds_each=seconds_each,
+        spent=spent,
+        budget=task.config.budget_s,
+    )
+
+
+def _use(forecast: ExtractionForecast, task: Task) -> None:
+    if task.config.size is None and not forecast.fits and forecast.smaller_size:
+        raise TooSlowError(forecast)
+    task.watcher.forecasts(forecast)
 
 
 def decode_images(task: Task) -> ReadImages:

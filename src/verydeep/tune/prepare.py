@@ -21,7 +21,10 @@ from verydeep.train.pretrained import at_size, fitting_size, median_short_side, 
 from verydeep.train.run import TrainingWatcher
 from verydeep.train.split_checks import require_all_classes, with_class_notes
 from verydeep.tune.config import Strategy, TuneConfig
+from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
+from verydeep.weights.catalog import find_published
+from verydeep.weights.default_weights import default_weights
 
 
 class TuneWatcher(TrainingWatcher):
@@ -29,6 +32,15 @@ class TuneWatcher(TrainingWatcher):
 
     def has_read(self, images: ImageSummary, parts: tuple[PartSize, ...], size_reason: str) -> None:
         """The images were found and split; unreadable ones are not known yet."""
+
+    def chooses_weights(self, text: str) -> None:
+        """No weights were named: which are used, in one line."""
+
+    def resizes(self, reason: str) -> None:
+        """Another image size was decided for this reason: feature extraction would take too long."""
+
+    def forecasts(self, forecast: ExtractionForecast) -> None:
+        """The first batches of feature extraction were timed."""
 
     def extracted(self, done: int, total: int) -> None:
         """So many images have gone through the network for feature extraction."""
@@ -87,6 +99,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
     samples = with_test_part(samples, config.test, config.seed)
     require_all_classes(samples)
+    config = _with_weights(config, watcher)
     short_side = median_short_side(samples.sources)
     network, reason = _network(config, samples.classes, short_side)
     summary = ImageSummary(
@@ -104,6 +117,22 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     return Task(location, config, samples, given_parts, network, chosen, watcher, summary, reason)
 
 
+def _with_weights(config: TuneConfig, watcher: TuneWatcher) -> TuneConfig:
+    """``config`` with the weights that are used where none were named."""
+    if config.weights is not None or config.strategy == "scratch":
+        return config
+    if config.model is not None:
+        return replace(config, weights=find_published(config.model).name)
+    weights = default_weights(watcher.chooses_weights, features=config.head != "whole")
+    return replace(config, weights=weights)
+
+
+def resized(task: Task, size: int, reason: str) -> Task:
+    """``task`` with its images resized to ``size`` px for this reason."""
+    network = at_size(task.network, size)
+    return replace(task, network=network, size_reason=reason)
+
+
 def _network(config: TuneConfig, classes: tuple[str, ...], short_side: int) -> tuple[Checkpoint, str]:
     """The network at the size that fits the images, and the reason for that size."""
     if config.weights is not None:
@@ -111,10 +140,10 @@ def _network(config: TuneConfig, classes: tuple[str, ...], short_side: int) -> t
         network = pretrained_network(config.weights, config.model, head, classes, config.seed)
         size, reason = fitting_size(config.size, short_side, network.preprocess.size)
         return at_size(network, size), reason
-    if config.strategy != "scratch" or config.model is None:
+    if config.model is None:
         raise RecipeError(
-            "give --weights: a weight file, a run folder, or a name such as vgg16. Only --strategy scratch "
-            "works without weights, with --model for the network"
+            "--strategy scratch needs --model for the network, such as vgg11, or --weights, whose network is "
+            "then trained from random weights"
         )
     size, reason = fitting_size(config.size, short_side, IMAGENET.size)
     architecture = zoo.resolve(config.model).with_classes(len(classes)).with_input(3, size)

@@ -254,7 +254,8 @@ def _plan(comparison: _Comparison, logits: Tensor) -> Plan | Skipped:
             )
     if images < FEW_IMAGES and recipe.freeze == "auto":
         recipe = replace(recipe, freeze=len(stage_macs(architecture)) - 2)  # the last stage only
-    plan = plan_fine_tuning(recipe, architecture, comparison.work, comparison.share, config.budget_s)
+    kept = 0.0 if comparison.read.cost is None else comparison.read.cost.seconds
+    plan = plan_fine_tuning(recipe, architecture, comparison.work, comparison.share, config.budget_s, kept)
     if isinstance(plan, Skipped) and config.strategy != "auto":
         return least_plan(recipe, architecture, comparison.work)
     return plan

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float32
 from torch import Tensor
@@ -32,10 +33,18 @@ from verydeep.train.pretrained import with_last_layer
 from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty
 from verydeep.tune.config import NO_LIMIT, TuneConfig, read_tune_config, tune_toml
 from verydeep.tune.data_quality import data_quality
-from verydeep.tune.features import ReadImages, decode_images, extract_features
+from verydeep.tune.features import ReadImages, TooSlowError, decode_images, extract_features
 from verydeep.tune.head_position import HeadPosition, best_position, head_positions
 from verydeep.tune.linear_probe import LinearProbe, fit_linear_probe
-from verydeep.tune.prepare import Task, TuneWatcher, balance_method, balance_text, part_sizes, prepare
+from verydeep.tune.prepare import (
+    Task,
+    TuneWatcher,
+    balance_method,
+    balance_text,
+    part_sizes,
+    prepare,
+    resized,
+)
 from verydeep.tune.result import L2Point, MistakenImage, StrategyResult, TuneResult
 from verydeep.tune.strategies import Candidate, Choice, logits_of_test, run_strategies
 from verydeep.tune.warnings import warnings
@@ -75,8 +84,8 @@ def tune_network(
     started, began = datetime.now(UTC), time.perf_counter()
     require_empty(Path(out))
     task = prepare(location, config, device, watcher or TuneWatcher())
-    probed = _probe(task, cache)
-    start = {"job": "tune", "data": location, "started": started.isoformat()}
+    probed = replace(_probe(task, cache, began), asked=config)
+    start = {"job": "tune", "data": location, "started": started.isoformat()} | _kept_decisions(probed)
     folder = new_run(Path(out), tune_toml(config), start)
     write_split(task.samples, folder.split)
     return _finish(probed, folder, started, began)
@@ -103,9 +112,23 @@ def resume_tuning(
     folder, start = reopen_run(Path(out), "tune")
     if start["data"] != location:
         raise CheckpointError(f"{out} was started on {start['data']}; it cannot be resumed on {location}")
-    task = prepare(location, read_tune_config(folder.tune), device, watcher or TuneWatcher())
+    asked = read_tune_config(folder.tune)
+    decided = replace(asked, weights=start.get("weights", asked.weights), size=start.get("size", asked.size))
+    task = prepare(location, decided, device, watcher or TuneWatcher())
+    task = replace(task, size_reason=start.get("size_reason", task.size_reason))
     require_same_split(task.samples, folder.split)
-    return _finish(_probe(task, cache), folder, datetime.fromisoformat(start["started"]), began)
+    probed = replace(_probe(task, cache, began), asked=asked)
+    return _finish(probed, folder, datetime.fromisoformat(start["started"]), began)
+
+
+def _kept_decisions(probed: "_Probed") -> dict[str, Any]:
+    """What a resumed run must not decide again, as clock or connection could decide otherwise then."""
+    task = probed.task
+    return {
+        "weights": task.config.weights,
+        "size": task.network.preprocess.size,
+        "size_reason": task.size_reason,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,15 +143,14 @@ class _Probed:
     head_reason: str
 
 
-def _probe(task: Task, cache: Path | None) -> _Probed:
+def _probe(task: Task, cache: Path | None, began: float) -> _Probed:
     config = task.config
     if config.strategy == "scratch":
         head = "gap" if config.head == "auto" else config.head
         (position,), _ = head_positions(task.network, head)
         read, probe, reason = decode_images(task), None, f"after {position.layer}, the end of the network"
     else:
-        positions, extract = head_positions(task.network, config.head)
-        everything = extract_features(task, extract, cache)
+        task, positions, everything = _extract(task, cache, began)
 
         def fit(position: HeadPosition) -> LinearProbe:
             return _fit(task, everything.with_columns(position.columns))
@@ -144,6 +166,21 @@ def _probe(task: Task, cache: Path | None) -> _Probed:
     )
     task = replace(task, config=decided, network=position.network)
     return _Probed(asked=config, task=task, read=read, probe=probe, head_reason=reason)
+
+
+def _extract(
+    task: Task, cache: Path | None, began: float
+) -> tuple[Task, tuple[HeadPosition, ...], ReadImages]:
+    """The features at all positions of the head, at an image size that the budget allows."""
+    while True:
+        positions, extract = head_positions(task.network, task.config.head)
+        try:
+            return task, positions, extract_features(task, extract, cache, time.perf_counter() - began)
+        except TooSlowError as slow:
+            size, reason = slow.forecast.smaller_size, slow.forecast.smaller_size_reason
+            assert size is not None
+            task = resized(task, size, reason)
+            task.watcher.resizes(reason)
 
 
 def _pool(read: ReadImages) -> Samples:

@@ -43,6 +43,18 @@ def download_weights(
     return _verified_before(weights, root) or obtain_weights(weights, root, progress)
 
 
+def cached_weights(weights: PublishedWeights, cache: Path | None = None) -> Path | None:
+    """The local file of ``weights``, if a cache of this package or another program has it; no download.
+
+    Only a file whose checksum is right counts.
+    """
+    root = cache or cache_root()
+    own = root / weights.source.folder / weights.file
+    if path := _verified_before(weights, root) or _from_other_cache(weights, root):
+        return path
+    return own if own.is_file() and weights.checksum.mismatch(own) is None else None
+
+
 def obtain_weights(weights: PublishedWeights, root: Path, progress: Progress | None = None) -> Path:
     """As `download_weights`, but the checksum is always computed again."""
     path = _from_other_cache(weights, root)
