@@ -105,8 +105,6 @@ def test_a_folder_is_deleted_with_its_content(tmp_path):
 
 def test_a_disk_without_room_is_refused(tmp_path):
     require_room(tmp_path, 1)
-    with pytest.raises(
-        OSError, match="the disk is full: .* MB are needed here, and .* MB are free"
-    ) as caught:
+    with pytest.raises(OSError, match=r"the disk is full: .* MB are needed here") as caught:
         require_room(tmp_path, 2**62)
     assert caught.value.filename == str(tmp_path)
