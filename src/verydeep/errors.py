@@ -9,6 +9,7 @@ VeryDeepError                 base class of the errors that this package raises;
 │   └── DownloadError         a data set or weights that could not be downloaded
 ├── CheckpointError           weights that are unknown or corrupt, or do not fit the network
 ├── HubError                  a model hub that refuses a request or cannot be reached
+├── InUseError                an output folder or file that another process is writing to
 ├── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
 └── Interrupted               training that was stopped and saved; states how to resume it
 """
@@ -67,6 +68,10 @@ class CheckpointError(VeryDeepError, ValueError):
 
 class HubError(VeryDeepError):
     """A model hub that refuses a request or cannot be reached; states how to log in, or what to install."""
+
+
+class InUseError(VeryDeepError):
+    """An output folder or file that another process is writing to."""
 
 
 class LearningError(VeryDeepError, RuntimeError):

@@ -116,7 +116,7 @@ def test_each_command_resumes_the_latest_unfinished_run_of_its_own(
     press_ctrl_c(TuneProgress, "stepped", 1)
     assert train(cwd=tmp_path).returncode == tune(cwd=tmp_path).returncode == 130
     press_ctrl_c(TrainingProgress, "stepped", 1)
-    assert train(cwd=tmp_path).returncode == 130
+    assert train("--new", cwd=tmp_path).returncode == 130
     runs = {name: tmp_path / "runs" / name for name in ("scratch-shapes", "scratch-shapes-2", "tune-shapes")}
     for age, run in enumerate(runs.values()):  # whatever the clock of the disk
         os.utime(run / "state", (10**9 + age, 10**9 + age))
@@ -143,26 +143,69 @@ def test_a_run_is_not_resumed_on_other_data(train, here, press_ctrl_c, shapes, t
     assert train(cwd=tmp_path).returncode == 130
     failed = here("train", "synthetic", "--resume")
     assert failed.returncode == 2 and f"was started on {shapes}" in failed.stderr
-    repeated = train("--out", "runs/scratch-shapes", cwd=tmp_path)
-    assert repeated.returncode == 2 and "Resume it with --resume, or give another --out" in repeated.stderr
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (("--weights", "vgg16"), "leave out --weights; to start a new run, leave out --resume"),
-        (("--recipe", "tune.toml"), "leave out --recipe"),
-        (
-            ("--fine-tune.optimizer.lr", "1", "--scratch.epochs", "3"),
-            "--fine-tune.optimizer.lr, --scratch.epo",
-        ),
-        ((), "there is no unfinished run of `verydeep tune` in runs"),
-    ],
-)
-def test_flags_beside_resume_are_refused(here, shapes, tmp_path, flags, message):
-    failed = here("tune", shapes, "--resume", *flags, cwd=tmp_path)
-    assert failed.returncode == 2 and message in failed.stderr
+@pytest.mark.parametrize("name", ["scratch-shapes", "tune-shapes"])
+def test_the_same_command_goes_on_with_the_run_that_it_began(train, tune, press_ctrl_c, tmp_path, name):
+    command, progress = (train, TrainingProgress) if name == "scratch-shapes" else (tune, TuneProgress)
+    assert command("--out", "whole", cwd=tmp_path).returncode == 0
+    press_ctrl_c(progress, "stepped", 2)
+    assert command(cwd=tmp_path).returncode == 130
+    again = command("--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert f"Continuing the unfinished run in runs/{name}; --new starts another one" in again.stderr
+    assert json.loads(again.stdout)["run"] == f"runs/{name}"
+    assert_same_bits(tmp_path / "runs" / name, tmp_path / "whole")
+    assert (tmp_path / "runs" / name / "report.html").exists()
+
+
+def test_what_differs_is_refused_and_new_starts_over(train, here, shapes, press_ctrl_c, tmp_path):
+    press_ctrl_c(TrainingProgress, "stepped", 1)
+    assert train("--out", "run", cwd=tmp_path).returncode == 130
+    for flags in (("--seed", 1), ("--seed", 1, "--resume")):
+        failed = train(*flags, "--out", "run", cwd=tmp_path)
+        assert failed.returncode == 2
+        assert "run is unfinished and was started with --seed 0, not --seed 1. Leave" in failed.stderr
+    failed = here("train", shapes, "--resume", "--out", "run", "--optimizer.lr", 7, "--norm", "batch")
+    assert "--optimizer.lr 0.0002, not --optimizer.lr 7.0" in failed.stderr
+    assert "the default of --norm, not --norm batch" in failed.stderr
+    failed = train("--new", "--resume", "--out", "run", cwd=tmp_path)
+    assert failed.returncode == 2 and "give one of them" in failed.stderr
+    anew = train("--seed", 1, "--out", "run", "--new", "--json", cwd=tmp_path)
+    assert anew.returncode == 0, anew.stderr
+    failed = train("--out", "run", "--new", cwd=tmp_path)
+    assert failed.returncode == 2 and "run holds a finished run. Give another --out" in failed.stderr
+
+
+@pytest.mark.parametrize("file", ["metrics.jsonl", "state/start.json", "state/state.pt"])
+@pytest.mark.parametrize("content", ["", "{", '{"epoch": 1}\n', "\0\n"])
+def test_a_damaged_file_of_a_run_is_named_in_one_line(train, press_ctrl_c, tmp_path, file, content):
+    press_ctrl_c(TrainingProgress, "stepped", 5)
+    assert train("--out", "run", cwd=tmp_path).returncode == 130
+    (tmp_path / "run" / file).write_text(content)
+    for resume in ((), ("--resume",)):
+        failed = train("--out", "run", *resume, cwd=tmp_path)
+        assert failed.returncode == 2
+        assert f"run/{file} is " in " ".join(failed.stderr.split()) and "--new" in failed.stderr
+    assert train("--out", "run", "--new", cwd=tmp_path).returncode == 0
+
+
+def test_without_a_run_there_is_nothing_to_resume(here, shapes, tmp_path):
+    failed = here("tune", shapes, "--resume", "--weights", "vgg16", cwd=tmp_path)
+    assert failed.returncode == 2
+    assert "there is no unfinished run of `verydeep tune` in runs" in failed.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_flags_beside_resume_are_those_of_the_run(tune, here, shapes, tiny, press_ctrl_c, tmp_path):
+    press_ctrl_c(TuneProgress, "stepped", 1)
+    assert tune(cwd=tmp_path).returncode == 130
+    failed = here("tune", shapes, "--resume", "--fine-tune.optimizer.lr", 1, "--scratch.epochs", 3)
+    assert failed.returncode == 2
+    assert "--fine-tune.optimizer.lr 0.01, not --fine-tune.optimizer.lr 1.0; " in failed.stderr
+    assert "not --scratch.epochs 3" in failed.stderr
+    resumed = tune("--resume", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from PIL import Image
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.errors import CheckpointError, DataError
+from verydeep.errors import CheckpointError, DataError, InUseError
 from verydeep.evaluate.predict import Prediction, predict
 from verydeep.evaluate.predict_to_file import predict_to_file, remaining_sources, write_predictions
 from verydeep.evaluate.prediction_file import check_prediction_path, open_predictions
@@ -180,3 +182,41 @@ def test_an_invalid_temperature_leaves_no_file(path):
     with pytest.raises(CheckpointError):
         predict_to_file(replace(network(1), origin={"temperature": 0}), [Path("x.png")], path, top=1)
     assert not path.parent.exists()
+
+
+def test_a_second_process_is_refused_and_no_row_is_written_twice(path):
+    with open_predictions(path, 2) as file:
+        file.write(PREDICTIONS[:2])
+        with (
+            pytest.raises(InUseError, match=f"another process is writing to {path}"),
+            open_predictions(path, 2, resume=True),
+        ):
+            pass
+        file.write(PREDICTIONS[2:])
+    assert read(path) == expected(path)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from tests.evaluate.test_prediction_file import PREDICTIONS
+from verydeep.evaluate.prediction_file import open_predictions
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    with open_predictions(Path(sys.argv[1]), 2, resume=True) as file:
+        for one in PREDICTIONS:
+            if one.file not in file.existing.files:
+                file.write([one])
+except OSError as error:
+    print(error.filename, error.strerror)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of a file")
+def test_a_full_disk_is_named_and_there_is_room_later(path):
+    root = Path(__file__).parents[2]
+    full = subprocess.run([sys.executable, "-c", FULL, path, "150"], capture_output=True, text=True, cwd=root)
+    assert full.stdout == f"{path} File too large\n", full.stderr
+    write(path, PREDICTIONS, resume=True)
+    assert read(path) == expected(path)

@@ -24,14 +24,9 @@ from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.prepare import fitted_architecture, prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
 from verydeep.train.run import TrainingWatcher
-from verydeep.train.run_folder import (
-    RunFolder,
-    latest_unfinished_run,
-    next_run_path,
-    reopen_run,
-    run_name,
-)
+from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import resume_training, train_network
+from verydeep.train.unfinished_run import latest_unfinished_run, next_run_path, require_unfinished
 from verydeep.weights import checkpoint_file as checkpoint
 
 from .folders import write_folder
@@ -182,7 +177,7 @@ def test_a_network_that_does_not_fit_the_images_leaves_no_run_folder(tmp_path):
 
 
 def test_a_run_is_never_overwritten(finished):
-    with pytest.raises(RecipeError, match="is not empty"):
+    with pytest.raises(RecipeError, match=r"holds a finished run\. Give another --out"):
         train_network(RECIPE, DATA, finished.run, device="cpu")
 
 
@@ -205,8 +200,9 @@ def test_a_run_is_resumed_on_its_own_data_only(tmp_path):
 
 def test_run_folders_are_numbered(tmp_path):
     assert next_run_path(tmp_path, "fast").name == "fast"
-    (tmp_path / "fast").mkdir()
-    (tmp_path / "fast-2").mkdir()
+    for name in ("fast", "fast-2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").touch()
     assert next_run_path(tmp_path, "fast").name == "fast-3"
     with pytest.raises(CheckpointError, match="no unfinished run"):
         latest_unfinished_run(tmp_path, "train")
@@ -339,7 +335,7 @@ def test_a_run_of_train_is_not_resumed_by_another_command(tmp_path):
     with pytest.raises(Interrupted):
         train_network(RECIPE, DATA, tmp_path / "run", device="cpu", watcher=StopAfter(1))
     with pytest.raises(CheckpointError, match="was started by `verydeep train`; resume it with that command"):
-        reopen_run(tmp_path / "run", "tune")
+        require_unfinished(tmp_path / "run", "tune")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 import dataclasses
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
@@ -178,3 +183,121 @@ def test_a_damaged_chunk_is_computed_reopen(cache, files):
     (chunk,) = cache.folder.glob("*.safetensors")
     chunk.write_bytes(chunk.read_bytes()[:200])
     assert reopen(cache)(files).computed == 10
+
+
+def _chunk(cache):
+    (chunk,) = cache.folder.glob("*.safetensors")
+    return chunk
+
+
+def test_a_flipped_byte_is_found_and_its_chunk_is_computed_again(cache, files):
+    expected = cache(files).values
+    chunk = _chunk(cache)
+    content = bytearray(chunk.read_bytes())
+    content[-3] ^= 1
+    chunk.write_bytes(content)
+    again = reopen(cache)(files)
+    assert again.computed == 10 and torch.equal(again.values, expected)
+    assert _chunk(cache).name == chunk.name  # the damaged one is replaced
+    assert reopen(cache)(files).cached == 10
+
+
+@pytest.mark.parametrize("features", [
+    torch.zeros(10, 3), torch.zeros(10, 16, dtype=torch.float64), torch.full((10, 16), torch.nan),
+    torch.zeros(3, 16),
+])  # fmt: skip
+def test_a_chunk_of_others_is_not_taken(cache, files, features):
+    expected = cache(files).values
+    chunk = _chunk(cache)
+    save_file({"keys": load_file(chunk)["keys"], "features": features}, chunk)
+    again = reopen(cache)(files)
+    assert again.computed == 10 and torch.equal(again.values, expected)
+
+
+def test_a_chunk_of_another_network_is_not_taken(cache, model, files):
+    cache(files)
+    chunk = _chunk(cache)
+    other = reopen(cache, preprocess=dataclasses.replace(PREPROCESS, size=12))
+    other.folder.mkdir()
+    (other.folder / chunk.name).write_bytes(chunk.read_bytes())
+    assert other(files).computed == 10
+
+
+def test_a_chunk_without_read_permission_is_left_alone(cache, files, monkeypatch):
+    cache(files)
+    chunk, read_bytes = _chunk(cache), Path.read_bytes
+
+    def refuse(path):
+        if path == chunk:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert reopen(cache)(files).computed == 10
+    assert chunk.exists()
+
+
+def test_an_unwritable_cache_is_found_before_anything_is_computed(cache, files, monkeypatch):
+    cache.folder.parent.mkdir(parents=True, exist_ok=True)
+    cache.folder.write_text("a file")
+    monkeypatch.setattr(cache, "extract", None)
+    with pytest.raises(DataError, match=r"the feature cache .* cannot be written to: .*VERYDEEP_CACHE"):
+        cache(files)
+
+
+def test_a_full_disk_is_found_at_the_first_batch(cache, files, monkeypatch):
+    monkeypatch.setattr(cache_module, "BATCH_PIXELS", 16 * 16 * 2)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 300))
+    calls = []
+    monkeypatch.setattr(cache, "extract", lambda *given: calls.append(1) or head_inputs(*given))
+    with pytest.raises(DataError, match="the disk is full"):
+        cache(files)
+    assert calls == [1]
+
+
+def test_features_do_not_depend_on_the_other_images(cache, files, tmp_path):
+    whole = cache(files).values
+    for first in range(len(files)):
+        alone = FeatureCache(cache.model, PREPROCESS, tmp_path / str(first))(files[first : first + 1])
+        assert torch.equal(alone.values[0], whole[first])
+
+
+SHARES = """
+import sys
+from pathlib import Path
+import torch
+from tests.tune.test_feature_cache import GAP, PREPROCESS
+from verydeep.models.build import build
+from verydeep.tune import feature_cache
+from verydeep.tune.feature_cache import FeatureCache
+feature_cache.BATCH_PIXELS, feature_cache.BATCHES_OF_CLAIM = 16 * 16, 1
+torch.manual_seed(0)
+cache = FeatureCache(build(GAP).eval(), PREPROCESS, Path(sys.argv[1]))
+torch.set_num_threads(1)
+print("ready", flush=True)
+sys.stdin.readline()
+features = cache(sorted(Path(sys.argv[2]).glob("*.png")))
+print(features.computed, features.cached)
+"""
+
+
+def test_two_processes_share_the_work(cache, tmp_path):
+    pixels = synthetic.shapes(300, size=16, channels=3, classes=3).pixels
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / f"{number:03}.png")
+    command = [sys.executable, "-c", SHARES, cache.folder.parent, tmp_path]
+    root = Path(__file__).parents[2]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    counts = [list(map(int, process.communicate()[0].split())) for process in processes]
+    assert sum(computed for computed, _ in counts) == 300
+    assert all(computed + cached == 300 for computed, cached in counts)
+    assert all(computed > 0 for computed, _ in counts)
+    assert {file.suffix for file in cache.folder.iterdir()} == {".safetensors"}

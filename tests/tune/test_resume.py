@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from verydeep.errors import CheckpointError, DataError, Interrupted
-from verydeep.train.run_folder import RunFolder, latest_unfinished_run
+from verydeep.train.run_folder import RunFolder
+from verydeep.train.unfinished_run import latest_unfinished_run
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import read_tune_config
 from verydeep.tune.prepare import TuneWatcher

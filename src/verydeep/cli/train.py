@@ -15,12 +15,13 @@ from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.progress import ByteProgress
-from verydeep.terminal.recipe_flags import RecipeFlags, given, require_no_changes
+from verydeep.terminal.recipe_flags import RecipeFlags, given
+from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.training_progress import TrainingProgress
 from verydeep.train.device import Device
 from verydeep.train.recipe import default_recipe, read_recipe
-from verydeep.train.run_folder import RunFolder, latest_unfinished_run, next_run_path, run_name
-from verydeep.train.train import TrainResult, resume_training, train_network
+from verydeep.train.run_folder import RunFolder, run_name
+from verydeep.train.train import TrainResult, new_start, train_network, unfinished_recipe
 
 RUNS = Path("runs")
 """The folder of runs without --out."""
@@ -33,6 +34,7 @@ def train(
     recipe: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     resume_: Annotated[bool, Parameter(name="--resume", negative="", show_default=False)] = False,
+    new: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     settings: Annotated[
@@ -52,7 +54,9 @@ def train(
     out_
         The run folder; runs/RECIPE-DATA by default.
     resume_
-        Resume the run in --out, or the last one that is unfinished.
+        Resume the run in --out, or the last one that is unfinished; the same command without it does so too.
+    new
+        Start over: neither continue nor keep an unfinished run in --out.
     device
         Where to train; auto uses a GPU where there is one.
     json
@@ -63,35 +67,35 @@ def train(
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     changes = given(settings)
     if resume_:
-        require_no_changes(changes if recipe is None else {"recipe": recipe, **changes})
-    name = recipe or default_recipe(data, changes.get("weights"))
-    run = out_ or (
-        latest_unfinished_run(RUNS, "train") if resume_ else next_run_path(RUNS, run_name(name, data))
-    )
+        run = resumed_run(RUNS, "train", out_, new=new)
+        chosen = read_recipe(recipe, changes) if recipe else unfinished_recipe(run, changes)
+        recipe_name = str(RunFolder(run).recipe)
+    else:
+        name = recipe or default_recipe(data, changes.get("weights"))
+        chosen, recipe_name = read_recipe(name, changes), Path(name).stem
+        run = started_run(RUNS, run_name(name, data), new_start(chosen, data), out_, new=new)
+
+    def report(result: TrainResult) -> None:
+        write_training_page(
+            result, RunFolder(run).report, recipe_name=recipe_name,
+            command=shlex.join(["verydeep", *sys.argv[1:]]), wall_seconds=time.perf_counter() - START,
+        )  # fmt: skip
+
     with (
         stop_on_interrupt() as is_stopped,
         ByteProgress(err(), f"Downloading {data}") as downloaded,
         TrainingProgress(err(), run, is_stopped) as watcher,
         how_to_resume("train", data, run),
     ):
-        if resume_:
-            result = resume_training(data, run, device=device, watcher=watcher, progress=downloaded)
-        else:
-            result = train_network(
-                read_recipe(name, changes), data, run, device=device, watcher=watcher, progress=downloaded
-            )
+        result = train_network(
+            chosen, data, run, device=device, watcher=watcher, progress=downloaded, report=report
+        )
     wall_seconds = time.perf_counter() - START
-    page = RunFolder(run).report
-    recipe_name = str(RunFolder(run).recipe) if resume_ else Path(name).stem
-    write_training_page(
-        result, page, recipe_name=recipe_name, command=shlex.join(["verydeep", *sys.argv[1:]]),
-        wall_seconds=wall_seconds,
-    )  # fmt: skip
     if json:
         print_json(_values(result, wall_seconds))
     else:
         out().print(training_summary(result, wall_seconds), soft_wrap=True)
-        out().print(f"Report: {page}", markup=False, soft_wrap=True)
+        out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
     return 0
 
 

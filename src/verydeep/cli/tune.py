@@ -12,13 +12,15 @@ from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
-from verydeep.terminal.recipe_flags import TuneFlags, given, require_no_changes
+from verydeep.terminal.recipe_flags import TuneFlags, given
+from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.tune_progress import TuneProgress
 from verydeep.train.device import Device
-from verydeep.train.run_folder import RunFolder, latest_unfinished_run, next_run_path, run_name
+from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.tune.config import read_tune_config
 from verydeep.tune.heat_maps import test_heat_maps
-from verydeep.tune.tune import resume_tuning, tune_network
+from verydeep.tune.result import TuneResult
+from verydeep.tune.tune import new_start, tune_network, unfinished_config
 from verydeep.weights.load import load
 
 RUNS = Path("runs")
@@ -32,6 +34,7 @@ def tune(
     recipe: Path | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     resume_: Annotated[bool, Parameter(name="--resume", negative="", show_default=False)] = False,
+    new: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     settings: Annotated[
@@ -49,7 +52,9 @@ def tune(
     out_
         The run folder; runs/tune-FOLDER by default.
     resume_
-        Resume the run in --out, or the last one that is unfinished.
+        Resume the run in --out, or the last one that is unfinished; the same command without it does so too.
+    new
+        Start over: neither continue nor keep an unfinished run in --out.
     device
         Where to compute; auto uses a GPU where there is one.
     json
@@ -60,25 +65,24 @@ def tune(
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     changes = given(settings)
     if resume_:
-        require_no_changes(changes if recipe is None else {"recipe": recipe, **changes})
-    run = out_ or (
-        latest_unfinished_run(RUNS, "tune") if resume_ else next_run_path(RUNS, run_name("tune", location))
-    )
+        run = resumed_run(RUNS, "tune", out_, new=new)
+        config = read_tune_config(recipe, changes) if recipe else unfinished_config(run, changes)
+    else:
+        config = read_tune_config(recipe, changes)
+        run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
+
+    def report(result: TuneResult) -> None:
+        write_tune_page(
+            result, RunFolder(run).report, command=shlex.join(["verydeep", *sys.argv[1:]]),
+            heat_maps=test_heat_maps(result, load(run)),
+        )  # fmt: skip
+
     with (
         stop_on_interrupt() as is_stopped,
         TuneProgress(err(), is_stopped) as progress,
         how_to_resume("tune", location, run),
     ):
-        if resume_:
-            result = resume_tuning(location, run, device=device, watcher=progress)
-        else:
-            config = read_tune_config(recipe, changes)
-            result = tune_network(location, config, run, device=device, watcher=progress)
-    page = RunFolder(run).report
-    write_tune_page(
-        result, page, command=shlex.join(["verydeep", *sys.argv[1:]]),
-        heat_maps=test_heat_maps(result, load(run)),
-    )  # fmt: skip
+        result = tune_network(location, config, run, device=device, watcher=progress, report=report)
     if json:
         print_json(tune_values(result))
         return 0
@@ -90,5 +94,5 @@ def tune(
             f"Labels to look at: {len(result.doubtful_labels):,} in {RunFolder(run).doubtful_labels}; "
             "verydeep data relabel applies corrections"
         )
-    out().print(f"Report: {page}", markup=False, soft_wrap=True)
+    out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
     return 0

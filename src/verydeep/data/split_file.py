@@ -99,6 +99,18 @@ def write_split(samples: Samples, path: Path) -> None:
         writer.writerows(zip(samples.names, labels, groups, samples.parts, strict=True))
 
 
+def keep_split(samples: Samples, path: Path) -> None:
+    """Save the split of ``samples``; where one is saved already, it must be the same.
+
+    Raises:
+        DataError: naming the first difference.
+    """
+    if path.exists():
+        require_same_split(samples, path)
+    else:
+        write_split(samples, path)
+
+
 def read_split(path: Path) -> dict[str, Part]:
     """The part of each image by its name, as saved by ``write_split``.
 

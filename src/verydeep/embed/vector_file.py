@@ -19,6 +19,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.atomic_write import atomic_write
+from verydeep.claim import claim_file
 from verydeep.data.parquet import import_pyarrow
 from verydeep.data.samples import UnreadableImage
 from verydeep.embed.embedder import VectorBatch
@@ -105,10 +106,11 @@ def write_vectors(batches: Iterable[VectorBatch], metadata: VectorMetadata, path
 
     Raises:
         DataError: if there are no vectors.
+        InUseError: if another process writes to ``path``.
     """
     check_vector_path(path)
     counter = _Counter()
-    with atomic_write(path) as temporary:
+    with claim_file(path), atomic_write(path) as temporary:
         write = _write_npz if path.suffix == ".npz" else _write_parquet
         write(counter.count(batches), json.dumps(asdict(metadata)), temporary)
     return EmbeddingSummary(

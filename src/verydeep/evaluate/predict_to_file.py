@@ -60,6 +60,8 @@ def predict_to_file(
 
     Raises:
         DataError: if the file exists and ``resume`` is false, or it is not from this network.
+        InUseError: if another process writes to it.
+        OSError: if the disk is full; the file keeps all finished batches.
         Interrupted: on Ctrl-C; the file keeps all finished batches.
     """
     top, _ = min(top, len(checkpoint.classes)), checkpoint.temperature  # an invalid one leaves no file

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from verydeep.atomic_write import naming
+from verydeep.claim import claim_file
 from verydeep.data.parquet import import_pyarrow
 from verydeep.errors import DataError
 from verydeep.evaluate.predict import Prediction
@@ -46,8 +48,9 @@ class PredictionFile:
 
     def write(self, predictions: Iterable[Prediction]) -> None:
         """Append them immediately."""
-        self.stream.write(b"".join(map(self.rows.encode, predictions)))
-        self.stream.flush()
+        with naming(self.path):
+            self.stream.write(b"".join(map(self.rows.encode, predictions)))
+            self.stream.flush()
 
 
 def check_prediction_path(path: Path, *, resume: bool = False) -> None:
@@ -71,26 +74,28 @@ def open_predictions(
 ) -> Iterator[PredictionFile]:
     """The file at ``path`` for predictions with ``top`` classes; an interruption loses at most one batch.
 
-    In an existing file, an incomplete last line is removed. ``rejects`` is whether unsure predictions are
-    rejected, which adds a column.
+    The file is claimed for this process: no other one writes to it meanwhile. In an existing file, an
+    incomplete last line is removed. ``rejects`` is whether unsure predictions are rejected, which adds a
+    column.
 
     Raises:
         DataError: as ``check_prediction_path``, and if the existing file does not have such predictions.
+        InUseError: if another process writes to it.
     """
-    check_prediction_path(path, resume=resume)
-    lines = _lines_of(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet" and path.exists() and not lines.exists():
-        table_to_lines(path, lines, top, rejects)
-    rows = CsvRows(top, rejects) if lines.suffix == ".csv" else JsonRows()
-    existing = _read_existing(lines, rows) if lines.exists() else ExistingPredictions()
-    with lines.open("ab") as stream:
-        if not stream.tell():
-            stream.write(rows.header)
-        yield PredictionFile(path, top, existing, rows, stream)
-    if path.suffix == ".parquet":
-        lines_to_table(lines, path, top, rejects)
-        lines.unlink()
+    with claim_file(path), naming(path):
+        check_prediction_path(path, resume=resume)
+        lines = _lines_of(path)
+        if path.suffix == ".parquet" and path.exists() and not lines.exists():
+            table_to_lines(path, lines, top, rejects)
+        rows = CsvRows(top, rejects) if lines.suffix == ".csv" else JsonRows()
+        existing = _read_existing(lines, rows) if lines.exists() else ExistingPredictions()
+        with lines.open("ab") as stream:
+            if not stream.tell():
+                stream.write(rows.header)
+            yield PredictionFile(path, top, existing, rows, stream)
+        if path.suffix == ".parquet":
+            lines_to_table(lines, path, top, rejects)
+            lines.unlink()
 
 
 def _lines_of(path: Path) -> Path:

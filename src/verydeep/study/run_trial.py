@@ -20,11 +20,11 @@ from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
 from verydeep.train.device import Device, choose_device, fabric_on
 from verydeep.train.loop import fit
 from verydeep.train.prepare import fitted_architecture, new_network
-from verydeep.train.recipe import Recipe, read_recipe
+from verydeep.train.recipe import Recipe
 from verydeep.train.run import initial_state, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.state import TrainingState
-from verydeep.train.train import resume_training, train_network
+from verydeep.train.train import resume_training, train_network, unfinished_recipe
 
 IMAGES_SEED = 0
 """The seed that selects the images: the same images in every trial."""
@@ -70,7 +70,7 @@ def saved_outcome(trial: Trial, folder: Path) -> Outcome | None:
     """
     file, run = _file(trial, folder), RunFolder(folder / trial.name)
     saved = _FILE.validate_json(file.read_bytes()) if file.exists() else None
-    recipe = saved.recipe if saved else read_recipe(str(run.recipe)) if run.is_unfinished else None
+    recipe = saved.recipe if saved else unfinished_recipe(run.path) if run.is_unfinished else None
     if recipe is not None and recipe != _recipe(trial, folder):
         raise RecipeError(
             f"{run.path} was trained with another recipe than that of this study. Give another --out, or "

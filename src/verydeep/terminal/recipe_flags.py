@@ -1,13 +1,11 @@
 """Every field of a configuration as a flag: ``--optimizer.lr 0.1``, ``--fine-tune.epochs 3``."""
 
-from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Group, Parameter
 from docstring_parser import parse_from_object
 
-from verydeep.errors import RecipeError
 from verydeep.train.recipe import Recipe
 from verydeep.tune.config import SHARED, STEPS, UNUSED, TuneConfig
 
@@ -73,16 +71,3 @@ def given(flags: Any, prefix: str = "") -> dict[str, Any]:
         elif value is not None:
             changes[prefix + item.name] = value
     return changes
-
-
-def require_no_changes(changes: Mapping[str, Any]) -> None:
-    """Refuse flags beside --resume.
-
-    Raises:
-        RecipeError: naming them.
-    """
-    if changes:
-        flags = ", ".join("--" + key.replace("_", "-") for key in changes)
-        raise RecipeError(
-            f"a resumed run keeps its recipe: leave out {flags}; to start a new run, leave out --resume"
-        )

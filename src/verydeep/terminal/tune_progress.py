@@ -9,7 +9,7 @@ from rich.progress import TaskID
 
 from verydeep.number_format import duration, percent
 from verydeep.tables.evaluation_table import interval_text
-from verydeep.terminal.progress_lines import ProgressLines
+from verydeep.terminal.progress_lines import EVERY_SECONDS, ProgressLines
 from verydeep.terminal.training_progress import bar, epoch_line
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import steps_per_epoch
@@ -67,7 +67,7 @@ class TuneProgress(TuneWatcher):
 
     def forecasts(self, forecast: ExtractionForecast) -> None:
         """One line, if it is long enough to wait for."""
-        if forecast.seconds >= SECONDS_BETWEEN_LINES or not forecast.fits:
+        if forecast.seconds >= EVERY_SECONDS or not forecast.fits:
             self._print(forecast.text)
 
     def extracted(self, done: int, total: int) -> None:

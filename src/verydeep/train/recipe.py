@@ -187,9 +187,12 @@ def read_recipe(name: str, changes: Mapping[str, Any] | None = None) -> Recipe:
     Raises:
         RecipeError: naming each unknown key, wrong type and value out of range.
     """
-    return validated(
-        Recipe, with_changes(parse_toml(recipe_text(name), name), changes or {}), f"recipe {name}"
-    )
+    return parse_recipe(recipe_text(name), name, changes)
+
+
+def parse_recipe(text: str, name: str, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe in the TOML ``text``, with ``changes``, as ``read_recipe`` reads it from a file ``name``."""
+    return validated(Recipe, with_changes(parse_toml(text, name), changes or {}), f"recipe {name}")
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.images import Images
-from verydeep.errors import Interrupted, RecipeError
+from verydeep.errors import CheckpointError, Interrupted, RecipeError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
@@ -105,6 +105,7 @@ def run_training(
 
     Raises:
         LearningError: where training does not learn.
+        CheckpointError: where what was saved is damaged.
         DataError: where there is no room for the feature maps of frozen stages.
         Interrupted: where ``watcher`` wants to stop; the state is saved.
     """
@@ -112,7 +113,7 @@ def run_training(
     if job.state.exists():
         load_state(state, job.state)
     after_step, computed = _stopping(job, state, watcher)
-    epochs = read_metrics(job.metrics, state.epoch)
+    epochs = _saved_epochs(job, state)
     watcher.begins(job, state)
     with training_inputs(
         job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
@@ -131,6 +132,17 @@ def run_training(
         best_epoch=state.best.epoch if keeps_best and state.best else None,
         seconds=state.seconds,
     )
+
+
+def _saved_epochs(job: Job, state: TrainingState) -> list[EpochResult]:
+    """The epochs that ``state`` has finished; a later one was not saved, and is trained again."""
+    epochs = read_metrics(job.metrics, state.epoch)
+    if len(epochs) < state.epoch:
+        raise CheckpointError(
+            f"{job.metrics} is damaged: it has {len(epochs)} of the {state.epoch} epochs that were trained. "
+            "Start over with --new"
+        )
+    return epochs
 
 
 def _stopping(

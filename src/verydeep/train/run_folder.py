@@ -12,16 +12,16 @@ state/              what resuming needs; removed when the run is finished
 
 import json
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from verydeep.atomic_write import write_text
-from verydeep.data.file_name import file_name, same_name
+from verydeep.data.file_name import file_name
 from verydeep.data.split_file import SPLIT_FILE
-from verydeep.errors import CheckpointError, RecipeError
+from verydeep.errors import CheckpointError
 from verydeep.train.epoch_result import EpochResult
 
 SHELL_SIGNS = r"[^.\w\u0080-\U0010ffff-]+|[\s\u200b]+"
@@ -89,61 +89,13 @@ class RunFolder:
 
     @property
     def start(self) -> Path:
-        """What the run was started with: job, data, time; present while the run is unfinished."""
+        """What the run was started with (unfinished_run.py); present while the run is unfinished."""
         return self.path / "state" / "start.json"
 
     @property
     def is_unfinished(self) -> bool:
         """Whether there is something to resume."""
         return self.start.is_file()
-
-
-def require_empty(path: Path) -> RunFolder:
-    """The run folder at ``path``, which nothing is in yet.
-
-    Raises:
-        RecipeError: where something is in it already.
-    """
-    folder = RunFolder(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        hint = "Resume it with --resume, or give" if folder.is_unfinished else "Give"
-        raise RecipeError(f"{path} is not empty. {hint} another --out")
-    return folder
-
-
-def new_run(path: Path, config: str, start: dict[str, Any]) -> RunFolder:
-    """A new run at ``path``.
-
-    Args:
-        path: an empty folder, or none.
-        config: the recipe of a training, or the settings of a tuning, as TOML.
-        start: what else the run is started with; ``job`` is train or tune.
-
-    Raises:
-        RecipeError: where something is in the folder already.
-    """
-    folder = require_empty(path)
-    write_text(folder.recipe if start["job"] == "train" else folder.tune, config)
-    write_text(folder.start, json.dumps(start))
-    return folder
-
-
-def reopen_run(path: Path, job: str) -> tuple[RunFolder, dict[str, Any]]:
-    """The unfinished run at ``path``, and what it was started with.
-
-    Raises:
-        CheckpointError: where there is none, it is finished, or it is of another job.
-    """
-    folder = RunFolder(path)
-    if not folder.is_unfinished:
-        why = "is finished" if folder.model.exists() else "holds no run"
-        raise CheckpointError(
-            f"{path} {why}: there is nothing to resume. Leave out --resume to start a new run"
-        )
-    start: dict[str, Any] = json.loads(folder.start.read_text(encoding="utf-8"))
-    if start["job"] != job:
-        raise CheckpointError(f"{path} was started by `verydeep {start['job']}`; resume it with that command")
-    return folder, start
 
 
 def run_name(recipe: str, data: str) -> str:
@@ -158,47 +110,27 @@ def run_name(recipe: str, data: str) -> str:
     return file_name("-".join(name or "data" for name in names), "run")
 
 
-def next_run_path(root: Path, name: str) -> Path:
-    """``root/name``, or ``root/name-2`` and so on where that exists."""
-    taken = {same_name(path.name) for path in root.iterdir()} if root.is_dir() else set()
-    number = 1
-    while same_name(candidate := name if number == 1 else f"{name}-{number}") in taken:
-        number += 1
-    return root / candidate
-
-
-def latest_unfinished_run(root: Path, job: str) -> Path:
-    """The unfinished run of that job in ``root`` that was saved last.
-
-    Raises:
-        CheckpointError: where there is none.
-    """
-    runs = [path for path in (root.iterdir() if root.is_dir() else ()) if _is_unfinished(path, job)]
-    if not runs:
-        raise CheckpointError(
-            f"there is no unfinished run of `verydeep {job}` in {root}. Name one by --out, or start a new one"
-        )
-    return max(runs, key=lambda run: RunFolder(run).start.parent.stat().st_mtime)
-
-
-def _is_unfinished(path: Path, job: str) -> bool:
-    folder = RunFolder(path)
-    return folder.is_unfinished and json.loads(folder.start.read_text(encoding="utf-8"))["job"] == job
-
-
 def write_metrics(path: Path, epochs: Iterable[EpochResult]) -> None:
     """Every epoch so far as a line of JSON."""
     write_text(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
 
 
 def read_metrics(path: Path, epochs: int | None = None) -> list[EpochResult]:
-    """The first ``epochs`` epochs of a run, as far as it got; None is all."""
+    """The first ``epochs`` epochs of a run; None is as many as there are.
+
+    Raises:
+        CheckpointError: where the file is damaged.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()[:epochs]
-    return [EpochResult(**json.loads(line)) for line in lines]
+    try:
+        return _EPOCHS.validate_python(
+            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:epochs]]
+        )
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is damaged: {' '.join(str(error).split())[:120]}. Start over with --new"
+        ) from None
 
 
-def finish(folder: RunFolder) -> None:
-    """Remove what only an unfinished run needs."""
-    shutil.rmtree(folder.state.parent, ignore_errors=True)
+_EPOCHS = TypeAdapter(list[EpochResult])

@@ -122,8 +122,13 @@ def save_state(state: TrainingState, path: Path) -> None:
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    with atomic_write(path) as temporary:
-        torch.save(packed, temporary)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(packed, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch hides that the disk is full
+                raise error.__context__ from None
+            raise
 
 
 def load_state(state: TrainingState, path: Path) -> None:
@@ -149,15 +154,20 @@ def load_state(state: TrainingState, path: Path) -> None:
         if packed["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(packed["random_cuda"])
     except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is the state of another network or recipe: {error}") from None
+        text = " ".join(str(error).split())[:120]
+        raise CheckpointError(
+            f"{path} is the state of another network or recipe: {text}. Start over with --new"
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         # weights_only refuses everything but tensors and plain values: no code runs.
         packed: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (
+        pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError
+    ) as error:  # fmt: skip
         raise CheckpointError(
-            f"{path} is broken and cannot be resumed: {str(error).splitlines()[0]}"
+            f"{path} is broken and cannot be resumed ({type(error).__name__}). Start over with --new"
         ) from None
     return packed

@@ -1,15 +1,17 @@
 """`verydeep train`: a training from recipe to run folder, and its one measurement on the test images."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from verydeep.architecture.architecture import Architecture
+from verydeep.atomic_write import require_room, write_text
 from verydeep.data.images import Dataset
-from verydeep.data.split_file import indices_of, require_same_split, write_split
+from verydeep.data.split_file import indices_of, keep_split
 from verydeep.download.download import Progress
-from verydeep.errors import CheckpointError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
@@ -18,9 +20,18 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, choose_device, choose_precision, describe, fabric_on
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.prepare import Prepared, prepare
-from verydeep.train.recipe import Recipe, read_recipe, to_toml
+from verydeep.train.recipe import Recipe, parse_recipe, to_toml
 from verydeep.train.run import Job, Trained, TrainingWatcher, run_training, trained_stages
-from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty
+from verydeep.train.run_folder import RunFolder
+from verydeep.train.unfinished_run import (
+    Start,
+    begin,
+    claimed_run,
+    finish,
+    require_empty,
+    require_same,
+    require_unfinished,
+)
 from verydeep.weights.checkpoint_file import save
 
 
@@ -52,6 +63,12 @@ class TrainResult:
     """Training: data, augmentation and steps, without startup and evaluation."""
 
 
+Report = Callable[[TrainResult], None]
+"""Writes the report of a run, which is finished after that."""
+FILES = 3
+"""Of the size of the network, that a run writes at least: the model, and the old and the new state."""
+
+
 def train_network(
     recipe: Recipe,
     data: Dataset | str,
@@ -60,8 +77,11 @@ def train_network(
     device: Device = "auto",
     watcher: TrainingWatcher | None = None,
     progress: Progress | None = None,
+    report: Report = lambda result: None,
 ) -> TrainResult:
-    """Train by ``recipe`` on ``data`` into the new run folder ``out``.
+    """Train by ``recipe`` on ``data`` into the run folder ``out``.
+
+    Where ``out`` holds an unfinished run of the same recipe on the same data, that run is resumed.
 
     Args:
         recipe: the training configuration, such as ``read_recipe("fast")``.
@@ -72,28 +92,31 @@ def train_network(
         device: where to train; auto uses a GPU where there is one.
         watcher: what follows the training.
         progress: called while a built-in data set is downloaded.
+        report: called with the result; the run is unfinished until it returns.
 
     Raises:
-        RecipeError: where ``out`` is not empty, or the machine has no such device.
+        RecipeError: where ``out`` is not empty, or holds an unfinished run of another recipe, or the machine
+            has no such device.
+        InUseError: where another process writes to ``out``.
         DataError: where the images cannot be used.
-        CheckpointError: where the weights cannot be used.
+        CheckpointError: where the weights cannot be used, or ``out`` holds an unfinished run on other data.
         ShapeError: where the network cannot take images of this size.
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
+        OSError: where ``out`` cannot be written to, or the disk is full.
     """
-    require_empty(Path(out))
     choose_device(device)
-    prepared = prepare(recipe, data, progress)
-    trained_stages(recipe, prepared.network.model.architecture)  # all errors come before there is a folder
-    start = {
-        "job": "train",
-        "data": data if isinstance(data, str) else data.name,
-        "started": datetime.now(UTC).isoformat(),
-    }
-    folder = new_run(Path(out), to_toml(recipe), start)
-    if prepared.samples is not None:
-        write_split(prepared.samples, folder.split)
-    return _run(folder, recipe, prepared, start, device, watcher or TrainingWatcher())
+    watcher, start = watcher or TrainingWatcher(), new_start(recipe, data)
+    with claimed_run(Path(out)) as folder:
+        if folder.is_unfinished:
+            require_same(folder.path, start)
+            return _resume(folder, data, device, watcher, progress, report)
+        require_empty(folder)
+        prepared = prepare(recipe, data, progress)
+        trained_stages(recipe, prepared.network.model.architecture)  # all errors come before the run begins
+        require_room(folder.path, FILES * _bytes(prepared.network))
+        begin(folder, start)
+        return _run(folder, start, prepared, device, watcher, report)
 
 
 def resume_training(
@@ -103,33 +126,71 @@ def resume_training(
     device: Device = "auto",
     watcher: TrainingWatcher | None = None,
     progress: Progress | None = None,
+    report: Report = lambda result: None,
 ) -> TrainResult:
     """Resume the unfinished run in ``out``: on a CPU to the same bits as if it had never stopped.
 
     Raises:
         CheckpointError: where ``out`` holds no unfinished training on this data.
+        InUseError: where another process writes to ``out``.
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
     """
-    folder, start = reopen_run(Path(out), "train")
-    name = data if isinstance(data, str) else data.name
-    if start["data"] != name:
-        raise CheckpointError(f"{out} was started on {start['data']}; it cannot be resumed on {name}")
-    recipe = read_recipe(str(folder.recipe))
-    prepared = prepare(recipe, data, progress)
-    if prepared.samples is not None:
-        require_same_split(prepared.samples, folder.split)
-    return _run(folder, recipe, prepared, start, device, watcher or TrainingWatcher())
+    start = require_unfinished(Path(out), "train")
+    require_same(Path(out), replace(start, data=_name(data)))
+    with claimed_run(Path(out)) as folder:
+        return _resume(folder, data, device, watcher or TrainingWatcher(), progress, report)
+
+
+def new_start(recipe: Recipe, data: Dataset | str) -> Start:
+    """What a training by ``recipe`` on ``data`` is started with, now."""
+    return Start(job="train", data=_name(data), config=to_toml(recipe), started=datetime.now(UTC).isoformat())
+
+
+def unfinished_recipe(run: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of the unfinished training in ``run``, with ``changes`` such as ``{"epochs": 5}``.
+
+    Raises:
+        CheckpointError: where there is no unfinished training.
+        RecipeError: naming what is wrong with the changes.
+    """
+    start = require_unfinished(run, "train")
+    return parse_recipe(start.config, str(RunFolder(run).recipe), changes)
+
+
+def _name(data: Dataset | str) -> str:
+    return data if isinstance(data, str) else data.name
+
+
+def _bytes(network: Checkpoint) -> int:
+    return sum(tensor.nbytes for tensor in network.model.state_dict().values())
+
+
+def _resume(
+    folder: RunFolder,
+    data: Dataset | str,
+    device: Device,
+    watcher: TrainingWatcher,
+    progress: Progress | None,
+    report: Report,
+) -> TrainResult:
+    start = require_unfinished(folder.path, "train")
+    prepared = prepare(unfinished_recipe(folder.path), data, progress)
+    return _run(folder, start, prepared, device, watcher, report)
 
 
 def _run(
     folder: RunFolder,
-    recipe: Recipe,
+    start: Start,
     prepared: Prepared,
-    start: dict[str, str],
     device: Device,
     watcher: TrainingWatcher,
+    report: Report,
 ) -> TrainResult:
+    recipe = unfinished_recipe(folder.path)
+    write_text(folder.recipe, start.config)
+    if prepared.samples is not None:
+        keep_split(prepared.samples, folder.split)
     keep_freed_memory()
     watcher.has_found(prepared.found)
     chosen, dataset = choose_device(device), prepared.dataset
@@ -145,7 +206,7 @@ def _run(
     trained = run_training(job, fabric_on(chosen, recipe.precision), watcher)
     logits = predict_logits(trained.network.model, dataset.test.pixels, trained.network.preprocess)
     test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
-    save(_with_origin(trained, recipe, start["data"], test), folder.model)
+    save(_with_origin(trained, recipe, start.data, test), folder.model)
     result = TrainResult(
         run=folder.path,
         recipe=recipe,
@@ -158,10 +219,11 @@ def _run(
         test_names=_test_names(prepared),
         notes=prepared.notes,
         machine=describe(chosen, choose_precision(recipe.precision, chosen)),
-        started=datetime.fromisoformat(start["started"]),
+        started=datetime.fromisoformat(start.started),
         best_epoch=trained.best_epoch,
         seconds=trained.seconds,
     )
+    report(result)
     finish(folder)
     return result
 

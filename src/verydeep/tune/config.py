@@ -127,18 +127,23 @@ def read_tune_config(file: Path | str | None = None, changes: Mapping[str, Any] 
     Raises:
         RecipeError: naming each unknown key, wrong type and value out of range.
     """
+    if file is None:
+        return parse_tune_config("", "tune", changes)
+    return parse_tune_config(_text(Path(file)), str(file), changes)
+
+
+def parse_tune_config(text: str, name: str, changes: Mapping[str, Any] | None = None) -> TuneConfig:
+    """The configuration in the TOML ``text``, as ``read_tune_config`` reads it from a file ``name``."""
     values = {step: parse_toml(recipe_text(recipe), recipe) for step, recipe in STEPS.items()}
-    name = "tune" if file is None else str(file)
-    if file is not None:
-        values = _merged(values, _own(_parsed(Path(file)), name))
+    values = _merged(values, _own(parse_toml(text, name), name))
     return validated(TuneConfig, with_changes(values, changes or {}), name)
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _text(file: Path) -> str:
     if not file.is_file():
         raise RecipeError(f"there is no file {file}; give the tune.toml of a run, or a copy of it")
     try:
-        return parse_toml(file.read_text(encoding="utf-8"), str(file))
+        return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise RecipeError(f"{file} is not TOML: {error}") from None
 

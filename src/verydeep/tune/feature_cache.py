@@ -1,13 +1,10 @@
 """The feature cache: features of a frozen network on disk, computed once for the content of each image file.
 
 A cache folder belongs to one network with its preprocessing: its weights up to the last layer decide its
-name, so that other weights use another folder. It holds chunks, safetensors files with
+name, so that other weights use another folder. It holds chunks (feature_chunks.py), so that a renamed file is
+found, a rewritten one is computed again, and what was computed before an interruption is kept.
 
-keys       (images, 16) uint8: a hash of all that is in the image's file
-features   (images, values) fp32
-
-so that a renamed file is found, a rewritten one is computed again, and what was computed before an
-interruption is kept. A chunk that cannot be read is deleted, and its features are computed again.
+Processes that need the same features share the work: each claims some of the images before it computes them.
 """
 
 import hashlib
@@ -17,31 +14,36 @@ import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.atomic_write import atomic_write
+from verydeep.atomic_write import remove_leftovers, require_room
+from verydeep.claim import claim_file
 from verydeep.data.normalize import normalize
 from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.data.stream import stream
 from verydeep.download.sources import cache_root
-from verydeep.errors import DataError
+from verydeep.errors import DataError, InUseError
 from verydeep.models.classifier import Classifier
+from verydeep.tune.feature_chunks import KEY_BYTES, Chunks
 
-KEY_BYTES = 16
 BATCH_PIXELS = 300_000
 """Of a batch: about 32 images of 96 px. Larger batches do not fit the caches of a processor."""
+BATCHES_OF_CLAIM = 8
+"""What a process claims before it computes it: other processes wait for no more than that."""
+MULTIPLE = 4
+"""Batches are filled up to multiples of this: a single image has other last bits than in a batch."""
 SECONDS_BETWEEN_SAVES = 20.0
 """The most that an interruption costs."""
+SECONDS_BETWEEN_LOOKS = 0.2
+"""While another process computes all that is left."""
 
 Extract = Callable[[Classifier, Tensor], Tensor]
 """From a network and normalized images to features, one row per image."""
@@ -57,6 +59,16 @@ def head_inputs(
     for module in list(model.head_modules())[:-1]:
         values = module(values)
     return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Some rows by the keys of their images, and the images that cannot be read."""
+
+    rows: dict[bytes, Float32[Tensor, " values"]]
+    unreadable: dict[bytes, UnreadableImage] = field(default_factory=dict)
+    is_computed: bool = False
+    """Whether they were computed here, and not read from the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,18 +117,20 @@ class FeatureCache:
         Features are saved as they are computed, also where an interruption ends this.
 
         Raises:
-            DataError: where none can be read.
+            DataError: where none can be read, or the cache cannot be written to.
         """
         began = time.perf_counter()
-        keys = _content_keys(sources)
-        rows = self._read(set(keys))
-        cached = sum(key in rows for key in keys)
+        keys, chunks = _content_keys(sources), Chunks(self.folder)
+        rows = chunks.read_new(set(keys))
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
+        computed: set[bytes] = set()
         unreadable: dict[bytes, UnreadableImage] = {}
-        with closing(self._compute(missing, progress)) as batches:
-            for new, failed in batches:
-                rows |= new
-                unreadable |= failed
+        with closing(self._share(missing, chunks)) as batches:
+            for batch in batches:
+                rows |= batch.rows
+                unreadable |= batch.unreadable
+                computed |= batch.rows.keys() if batch.is_computed else set()
+                progress(sum(key in rows or key in unreadable for key in missing), len(missing))
         read = [index for index, key in enumerate(keys) if key in rows]
         if not read:
             reason = next(iter(unreadable.values())).reason
@@ -129,65 +143,109 @@ class FeatureCache:
                 for index, key in enumerate(keys)
                 if key in unreadable
             ),
-            computed=len(missing) - len(unreadable),
-            cached=cached,
+            computed=len(computed),
+            cached=sum(key in rows and key not in computed for key in keys),
             seconds=time.perf_counter() - began,
         )
 
+    def _share(self, missing: dict[bytes, ImageSource], chunks: Chunks) -> Generator[_Batch, None, None]:
+        """The rows of ``missing``: those that no other process has claimed are computed here."""
+        left = dict[int, dict[bytes, ImageSource]]()
+        for key, source in missing.items():
+            left.setdefault(key[0], {})[key] = source
+        with _writing(self.folder):
+            remove_leftovers(self.folder)
+        while left:
+            with ExitStack() as claims:
+                claimed = self._claim(left, claims)
+                found = chunks.read_new(set(missing))
+                if found or not claimed:  # waiting can be stopped too
+                    yield _Batch(rows=found)
+                yield from self._compute(
+                    {key: source for key, source in claimed.items() if key not in found}, len(missing), chunks
+                )
+            for share, images in list(left.items()):
+                left[share] = {key: source for key, source in images.items() if key not in found}
+                if not left[share]:
+                    del left[share]
+            if not claimed and left:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _claim(
+        self, left: dict[int, dict[bytes, ImageSource]], claims: ExitStack
+    ) -> dict[bytes, ImageSource]:
+        """Images for some batches, in shares that no other process has; they are taken out of ``left``."""
+        claimed: dict[bytes, ImageSource] = {}
+        for share in list(left):
+            if len(claimed) >= BATCHES_OF_CLAIM * self._batch_size:
+                break
+            try:
+                with _writing(self.folder):
+                    claims.enter_context(claim_file(self.folder / f"{share:02x}"))
+            except InUseError:
+                continue
+            claimed |= left.pop(share)
+        return claimed
+
+    @property
+    def _batch_size(self) -> int:
+        return max(1, BATCH_PIXELS // self.preprocess.size**2)
+
     def _compute(
-        self, missing: dict[bytes, ImageSource], progress: Progress
-    ) -> Generator[tuple[dict[bytes, Tensor], dict[bytes, UnreadableImage]], None, None]:
-        """The rows of ``missing``, and its images that cannot be read, batch by batch."""
-        keys, pending = list(missing), dict[bytes, Tensor]()
-        batch_size = max(1, BATCH_PIXELS // self.preprocess.size**2)
+        self, images: dict[bytes, ImageSource], total: int, chunks: Chunks
+    ) -> Generator[_Batch, None, None]:
+        """The rows of ``images``, and those that cannot be read, batch by batch.
+
+        Args:
+            images: by the hash of their content.
+            total: how many rows there will be in all, for which there must be room.
+            chunks: where they are saved.
+        """
+        keys, pending = list(images), dict[bytes, Tensor]()
         saved, done = time.perf_counter(), 0
         try:
-            for batch in stream(list(missing.values()), self.preprocess, batch_size):
-                wanted_keys = keys[done : done + batch_size]
-                done += len(wanted_keys)
+            for batch in stream(list(images.values()), self.preprocess, self._batch_size):
+                wanted = keys[done : done + self._batch_size]
                 read = [keys[index] for index in batch.indices.tolist()]
                 new = dict(zip(read, self._extracted(batch.pixels), strict=True)) if read else {}
+                if new and not done:
+                    with _writing(self.folder):
+                        require_room(self.folder, total * next(iter(new.values())).nbytes)
+                done += len(wanted)
                 pending |= new
-                yield (
-                    new,
-                    dict(zip((key for key in wanted_keys if key not in new), batch.broken, strict=True)),
+                failed = (key for key in wanted if key not in new)
+                yield _Batch(
+                    rows=new, unreadable=dict(zip(failed, batch.broken, strict=True)), is_computed=True
                 )
-                progress(done, len(keys))
                 if time.perf_counter() - saved > SECONDS_BETWEEN_SAVES:
-                    self._save(pending)
+                    with _writing(self.folder):
+                        chunks.save(pending)
                     pending, saved = {}, time.perf_counter()
         finally:
-            self._save(pending)
+            with _writing(self.folder):
+                chunks.save(pending)
 
     @torch.inference_mode()
     def _extracted(
         self, pixels: UInt8[Tensor, "batch channels size size"]
     ) -> Float32[Tensor, "batch values"]:
-        parameter = next(self.model.parameters())
+        count, parameter = len(pixels), next(self.model.parameters())
+        pixels = functional.pad(pixels, (0, 0, 0, 0, 0, 0, 0, -count % MULTIPLE))
         images = normalize(pixels.to(parameter.device), self.preprocess)
         images = images.contiguous(memory_format=torch.channels_last)
-        return self.extract(self.model, images).float().cpu()
+        return self.extract(self.model, images).float().cpu()[:count]
 
-    def _save(self, rows: dict[bytes, Tensor]) -> None:
-        if not rows:
-            return
-        keys = torch.frombuffer(bytearray(b"".join(rows)), dtype=torch.uint8).view(-1, KEY_BYTES)
-        with atomic_write(self.folder / f"{uuid4().hex}.safetensors") as temporary:
-            save_file({"keys": keys, "features": torch.stack(list(rows.values()))}, temporary)
 
-    def _read(self, wanted: set[bytes]) -> dict[bytes, Tensor]:
-        """The rows of ``wanted`` that are in the cache."""
-        found: dict[bytes, Tensor] = {}
-        for chunk in sorted(self.folder.glob("*.safetensors")):
-            try:
-                tensors = load_file(chunk)
-                keys = [row.tobytes() for row in tensors["keys"].numpy()]
-                found |= {
-                    key: row for key, row in zip(keys, tensors["features"], strict=True) if key in wanted
-                }
-            except (SafetensorError, OSError, KeyError, ValueError):
-                chunk.unlink(missing_ok=True)
-        return found
+@contextmanager
+def _writing(folder: Path) -> Generator[None, None, None]:
+    """Says what to do where the cache cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"the feature cache {folder} cannot be written to: {error.strerror or error}. Free some disk "
+            "space, or set VERYDEEP_CACHE to another folder"
+        ) from None
 
 
 def _renamed(image: UnreadableImage, source: ImageSource) -> UnreadableImage:

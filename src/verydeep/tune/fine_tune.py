@@ -10,9 +10,11 @@ from dataclasses import asdict, replace
 from math import inf
 
 import torch
+from pydantic import TypeAdapter
 
 from verydeep.atomic_write import write_text
 from verydeep.data.images import Images
+from verydeep.errors import CheckpointError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import copy_trainable
@@ -89,5 +91,15 @@ def save_plan(plan: Plan, folder: RunFolder) -> None:
 
 
 def saved_plan(folder: RunFolder) -> Plan | None:
-    """The plan of an unfinished run; None where none was made yet."""
-    return Plan(**json.loads(folder.plan.read_text(encoding="utf-8"))) if folder.plan.exists() else None
+    """The plan of an unfinished run; None where none was made yet.
+
+    Raises:
+        CheckpointError: where the file is damaged.
+    """
+    if not folder.plan.exists():
+        return None
+    try:
+        return TypeAdapter(Plan).validate_json(folder.plan.read_bytes())
+    except ValueError as error:
+        text = " ".join(str(error).split())[:120]
+        raise CheckpointError(f"{folder.plan} is damaged: {text}. Start over with --new") from None

@@ -10,6 +10,7 @@ Every decision goes into the configuration, which is saved at the end: given bac
 """
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,19 +20,27 @@ from typing import Any
 from jaxtyping import Float32
 from torch import Tensor
 
-from verydeep.atomic_write import write_text
+from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import LabelRow, write_label_file
 from verydeep.data.samples import Samples
-from verydeep.data.split_file import indices_of, require_same_split, write_split
-from verydeep.errors import CheckpointError
+from verydeep.data.split_file import indices_of, keep_split
 from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, describe
 from verydeep.train.pretrained import with_last_layer
-from verydeep.train.run_folder import RunFolder, finish, new_run, reopen_run, require_empty
-from verydeep.tune.config import NO_LIMIT, TuneConfig, read_tune_config, tune_toml
+from verydeep.train.run_folder import RunFolder
+from verydeep.train.unfinished_run import (
+    Start,
+    begin,
+    claimed_run,
+    finish,
+    require_empty,
+    require_same,
+    require_unfinished,
+)
+from verydeep.tune.config import NO_LIMIT, TuneConfig, parse_tune_config, tune_toml
 from verydeep.tune.data_quality import data_quality
 from verydeep.tune.features import ReadImages, TooSlowError, decode_images, extract_features
 from verydeep.tune.head_position import HeadPosition, best_position, head_positions
@@ -50,6 +59,9 @@ from verydeep.tune.strategies import Candidate, Choice, logits_of_test, run_stra
 from verydeep.tune.warnings import warnings
 from verydeep.weights.checkpoint_file import save
 
+Report = Callable[[TuneResult], None]
+"""Writes the report of a run, which is finished after that."""
+
 
 def tune_network(
     location: str,
@@ -59,10 +71,12 @@ def tune_network(
     device: Device = "auto",
     watcher: TuneWatcher | None = None,
     cache: Path | None = None,
+    report: Report = lambda result: None,
 ) -> TuneResult:
-    """Make a classifier of the images at ``location`` by ``config``, into the new run folder ``out``.
+    """Make a classifier of the images at ``location`` by ``config``, into the run folder ``out``.
 
     As soon as there is a linear probe the run folder holds it, and it can be used while training goes on.
+    Where ``out`` holds an unfinished run of the same configuration on the same images, that run is resumed.
 
     Args:
         location: a folder with a folder for each class, a list, or shards (``data/open_images.py``).
@@ -72,23 +86,31 @@ def tune_network(
         device: where to compute; auto uses a GPU where there is one.
         watcher: what follows the run.
         cache: where features are kept; in the user's cache by default.
+        report: called with the result; the run is unfinished until it returns.
 
     Raises:
         DataError: where the images cannot be used: none, too few to test on, too many unreadable ones.
-        CheckpointError: where the weights cannot be used.
-        RecipeError: where ``out`` is not empty, or the machine has no such device.
+        CheckpointError: where the weights cannot be used, or ``out`` holds an unfinished run on other images.
+        RecipeError: where ``out`` is not empty, or holds an unfinished run of another configuration, or the
+            machine has no such device.
+        InUseError: where another process writes to ``out``.
         LearningError: where training the network does not learn.
         Interrupted: where ``watcher`` wants to stop; features are kept, and once there is a probe the run
         too.
+        OSError: where ``out`` cannot be written to, or the disk is full.
     """
-    started, began = datetime.now(UTC), time.perf_counter()
-    require_empty(Path(out))
-    task = prepare(location, config, device, watcher or TuneWatcher())
-    probed = replace(_probe(task, cache, began), asked=config)
-    start = {"job": "tune", "data": location, "started": started.isoformat()} | _kept_decisions(probed)
-    folder = new_run(Path(out), tune_toml(config), start)
-    write_split(task.samples, folder.split)
-    return _finish(probed, folder, started, began)
+    began = time.perf_counter()
+    start, watcher = new_start(config, location), watcher or TuneWatcher()
+    with claimed_run(Path(out)) as folder:
+        if folder.is_unfinished:
+            require_same(folder.path, start)
+            return _resume(folder, device, watcher, cache, report, began)
+        require_empty(folder)
+        task = prepare(location, config, device, watcher)
+        require_room(folder.path, sum(each.nbytes for each in task.network.model.state_dict().values()))
+        probed = replace(_probe(task, cache, began), asked=config)
+        begin(folder, _with_decisions(start, probed.task))
+        return _finish(probed, folder, start, began, report)
 
 
 def resume_tuning(
@@ -98,6 +120,7 @@ def resume_tuning(
     device: Device = "auto",
     watcher: TuneWatcher | None = None,
     cache: Path | None = None,
+    report: Report = lambda result: None,
 ) -> TuneResult:
     """Resume the unfinished run in ``out``: on a CPU to the same bits as if it had never stopped.
 
@@ -106,29 +129,51 @@ def resume_tuning(
 
     Raises:
         CheckpointError: where ``out`` holds no unfinished tuning of these images.
-        DataError, LearningError, Interrupted: as ``tune_network``.
+        DataError, InUseError, LearningError, Interrupted: as ``tune_network``.
     """
     began = time.perf_counter()
-    folder, start = reopen_run(Path(out), "tune")
-    if start["data"] != location:
-        raise CheckpointError(f"{out} was started on {start['data']}; it cannot be resumed on {location}")
-    asked = read_tune_config(folder.tune)
-    decided = replace(asked, weights=start.get("weights", asked.weights), size=start.get("size", asked.size))
-    task = prepare(location, decided, device, watcher or TuneWatcher())
-    task = replace(task, size_reason=start.get("size_reason", task.size_reason))
-    require_same_split(task.samples, folder.split)
+    start = require_unfinished(Path(out), "tune")
+    require_same(Path(out), replace(start, data=location))
+    with claimed_run(Path(out)) as folder:
+        return _resume(folder, device, watcher or TuneWatcher(), cache, report, began)
+
+
+def new_start(config: TuneConfig, location: str) -> Start:
+    """What a tuning by ``config`` on the images at ``location`` is started with, now."""
+    return Start(job="tune", data=location, config=tune_toml(config), started=datetime.now(UTC).isoformat())
+
+
+def unfinished_config(run: Path, changes: Mapping[str, Any] | None = None) -> TuneConfig:
+    """What was asked of the unfinished tuning in ``run``, with ``changes`` such as ``{"seed": 1}``.
+
+    Raises:
+        CheckpointError: where there is no unfinished tuning.
+        RecipeError: naming what is wrong with the changes.
+    """
+    return parse_tune_config(require_unfinished(run, "tune").config, str(RunFolder(run).tune), changes)
+
+
+def _resume(
+    folder: RunFolder,
+    device: Device,
+    watcher: TuneWatcher,
+    cache: Path | None,
+    report: Report,
+    began: float,
+) -> TuneResult:
+    start = require_unfinished(folder.path, "tune")
+    asked = unfinished_config(folder.path)
+    config = replace(asked, weights=start.weights or asked.weights, size=start.size or asked.size)
+    task = prepare(start.data, config, device, watcher)
+    task = replace(task, size_reason=start.size_reason or task.size_reason)
+    keep_split(task.samples, folder.split)
     probed = replace(_probe(task, cache, began), asked=asked)
-    return _finish(probed, folder, datetime.fromisoformat(start["started"]), began)
+    return _finish(probed, folder, start, began, report)
 
 
-def _kept_decisions(probed: "_Probed") -> dict[str, Any]:
-    """What a resumed run must not decide again, as clock or connection could decide otherwise then."""
-    task = probed.task
-    return {
-        "weights": task.config.weights,
-        "size": task.network.preprocess.size,
-        "size_reason": task.size_reason,
-    }
+def _with_decisions(start: Start, task: Task) -> Start:
+    size = task.network.preprocess.size
+    return replace(start, weights=task.config.weights, size=size, size_reason=task.size_reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,8 +248,10 @@ def _fit(task: Task, read: ReadImages) -> LinearProbe:
     )  # fmt: skip
 
 
-def _finish(probed: _Probed, folder: RunFolder, started: datetime, began: float) -> TuneResult:
-    """Run the strategies, measure the one that is kept, and close the run."""
+def _finish(probed: _Probed, folder: RunFolder, start: Start, began: float, report: Report) -> TuneResult:
+    """Run the strategies, measure the one that is kept, write the report, and finish the run."""
+    write_text(folder.tune, start.config)
+    keep_split(probed.task.samples, folder.split)
     candidate = None
     if probed.probe is not None:
         candidate = _probe_candidate(probed, probed.probe)
@@ -212,11 +259,12 @@ def _finish(probed: _Probed, folder: RunFolder, started: datetime, began: float)
     deadline = began + probed.task.config.budget_s
     choice = run_strategies(probed.task, probed.read, probed.probe, candidate, folder, deadline)
     network = _save(choice.chosen, probed.task, folder)
-    result = _result(probed, choice, network, folder, started)
+    result = _result(probed, choice, network, folder, datetime.fromisoformat(start.started))
     result = replace(result, seconds=time.perf_counter() - began, warnings=warnings(result))
     write_text(folder.tune, tune_toml(result.decided))
     if result.doubtful_labels:
         write_label_file(result.doubtful_labels, folder.doubtful_labels, probed.task.location)
+    report(result)
     finish(folder)
     return result
 
