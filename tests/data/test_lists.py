@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from verydeep.csv_text import csv_line
 from verydeep.data.open_images import read_samples, read_sources
 from verydeep.data.samples import grouped
 from verydeep.errors import DataError
@@ -114,3 +115,9 @@ def test_a_list_without_labels_can_be_classified(cells):
     path = write(cells, "path\nimages/3.png\nimages/0.png\nimages/3.png\n")
     sources = read_sources([path, cells / "images" / "0.png", f"{cells}/images/1*.png"])
     assert [source.name for source in sources] == ["3.png", "0.png", "1.png", "10.png", "11.png"]
+
+
+def test_a_label_that_was_written_as_text_is_read_as_itself(cells):
+    rows = [["file", "label"], ["images/0.png", "=1+1"], ["images/1.png", "-1"]]
+    written = write(cells, "".join(map(csv_line, rows)))
+    assert read_samples(written).classes == ("-1", "=1+1")

@@ -13,6 +13,7 @@ from verydeep.evaluate.predict import Prediction
 from verydeep.evaluate.predict import predict as predict_images
 from verydeep.evaluate.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.evaluate.prediction_file import check_prediction_path
+from verydeep.foreign_text import one_line
 from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
@@ -106,7 +107,9 @@ def _print_lines(predictions: Iterator[Prediction]) -> int:
             broken += 1
         else:
             top_classes = ", ".join(f"{name} {percent(share, 1)}" for name, share in prediction.top_classes)
-            stdout.print(f"{prediction.file}: {top_classes}", markup=False, soft_wrap=True)
+            stdout.print(
+                f"{one_line(prediction.file)}: {one_line(top_classes)}", markup=False, soft_wrap=True
+            )
     return broken
 
 

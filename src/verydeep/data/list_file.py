@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from verydeep.csv_text import from_csv_cell
 from verydeep.data.listing import (
     FILE_COLUMNS,
     LABEL_COLUMNS,
@@ -111,7 +112,7 @@ def _text_rows(path: Path) -> Iterator[Row]:
                     f"{path}, line {reader.line_num} has {len(cells)} cells; "
                     f"expected {len(columns)}, as in the first row"
                 )
-            yield f"line {reader.line_num}", [cell.strip() for cell in cells]
+            yield f"line {reader.line_num}", [from_csv_cell(cell.strip()) for cell in cells]
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:

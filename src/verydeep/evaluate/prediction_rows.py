@@ -5,12 +5,8 @@ import io
 import json
 from typing import Any
 
+from verydeep.csv_text import KEEP_BYTES, Cell, csv_line, from_csv_cell
 from verydeep.evaluate.predict import Prediction
-
-ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""File names need not be valid UTF-8; this preserves their bytes."""
-
-Cell = str | float | None
 
 
 def column_names(top: int) -> list[str]:
@@ -39,12 +35,13 @@ class CsvRows:
 
     def __init__(self, top: int) -> None:
         self.top = top
-        self.header = _csv_line(column_names(top))
+        self.header = csv_line(column_names(top)).encode(errors=KEEP_BYTES)
 
     def encode(self, prediction: Prediction) -> bytes:
         """``prediction`` as a line."""
         row = to_cells(prediction, self.top)
-        return _csv_line([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+        line = csv_line(f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row)
+        return line.encode(errors=KEEP_BYTES)
 
     def decode(self, line: bytes) -> Prediction:
         """The inverse of ``encode``.
@@ -52,8 +49,8 @@ class CsvRows:
         Raises:
             ValueError: if the line is not a prediction.
         """
-        (row,) = csv.reader(io.StringIO(line.decode(**ENCODING), newline=""), strict=True)
-        file, *values, error = row
+        (row,) = csv.reader(io.StringIO(line.decode(errors=KEEP_BYTES), newline=""), strict=True)
+        file, *values, error = map(from_csv_cell, row)
         if len(values) != 2 * self.top:
             raise ValueError(f"{len(row)} cells")
         pairs = zip(values[::2], values[1::2], strict=True)
@@ -91,9 +88,3 @@ class JsonRows:
     def is_complete(self, line: bytes) -> bool:
         """Whether the line is complete."""
         return line.endswith(b"\n")
-
-
-def _csv_line(row: list[str] | list[str | None]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(row)
-    return text.getvalue().encode(**ENCODING)
