@@ -117,7 +117,7 @@ def _print_list(predictions: Iterator[Prediction]) -> int:
     """Print one JSON list, object by object; the number of broken images."""
     stdout, broken, separator = out(), 0, "["
     for prediction in predictions:
-        stdout.out(separator + dumps(prediction.values), end="")
+        stdout.out(separator + dumps(prediction.values).replace("\x7f", r"\u007f"), end="")
         separator = ",\n"
         broken += prediction.error is not None
     stdout.out("]")

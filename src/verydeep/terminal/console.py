@@ -90,7 +90,7 @@ def print_json(values: Mapping[str, Any] | list[Any]) -> None:
     """One JSON value on stdout, nothing else."""
     import json  # 2 ms that a table does not need
 
-    out().out(json.dumps(values))
+    out().out(json.dumps(values).replace("\x7f", r"\u007f"))  # the one control character that JSON leaves
 
 
 def print_message(message: str) -> None:
