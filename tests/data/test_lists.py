@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from PIL import Image
 
+from verydeep.csv_text import csv_line
 from verydeep.data.open_images import read_samples, read_sources
 from verydeep.data.samples import grouped
 from verydeep.errors import DataError
@@ -221,3 +222,9 @@ def test_a_list_without_a_label_column_says_how_to_choose_one(cells):
 
 def test_a_separator_line_of_excel_is_understood(cells):
     assert read_samples(write(cells, "sep=|\npath|label\nimages/0.png|a\n")).classes == ("a",)
+
+
+def test_a_label_that_was_written_as_text_is_read_as_itself(cells):
+    rows = [["file", "label"], ["images/0.png", "=1+1"], ["images/1.png", "-1"]]
+    written = write(cells, "".join(map(csv_line, rows)))
+    assert read_samples(written).classes == ("-1", "=1+1")

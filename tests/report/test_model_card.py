@@ -97,3 +97,23 @@ def test_the_python_code_on_the_card_uses_existing_names():
 def test_a_fence_is_longer_than_any_fence_in_the_text():
     assert fenced("a ```` b") == "`````text\na ```` b\n`````"
     assert fenced(json.dumps({}), "json") == "```json\n{}\n```"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "a\n\n# b", "a | b", "![x](http://a/b)"],
+)
+def test_no_text_becomes_html_a_link_or_a_heading(text):
+    origin = ORIGIN | {"data": text, "epochs": text, "seed": text}
+    card = model_card(checkpoint((text, "dog"), origin), "user/pets")
+    body = card.split("---\n", 2)[2]
+    tokens = MarkdownIt().enable("table").parse(body)
+    inline = [child for token in tokens for child in token.children or []]
+    assert not {token.type for token in [*tokens, *inline]} & {
+        "html_block",
+        "html_inline",
+        "link_open",
+        "image",
+    }
+    headings = sum(token.type == "heading_open" for token in tokens)
+    assert headings == 7  # of the template

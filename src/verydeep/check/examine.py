@@ -17,6 +17,7 @@ from verydeep.check.perceptual_hash import SIDE, thumbnail
 from verydeep.data.decode import PIXEL_LIMIT, load_image, open_image
 from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.errors import UnreadableError
+from verydeep.foreign_text import one_line
 
 _CHUNK = 32  # images per task: one task per image would have too much overhead
 _FORMAT_SUFFIXES = {
@@ -56,10 +57,11 @@ class ImageFacts:
 
 def examine(source: ImageSource, *, pixel_limit: int = PIXEL_LIMIT) -> ImageFacts | UnreadableImage:
     """The properties of an image, which is decoded completely, or why it cannot be read."""
+    name = one_line(str(source))
     try:
         content = _content(source)
-        with open_image(content, str(source), pixel_limit) as opened:
-            return _facts(opened, str(source), blake2b(content, digest_size=16).digest())
+        with open_image(content, name, pixel_limit) as opened:
+            return _facts(opened, name, blake2b(content, digest_size=16).digest())
     except UnreadableError as error:
         return UnreadableImage.from_error(source, error)
 
@@ -71,7 +73,7 @@ def _content(source: ImageSource) -> bytes:
         raise
     except Exception as error:  # a shard or a table raises the errors of its library
         why = getattr(error, "strerror", None) or error
-        raise UnreadableError(f"{source} cannot be read: {why}", "missing") from error
+        raise UnreadableError(f"{one_line(str(source))} cannot be read: {why}", "missing") from error
 
 
 def _facts(opened: Image.Image, name: str, digest: bytes) -> ImageFacts:

@@ -10,6 +10,7 @@ from verydeep.errors import DataError
 from verydeep.explain.heat_maps import Method
 from verydeep.explain.image_patches import patches_of_images
 from verydeep.explain.patches import first_filters
+from verydeep.foreign_text import one_line
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.filters_image import write_filters_image
 from verydeep.pictures.patches_image import write_patches_image
@@ -122,6 +123,6 @@ def _print(result: ExplainedImages) -> None:
     print_broken(result.broken)
     for image in result.images:
         text = f"{image.file}: {image.class_text}, {image.method_text}: {image.picture}"
-        out().print(text, markup=False, soft_wrap=True)
+        out().print(one_line(text), markup=False, soft_wrap=True)
     if result.page:
         err().print(f"All heat maps: {result.page}", markup=False, soft_wrap=True)

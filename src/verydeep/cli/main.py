@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cyclopts
 
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
-from verydeep.terminal.console import print_error
+from verydeep.terminal.console import accept_any_text, print_error
 from verydeep.terminal.help_page import HelpFormatter
 from verydeep.terminal.usage_error import usage_panel
 
@@ -129,7 +129,11 @@ for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0, 1 (failure), 2 (usage error) or 130 (interrupted)."""
+    """Run the command; the exit code is 0, 1 (failure), 2 (usage error) or 130 (interrupted).
+
+    It is 141 where the reader of stdout is gone, as in ``| head``.
+    """
+    accept_any_text()
     try:
         code = app(arguments)
     except Interrupted as interrupted:

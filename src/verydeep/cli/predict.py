@@ -14,6 +14,7 @@ from verydeep.evaluate.predict import predict as predict_images
 from verydeep.evaluate.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.evaluate.prediction_file import check_prediction_path
 from verydeep.evaluate.sort_images import SortSummary, check_sort_folder, sort_images
+from verydeep.foreign_text import one_line
 from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP
@@ -150,7 +151,8 @@ def _print_lines(predictions: Iterator[Prediction]) -> int:
             top_classes = ", ".join(f"{name} {percent(share, 1)}" for name, share in prediction.top_classes)
             if prediction.is_rejected:
                 top_classes = f"{NONE_OF_THESE} ({top_classes})"
-            stdout.print(f"{prediction.file}: {top_classes}", markup=False, soft_wrap=True)
+            line = f"{one_line(prediction.file)}: {one_line(top_classes)}"
+            stdout.print(line, markup=False, soft_wrap=True)
     return broken
 
 
@@ -158,7 +160,7 @@ def _print_list(predictions: Iterator[Prediction]) -> int:
     """Print one JSON list, object by object; the number of broken images."""
     stdout, broken, separator = out(), 0, "["
     for prediction in predictions:
-        stdout.out(separator + dumps(prediction.values), end="")
+        stdout.out(separator + dumps(prediction.values).replace("\x7f", r"\u007f"), end="")
         separator = ",\n"
         broken += prediction.error is not None
     stdout.out("]")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cyclopts
 from rich.table import Table
+from rich.text import Text
 
 from verydeep.atomic_write import write_text
 from verydeep.errors import RecipeError
@@ -34,7 +35,7 @@ def list_recipes(*, json: bool = False) -> int:
         return 0
     table = Table(box=None, show_header=False)
     for name, text in summaries.items():
-        table.add_row(f"[bold]{name}[/]", text)
+        table.add_row(Text(name, "bold"), text)
     out().print(table)
     return 0
 

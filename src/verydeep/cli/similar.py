@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.embed.similar_images import SimilarImages, find_similar
 from verydeep.errors import DataError
+from verydeep.foreign_text import one_line
 from verydeep.report.contact_sheet import check_contact_sheet_path, write_contact_sheet
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
@@ -77,6 +78,6 @@ def _print(result: SimilarImages, contact_sheet: Path | None) -> None:
         print_found(result.found)
     print_broken(result.broken)
     for neighbor in result.neighbors:
-        out().print(f"{neighbor.similarity:.3f}  {neighbor.file}", markup=False, soft_wrap=True)
+        out().print(f"{neighbor.similarity:.3f}  {one_line(neighbor.file)}", markup=False, soft_wrap=True)
     if contact_sheet:
         err().print(f"Contact sheet: {contact_sheet}", markup=False, soft_wrap=True)

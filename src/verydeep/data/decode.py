@@ -17,6 +17,7 @@ from verydeep.data.heic import is_heic, register_heic
 from verydeep.data.samples import ArchivedImage
 from verydeep.data.to_8_bits import read_encoding, to_8_bits
 from verydeep.errors import UnreadableError, UnreadableKind
+from verydeep.foreign_text import one_line
 
 PIXEL_LIMIT = 100_000_000
 """The default maximum number of pixels of an image that is decoded."""
@@ -77,7 +78,7 @@ def decode_whole(
 
 
 def _name(source: Path | str | bytes | ArchivedImage) -> str:
-    return f"image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
+    return f"image of {len(source):,} bytes" if isinstance(source, bytes) else one_line(str(source))
 
 
 def _in_channels(image: Image.Image, channels: int) -> Image.Image:
@@ -103,7 +104,7 @@ def read_image(
     Raises:
         UnreadableError: states ``name`` (the source by default) and the reason.
     """
-    name = name or str(source)
+    name = name or _name(source)
     with open_image(source, name, pixel_limit) as opened:
         if short_side:
             _decode_smaller(opened, short_side)
@@ -227,7 +228,7 @@ def _resize_short_side(image: Image.Image, short_side: int, name: str, pixel_lim
 def short_side(source: Path | ArchivedImage) -> int | None:
     """The shorter side of an image in px, read from its header only; None if the header cannot be read."""
     try:
-        with open_image(source, str(source)) as image:
+        with open_image(source, _name(source)) as image:
             return min(image.size)
     except UnreadableError:  # decoding reports it
         return None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from verydeep.data.reading import Reading
 from verydeep.errors import DataError, UnreadableError, UnreadableKind
+from verydeep.foreign_text import utf8_text, valid_text
 
 T = TypeVar("T")
 
@@ -78,6 +79,10 @@ class Samples:
     """What was passed over, and how the images were understood."""
 
     def __post_init__(self) -> None:
+        # Checkpoints and reports are UTF-8, and a folder's name need not be.
+        object.__setattr__(self, "name", valid_text(self.name))
+        object.__setattr__(self, "classes", tuple(map(valid_text, self.classes)))
+        object.__setattr__(self, "names", tuple(map(utf8_text, self.names)))  # the same in every locale
         lengths = {len(self.labels), len(self.sources), len(self.names), len(self.parts)}
         lengths |= {len(values) for values in self.columns.values()}
         lengths |= set() if self.groups is None else {len(self.groups)}

@@ -13,6 +13,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from verydeep.atomic_write import atomic_write
+from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
 from verydeep.data.samples import Part, Samples
 from verydeep.data.split import grouped_split
 from verydeep.errors import DataError
@@ -20,8 +21,6 @@ from verydeep.errors import DataError
 SPLIT_FILE = "split.csv"
 """The file name in a run folder."""
 HEADER = ["name", "label", "group", "part"]
-KEEP_BYTES = "surrogateescape"
-"""How a file name that is not UTF-8 is written and read: as its bytes."""
 
 
 def with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
@@ -94,9 +93,8 @@ def write_split(samples: Samples, path: Path) -> None:
         atomic_write(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors=KEEP_BYTES) as file,
     ):
-        writer = csv.writer(file)
-        writer.writerow(HEADER)
-        writer.writerows(zip(samples.names, labels, groups, samples.parts, strict=True))
+        rows = zip(samples.names, labels, groups, samples.parts, strict=True)
+        file.writelines(map(csv_line, [HEADER, *rows]))
 
 
 def keep_split(samples: Samples, path: Path) -> None:
@@ -134,7 +132,10 @@ def read_groups(path: Path) -> dict[str, str] | None:
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8", errors=KEEP_BYTES) as file:
-            rows = list(csv.DictReader(file))
+            rows = [
+                {column: from_csv_cell(cell) for column, cell in row.items() if isinstance(cell, str)}
+                for row in csv.DictReader(file)
+            ]
     except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     if not rows or list(rows[0]) != HEADER or any(row["part"] not in get_args(Part) for row in rows):

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from verydeep.csv_text import from_csv_cell
 from verydeep.errors import DataError
 
 _BYTE_ORDER_MARKS = (  # UTF-32 begins like UTF-16
@@ -53,7 +54,7 @@ def text_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
                 f"{path}, line {reader.line_num} has {len(cells)} cells; "
                 f"expected {len(columns)}, as in the first row"
             )
-        yield f"line {reader.line_num}", [cell.strip() for cell in cells]
+        yield f"line {reader.line_num}", [from_csv_cell(cell.strip()) for cell in cells]
 
 
 def _decoded(path: Path) -> str:

@@ -17,6 +17,7 @@ from PIL import Image, TiffImagePlugin
 from PIL.TiffTags import TAGS_V2
 
 from verydeep.errors import UnreadableError
+from verydeep.foreign_text import one_line
 
 _TAGS = {info.name: number for number, info in TAGS_V2.items()}
 _UNSIGNED, _SIGNED = 1.0, 2.0  # SampleFormat of TIFF
@@ -137,4 +138,6 @@ _log = logging.getLogger(__name__)
 def _log_transparent(name: str) -> None:
     """Log the first transparent image; worker processes log nothing."""
     if parent_process() is None and next(_transparent) == 0:
-        _log.warning("%s is partly transparent: it is composited on white, and so are all such images", name)
+        _log.warning(
+            "%s is partly transparent: it is composited on white, and so are all such images", one_line(name)
+        )

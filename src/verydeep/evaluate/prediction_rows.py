@@ -5,12 +5,8 @@ import io
 import json
 from typing import Any
 
+from verydeep.csv_text import KEEP_BYTES, Cell, csv_line, from_csv_cell
 from verydeep.evaluate.predict import Prediction
-
-ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""File names need not be valid UTF-8; this preserves their bytes."""
-
-Cell = str | float | None
 
 
 def column_names(top: int, rejects: bool = False) -> list[str]:
@@ -51,12 +47,13 @@ class CsvRows:
 
     def __init__(self, top: int, rejects: bool = False) -> None:
         self.top, self.rejects = top, rejects
-        self.header = _csv_line(column_names(top, rejects))
+        self.header = csv_line(column_names(top, rejects)).encode(errors=KEEP_BYTES)
 
     def encode(self, prediction: Prediction) -> bytes:
         """``prediction`` as a line."""
         row = to_cells(prediction, self.top, self.rejects)
-        return _csv_line([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+        line = csv_line(f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row)
+        return line.encode(errors=KEEP_BYTES)
 
     def decode(self, line: bytes) -> Prediction:
         """The inverse of ``encode``.
@@ -64,10 +61,10 @@ class CsvRows:
         Raises:
             ValueError: if the line is not a prediction.
         """
-        (row,) = csv.reader(io.StringIO(line.decode(**ENCODING), newline=""), strict=True)
+        (row,) = csv.reader(io.StringIO(line.decode(errors=KEEP_BYTES), newline=""), strict=True)
         if len(row) != len(column_names(self.top, self.rejects)):
             raise ValueError(f"{len(row)} cells")
-        return from_cells([cell or None for cell in row], self.rejects)
+        return from_cells([from_csv_cell(cell) or None for cell in row], self.rejects)
 
     def is_complete(self, line: bytes) -> bool:
         """Whether the line is complete; a line break inside quotes does not end it."""
@@ -103,9 +100,3 @@ class JsonRows:
     def is_complete(self, line: bytes) -> bool:
         """Whether the line is complete."""
         return line.endswith(b"\n")
-
-
-def _csv_line(row: list[str] | list[str | None]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(row)
-    return text.getvalue().encode(**ENCODING)

@@ -4,9 +4,10 @@ from itertools import islice
 from pathlib import Path
 
 from verydeep.atomic_write import atomic_write
+from verydeep.csv_text import Cell
 from verydeep.data.parquet import import_pyarrow
 from verydeep.errors import DataError
-from verydeep.evaluate.prediction_rows import Cell, JsonRows, column_names, from_cells, to_cells
+from verydeep.evaluate.prediction_rows import JsonRows, column_names, from_cells, to_cells
 
 GROUP_ROWS = 8_192
 """Rows of a row group of Parquet."""

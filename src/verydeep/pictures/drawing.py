@@ -5,6 +5,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from verydeep.atomic_write import atomic_write
+from verydeep.foreign_text import one_line
 from verydeep.number_format import SPACE, TIMES
 
 PAPER, INK, DIM, BLUE = "#ffffff", "#17212b", "#586571", "#0067b0"
@@ -23,7 +24,7 @@ def titled_canvas(width: int, height: int, title: str, subtitle: str) -> Image.I
 
 def shorten_text(text: str, width: float, size: int) -> str:
     """``text``, without its middle if it is wider than ``width`` px; signs that the font lacks change."""
-    text = text.replace(SPACE, " ").replace(TIMES, "x")
+    text = one_line(text).replace(SPACE, " ").replace(TIMES, "x")
     if font(size).getlength(text) <= width:
         return text
     kept = len(text)

@@ -10,12 +10,13 @@ from verydeep.data.progress import OnProgress, count_images
 from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.data.stream import stream
 from verydeep.explain.heat_maps import HeatMap, heat_maps
+from verydeep.foreign_text import one_line
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.heat_map_image import class_text, method_text, write_heat_map_image
 from verydeep.report.heat_map_page import HeatMapEntry, heat_map_entry, write_heat_map_page
 
 MAX_NAME = 100
-"""Characters of an image's name in the name of its picture; file names have a limit."""
+"""Bytes of an image's name in the name of its picture; file names have a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +133,7 @@ class _PictureNames:
 
 def _stem(source: ImageSource) -> str:
     """The image's own name; for an entry of a shard or a data set, after the name of that."""
-    if isinstance(source, Path):
-        return source.stem[:MAX_NAME]
     location = PurePath(str(source))
-    stem = f"{location.parent.stem}-{location.stem}"
-    return re.sub(r'[<>:"\\|?*\x00-\x1f]', "_", stem)[:MAX_NAME]  # not valid in file names everywhere
+    stem = location.stem if isinstance(source, Path) else f"{location.parent.stem}-{location.stem}"
+    named = re.sub(r'[<>:"\\|?*\x00-\x1f]', "_", one_line(stem))  # not valid in file names everywhere
+    return named.encode()[:MAX_NAME].decode(errors="ignore")

@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 
 from verydeep.analyze.trace import trace
+from verydeep.foreign_text import markdown_text, terminal_text, valid_text
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.templates.environment import environment
 
@@ -62,14 +63,29 @@ def _settings(origin: dict[str, Any]) -> str:
     return ", ".join(text.format(origin[name]) for name, text in texts.items() if name in origin)
 
 
+class Markdown(str):
+    """Text that is Markdown already, and is not escaped again."""
+
+
 def _templates() -> jinja2.Environment:
-    templates = environment()
-    templates.filters |= {"fenced": fenced, "quoted": json.dumps}
+    """All text is escaped, except for code blocks and the quoted strings of YAML."""
+    templates = environment().overlay(finalize=_escaped)
+    templates.filters |= {"fenced": fenced, "quoted": quoted}
     return templates
 
 
-def fenced(text: str, language: str = "text") -> str:
+def _escaped(value: object) -> object:
+    return markdown_text(value) if type(value) is str else value
+
+
+def quoted(text: str) -> Markdown:
+    """``text`` as a string of JSON, which YAML reads too."""
+    return Markdown(json.dumps(valid_text(text)))
+
+
+def fenced(text: str, language: str = "text") -> Markdown:
     """``text`` as a code block, with a fence longer than any in the text."""
+    text = terminal_text(text).rstrip()
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+    return Markdown(f"{fence}{language}\n{text}\n{fence}")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from verydeep.check.check import CheckResult
 from verydeep.check.finding import Finding, Severity, first_names
+from verydeep.foreign_text import one_line, terminal_text
 from verydeep.number_format import TIMES, thousands
 
 MAX_CLASSES = 12
@@ -27,7 +28,7 @@ def summary_table(result: CheckResult) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in summary(result).items():
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(one_line(value)))
     return table
 
 
@@ -61,11 +62,12 @@ def findings_table(findings: Sequence[Finding]) -> Table | Text:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in findings:
-        files = "\n".join(first_names(each, MAX_NAMES, " = ") for each in finding.files[:MAX_FILES])
+        shown = (first_names(each, MAX_NAMES, " = ") for each in finding.files[:MAX_FILES])
+        files = "\n".join(map(one_line, shown))
         rest = len(finding.files) - MAX_FILES
         more = f"\nand {rest:,} more: --json or --out check.html" if rest > 0 else ""
         text = Text.assemble(
-            finding.message,
+            terminal_text(finding.message),
             (f"\n{finding.next_step}", "cyan"),
             (f"\n{files}{more}" if files else "", "dim"),
         )

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from verydeep.evaluate.confidence_intervals import Interval
 from verydeep.evaluate.evaluation import Evaluation
+from verydeep.foreign_text import one_line
 from verydeep.number_format import NONE, percent
 from verydeep.tables.confusion_matrix import class_lines
 
@@ -67,5 +68,7 @@ def class_table(result: Evaluation) -> Table:
         confused = f"{line.confused_with} ({line.confused:,})" if line.confused_with else ""
         precision = NONE if line.precision is None else percent(line.precision, 1)
         recall, f1 = (percent(value, 1) if line.images else NONE for value in (line.recall, line.f1))
-        table.add_row(Text(line.name), recall, precision, f1, f"{line.images:,}", Text(confused))
+        table.add_row(
+            Text(one_line(line.name)), recall, precision, f1, f"{line.images:,}", Text(one_line(confused))
+        )
     return table

@@ -2,6 +2,7 @@
 
 import jinja2
 
+from verydeep.foreign_text import html_text
 from verydeep.number_format import duration, percent, rounded, thousands
 
 
@@ -10,6 +11,7 @@ def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("verydeep", "templates"),
         autoescape=jinja2.select_autoescape(("html.j2", "svg.j2")),
+        finalize=_visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -23,6 +25,11 @@ def environment() -> jinja2.Environment:
         "thousands": thousands,
     }
     return environment
+
+
+def _visible(value: object) -> object:
+    """Text of a template's variable; what is HTML already, or a number, is left as it is."""
+    return html_text(value) if type(value) is str else value
 
 
 def sentence(text: str) -> str:

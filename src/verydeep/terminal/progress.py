@@ -24,7 +24,7 @@ class ProgressBar:
 
     def __init__(self, console: Console, text: str, *columns: ProgressColumn, unit: str = "") -> None:
         self.bar = Progress(
-            TextColumn(text), BarColumn(20), *columns, TimeRemainingColumn(compact=True),
+            TextColumn(text, markup=False), BarColumn(20), *columns, TimeRemainingColumn(compact=True),
             console=console, transient=True, disable=not console.is_terminal,
             redirect_stdout=False,  # results on stdout must stay there
         )  # fmt: skip

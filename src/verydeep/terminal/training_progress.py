@@ -27,10 +27,10 @@ from verydeep.train.state import TrainingState
 def bar(console: Console, text: str, unit: str = "") -> Progress:
     """A progress bar with ``text`` before it, and ``unit`` after its count; hidden outside a terminal."""
     return Progress(
-        TextColumn(text),
+        TextColumn(text, markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        *([TextColumn(f"{unit} ·")] if unit else []),
+        *([TextColumn(f"{unit} ·", markup=False)] if unit else []),
         TimeRemainingColumn(compact=True),
         console=console,
         transient=True,

@@ -6,6 +6,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import cyclopts
 
+from verydeep.foreign_text import terminal_text
+
 TYPE_WORDS = {int: "a whole number", float: "a number"}
 
 
@@ -20,7 +22,7 @@ def usage_panel(error: cyclopts.CycloptsError) -> object:
         message = _wrong_type(error)
     elif isinstance(error, cyclopts.UnusedCliTokensError):
         message = f"Unexpected {_quoted(error.unused_tokens or [])}. Quote a value that contains spaces."
-    return cyclopts.CycloptsPanel(error if message is None else message)
+    return cyclopts.CycloptsPanel(terminal_text(str(error) if message is None else message))
 
 
 def _unknown_command(error: cyclopts.UnknownCommandError) -> str | None:

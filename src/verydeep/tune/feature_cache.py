@@ -31,6 +31,7 @@ from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.data.stream import stream
 from verydeep.download.sources import cache_root
 from verydeep.errors import DataError, InUseError
+from verydeep.foreign_text import one_line
 from verydeep.models.classifier import Classifier
 from verydeep.tune.feature_chunks import KEY_BYTES, Chunks
 
@@ -250,7 +251,9 @@ def _writing(folder: Path) -> Generator[None, None, None]:
 
 def _renamed(image: UnreadableImage, source: ImageSource) -> UnreadableImage:
     """The same error for ``source``, a file with the same content."""
-    return replace(image, source=source, reason=image.reason.replace(str(image.source), str(source)))
+    return replace(
+        image, source=source, reason=image.reason.replace(one_line(str(image.source)), one_line(str(source)))
+    )
 
 
 def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:
