@@ -55,9 +55,9 @@ def main() -> None:
 
 def write_originals(folder: Path) -> list[Path]:
     """One small file of each of the seven formats."""
-    model = build(resolve("16 M 32 M | gap").with_input(3, 8).with_classes(4))
+    model = build(resolve("vgg-tiny"))
     tensors: Tensors = {name: value.detach() for name, value in model.state_dict().items()}
-    save(Checkpoint(model, IMAGENET.for_input(3, 8), tuple("abcd")), folder / "own.safetensors")
+    save(Checkpoint(model, IMAGENET.for_input(1, 28), tuple("abcdefghij")), folder / "own.safetensors")
     writers: dict[str, Callable[[Path], Any]] = {
         "torch.pth": lambda path: torch.save({"state_dict": tensors, "epoch": 3}, path),
         "legacy.pth": lambda path: torch.save(tensors, path, _use_new_zipfile_serialization=False),
@@ -83,11 +83,13 @@ def _write_onnx(path: Path, tensors: Tensors) -> None:
 
 
 def mutated(content: bytes, random: np.random.Generator) -> bytes:
-    """``content`` after one to four changes: bytes, lengths, cuts, copies; most of them in the first 4 KiB."""
+    """``content`` after one to four changes: bytes, lengths, cuts, copies; most at its start or its end."""
     changed = bytearray(content)
     for _ in range(random.integers(1, 5)):
-        end = len(changed) if random.random() < 0.4 else min(len(changed), 4096)
-        start = int(random.integers(0, max(1, end)))
+        first, end = [(0, 4096), (len(changed) - 4096, len(changed)), (0, len(changed))][
+            random.integers(0, 3)
+        ]
+        start = int(random.integers(max(0, first), max(1, min(end, len(changed)))))
         match random.integers(0, 6):
             case 0:
                 changed[start : start + 1] = random.bytes(1)
