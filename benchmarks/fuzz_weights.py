@@ -8,6 +8,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -62,13 +63,20 @@ def write_originals(folder: Path) -> list[Path]:
         "torch.pth": lambda path: torch.save({"state_dict": tensors, "epoch": 3}, path),
         "legacy.pth": lambda path: torch.save(tensors, path, _use_new_zipfile_serialization=False),
         "plain.safetensors": lambda path: save_file(tensors, path),
-        "numpy.npz": lambda path: np.savez(path, **{name: value.numpy() for name, value in tensors.items()}),
+        "numpy.npz": lambda path: _write_npz(path, tensors),
         "keras.h5": lambda path: _write_keras(path, tensors),
         "network.onnx": lambda path: _write_onnx(path, tensors),
     }
     for name, write in writers.items():
         write(folder / name)
     return sorted(folder.iterdir())
+
+
+def _write_npz(path: Path, tensors: Tensors) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, value in tensors.items():
+            with file.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, value.numpy())
 
 
 def _write_keras(path: Path, tensors: Tensors) -> None:

@@ -1,5 +1,8 @@
 """Networks after transfer learning load with the head that it left, and give the logits of plain modules."""
 
+import json
+from argparse import Namespace
+
 import h5py
 import numpy as np
 import onnx
@@ -10,6 +13,7 @@ from torch import nn
 
 from verydeep.errors import CheckpointError
 from verydeep.weights.inspect import inspect
+from verydeep.weights.keras_config import check_config
 from verydeep.weights.load import load, pretrained
 
 from .plain_models import PlainResNet, PlainVgg, randomized
@@ -211,3 +215,43 @@ def test_the_exporters_of_torch_write_what_is_loaded(kind, dynamo, tmp_path):
     assert onnx.load(tmp_path / "w.onnx").graph.node
     loaded = pretrained(string, tmp_path / "w.onnx", size=8)
     assert relative_difference(loaded.checkpoint.model(images), plain(images)) < 1e-4
+
+
+@pytest.mark.parametrize("told", ["file name", "arch", "options"])
+def test_a_resnet_with_blurred_strides_is_refused_where_its_name_tells(told, tmp_path):
+    state = randomized(PlainResNet([2, 2])).state_dict()
+    if told == "file name":
+        saved, name = state, "resnetblur18-84f4748f.pth"
+    else:
+        stated = {"arch": "resnetaa50"} if told == "arch" else {"args": Namespace(model="resnetaa50")}
+        saved, name = {"state_dict": state} | stated, "w.pth"
+    torch.save(saved, tmp_path / name)
+    with pytest.raises(CheckpointError, match=r"is a resnet(blur18|aa50) by its name or metadata"):
+        pretrained(f"{RESNET} | gap", tmp_path / name)
+
+
+# The configuration of a Keras model
+
+
+def config(*layers):
+    return json.dumps({"class_name": "Sequential", "config": {"layers": [
+        {"class_name": kind, "config": {"name": f"layer_{number}", **values}}
+        for number, (kind, values) in enumerate(layers)
+    ]}})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([("Conv2D", {"activation": "relu"}), ("GlobalMaxPooling2D", {})], "the layer GlobalMaxPooling2D"),
+        ([("Rescaling", {"scale": 2})], "the layer Rescaling, .*--preprocess"),
+        ([("Dense", {"activation": "tanh"})], "layer_0 with the activation tanh"),
+        ([("Functional", {"layers": [{"class_name": "Lambda", "config": {}}]})], "the layer Lambda"),
+    ],
+)
+def test_a_keras_model_with_another_layer_is_refused(layers, message, tmp_path):
+    with pytest.raises(CheckpointError, match=message):
+        check_config(tmp_path, config(*layers))
+    check_config(tmp_path, config(("Dense", {"activation": "relu"}), ("RandomFlip", {})))
+    for nothing in ("", "[" * 100_000, "3", '{"layers": {"a": 1}}'):
+        check_config(tmp_path, nothing)

@@ -13,7 +13,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.weights import checkpoint_file as checkpoint
 from verydeep.weights.compare import Match
 from verydeep.weights.match import match_network
-from verydeep.weights.mismatch import mismatch_text, unexpected_text
+from verydeep.weights.mismatch import mismatch_text, other_network_text, unexpected_text
 from verydeep.weights.preprocessing import STATED, preprocess_of
 from verydeep.weights.read import WeightFile, read_weights
 
@@ -109,7 +109,8 @@ def _of_match(file: WeightFile, match: Match) -> dict[str, Any]:
         "missing": match.missing,
         "unexpected": match.unexpected,
         "ignored": match.ignored,
-        "problem": unexpected_text(file.path, match) if match.unexpected else "",
+        "problem": other_network_text(file)
+        or (unexpected_text(file.path, match) if match.unexpected else ""),
     }
 
 

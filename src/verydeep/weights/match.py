@@ -10,7 +10,7 @@ from verydeep.models.build import build_empty
 from verydeep.weights.candidates import most_similar_networks, possible_networks
 from verydeep.weights.compare import Match, PartialMatch, compare, compare_with_other_head, empty_model
 from verydeep.weights.key_maps import LAYOUTS, Layout
-from verydeep.weights.mismatch import mismatch_text, unexpected_text
+from verydeep.weights.mismatch import mismatch_text, other_network_text, unexpected_text
 from verydeep.weights.onnx_layouts import ONNX_LAYOUTS, folded
 from verydeep.weights.read import Shapes, WeightFile
 
@@ -21,6 +21,8 @@ def require_match(file: WeightFile, network: Architecture | None, *, features_on
     Raises:
         CheckpointError: where it holds no known network, or a network and unexpected tensors.
     """
+    if reason := other_network_text(file):
+        raise CheckpointError(reason)
     match = _match_preferred(file, network, features_only)
     if not isinstance(match, Match):
         raise CheckpointError(mismatch_text(file.path, match, file.shapes))

@@ -1,5 +1,6 @@
 """What to say of a weight file whose network cannot be loaded: the reason, and the next step, in one line."""
 
+import re
 from pathlib import Path
 
 from verydeep.architecture import zoo
@@ -7,7 +8,23 @@ from verydeep.architecture.grammar import format_architecture
 from verydeep.architecture.layers import Conv, Residual
 from verydeep.weights.checks import abbreviated
 from verydeep.weights.compare import Match, PartialMatch
-from verydeep.weights.read import Shapes
+from verydeep.weights.read import Shapes, WeightFile
+
+_SAME_TENSORS = re.compile(r"(?:resnetblur|resnetaa|ecaresnetaa|skresnetaa)\d+\w*", re.IGNORECASE)
+"""timm's ResNets with anti-aliased strides: the same keys and shapes as ResNet, other outputs."""
+
+
+def other_network_text(file: WeightFile) -> str:
+    """Why a file whose tensors fit is another network, where its name or metadata tells; otherwise empty."""
+    stated = [file.metadata.get(key) for key in ("arch", "model", "architecture")]
+    for text in (file.path.name, file.path.parent.name, *stated):
+        if found := _SAME_TENSORS.search(text or ""):
+            return (
+                f"{file.path} is a {found.group()} by its name or metadata: its strides are blurred, so it "
+                "computes something else than the ResNet with the same tensors, and no architecture string "
+                "describes it. Use the plain ResNet"
+            )
+    return ""
 
 
 def features_hint(path: Path) -> str:
