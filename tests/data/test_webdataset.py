@@ -11,6 +11,7 @@ from PIL import Image
 from verydeep.data.decode import read_image
 from verydeep.data.open_images import read_samples, read_sources
 from verydeep.data.samples import grouped
+from verydeep.data.webdataset import expand_range
 from verydeep.errors import DataError
 
 
@@ -103,3 +104,15 @@ def test_errors(shards, tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             read_samples(tmp_path / location)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{0..999999999}.tar", "{0..9999}-{0..9999}.tar", "{0.." + "9" * 5000 + "}.tar"]
+)
+def test_a_range_of_far_too_many_shards_is_refused_before_it_is_written_out(pattern):
+    with pytest.raises(DataError, match="a range of more than 100,000 shards"):
+        expand_range(pattern)
+
+
+def test_a_range_that_runs_backwards_is_empty():
+    assert expand_range("{3..1}.tar") == []

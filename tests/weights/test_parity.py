@@ -145,3 +145,36 @@ def test_a_tuned_network_is_rebuilt_in_keras_by_the_printed_code(keras, layers, 
         ours = network.model(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
     theirs = np.asarray(names["model"].predict(images, verbose=0))
     assert np.abs(ours - theirs).max() < TOLERANCE * max(1, np.abs(ours).std())
+
+
+def transfer_learning_head(keras, head):
+    layers = keras.layers
+    return {
+        "gap": [layers.GlobalAveragePooling2D(), layers.Dense(5)],
+        "gap 24": [
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(24, "relu"),
+            layers.Dropout(0.5),
+            layers.Dense(5),
+        ],
+        "pool2 24": [layers.Flatten(), layers.Dense(24, "relu"), layers.Dense(5)],
+    }[head]
+
+
+@pytest.mark.parametrize("file", ["w.h5", "w.weights.h5", "w.keras"])
+@pytest.mark.parametrize(("head", "nested"), [("gap", True), ("gap 24", False), ("pool2 24", True)])
+def test_a_head_of_transfer_learning_gives_the_logits_of_keras(
+    keras, head, nested, file, tmp_path, record_property
+):
+    trunk = keras_network(keras, "VGG16", 64, include_top=False)
+    images = keras.Input((64, 64, 3)) if nested else trunk.input
+    values = trunk(images) if nested else trunk.output
+    for layer in transfer_learning_head(keras, head):
+        values = layer(values)
+    network = keras.Model(images, values)
+    save = network.save_weights if "weights" in file else network.save
+    save(tmp_path / file)
+    loaded = load(tmp_path / file)
+    assert loaded.model.architecture.string.endswith(f"| {head}") and len(loaded.classes) == 5
+    logits = difference(loaded.model, network, 64, record_property)
+    assert logits < TOLERANCE

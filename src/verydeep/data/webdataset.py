@@ -12,6 +12,7 @@ import tarfile
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from verydeep.errors import DataError
 
 LABEL_SUFFIXES = frozenset({"cls", "json", "txt"})
 """The suffixes of members that may contain the label."""
+
+MAX_SHARDS = 100_000
+"""Of one data set: a hundred million images, at a thousand in a shard."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -57,8 +61,19 @@ class _ShardSample:
 
 
 def expand_range(pattern: str) -> list[Path]:
-    """The paths of a brace range: ``train-{000..012}.tar`` as thirteen paths."""
+    """The paths of a brace range: ``train-{000..012}.tar`` as thirteen paths.
+
+    Raises:
+        DataError: where there are more than any data set has, before they are written out.
+    """
     pieces = _RANGE.split(pattern)  # text, first, last, text, first, last, text
+    bounds = zip(pieces[1::3], pieces[2::3], strict=True)
+    # By their digits first: Python refuses to convert text of more than 4,300 digits.
+    is_long = any(len(number.lstrip("0")) > len(str(MAX_SHARDS)) for number in (*pieces[1::3], *pieces[2::3]))
+    if is_long or prod(max(0, int(last) - int(first) + 1) for first, last in bounds) > MAX_SHARDS:
+        raise DataError(
+            f"{pattern} is a range of more than {MAX_SHARDS:,} shards; give the range that exists"
+        )
     texts = pieces[::3]
     ranges = [
         [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]

@@ -40,6 +40,7 @@ def _properties(contents: Contents) -> dict[str, str]:
         "matched": thousands(len(contents.matched)) if contents.matched else "",
         "missing": _keys(contents.missing),
         "unexpected": _keys(contents.unexpected),
+        "ignored": _keys(contents.ignored),
         "SHA-256": contents.sha256,
         "problem": contents.problem,
     }

@@ -26,7 +26,7 @@ from verydeep.weights.checks import abbreviated, check_type, non_finite
 from verydeep.weights.tensor_checksum import PREFIX, tensor_checksum
 
 FORMAT = 1
-CHECKSUM = "verydeep.checksum"
+CHECKSUM = "verydeep-checksum"
 """The metadata key of the checksum."""
 
 

@@ -11,7 +11,9 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Head
 from verydeep.models.build import build_empty
 from verydeep.models.classifier import Classifier
+from verydeep.weights.extra_tensors import harmless, inside
 from verydeep.weights.key_maps import KeyMapRow, Layout, fully_connected
+from verydeep.weights.other_heads import find_head
 from verydeep.weights.read import Shapes, WeightFile
 from verydeep.weights.tensor_layouts import SAME
 
@@ -30,6 +32,10 @@ class Match:
     unexpected: tuple[str, ...]
     """The keys in the file that belong to no tensor of the network."""
     has_head: bool
+    inside: tuple[str, ...] = ()
+    """Those of ``unexpected`` that are named like tensors of the features: it is another network."""
+    ignored: tuple[str, ...] = ()
+    """The keys of counters, losses and metrics."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class PartialMatch:
     missing: tuple[str, ...]
     wrong_shape: tuple[str, ...]
     unexpected: tuple[str, ...]
+    has_features: bool
+    """Whether only the head differs."""
 
 
 empty_model = lru_cache(maxsize=16)(build_empty)
@@ -62,6 +70,31 @@ def compare(
     if has_head:
         architecture = _with_head(architecture, model, rows, file.shapes)
     return _compare_keys(file, empty_model(architecture), layout, has_head, features_only)
+
+
+def compare_with_other_head(file: WeightFile, model: Classifier, layout: Layout) -> Match | None:
+    """The match of a file that has the features of ``model`` and a head under other names, or None."""
+    shapes = file.shapes
+    all_rows = layout.key_map(model)
+    if not _has_feature_keys(file, model, all_rows):
+        return None
+    rows = _feature_rows(model, all_rows)
+    remaining = [key for key in shapes if key not in {row.file_key for row in rows}]
+    ignored = harmless(file.tensors, remaining)
+    architecture = _with_input_channels(model, rows, shapes)
+    found = find_head(shapes, (key for key in remaining if key not in ignored), architecture.map_shape[0])
+    if found is None:
+        return None
+    changed = empty_model(_replace_head(architecture, found.head, found.classes))
+    # A head with hidden layers changes the names of ResNet's features here, and not their order.
+    names = [row.key for row in _feature_rows(changed, (KeyMapRow(key, key) for key in changed.state_dict()))]
+    expected = [replace(row, key=name) for row, name in zip(rows, names, strict=True)]
+    present = [row for row in expected if row.file_key in shapes]
+    if any(shapes[key] != shape for key, shape in _shapes_in_file(changed, present).items()):
+        return None
+    missing = tuple(row.file_key for row in expected if row.file_key not in shapes)
+    matched = (*present, *found.rows(fully_connected(changed)))
+    return Match(changed.architecture, layout, matched, missing, (), True, ignored=ignored)
 
 
 def _has_feature_keys(file: WeightFile, model: Classifier, rows: tuple[KeyMapRow, ...]) -> bool:
@@ -107,13 +140,17 @@ def _with_head(
         return architecture
     outputs_first = layers[-1].tensor_layout == SAME
     outputs = [shape[0] if outputs_first else shape[-1] for shape in weights]
-    channels, side, _ = architecture.map_shape
-    grid = isqrt(prod(weights[0]) // outputs[0] // channels)
-    head = Head(max(1, grid), tuple(outputs[:-1]))
-    changed = replace(architecture, head=head, classes=outputs[-1])
+    grid = isqrt(prod(weights[0]) // outputs[0] // architecture.map_shape[0])
+    return _replace_head(architecture, Head(max(1, grid), tuple(outputs[:-1])), outputs[-1])
+
+
+def _replace_head(architecture: Architecture, head: Head, classes: int) -> Architecture:
+    """The architecture with this head, for images that give its last map; another head is another name."""
+    changed = replace(architecture, head=head, classes=classes)
     if head == architecture.head:
         return changed
     # The file shows the side of the last map, not of the images: the smallest images with that map are used.
+    side = architecture.map_shape[1]
     input_channels, size, _ = architecture.input
     size = size if head.grid == architecture.head.grid else head.grid * (size // side)
     return replace(changed, name=changed.string, input=(input_channels, size, size))
@@ -130,14 +167,29 @@ def _compare_keys(
     wrong_shape = tuple(key for key, shape in _shapes_in_file(model, present).items() if shapes[key] != shape)
     if wrong_shape or any(row.file_key not in shapes and not row.is_optional for row in expected):
         unexpected = tuple(sorted(shapes.keys() - {row.file_key for row in rows}))
-        return PartialMatch(model.architecture.name, layout.name, missing, wrong_shape, unexpected)
+        in_trunk = {row.file_key for row in _feature_rows(model, rows) if not row.is_optional}
+        has_features = not in_trunk & {*missing, *wrong_shape}
+        return PartialMatch(
+            model.architecture.name, layout.name, missing, wrong_shape, unexpected, has_features
+        )
     head_keys = [row.file_key for row in rows[len(expected) :]]
     nan_head = set() if features_only else set(head_keys)
-    unexpected = tuple(sorted(shapes.keys() - {row.file_key for row in present} - nan_head))
-    return Match(model.architecture, layout, present, (*missing, *head_keys), unexpected, has_head)
+    extra = sorted(shapes.keys() - {row.file_key for row in present} - nan_head)
+    ignored = harmless(file.tensors, extra)
+    unexpected = tuple(key for key in extra if key not in ignored)
+    return Match(
+        model.architecture,
+        layout,
+        present,
+        (*missing, *head_keys),
+        unexpected,
+        has_head,
+        inside((row.file_key for row in _feature_rows(model, rows)), unexpected),
+        ignored,
+    )
 
 
-def _shapes_in_file(model: Classifier, rows: tuple[KeyMapRow, ...]) -> Shapes:
+def _shapes_in_file(model: Classifier, rows: Iterable[KeyMapRow]) -> Shapes:
     """The shape that each tensor of the network has in the layout."""
     tensors = model.state_dict()
     return {row.file_key: tuple(row.tensor_layout.to_file(tensors[row.key]).shape) for row in rows}

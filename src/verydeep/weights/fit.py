@@ -47,6 +47,14 @@ def check_same_features(weights: TrainedWeights, architecture: Architecture) -> 
         )
 
 
+def with_open_settings_of(weights: TrainedWeights, network: Architecture) -> Architecture:
+    """``network``; where it is known by its string alone, with the norms and biases of the weights."""
+    trained = weights.architecture
+    if network.name != network.string:
+        return network
+    return replace(network, norm=trained.norm, conv_bias=trained.conv_bias)
+
+
 def fitted_class_names(weights: TrainedWeights, classes: int | Sequence[str] | None) -> tuple[str, ...]:
     """The class names of the fitted network: those given, or those of the weights where none are.
 

@@ -12,7 +12,8 @@ from typing import Any
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.weights import checkpoint_file as checkpoint
 from verydeep.weights.compare import Match
-from verydeep.weights.match import match_network, mismatch_text
+from verydeep.weights.match import match_network
+from verydeep.weights.mismatch import mismatch_text, other_network_text, unexpected_text
 from verydeep.weights.preprocessing import STATED, preprocess_of
 from verydeep.weights.read import WeightFile, read_weights
 
@@ -47,6 +48,8 @@ class Contents:
     matched: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    """Counters, losses and metrics of the training."""
     problem: str = ""
 
     @property
@@ -70,7 +73,7 @@ def inspect(path: Path | str) -> Contents:
     match = match_network(file)
     if isinstance(match, Match):
         return Contents(**_of_any_file(file), **_of_match(file, match))
-    return Contents(**_of_any_file(file), problem=mismatch_text(path, match))
+    return Contents(**_of_any_file(file), problem=mismatch_text(path, match, file.shapes))
 
 
 def _of_any_file(file: WeightFile) -> dict[str, Any]:
@@ -105,6 +108,9 @@ def _of_match(file: WeightFile, match: Match) -> dict[str, Any]:
         "matched": tuple(row.file_key for row in match.rows),
         "missing": match.missing,
         "unexpected": match.unexpected,
+        "ignored": match.ignored,
+        "problem": other_network_text(file)
+        or (unexpected_text(file.path, match) if match.unexpected else ""),
     }
 
 

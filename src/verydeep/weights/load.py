@@ -32,6 +32,7 @@ from verydeep.weights.fit import (
     fit_weights,
     fitted_architecture,
     fitted_class_names,
+    with_open_settings_of,
 )
 from verydeep.weights.match import require_match
 from verydeep.weights.read import read_weights
@@ -167,6 +168,7 @@ def pretrained(
     path = _weights_path(weights, expected)
     trained = _trained_weights(path, expected, preprocess, features_only, verify)
     if expected is not None:
+        expected = with_open_settings_of(trained, expected)
         check_same_features(trained, expected)
     if isinstance(network, Architecture):  # an architecture states its classes and its input too
         classes = network.classes if classes is None else classes

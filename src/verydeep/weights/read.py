@@ -24,7 +24,7 @@ from verydeep.weights.read_keras import HDF5_SIGNATURE, read_keras, read_keras_a
 from verydeep.weights.read_onnx import read_onnx
 from verydeep.weights.read_tensors import read_npz, read_safetensors, safetensors_metadata
 from verydeep.weights.read_torch import read_torch
-from verydeep.weights.unwrap import strip_prefixes, unwrap
+from verydeep.weights.unwrap import stated_names, strip_prefixes, unwrap
 from verydeep.weights.zip_files import open_zip
 
 Shapes = dict[str, tuple[int, ...]]
@@ -46,7 +46,7 @@ class WeightFile:
     ignored_copies: tuple[str, ...] = ()
     """Second copies of the network that were not read, such as the one without EMA."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """The text in the header of a safetensors file."""
+    """The text in the header of a safetensors file, or the name of the network in a training checkpoint."""
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -78,7 +78,7 @@ def read_weights(path: Path | str) -> WeightFile:
             path, sum(value.numel() * value.element_size() for value in tensors.values()), "holds"
         )
     tensors, prefixes, prefixes_ignored = strip_prefixes(tensors)
-    metadata = safetensors_metadata(path) if file_format == "safetensors" else {}
+    metadata = safetensors_metadata(path) if file_format == "safetensors" else stated_names(content)
     ignored_copies = (*containers_ignored, *prefixes_ignored)
     return WeightFile(path, file_format, tensors, container, prefixes, ignored_copies, metadata)
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from verydeep.errors import CheckpointError
 from verydeep.weights.checks import broken_file_error, check_expansion
+from verydeep.weights.keras_config import check_config, check_size
 from verydeep.weights.read_tensors import tensor_from_array
 from verydeep.weights.zip_files import entry_pieces, open_zip
 
@@ -45,8 +46,12 @@ def read_keras(path: Path) -> dict[str, Tensor]:
 
 
 def read_keras_archive(path: Path) -> dict[str, Tensor]:
-    """The weights in a ``.keras`` archive; its configuration, which may name code, is not read."""
+    """The weights in a ``.keras`` archive; its configuration, which may name code, is only looked at."""
     with open_zip(path) as opened, tempfile.TemporaryFile() as weights:
+        if "config.json" in opened.namelist():
+            config = opened.getinfo("config.json")
+            check_size(path, config.file_size)
+            check_config(path, b"".join(entry_pieces(path, opened, config)))
         weights.writelines(entry_pieces(path, opened, opened.getinfo("model.weights.h5")))
         return _read(path, weights)
 
@@ -55,6 +60,9 @@ def _read(path: Path, source: Path | io.BufferedIOBase) -> dict[str, Tensor]:
     h5py = import_h5py(f"{path} is a Keras file: reading it")
     try:
         with h5py.File(source, "r") as opened:
+            config = opened.attrs.get("model_config")
+            if isinstance(config, str | bytes):
+                check_config(path, config)
             datasets = _by_name(path, opened)
             check_expansion(path, sum(dataset.nbytes for dataset in datasets.values()), "declares")
             return {name: tensor_from_array(dataset[()]) for name, dataset in datasets.items()}

@@ -1,4 +1,9 @@
-"""Reads the initializers of an ONNX file: its weights, under the names that the exporter kept."""
+"""Reads the weights of an ONNX file: its initializers of floating point, under the names of their layers.
+
+Integer initializers are shapes and axes, which torch's exporter stores beside the weights. Where a batch
+norm was folded into its convolution, the exporter made a new bias, the older one new weights too
+(``_layer_keys``).
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,14 +12,18 @@ from torch import Tensor
 
 from verydeep.errors import CheckpointError
 from verydeep.weights.checks import broken_file_error
+from verydeep.weights.onnx_order import in_state_dict_order
 from verydeep.weights.read_tensors import tensor_from_array
 
 if TYPE_CHECKING:
     import onnx
 
+_FLOAT_TYPES = (1, 10, 11, 16)
+"""The data types FLOAT, FLOAT16, DOUBLE and BFLOAT16."""
+
 
 def read_onnx(path: Path) -> dict[str, Tensor]:
-    """Every initializer by name, including those that are stored in another file of the same folder.
+    """Every weight by name, including those that are stored in another file of the same folder.
 
     Raises:
         CheckpointError: where the file is broken, its other file is missing or in another folder, or onnx is
@@ -29,16 +38,38 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
         ) from None
     try:
         model = onnx.load(path, load_external_data=False)
-        for tensor in model.graph.initializer:
+        weights = [tensor for tensor in model.graph.initializer if tensor.data_type in _FLOAT_TYPES]
+        for tensor in weights:
             _check_external_data(path, tensor)
+        keys = _layer_keys(model.graph)
         return {
-            tensor.name: tensor_from_array(numpy_helper.to_array(tensor, base_dir=str(path.parent)))
-            for tensor in model.graph.initializer
+            keys.get(tensor.name, tensor.name): tensor_from_array(
+                numpy_helper.to_array(tensor, base_dir=str(path.parent))
+            )
+            for tensor in weights
         }
     except CheckpointError:
         raise
     except Exception as error:  # protobuf and onnx raise their own errors, which have no common base class
         raise broken_file_error(path, "an ONNX", error) from None
+
+
+def _layer_keys(graph: "onnx.GraphProto") -> dict[str, str]:
+    """The keys of the weights and biases of convolutions that were named anew, by the name in the file.
+
+    torch's exporter calls the bias of a folded batch norm ``conv1.weight_bias``; the one before it calls both
+    tensors ``onnx::Conv_193`` and the like, which become ``conv.0.weight``, ``conv.0.bias`` in the order of a
+    state dict: a shortcut after the convolutions beside it.
+    """
+    keys: dict[str, str] = {}
+    convolutions = [node for node in graph.node if node.op_type == "Conv" and len(node.input) > 1]
+    lost = [node for node in convolutions if not node.input[1].endswith(".weight")]
+    order = {id(node): number for number, node in enumerate(in_state_dict_order(graph))} if lost else {}
+    for node in convolutions:
+        weight, *bias = node.input[1:]
+        layer = weight.removesuffix(".weight") if not lost else f"conv.{order[id(node)]}"
+        keys |= {weight: f"{layer}.weight"} | dict.fromkeys(bias, f"{layer}.bias")
+    return keys
 
 
 def _check_external_data(path: Path, tensor: "onnx.TensorProto") -> None:

@@ -52,6 +52,14 @@ def unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], str, tuple[str,
     )
 
 
+def stated_names(content: Any) -> dict[str, str]:
+    """What a training script wrote of its network: ``arch`` of timm, ``args.model`` of torchvision."""
+    if not isinstance(content, Mapping):
+        return {}
+    stated = {"arch": content.get("arch"), "model": getattr(content.get("args"), "model", None)}
+    return {key: value for key, value in stated.items() if isinstance(value, str)}
+
+
 def strip_prefixes(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
     """The tensors without prefixes, the removed prefixes, and the prefixes of ignored copies.
 
