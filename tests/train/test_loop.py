@@ -147,9 +147,9 @@ def test_gradients_are_clipped_to_their_norm(norm_of_gradient):
     assert length == pytest.approx(0.01, rel=1e-3) if norm_of_gradient else length > 0.03
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_likely_fixes():
+def test_a_loss_that_is_not_finite_stops():
     recipe = replace(PLAIN, optimizer=OptimizerConfig(lr=1e6))
-    with pytest.raises(LearningError, match=r"the loss of four is (nan|inf): training diverged.*batch norm"):
+    with pytest.raises(LearningError, match=r"the loss of four is (nan|inf): training diverged"):
         train_on(begin(recipe, network("8x4 | gap", name="four")), recipe)
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from tests.train.folders import write_folder
 from verydeep.architecture.architecture import Architecture
 from verydeep.data.samples import Samples
-from verydeep.errors import DataError
+from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
@@ -316,3 +316,16 @@ def test_the_epochs_of_each_strategy_are_in_the_run_folder(run):
         assert [json.loads(line)["epoch"] for line in lines] == [
             e.epoch for e in by_name(result)[strategy].epochs
         ]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "fixes"),
+    [
+        ("fine-tune", r"lower the learning rate \(--fine-tune\.optimizer\.lr 1e\+29\); check that images"),
+        ("scratch", r"add batch norm \(--scratch\.norm batch\); lower the learning rate \(--scratch\.optim"),
+    ],
+)
+def test_training_that_diverges_is_an_error_with_flags_of_this_command(run, strategy, fixes):
+    changes = {f"{strategy.replace('-', '_')}.optimizer.lr": 1e30, "scratch.norm": "none"}
+    with pytest.raises(LearningError, match=rf"training diverged.*Likely fixes: {fixes}"):
+        run(strategy=strategy, budget="none", **changes)

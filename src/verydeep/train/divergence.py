@@ -1,6 +1,7 @@
 """Divergence: notices training that does not learn, and says what is likely to help for this network."""
 
 import math
+from dataclasses import dataclass
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture.architecture import Architecture
@@ -14,17 +15,16 @@ def require_finite(loss: float, architecture: Architecture, lr: float) -> None:
     """Stop where the loss is infinite or NaN.
 
     Raises:
-        LearningError: with what is likely to help for ``architecture``.
+        LearningError: with the learning rate; ``likely_fixes`` has what is likely to help.
     """
     if not math.isfinite(loss):
         raise LearningError(
-            f"the loss of {architecture.name} is {loss}: training diverged (learning rate {lr:g}). "
-            + likely_fixes(architecture, lr)
+            f"the loss of {architecture.name} is {loss}: training diverged (learning rate {lr:g})"
         )
 
 
 def require_better_than_chance(
-    top1: float, images: int, largest_class: float, steps: int, architecture: Architecture, lr: float
+    top1: float, images: int, largest_class: float, steps: int, architecture: Architecture
 ) -> None:
     """Stop where, after ``FAIR_STEPS``, training is no better than predicting the largest class.
 
@@ -34,28 +34,46 @@ def require_better_than_chance(
         largest_class: the part of the images in the largest class, in [0, 1].
         steps: made so far.
         architecture: the network, for the message.
-        lr: the peak learning rate.
 
     Raises:
-        LearningError: with what is likely to help for ``architecture``.
+        LearningError: with both accuracies; ``likely_fixes`` has what is likely to help.
     """
     margin = 3 * math.sqrt(largest_class * (1 - largest_class) / max(images, 1))
     if steps >= FAIR_STEPS and top1 <= largest_class + margin:
         raise LearningError(
             f"after {steps} steps {architecture.name} is at chance: {top1:.1%} of its training images, "
-            f"where predicting the largest class gives {largest_class:.1%}. " + likely_fixes(architecture, lr)
+            f"where predicting the largest class gives {largest_class:.1%}"
         )
 
 
-def likely_fixes(architecture: Architecture, lr: float) -> str:
-    """What is likely to help ``architecture``, the most likely first."""
-    lower = f"lower the learning rate (optimizer.lr = {lr / 10:g})"
+@dataclass(frozen=True)
+class Flags:
+    """How a command writes the fields of a recipe as flags."""
+
+    prefix: str = "--"
+    """Such as "--fine-tune." in `verydeep tune`."""
+    missing: frozenset[str] = frozenset()
+    """The fields without a flag."""
+
+
+FLAGS_OF_TRAIN = Flags()
+
+
+def likely_fixes(architecture: Architecture, lr: float, flags: Flags) -> str:
+    """What is likely to help ``architecture``, the most likely first; ``lr`` is that of the recipe."""
+
+    def fix(text: str, field: str, value: str) -> list[str]:
+        return [] if field in flags.missing else [f"{text} ({flags.prefix}{field.replace('_', '-')} {value})"]
+
+    lower = fix("lower the learning rate", "optimizer.lr", f"{lr / 10:g}")
+    check = "check that images and labels belong together"
     if architecture.norm != "none":
-        return f"Likely fixes: {lower}; check that images and labels belong together"
-    advice = ["add batch norm (norm = batch)", lower, "use He initialization (init = he)"]
+        return f"Likely fixes: {'; '.join([*lower, check])}"
+    advice = [*fix("add batch norm", "norm", "batch"), *lower, *fix("use He initialization", "init", "he")]
     if depth(architecture) > 11:
-        advice.append("initialize from a trained net A, as the paper did (grow_from = RUN)")
-    return f"It has {depth(architecture)} layers and no batch norm. Likely fixes: " + "; ".join(advice)
+        advice += fix("initialize from a trained net A, as the paper did", "grow_from", "RUN")
+    fixes = "; ".join(advice if len(advice) > 1 else [*advice, check])
+    return f"It has {depth(architecture)} layers and no batch norm. Likely fixes: {fixes}"
 
 
 def depth(architecture: Architecture) -> int:

@@ -152,7 +152,7 @@ def _storage(count: int, like: Float[Tensor, "..."], memory_limit: int) -> Itera
             raise DataError(
                 f"the feature maps of {count:,} images take {needed:.1f} GiB: more than the {allowed:.1f} "
                 f"GiB of memory that they may take, and {folder} has {left:.1f} GiB left. Freeze fewer "
-                "stages (--freeze 0), use a smaller --size, or set TMPDIR to a larger disk"
+                "stages, use a smaller --size, or set TMPDIR to a larger disk"
             )
         file = str(Path(folder) / "maps")
         mapped = torch.from_file(file, shared=True, size=values, dtype=like.dtype)

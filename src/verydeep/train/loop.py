@@ -200,7 +200,7 @@ def _require_better_than_chance(
         images, chance = len(recalls) * int(tally.images.min()), 1 / len(recalls)
         top1 = float(recalls.mean())
     if len(recalls) > 1:
-        require_better_than_chance(top1, images, chance, steps, state.model.architecture, _peak_rate(state))
+        require_better_than_chance(top1, images, chance, steps, state.model.architecture)
 
 
 def _peak_rate(state: TrainingState) -> float:

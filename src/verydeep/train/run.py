@@ -15,10 +15,11 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.images import Images
-from verydeep.errors import CheckpointError, Interrupted, RecipeError
+from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
+from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.train.inputs import PixelsInMemory, TrainingInputs
@@ -44,6 +45,8 @@ class Job:
     """Where the training state is saved after each epoch and when it is stopped, and resumed from."""
     metrics: Path
     """Where the epochs are written, one JSON object per line."""
+    flags: Flags = FLAGS_OF_TRAIN
+    """How the command writes the recipe, for advice."""
 
 
 class TrainingWatcher:
@@ -104,7 +107,7 @@ def run_training(
             file.
 
     Raises:
-        LearningError: where training does not learn.
+        LearningError: where training does not learn, with what is likely to help.
         CheckpointError: where what was saved is damaged.
         DataError: where there is no room for the feature maps of frozen stages.
         Interrupted: where ``watcher`` wants to stop; the state is saved.
@@ -119,11 +122,15 @@ def run_training(
         job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
         computed=computed, memory_limit=memory_limit,
     ) as inputs:  # fmt: skip
-        for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
-            epochs.append(result)
-            write_metrics(job.metrics, epochs)
-            save_state(state, job.state)
-            watcher.finished_epoch(result)
+        try:
+            for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
+                epochs.append(result)
+                write_metrics(job.metrics, epochs)
+                save_state(state, job.state)
+                watcher.finished_epoch(result)
+        except LearningError as error:
+            fixes = likely_fixes(job.network.model.architecture, job.recipe.optimizer.lr, job.flags)
+            raise LearningError(f"{error}. {fixes}") from error
     keeps_best = job.recipe.keep == "best"
     kept = state.best_network if keeps_best else state.trained
     return Trained(

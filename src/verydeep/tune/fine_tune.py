@@ -19,13 +19,14 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import copy_trainable
 from verydeep.train.device import fabric_on
+from verydeep.train.divergence import Flags
 from verydeep.train.prepare import require_nothing_frozen, with_options
 from verydeep.train.pretrained import with_dropout
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import Job, Trained, run_training, trained_stages
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.tune.budget import Plan
-from verydeep.tune.config import Strategy
+from verydeep.tune.config import SHARED, UNUSED, Strategy
 from verydeep.tune.prepare import Task
 
 
@@ -77,6 +78,7 @@ def _train(
         val=val,
         state=folder.state_of(strategy),
         metrics=folder.metrics_of(strategy),
+        flags=Flags(f"--{strategy}.", SHARED | UNUSED[strategy.replace("-", "_")]),
     )
     if read_metrics(job.metrics, 1):
         limit = inf  # resumed after an epoch, which has settled their number: the clock must not change it
