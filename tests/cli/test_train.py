@@ -62,12 +62,11 @@ def test_flags_come_before_the_recipe(verydeep, recipe, tmp_path):
         (("train", "synthetic", "--epochs", "0"), "epochs is 0: input should be greater than 0"),
         (("train", "synthetic", "--model", "vgg17"), "Did you mean vgg1"),
         (("train", "synthetic", "--model", "vgg16"), "needs at least 32 x 32 px"),
-        (("train", "synthetic", "--resume", "--epochs", "3"), "keeps its recipe: leave out --epochs"),
-        (("train", "synthetic", "--resume", "--recipe", "fast"), "keeps its recipe: leave out --recipe"),
         (
-            ("train", "synthetic", "--resume", "--recipe", "fast", "--optimizer.sgd-lr", "1"),
-            "leave out --recipe, --optimizer.sgd-lr; to start a new run, leave out --resume",
+            ("train", "synthetic", "--resume", "--epochs", "3"),
+            "no unfinished run of `verydeep train` in runs",
         ),
+        (("train", "synthetic", "--resume", "--new"), "--resume continues a run and --new starts over"),
         (("train", "synthetic", "--resume"), "no unfinished run of `verydeep train` in runs"),
         (("train", "synthetic", "--resume", "--out", "nowhere"), "nowhere holds no run"),
         (("train", "synthetic", "--epochs", "many"), "--epochs; expected a whole number or auto"),
@@ -102,7 +101,7 @@ def test_a_finished_run_is_not_resumed_and_not_overwritten(here, trained):
     resumed = here("train", "synthetic", "--resume", "--out", trained)
     assert resumed.returncode == 2 and "is finished: there is nothing to resume" in resumed.stderr
     repeated = here("train", "synthetic", "--out", trained)
-    assert repeated.returncode == 2 and "is not empty. Give another --out" in repeated.stderr
+    assert repeated.returncode == 2 and "holds a finished run. Give another --out" in repeated.stderr
 
 
 def test_a_balanced_accuracy_of_zero_is_shown():
