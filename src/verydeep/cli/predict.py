@@ -16,6 +16,7 @@ from verydeep.evaluate.prediction_file import check_prediction_path
 from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
@@ -57,7 +58,8 @@ def predict(
     device
         Where to compute; auto uses a GPU if there is one.
     json
-        Print one JSON list with one object per image; with --out one object: out, predicted, kept, broken.
+        Print one JSON list with one object per image; with --out one object: out, predicted, kept,
+        broken, skipped.
     """
     _check(out_, resume, top, batch)
     checkpoint = load_classifier(run)
@@ -71,9 +73,8 @@ def predict(
                 checkpoint, sources, out_,
                 top=top or TOP_WRITTEN, resume=resume, batch_size=batch, progress=progress,
             )  # fmt: skip
-        print_json(summary.values | {"skipped": dict(found.reading.skipped)}) if json else _print_summary(
-            summary
-        )
+        values = summary.values | {"skipped": dict(found.reading.skipped)}
+        print_json(values) if json else _print_summary(summary)
         return 1 if summary.broken else 0
     top = top or (None if json else TOP_PRINTED)
     predictions = _one_by_one(predict_images(checkpoint, sources, top=top, batch_size=batch), len(sources))
@@ -88,6 +89,7 @@ def _check(out_: Path | None, resume: bool, top: int | None, batch: int | None) 
     if resume and out_ is None:
         raise DataError("--resume continues a file; name it with --out predictions.csv")
     if out_:
+        require_writable_file(out_)
         check_prediction_path(out_, resume=resume)
 
 
