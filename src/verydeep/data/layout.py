@@ -43,6 +43,8 @@ class _Folder:
     images: list[Path] = field(default_factory=list)
     """Directly in it."""
     folders: dict[str, "_Folder"] = field(default_factory=dict)
+    total: int = 0
+    """Images in it and in all its subfolders."""
 
     @property
     def name(self) -> str:
@@ -54,12 +56,14 @@ class _Folder:
         return [each for each in self.folders.values() if each.has_images()]
 
     def has_images(self) -> bool:
-        return bool(self.images) or any(each.has_images() for each in self.folders.values())
+        return self.total > 0
 
     def all_images(self) -> Iterator[Path]:
-        yield from self.images
-        for each in self.folders.values():
-            yield from each.all_images()
+        waiting = [self]
+        while waiting:
+            folder = waiting.pop()
+            yield from folder.images
+            waiting += folder.folders.values()
 
 
 @dataclass
@@ -113,6 +117,10 @@ def _tree(walked: Walk) -> _Folder:
         folder_at(path)
     for image in walked.images:
         folder_at(image.parent).images.append(image)
+        for each in (image.parent, *image.parent.parents):
+            folders[each].total += 1
+            if each == walked.root:
+                break
     return folders[walked.root]
 
 
@@ -134,7 +142,14 @@ def _is_part(folder: _Folder) -> bool:
 
 def _has_empty_folder(folder: _Folder) -> bool:
     """An empty folder is a class without images; one with other files, such as ``labels/``, is not."""
-    return any(not each.has_images() and not any(each.path.iterdir()) for each in folder.folders.values())
+    return any(not each.has_images() and _is_empty(each.path) for each in folder.folders.values())
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return not any(path.iterdir())
+    except OSError:  # no permission, which the walk has counted
+        return False
 
 
 def _read(root: _Folder, reader: _Reader) -> None:
@@ -205,7 +220,7 @@ def _read_parts(root: _Folder, parts: dict[str, Part], reader: _Reader) -> None:
         if parts[folder.name] == "train" and not folder.filled():
             raise _no_class_folders(root, [folder.name])
         if parts[folder.name] != "train" and _is_unlabeled(folder, known):
-            count = len(list(folder.all_images()))
+            count = folder.total
             reader.skip(f"unlabeled in {folder.name}", count)
             reader.notes.append(
                 f"{folder.path} has no class folders, so its {count:,} images have no labels and are not "
