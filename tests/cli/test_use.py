@@ -223,7 +223,8 @@ def test_transparent_images_are_reported_once(verydeep, trained, tmp_path):
     Image.new("RGBA", (8, 8), (200, 100, 50, 255)).save(tmp_path / "opaque.png")
     done = verydeep("predict", trained, tmp_path)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 4
-    assert done.stderr.count("composited on white") == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.count("composited on white") == 1 and len(done.stderr.splitlines()) == 2
+    assert done.stderr.startswith("4 images\n")
     assert not verydeep("predict", trained, tmp_path / "opaque.png").stderr
 
 

@@ -53,3 +53,8 @@ def test_labels_are_matched_to_a_networks_classes_by_name():
     assert relabeled(labels, ("a", "b", "c"), ("c", "x", "a"), "data").tolist() == [2, 0, 0]
     with pytest.raises(DataError, match="data has images of c; the network's classes are a, b"):
         relabeled(labels, ("a", "b", "c"), ("a", "b"), "data")
+
+
+def test_class_names_are_matched_in_composed_form():
+    labels = torch.tensor([1, 0])
+    assert relabeled(labels, ("caf\u00e9", "dog"), ("dog", "cafe\u0301"), "data").tolist() == [0, 1]

@@ -137,11 +137,11 @@ def test_a_probe_without_a_mistake_on_held_out_images_skips_fine_tuning(run, mon
 
 
 def test_images_that_cannot_be_held_out_skip_fine_tuning_in_auto_alone(run, tmp_path):
-    folder = write_folder(tmp_path / "pairs", (2, 2, 2))  # of each class one is for the test
-    result = run(folder, strategy="auto")
+    folder = write_folder(tmp_path / "few", (5, 5, 5))  # of each class one is for training
+    result = run(folder, test=0.8, strategy="auto")
     assert "no images can be held out to compare strategies on" in result.reason
     with pytest.raises(DataError, match="none of the 3 images can be held out"):
-        run(folder, strategy="fine-tune", name="asked")
+        run(folder, test=0.8, strategy="fine-tune", name="asked")
 
 
 def test_auto_fine_tunes_and_compares_where_there_are_images_and_time(run, monkeypatch):

@@ -193,6 +193,11 @@ def test_a_class_of_one_image_is_trained_on_with_a_warning(run, tmp_path):
     assert any("few training images of" in each and "triangle (1)" in each for each in result.warnings)
 
 
+def test_two_images_per_class_are_too_few_to_estimate_anything(run, tmp_path):
+    with pytest.raises(DataError, match="at most 2 images a class: too few"):
+        run(write_folder(tmp_path / "pairs", (2, 2, 2)))
+
+
 def test_one_image_per_class_cannot_be_split(run, tmp_path):
     folder = write_folder(tmp_path / "ones", (1, 1, 1))
     with pytest.raises(DataError, match="no class has two"):

@@ -15,6 +15,7 @@ from verydeep.errors import DataError
 from verydeep.report.check_page import write_page
 from verydeep.tables.check_table import as_values, findings_table, summary_table
 from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_reading
 
@@ -50,10 +51,13 @@ def check(
     out_
         Write a page, .html: findings, duplicates side by side, examples of each class.
     json
-        Print one JSON object: images, classes, damaged, duplicates, sizes, kinds, groups, findings.
+        Print one JSON object: images, classes, skipped, notes, damaged, duplicates, sizes, kinds, groups,
+        findings.
     """
     if out_ and out_.suffix != ".html":
         raise DataError(f"{out_} is not an .html file; expected such a name for the page")
+    if out_:
+        require_writable_file(out_)
     samples = read_grouped(folder, group_by)
     with ImageProgress(err(), "Checking") as progress:
         result = check_images(samples, min_similarity=similarity, workers=workers, progress=progress)

@@ -11,6 +11,7 @@ from verydeep.embed.vector_file import check_vector_path
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
@@ -47,9 +48,10 @@ def embed(
     device
         Where to compute; auto uses a GPU if there is one.
     json
-        Print one JSON object: out, vectors, dimensions, layer, broken.
+        Print one JSON object: out, vectors, dimensions, layer, broken, skipped.
     """
     check_vector_path(out_)
+    require_writable_file(out_)
     found = find_images(images)
     print_found(found)
     checkpoint = load(run)

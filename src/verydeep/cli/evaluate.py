@@ -17,6 +17,7 @@ from verydeep.report.evaluation_page import write_evaluation_page
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json, print_message
+from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ByteProgress, ImageProgress
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load_classifier
@@ -68,6 +69,8 @@ def evaluate(
     json
         Print one JSON object: top1, top5, loss, per_class, balanced_accuracy, macro_f1, intervals and more.
     """
+    if out_ is not None:
+        require_writable_file(out_)
     checkpoint = load_classifier(run)
     chosen = make_protocol(protocol, checkpoint.preprocess, scales=_parse_scales(scales), flip=flip)
     images = _read(data, checkpoint.classes, run, part, group_by)

@@ -18,6 +18,7 @@ from verydeep.report.explain_images import ExplainedImages, explain_images
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
@@ -75,6 +76,7 @@ def explain(
         raise DataError("no image is given; name files, folders, lists or shards, or use --filters")
     if class_ and (filters or patches):
         raise DataError("--class is for heat maps; --patches and --filters have no class")
+    require_writable_folder(out_)
     checkpoint = load(run)
     checkpoint.model.to(choose_device(device))
     if filters:

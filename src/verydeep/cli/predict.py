@@ -18,6 +18,7 @@ from verydeep.foreign_text import one_line
 from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
@@ -70,7 +71,7 @@ def predict(
         Where to compute; auto uses a GPU if there is one.
     json
         Print one JSON list with one object per image; with --out one object: out, predicted, kept,
-        broken; with --sort-into out, folders, placed, kept, broken.
+        broken, skipped; with --sort-into out, folders, placed, kept, broken.
     """
     _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top})
     _check(out_, resume, top, batch, reject_below)
@@ -116,6 +117,7 @@ def _check(
     if resume and out_ is None:
         raise DataError("--resume continues a file; name it with --out predictions.csv")
     if out_:
+        require_writable_file(out_)
         check_prediction_path(out_, resume=resume)
 
 

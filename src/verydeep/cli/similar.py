@@ -12,6 +12,7 @@ from verydeep.report.contact_sheet import check_contact_sheet_path, write_contac
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
 from verydeep.train.device import Device, choose_device
@@ -54,16 +55,19 @@ def similar(
     device
         Where to compute; auto uses a GPU if there is one.
     json
-        Print one JSON object: image, layer, neighbors, broken.
+        Print one JSON object: image, layer, neighbors, broken, skipped.
     """
     if count < 1:
         raise DataError(f"--count is {count}; expected 1 or more")
     if out_:
         check_contact_sheet_path(out_)
+        require_writable_file(out_)
     checkpoint = load(run)
     checkpoint.model.to(choose_device(device))
     with ImageProgress(err(), "Comparing") as progress:
         result = find_similar(checkpoint, folder, image, count, layer=layer, progress=progress)
+    if result.found:
+        print_found(result.found)
     if out_:
         write_contact_sheet(result, out_)
     if json:
@@ -74,8 +78,6 @@ def similar(
 
 
 def _print(result: SimilarImages, contact_sheet: Path | None) -> None:
-    if result.found:
-        print_found(result.found)
     print_broken(result.broken)
     for neighbor in result.neighbors:
         out().print(f"{neighbor.similarity:.3f}  {one_line(neighbor.file)}", markup=False, soft_wrap=True)

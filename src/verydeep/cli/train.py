@@ -14,6 +14,7 @@ from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
+from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.recipe_flags import RecipeFlags, given
 from verydeep.terminal.run_choice import resumed_run, started_run
@@ -65,6 +66,7 @@ def train(
         Every value of the recipe; a flag comes before the recipe.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
+    require_writable_folder(out_ or RUNS)
     changes = given(settings)
     if resume_:
         run = resumed_run(RUNS, "train", out_, new=new)

@@ -12,6 +12,7 @@ from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
+from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.recipe_flags import TuneFlags, given
 from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.tune_progress import TuneProgress
@@ -63,6 +64,7 @@ def tune(
         Every value of the TOML file; a flag comes before the file.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
+    require_writable_folder(out_ or RUNS)
     changes = given(settings)
     if resume_:
         run = resumed_run(RUNS, "tune", out_, new=new)

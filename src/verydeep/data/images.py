@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -50,16 +51,19 @@ def relabeled(
 ) -> Int64[Tensor, " count"]:
     """``labels``, which are indices into ``own``, as indices into a network's ``classes``, matched by name.
 
+    Names are compared in composed form (NFC).
+
     Raises:
         DataError: if an image of the data set ``name`` has a class that the network does not have.
     """
+    known = {normalize("NFC", name): index for index, name in enumerate(classes)}
     used = [own[label] for label in labels.unique().tolist()]
-    if unknown := [each for each in used if each not in classes]:
+    if unknown := [each for each in used if normalize("NFC", each) not in known]:
         raise DataError(
             f"{name} has images of {_some(unknown)}; the network's classes are {_some(classes)}. "
             "Use data of these classes, or rename the folders to them"
         )
-    indices = [classes.index(each) if each in classes else -1 for each in own]
+    indices = [known.get(normalize("NFC", each), -1) for each in own]
     return labels.new_tensor(indices)[labels]
 
 

@@ -6,11 +6,10 @@ names; ``cat/train/1.jpg``; each of them inside further folders. A part without 
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from unicodedata import normalize
 
+from verydeep.data.folder_tree import Folder, folder_tree, unwrapped
 from verydeep.data.part_names import part_mentioned, part_named
 from verydeep.data.reading import Reading
 from verydeep.data.samples import Part
@@ -38,31 +37,6 @@ class Layout:
 
 
 @dataclass
-class _Folder:
-    path: Path
-    images: list[Path] = field(default_factory=list)
-    """Directly in it."""
-    folders: dict[str, "_Folder"] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """In composed form (NFC): macOS stores the same name decomposed."""
-        return normalize("NFC", self.path.name)
-
-    def filled(self) -> list["_Folder"]:
-        """The folders in it that have images, at any depth."""
-        return [each for each in self.folders.values() if each.has_images()]
-
-    def has_images(self) -> bool:
-        return bool(self.images) or any(each.has_images() for each in self.folders.values())
-
-    def all_images(self) -> Iterator[Path]:
-        yield from self.images
-        for each in self.folders.values():
-            yield from each.all_images()
-
-
-@dataclass
 class _Reader:
     """Collects the labeled images, and what is passed over."""
 
@@ -71,7 +45,7 @@ class _Reader:
     skipped: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
-    def take_classes(self, folder: _Folder, part: Part | None) -> None:
+    def take_classes(self, folder: Folder, part: Part | None) -> None:
         """Every folder in ``folder`` is a class."""
         for each in folder.folders.values():
             self.classes.add(each.name)
@@ -89,8 +63,8 @@ def find_layout(walked: Walk) -> Layout:
     Raises:
         DataError: if the folders can be understood in two ways, or none; states what to do.
     """
-    top = _tree(walked)
-    root = _unwrapped(top)
+    top = folder_tree(walked)
+    root = unwrapped(top)
     reader = _Reader()
     if root is not top:
         reader.notes.append(f"the classes are in {root.path}")
@@ -101,43 +75,7 @@ def find_layout(walked: Walk) -> Layout:
     return Layout(files, tuple(sorted(reader.classes)), Reading(dict(skipped), tuple(reader.notes)))
 
 
-def _tree(walked: Walk) -> _Folder:
-    folders = {walked.root: _Folder(walked.root)}
-
-    def folder_at(path: Path) -> _Folder:
-        if path not in folders:
-            folders[path] = folder_at(path.parent).folders[path.name] = _Folder(path)
-        return folders[path]
-
-    for path in walked.folders:
-        folder_at(path)
-    for image in walked.images:
-        folder_at(image.parent).images.append(image)
-    return folders[walked.root]
-
-
-def _unwrapped(top: _Folder) -> _Folder:
-    """The folder with the classes or parts, where it stands alone in others: ``photos/photos/cat``."""
-    folder = top
-    while not folder.images and len(filled := folder.filled()) == 1 and not _has_empty_folder(folder):
-        (only,) = filled
-        if part_named(only.name) or only.images:
-            break
-        folder = only
-    return folder if len(folder.filled()) > 1 or _is_part(folder) else top
-
-
-def _is_part(folder: _Folder) -> bool:
-    """Whether the only folder with images in it is a part."""
-    return any(part_named(each.name) for each in folder.filled())
-
-
-def _has_empty_folder(folder: _Folder) -> bool:
-    """An empty folder is a class without images; one with other files, such as ``labels/``, is not."""
-    return any(not each.has_images() and not any(each.path.iterdir()) for each in folder.folders.values())
-
-
-def _read(root: _Folder, reader: _Reader) -> None:
+def _read(root: Folder, reader: _Reader) -> None:
     parts = _part_folders(root)
     if parts:
         _read_parts(root, parts, reader)
@@ -153,7 +91,7 @@ def _read(root: _Folder, reader: _Reader) -> None:
         reader.take_classes(root, None)
 
 
-def _part_folders(root: _Folder) -> dict[str, Part]:
+def _part_folders(root: Folder) -> dict[str, Part]:
     """The folders that are parts, by their names; empty if the folders are classes.
 
     Raises:
@@ -181,7 +119,7 @@ def _part_folders(root: _Folder) -> dict[str, Part]:
     return parts
 
 
-def _no_class_folders(root: _Folder, parts: list[str]) -> DataError:
+def _no_class_folders(root: Folder, parts: list[str]) -> DataError:
     lists = sorted(each for suffix in ("csv", "tsv") for each in root.path.glob(f"*.{suffix}"))
     if lists:
         names = ", ".join(each.name for each in lists[:3])
@@ -194,10 +132,10 @@ def _no_class_folders(root: _Folder, parts: list[str]) -> DataError:
     )
 
 
-def _read_parts(root: _Folder, parts: dict[str, Part], reader: _Reader) -> None:
+def _read_parts(root: Folder, parts: dict[str, Part], reader: _Reader) -> None:
     """The class folders of each part; a part other than train may be unlabeled."""
     folders = [each for each in root.folders.values() if each.name in parts]
-    inside = {each.name: _unwrapped(each) for each in folders}
+    inside = {each.name: unwrapped(each) for each in folders}
     known = {
         each.name for name, folder in inside.items() if parts[name] == "train" for each in folder.filled()
     }
@@ -205,7 +143,7 @@ def _read_parts(root: _Folder, parts: dict[str, Part], reader: _Reader) -> None:
         if parts[folder.name] == "train" and not folder.filled():
             raise _no_class_folders(root, [folder.name])
         if parts[folder.name] != "train" and _is_unlabeled(folder, known):
-            count = len(list(folder.all_images()))
+            count = folder.total
             reader.skip(f"unlabeled in {folder.name}", count)
             reader.notes.append(
                 f"{folder.path} has no class folders, so its {count:,} images have no labels and are not "
@@ -219,7 +157,7 @@ def _read_parts(root: _Folder, parts: dict[str, Part], reader: _Reader) -> None:
     reader.skip("beside the class folders", len(root.images))
 
 
-def _is_unlabeled(folder: _Folder, known: set[str]) -> bool:
+def _is_unlabeled(folder: Folder, known: set[str]) -> bool:
     """Whether a part has its images in no folder, or in a single one that is no class of training."""
     filled = folder.filled()
     if not filled:
@@ -227,14 +165,14 @@ def _is_unlabeled(folder: _Folder, known: set[str]) -> bool:
     return len(filled) == 1 and not filled[0].filled() and filled[0].name not in known and len(known) != 1
 
 
-def _is_class_first(root: _Folder) -> bool:
+def _is_class_first(root: Folder) -> bool:
     """Whether every class folder has its own train and test folders."""
     filled = root.filled()
     parts = {part_named(inner.name) for each in filled for inner in each.filled()}
     return bool(parts) and None not in parts and not any(each.images for each in filled)
 
 
-def _require_different_subfolders(root: _Folder) -> None:
+def _require_different_subfolders(root: Folder) -> None:
     """Refuse folders that hold the same class folders: they are parts of a split under unusual names."""
     filled = root.filled()
     names = [{each.name for each in folder.filled()} for folder in filled]

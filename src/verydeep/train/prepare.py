@@ -108,9 +108,10 @@ def _prepare_files(recipe: Recipe, location: str) -> Prepared:
     """From your own images: they are split, and decoded at a size that fits them and the network."""
     samples = read_grouped(location, recipe.group_by)
     samples = with_test_part(samples, recipe.test, recipe.seed)
+    require_all_classes(samples)
     if recipe.validation:
         samples = with_validation_part(samples, recipe.validation, recipe.seed)
-    require_all_classes(samples)
+        require_all_classes(samples)
     network = _pretrained(recipe, recipe.weights, samples.classes) if recipe.weights is not None else None
     own_size = (network.preprocess if network else IMAGENET).size
     size, reason = fitting_size(recipe.size, median_short_side(samples.sources), own_size)
