@@ -22,6 +22,8 @@ from verydeep.errors import DataError
 COLUMNS = ("path", "label", "predicted", "confidence", "new_label", "new_path", "data")
 REQUIRED = ("path", "label", "new_label")
 """The columns without which nothing can be relabeled."""
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""The first characters of a cell that a spreadsheet takes for a formula."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,8 @@ def write_label_file(rows: Iterable[LabelRow], path: Path, location: str) -> Non
         writer.writerow(COLUMNS)
         for row in rows:
             confidence = "" if row.confidence is None else f"{row.confidence:.4f}"
-            writer.writerow(
-                (row.path, row.label, row.predicted, confidence, row.new_label, row.new_path, data)
-            )
+            cells = (row.path, row.label, row.predicted, confidence, row.new_label, row.new_path, data)
+            writer.writerow(map(_as_text, cells))
 
 
 def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
@@ -84,7 +85,7 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
     if missing or not rows:
         problem = f"no column {missing[0]}" if missing else "no rows"
         raise DataError(f"{path} has {problem}; expected the columns {', '.join(COLUMNS)}")
-    locations = {row.get("data") or "" for row in rows} - {""}
+    locations = {_from_text(row.get("data") or "") for row in rows} - {""}
     if len(locations) > 1:
         raise DataError(f"{path} is of several data sets, {' and '.join(sorted(locations)[:2])}; split it")
     return [_row(row) for row in rows], next(iter(locations), None)
@@ -92,7 +93,7 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
 
 def _row(cells: dict[str, str | None]) -> LabelRow:
     def cell(name: str) -> str:
-        return cells.get(name) or ""
+        return _from_text(cells.get(name) or "")
 
     return LabelRow(
         path=cell("path"),
@@ -101,6 +102,17 @@ def _row(cells: dict[str, str | None]) -> LabelRow:
         new_label=cell("new_label").strip(),
         new_path=cell("new_path"),
     )
+
+
+def _as_text(cell: str) -> str:
+    """``cell`` after an apostrophe where a spreadsheet would take it for a formula, and run it."""
+    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA_SIGNS) else cell
+
+
+def _from_text(cell: str) -> str:
+    """The inverse of ``_as_text``."""
+    is_text = cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_SIGNS)
+    return cell[1:] if is_text else cell
 
 
 def undoing(rows: Sequence[LabelRow]) -> list[LabelRow]:

@@ -44,7 +44,7 @@ def rewrite_labels(location: str, new_labels: Mapping[str, str]) -> None:
     line_end = "\r\n" if first.endswith("\r") else "\n"
     csv.writer(written, delimiter=delimiter, lineterminator=line_end).writerows(rows)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
-    with atomic_write(path) as temporary:
+    with atomic_write(path.resolve()) as temporary:  # of a link, the file that it leads to
         temporary.write_bytes((mark + written.getvalue()).encode())
 
 
