@@ -16,7 +16,7 @@ from verydeep.evaluate.prediction_file import check_prediction_path
 from verydeep.evaluate.sort_images import SortSummary, check_sort_folder, sort_images
 from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json, print_message
-from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.progress import ImageProgress
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load_classifier
@@ -28,7 +28,7 @@ BROKEN_SHOWN = 20
 
 def predict(
     run: Annotated[Path, Parameter(name="RUN")],
-    images: Annotated[list[str], Parameter(name="IMAGE", help=IMAGES_HELP)],
+    images: Annotated[list[Location], Parameter(name="IMAGE", help=IMAGES_HELP)],
     /,
     *,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,

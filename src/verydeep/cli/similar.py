@@ -10,7 +10,7 @@ from verydeep.errors import DataError
 from verydeep.report.contact_sheet import check_contact_sheet_path, write_contact_sheet
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
-from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.progress import ImageProgress
 from verydeep.train.device import Device, choose_device
 from verydeep.weights.load import load
@@ -20,7 +20,7 @@ FOLDER_HELP = f"{IMAGES_HELP} Or a file that `verydeep embed` wrote, so that onl
 
 def similar(
     run: Annotated[Path, Parameter(name="RUN")],
-    folder: Annotated[str, Parameter(name="FOLDER", help=FOLDER_HELP)],
+    folder: Annotated[Location, Parameter(name="FOLDER", help=FOLDER_HELP)],
     image: Annotated[Path, Parameter(name="IMAGE")],
     /,
     *,
