@@ -35,7 +35,7 @@ def test_a_folder_becomes_a_run_that_predicts(tune, here, shapes, tmp_path):
     assert "Warning: The names look like groups" in done.stderr
     run = tmp_path / "runs" / "tune-shapes"
     assert sorted(path.name for path in run.iterdir()) == [
-        "model.safetensors", "report.html", "split.csv", "tune.toml",
+        "doubtful-labels.csv", "model.safetensors", "report.html", "split.csv", "tune.toml",
     ]  # fmt: skip
     predicted = json.loads(here("predict", run, shapes / "circle", "--json").stdout)
     assert len(predicted) == 30 and {row["label"] for row in predicted} <= {"circle", "square"}
