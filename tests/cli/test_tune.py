@@ -156,7 +156,7 @@ def test_a_wrong_tune_toml_is_refused_with_the_key(tune, tmp_path, text, message
         (("SHAPES",), "give --weights"),
         (("SHAPES", "--strategy", "scratch"), "with --model for the network"),
         (("SHAPES", "--strategy", "frozen"), '"linear-probe", "fine-tune", "scratch", "compare"'),
-        (("SHAPES", "--weights", "TINY", "--budget", "5"), "expected a time with its unit, such as 90s, 5m"),
+        (("SHAPES", "--weights", "TINY", "--budget", "5"), "expected a time with its unit: 5s, 5m or 5h"),
         (("SHAPES", "--weights", "TINY", "--budget", "soon"), "budget is 'soon'; expected a time"),
         (("SHAPES", "--weights", "TINY", "--fine-tune.epochs", "0"), "fine_tune.epochs is 0: input should"),
         (("SHAPES", "--weights", "TINY", "--epochs", "1"), "mean --fine-tune.epochs or --scratch.epochs?"),
