@@ -3,6 +3,8 @@
 import io
 import itertools
 import shlex
+import shutil
+import subprocess
 import tomllib
 
 import pytest
@@ -68,12 +70,24 @@ def test_a_mistyped_path_gets_a_suggestion(here, tmp_path):
     assert done.returncode == 2 and done.stderr.rstrip().endswith("Did you mean solar?")
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_shell_completion_is_installed_into_the_home_of_the_user(tmp_path, monkeypatch, here):
     monkeypatch.setenv("HOME", str(tmp_path))
     done = here("--install-completion", "--shell", "bash")
     script = tmp_path / ".local/share/bash-completion/completions/verydeep"
     assert done.returncode == 0 and str(script) in done.stdout
     assert "--reject-below" in script.read_text() and str(script) in (tmp_path / ".bashrc").read_text()
+    (tmp_path / "solar").mkdir()
+
+    def completed(*words):
+        line = f"COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}"
+        shell = f'cd {tmp_path}; . {script}; {line}; _verydeep; echo "${{COMPREPLY[@]}}"'
+        return subprocess.run(["bash", "-c", shell], capture_output=True, text=True).stdout.split()
+
+    assert completed("verydeep", "tu") == ["tune"]
+    assert completed("verydeep", "predict", "--rej") == ["--reject-below"]
+    for command in ("tune", "train", "evaluate solar", "predict solar", "data relabel", "data check"):
+        assert completed("verydeep", *command.split(), "sol") == ["solar"], command
 
 
 @pytest.mark.parametrize("command", ["data check", "recipes copy", "weights get", "weights import"])

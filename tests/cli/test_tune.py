@@ -35,7 +35,7 @@ def test_a_folder_becomes_a_run_that_predicts(tune, here, shapes, tmp_path):
     assert "Warning: The names look like groups" in done.stderr
     run = tmp_path / "runs" / "tune-shapes"
     assert sorted(path.name for path in run.iterdir()) == [
-        "model.safetensors", "report.html", "split.csv", "tune.toml",
+        "doubtful-labels.csv", "model.safetensors", "report.html", "split.csv", "tune.toml",
     ]  # fmt: skip
     predicted = json.loads(here("predict", run, shapes / "circle", "--json").stdout)
     assert len(predicted) == 30 and {row["label"] for row in predicted} <= {"circle", "square"}
@@ -156,7 +156,7 @@ def test_a_wrong_tune_toml_is_refused_with_the_key(tune, tmp_path, text, message
         (("SHAPES", "--model", "vgg8b"), "no published weights are known for it"),
         (("SHAPES", "--strategy", "scratch"), "needs --model for the network"),
         (("SHAPES", "--strategy", "frozen"), '"linear-probe", "fine-tune", "scratch", "compare"'),
-        (("SHAPES", "--weights", "TINY", "--budget", "5"), "expected a time with its unit, such as 90s, 5m"),
+        (("SHAPES", "--weights", "TINY", "--budget", "5"), "expected a time with its unit: 5s, 5m or 5h"),
         (("SHAPES", "--weights", "TINY", "--budget", "soon"), "budget is 'soon'; expected a time"),
         (("SHAPES", "--weights", "TINY", "--fine-tune.epochs", "0"), "fine_tune.epochs is 0: input should"),
         (("SHAPES", "--weights", "TINY", "--epochs", "1"), "mean --fine-tune.epochs or --scratch.epochs?"),

@@ -180,6 +180,19 @@ def test_a_file_that_a_spreadsheet_saved_is_read(tmp_path):
         plan_relabeling(file)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["=1+1/a.png", "@a.png", "-1", "'=1", "''+x", "'quoted'", 'say "x", y.png', "a\nb\r.png", "\udcff.png"],
+)
+def test_any_name_is_read_as_it_was_written_and_none_is_a_formula(tmp_path, name):
+    file = tmp_path / "doubtful.csv"
+    row = LabelRow(path=name, label=name, predicted=name, new_label="x", new_path=name)
+    write_label_file([row], file, str(tmp_path))
+    assert read_label_file(file) == ([row], str(tmp_path))
+    with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as text:
+        assert not any(cell.startswith(("=", "+", "-", "@")) for row in csv.reader(text) for cell in row)
+
+
 @pytest.mark.parametrize(("text", "message"), [("path,label\n1,2\n", "no column new_label"), ("", "no rows")])
 def test_another_file_is_refused(tmp_path, text, message):
     (tmp_path / "x.csv").write_text(text)

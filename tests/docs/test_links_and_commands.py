@@ -100,7 +100,9 @@ def known_flags():
         parent = apps.pop()
         if parent.default_command is not None:
             flags |= {flag for argument in parent.assemble_argument_collection() for flag in argument.names}
-        apps += [parent[verb] for verb in parent if not verb.startswith("-")]
+        apps += [
+            parent[verb] for verb in parent if not verb.startswith("-") or verb == "--install-completion"
+        ]
     return flags
 
 

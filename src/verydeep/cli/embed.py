@@ -10,7 +10,7 @@ from verydeep.embed.embed_images import embed_images
 from verydeep.embed.vector_file import check_vector_path
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
-from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
@@ -20,7 +20,7 @@ from verydeep.weights.load import load
 
 def embed(
     run: Annotated[Path, Parameter(name="RUN")],
-    images: Annotated[list[str], Parameter(name="IMAGE", help=IMAGES_HELP)],
+    images: Annotated[list[Location], Parameter(name="IMAGE", help=IMAGES_HELP)],
     /,
     *,
     layer: str | None = None,

@@ -17,6 +17,7 @@ from verydeep.report.evaluation_page import write_evaluation_page
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json, print_message
+from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ByteProgress, ImageProgress
 from verydeep.train.device import Device, choose_device
@@ -25,7 +26,7 @@ from verydeep.weights.load import load_classifier
 
 def evaluate(
     run: Annotated[Path, Parameter(name="RUN")],
-    data: Annotated[str, Parameter(name="DATA")],
+    data: Annotated[Location, Parameter(name="DATA")],
     /,
     *,
     protocol: ProtocolName = "single",

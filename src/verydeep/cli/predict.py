@@ -17,7 +17,7 @@ from verydeep.evaluate.sort_images import SortSummary, check_sort_folder, sort_i
 from verydeep.foreign_text import one_line
 from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json, print_message
-from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
@@ -31,7 +31,7 @@ BROKEN_SHOWN = 20
 
 def predict(
     run: Annotated[Path, Parameter(name="RUN")],
-    images: Annotated[list[str], Parameter(name="IMAGE", help=IMAGES_HELP)],
+    images: Annotated[list[Location], Parameter(name="IMAGE", help=IMAGES_HELP)],
     /,
     *,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,

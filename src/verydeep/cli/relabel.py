@@ -8,13 +8,14 @@ from cyclopts import Parameter
 
 from verydeep.data.relabel import Relabeling, apply_relabeling, changes_text, plan_relabeling
 from verydeep.terminal.console import out, print_json, print_message
+from verydeep.terminal.image_argument import Location
 
 CHANGES_SHOWN = 20
 
 
 def relabel(
     csv: Annotated[Path, Parameter(name="CSV")],
-    photos: Annotated[str | None, Parameter(name="PHOTOS", show_default=False)] = None,
+    photos: Annotated[Location | None, Parameter(name="PHOTOS", show_default=False)] = None,
     /,
     *,
     apply: Annotated[bool, Parameter(negative="")] = False,

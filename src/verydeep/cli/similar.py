@@ -11,7 +11,7 @@ from verydeep.foreign_text import one_line
 from verydeep.report.contact_sheet import check_contact_sheet_path, write_contact_sheet
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
-from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
@@ -23,7 +23,7 @@ FOLDER_HELP = f"{IMAGES_HELP} Or a file that `verydeep embed` wrote, so that onl
 
 def similar(
     run: Annotated[Path, Parameter(name="RUN")],
-    folder: Annotated[str, Parameter(name="FOLDER", help=FOLDER_HELP)],
+    folder: Annotated[Location, Parameter(name="FOLDER", help=FOLDER_HELP)],
     image: Annotated[Path, Parameter(name="IMAGE")],
     /,
     *,

@@ -13,6 +13,7 @@ from verydeep.analyze.trace import trace
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json
+from verydeep.terminal.image_argument import Location
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ByteProgress
@@ -29,7 +30,7 @@ RUNS = Path("runs")
 
 
 def train(
-    data: Annotated[str, Parameter(name="DATA")],
+    data: Annotated[Location, Parameter(name="DATA")],
     /,
     *,
     recipe: str | None = None,

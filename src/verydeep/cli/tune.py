@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter
 from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
+from verydeep.terminal.image_argument import Location
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.recipe_flags import TuneFlags, given
@@ -29,7 +30,7 @@ RUNS = Path("runs")
 
 
 def tune(
-    location: Annotated[str, Parameter(name="FOLDER")],
+    location: Annotated[Location, Parameter(name="FOLDER")],
     /,
     *,
     recipe: Path | None = None,

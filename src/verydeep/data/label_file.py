@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verydeep.atomic_write import atomic_write
+from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
 from verydeep.errors import DataError
 
 COLUMNS = ("path", "label", "predicted", "confidence", "new_label", "new_path", "data")
@@ -54,15 +55,13 @@ def write_label_file(rows: Iterable[LabelRow], path: Path, location: str) -> Non
     data = absolute_location(location)
     with (
         atomic_write(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
+        temporary.open("w", newline="", encoding="utf-8-sig", errors=KEEP_BYTES) as file,
     ):
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        file.write(csv_line(COLUMNS))
         for row in rows:
             confidence = "" if row.confidence is None else f"{row.confidence:.4f}"
-            writer.writerow(
-                (row.path, row.label, row.predicted, confidence, row.new_label, row.new_path, data)
-            )
+            cells = (row.path, row.label, row.predicted, confidence, row.new_label, row.new_path, data)
+            file.write(csv_line(cells))
 
 
 def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
@@ -72,7 +71,7 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
         DataError: if the file cannot be read, or has none of the columns.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors=KEEP_BYTES) as file:
             first = file.readline()
             file.seek(0)
             rows = list(csv.DictReader(file, delimiter=max(",;\t", key=first.count)))
@@ -84,7 +83,7 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
     if missing or not rows:
         problem = f"no column {missing[0]}" if missing else "no rows"
         raise DataError(f"{path} has {problem}; expected the columns {', '.join(COLUMNS)}")
-    locations = {row.get("data") or "" for row in rows} - {""}
+    locations = {from_csv_cell(row.get("data") or "") for row in rows} - {""}
     if len(locations) > 1:
         raise DataError(f"{path} is of several data sets, {' and '.join(sorted(locations)[:2])}; split it")
     return [_row(row) for row in rows], next(iter(locations), None)
@@ -92,7 +91,7 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
 
 def _row(cells: dict[str, str | None]) -> LabelRow:
     def cell(name: str) -> str:
-        return cells.get(name) or ""
+        return from_csv_cell(cells.get(name) or "")
 
     return LabelRow(
         path=cell("path"),

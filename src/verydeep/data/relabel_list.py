@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from verydeep.atomic_write import atomic_write
+from verydeep.csv_text import csv_cell
 from verydeep.data.list_file import read_list
 from verydeep.data.listing import FILE_COLUMNS, LABEL_COLUMNS, find_column
 from verydeep.data.open_images import split_columns
@@ -39,12 +40,12 @@ def rewrite_labels(location: str, new_labels: Mapping[str, str]) -> None:
         raise DataError(f"{path} has no column with one label per row; correct its labels by hand")
     for image, row in zip(names, images, strict=True):
         if image in new_labels:
-            row[header.index(label)] = new_labels[image]
+            row[header.index(label)] = str(csv_cell(new_labels[image]))
     written = io.StringIO(newline="")
     line_end = "\r\n" if first.endswith("\r") else "\n"
     csv.writer(written, delimiter=delimiter, lineterminator=line_end).writerows(rows)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
-    with atomic_write(path) as temporary:
+    with atomic_write(path.resolve()) as temporary:  # of a link, the file that it leads to
         temporary.write_bytes((mark + written.getvalue()).encode())
 
 

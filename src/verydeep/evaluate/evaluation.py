@@ -1,6 +1,6 @@
 """Everything that is measured of a network on labeled images, as one value for all tables and pages."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import Any
@@ -17,6 +17,7 @@ from verydeep.evaluate.calibration import (
     scale_temperature,
 )
 from verydeep.evaluate.confidence_intervals import Interval
+from verydeep.evaluate.coverage import Coverage, measure_coverage
 from verydeep.evaluate.metrics import brier_score
 
 
@@ -66,6 +67,9 @@ class Evaluation:
     """Confidence against accuracy, and the expected calibration error."""
     scaled: TemperatureScaling | None = None
     """The same after temperature scaling; None where no temperature was fitted."""
+
+    coverage: tuple[Coverage, ...] = ()
+    """What `predict --reject-below` costs and gains at several thresholds, after temperature scaling."""
 
     @property
     def top1(self) -> float:
@@ -125,6 +129,7 @@ class Evaluation:
             "temperature": scaled and scaled.temperature,
             "scaled_loss": scaled and scaled.loss,
             "scaled_calibration_error": scaled and scaled.calibration.error,
+            "coverage": [asdict(each) for each in self.coverage],
             "intervals": {name: (each.low, each.high) for name, each in self.intervals.items()},
             "precision": {name: score.precision for name, score in self.scores.items()},
             "f1": {name: score.f1 for name, score in self.scores.items()},
@@ -163,4 +168,5 @@ def evaluate_logits(
         brier=brier_score(logits, labels),
         calibration=measure_calibration(logits, labels),
         scaled=None if temperature is None else scale_temperature(logits, labels, temperature),
+        coverage=measure_coverage(logits / (temperature or 1.0), labels),
     )

@@ -13,8 +13,8 @@ from verydeep.tables.confusion_matrix import class_lines
 
 
 def evaluation_table(result: Evaluation) -> Group:
-    """The headline numbers, and below them recall, precision and F1 of each class."""
-    return Group(Text.assemble(*_headline(result)), class_table(result))
+    """The headline numbers; recall, precision and F1 of each class; the cost of rejecting unsure images."""
+    return Group(Text.assemble(*_headline(result)), class_table(result), "", coverage_table(result))
 
 
 def _headline(result: Evaluation) -> list[str | tuple[str, str]]:
@@ -55,6 +55,18 @@ def _scaled(result: Evaluation) -> str:
         f"loss {result.scaled.loss:.3f} nats · "
         f"calibration error {percent(result.scaled.calibration.error)}\n"
     )
+
+
+def coverage_table(result: Evaluation) -> Table:
+    """What each threshold of `predict --reject-below` costs and gains."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("reject below", "images answered", "accuracy of these"):
+        table.add_column(name, justify="right")
+    table.add_row(NONE, percent(1, 1), percent(result.top1))
+    for each in result.coverage:
+        accuracy = NONE if each.accuracy is None else percent(each.accuracy)
+        table.add_row(f"{each.reject_below:g}", percent(each.coverage, 1), accuracy)
+    return table
 
 
 def class_table(result: Evaluation) -> Table:
