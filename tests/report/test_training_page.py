@@ -203,8 +203,8 @@ def test_few_classes_are_a_table_of_counts_and_many_a_heat_map():
 
 def test_correct_and_wrong_cells_have_different_colors():
     shown = page()
-    assert 'class="correct" style="--heat:0.8" title="80 of cat predicted as cat' in shown
-    assert '<td style="--heat:1.0" title="20 of cat predicted as dog' in shown
+    assert 'class="correct" style="--heat:0.89" title="80 of cat predicted as cat' in shown
+    assert '<td style="--heat:0.45" title="20 of cat predicted as dog' in shown
     assert 'class="none" style="--heat:0.0" title="0 of dog predicted as cat' in shown
     many = page(**RESULTS["100 classes"])
     assert many.count('<rect class="correct"') == 100 and many.count('<rect class="wrong"') == 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from verydeep.evaluate.temperature_choice import TemperatureChoice
 from verydeep.number_format import NONE
 from verydeep.tables.tune_table import tune_table, tune_values
 
@@ -42,6 +43,18 @@ def test_the_headline_has_the_metrics_on_the_test_images(result):
     assert fourth == f"classifier head: {result.head_reason}"
 
 
+def test_a_temperature_that_does_not_help_is_not_applied_and_named(result):
+    choice = TemperatureChoice(
+        fitted=1.15, loss_before=0.25, loss_after=0.24, error_before=0.0408, error_after=0.0471
+    )
+    shown = lines(replace(result, calibration=choice, test=replace(result.test, scaled=None)), width=200)
+    assert shown[1].endswith("calibration error 5.00 %")
+    assert shown[2] == (
+        "Temperature scaling is not applied, because T = 1.15 does not help on held-out images: loss 0.250 "
+        "to 0.240 nats, calibration error 4.08 % to 4.71 %."
+    )
+
+
 def test_images_without_groups_are_counted_alone(result):
     assert lines(replace(result, test=on_test(groups=None)))[0].endswith("on 100 test images")
 
@@ -67,7 +80,7 @@ def test_json_has_all_values_of_the_result(result):
     values = json.loads(json.dumps(tune_values(result)))
     assert list(values) == [
         "run", "model", "architecture_string", "size", "head", "head_reason", "chosen", "reason", "test",
-        "strategies", "l2", "temperature", "broken", "warnings", "seconds",
+        "strategies", "l2", "temperature", "calibration", "broken", "warnings", "seconds",
     ]  # fmt: skip
     assert (values["run"], values["model"], values["size"]) == ("runs/tune-pets", "vgg16-gap", 96)
     assert values["architecture_string"] == "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap"

@@ -69,7 +69,9 @@ def test_the_saved_network_reproduces_the_measured_accuracy(run, shapes):
     correct = sum(network.classes[i] == name.split("/")[0] for i, name in zip(predicted, names, strict=True))
     assert correct / len(names) == pytest.approx(result.test.top1)
     assert result.test.top1 > 0.5  # of three classes, by random convolutions
-    assert result.test.scaled.temperature == result.temperature
+    scaled, choice = result.test.scaled, result.calibration
+    assert (scaled.temperature if scaled else 1.0) == result.temperature == choice.temperature
+    assert (scaled is not None) is choice.is_applied
     mistaken = {mistake.name for mistake in result.mistakes}
     assert len(mistaken) == min(24, len(names) - correct) and mistaken <= set(names)
 

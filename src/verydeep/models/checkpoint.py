@@ -27,8 +27,8 @@ class Checkpoint:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether a temperature was fitted."""
-        return "temperature" in self.origin
+        """Whether a temperature was fitted, and scaling with it helps: it is not 1."""
+        return bool(self.origin.get("temperature", 1.0) != 1.0)
 
     @property
     def temperature(self) -> float:

@@ -17,6 +17,8 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 446, 14, 314
 """The edges of the plot area, in the units of the figure's view box."""
 MIN_RADIUS, MAX_RADIUS = 2.5, 12.0
 """The radius of the smallest dot, and of a dot with all images."""
+MIN_IMAGES = 5
+"""Of a bin that the curve goes through: the accuracy of fewer images is chance."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Dot:
     y: float
     radius: float
     label: str
+    is_on_curve: bool
+    """Whether the bin has enough images."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class ReliabilityCurve:
 
     @property
     def path(self) -> str:
-        """The dots as the ``points`` attribute of a polyline."""
-        return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.dots)
+        """The dots with enough images as the ``points`` attribute of a polyline."""
+        return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.dots if dot.is_on_curve)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,8 @@ class ReliabilityDiagram:
 
     curves: tuple[ReliabilityCurve, ...]
     temperature: float | None
+    note: str
+    """Why scaling is applied or is not; empty where that is not known."""
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     width: int = WIDTH
@@ -67,8 +73,16 @@ class ReliabilityDiagram:
         return f"Reliability diagram. {errors}"
 
 
-def reliability_diagram(plain: Calibration, scaled: TemperatureScaling | None = None) -> ReliabilityDiagram:
-    """The curve of a network, and a second one after temperature scaling."""
+def reliability_diagram(
+    plain: Calibration, scaled: TemperatureScaling | None = None, note: str = ""
+) -> ReliabilityDiagram:
+    """The curve of a network, and a second one after temperature scaling.
+
+    Args:
+        plain: without temperature scaling.
+        scaled: with it, where it is applied.
+        note: why it is applied, or is not.
+    """
     curves = [_curve("unscaled", "raw" if scaled else "only", plain)]
     if scaled:
         curves.append(_curve("scaled", "scaled", scaled.calibration))
@@ -76,6 +90,7 @@ def reliability_diagram(plain: Calibration, scaled: TemperatureScaling | None = 
     return ReliabilityDiagram(
         curves=tuple(curves),
         temperature=scaled.temperature if scaled else None,
+        note=note,
         x_ticks=tuple(Tick(_x(share), percent(share, 0)) for share in shares),
         y_ticks=tuple(Tick(_y(share), percent(share, 0)) for share in shares),
     )
@@ -93,7 +108,8 @@ def _dots(bins: tuple[CalibrationBin, ...]) -> Iterator[Dot]:
             _y(each.accuracy),
             max(MIN_RADIUS, MAX_RADIUS * sqrt(each.images / images)),
             f"confidence {percent(each.confidence, 1)}, accuracy {percent(each.accuracy, 1)}: "
-            f"{thousands(each.images)} images",
+            f"{thousands(each.images)} {'image' if each.images == 1 else 'images'}",
+            each.images >= MIN_IMAGES,
         )
 
 

@@ -83,7 +83,11 @@ def render_tune(result: TuneResult, *, command: str, heat_maps: Sequence[TestHea
             trained=[(each, _charts(each)) for each in result.strategies if each.epochs],
             matrix=confusion_matrix(result.test),
             class_lines=class_lines(result.test),
-            diagram=reliability_diagram(result.test.calibration, result.test.scaled),
+            diagram=reliability_diagram(
+                result.test.calibration,
+                result.test.scaled,
+                result.calibration.reason if result.calibration else "",
+            ),
             pictures=[_picture(each) for each in result.mistakes[:MAX_PICTURES]],
             heat_maps=[(each, heat_map_entry(each.heat, each.name)) for each in heat_maps],
             method=method_text(heat_maps[0].heat) if heat_maps else "",

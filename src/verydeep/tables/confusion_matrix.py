@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from verydeep.evaluate.evaluation import ClassScore, Evaluation
 from verydeep.number_format import percent, thousands
 
+_WIDTH, _LETTER = 880, 7.5  # px of all columns on a wide screen, and of a letter of their heads
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -25,8 +27,11 @@ class ConfusionMatrix:
 
     classes: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    worst: float
-    """The largest share of a class that was predicted as one other class: full color."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the names fit above their columns on a wide screen without being rotated."""
+        return max(map(len, self.classes)) * _LETTER <= _WIDTH / len(self.classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +48,25 @@ class ClassLine(ClassScore):
 def confusion_matrix(evaluation: Evaluation) -> ConfusionMatrix:
     """The counts with their colors.
 
-    A mistake is colored by the square root of its share of the true class, relative to the worst: a confusion
-    of 1 % is still visible beside one of 15 %, and beside the diagonal, which has its own color.
+    Correct predictions and mistakes are colored alike, by the square root of their share of the true class:
+    3 mistakes are paler than 22 correct predictions, and a confusion of 1 % is still visible.
     """
     classes = tuple(evaluation.per_class)
     shares = [[count / max(sum(row), 1) for count in row] for row in evaluation.confusion]
-    worst = max((share for i, row in enumerate(shares) for j, share in enumerate(row) if i != j), default=0.0)
 
     def cell(true: int, predicted: int) -> Cell:
         count, share = evaluation.confusion[true][predicted], shares[true][predicted]
         return Cell(
             column=predicted,
             count=count,
-            heat=share if true == predicted else (share / (worst or 1.0)) ** 0.5,
+            heat=share**0.5,
             correct=true == predicted,
             label=f"{thousands(count)} of {classes[true]} predicted as {classes[predicted]} "
             f"({percent(share, 1)})",
         )
 
     indices = range(len(classes))
-    return ConfusionMatrix(classes, tuple(tuple(cell(i, j) for j in indices) for i in indices), worst)
+    return ConfusionMatrix(classes, tuple(tuple(cell(i, j) for j in indices) for i in indices))
 
 
 def class_lines(evaluation: Evaluation) -> tuple[ClassLine, ...]:

@@ -16,18 +16,24 @@ from verydeep.tune.result import StrategyResult, TuneResult
 def tune_table(result: TuneResult) -> Group:
     """Metrics on the test images, the strategies, and recall, precision and F1 of each class."""
     test = result.test
-    assert test.scaled is not None
     groups = f" of {test.groups:,} groups" if test.groups else ""
     headline = Text.assemble(
         (f"Balanced accuracy {percent(test.balanced_accuracy)}", "bold"),
         f"  ({interval_text(test.intervals['balanced_accuracy'])}) on {test.images:,} test images{groups}\n",
         f"accuracy {percent(test.top1)} · macro-F1 {percent(test.macro_f1)} · "
-        f"calibration error {percent(test.calibration.error)}, {percent(test.scaled.calibration.error)} "
-        f"after temperature scaling (T = {result.temperature:.2f})\n",
+        f"calibration error {percent(test.calibration.error)}{_scaled(test)}\n",
+        f"{result.calibration.reason}\n" if result.calibration else "",
         f"chosen: {result.chosen}; {result.reason}\n",
         f"classifier head: {result.head_reason}\n",
     )
     return Group(headline, _strategies(result), _notes(result), class_table(test))
+
+
+def _scaled(test: Evaluation) -> str:
+    if test.scaled is None:
+        return ""
+    scaled = test.scaled
+    return f", {percent(scaled.calibration.error)} after temperature scaling (T = {scaled.temperature:.2f})"
 
 
 def _strategies(result: TuneResult) -> Table:
@@ -67,6 +73,7 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "strategies": [_strategy_values(each) for each in result.strategies],
         "l2": result.probe and result.probe.l2,
         "temperature": result.temperature,
+        "calibration": result.calibration and result.calibration.values,
         "broken": [{"name": each.name} | each.values for each in result.images.unreadable],
         "skipped": dict(result.images.reading.skipped),
         "notes": result.images.reading.notes,

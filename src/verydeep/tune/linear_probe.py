@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from verydeep.data.split import folds
-from verydeep.evaluate.calibration import fit_temperature
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.metrics import balanced_accuracy
+from verydeep.evaluate.temperature_choice import choose_temperature
 from verydeep.train.class_imbalance import BalanceMethod, class_shares, class_weights
 from verydeep.tune.logistic_regression import (
     L2_STRENGTHS,
@@ -91,11 +91,13 @@ def fit_linear_probe(
             break
     assert best is not None
     logits = best.logits - shift
+    calibration = choose_temperature(logits, labels, groups, seed)
     validation = CrossValidation(
         folds=count,
         curve=tuple(points),
         l2=best.l2,
-        temperature=fit_temperature(logits, labels),
+        temperature=calibration.temperature if calibration else 1.0,
+        calibration=calibration,
         evaluation=evaluate_logits(logits, labels, classes, groups=groups),
         seconds=time.perf_counter() - began,
     )

@@ -13,6 +13,7 @@ from verydeep.data.label_file import LabelRow
 from verydeep.data.reading import Reading
 from verydeep.data.samples import ImageSource, Part, UnreadableImage
 from verydeep.evaluate.evaluation import Evaluation
+from verydeep.evaluate.temperature_choice import TemperatureChoice
 from verydeep.train.epoch_result import EpochResult
 from verydeep.tune.config import Strategy, TuneConfig
 
@@ -88,7 +89,9 @@ class CrossValidation:
     l2: float
     """The strength that was chosen."""
     temperature: float
-    """For temperature scaling, fitted on held-out images."""
+    """That divides the logits for calibrated probabilities; 1 where scaling does not help."""
+    calibration: TemperatureChoice | None = None
+    """Whether temperature scaling helps on held-out images; None where there were too few."""
     evaluation: Evaluation | None
     """Of the chosen strength: each image is predicted by the probe that was not trained on it."""
     seconds: float
@@ -125,7 +128,7 @@ class MistakenImage:
     label: str
     predicted: str
     confidence: float
-    """Of the prediction, in [0, 1], after temperature scaling."""
+    """Of the prediction, in [0, 1], after temperature scaling where that is applied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,8 @@ class TuneResult:
     """For the choice, in one sentence."""
     test: Evaluation
     """Of the chosen strategy on the test images: their only reading, unless all strategies are compared."""
+    calibration: TemperatureChoice | None = None
+    """Whether temperature scaling is applied, and why; None where there were too few held-out images."""
     findings: tuple[Finding, ...] | None
     """Data quality issues, the worst first; None where there are too many images to check them here."""
     mistakes: tuple[MistakenImage, ...]

@@ -17,10 +17,10 @@ from verydeep.data.split import grouped_split
 from verydeep.data.split_file import indices_of
 from verydeep.errors import DataError
 from verydeep.evaluate.bootstrap import resampled_balanced_accuracy
-from verydeep.evaluate.calibration import fit_temperature
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
+from verydeep.evaluate.temperature_choice import TemperatureChoice, choose_temperature
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import percent
 from verydeep.train.device import fabric_on
@@ -61,6 +61,9 @@ class Candidate:
     result: StrategyResult
     network: Checkpoint
     temperature: float
+    """1 where scaling does not help."""
+    calibration: TemperatureChoice | None = None
+    """Why; None where there are too few held-out images."""
     recipe: Recipe | None = None
     """That trained it, with all decisions; None for the linear probe."""
     val_logits: Float32[Tensor, "val classes"] | None = None
@@ -317,10 +320,13 @@ def _candidate(
         note=f"{note}; epoch {best} of {len(epochs)} was kept",
     )
     comparison.task.watcher.finished_strategy(result)
+    val = comparison.val
+    calibration = choose_temperature(logits, val.labels, val.groups, comparison.task.config.seed)
     return Candidate(
         result=result,
         network=trained.network,
-        temperature=fit_temperature(logits, comparison.val.labels),
+        temperature=calibration.temperature if calibration else 1.0,
+        calibration=calibration,
         recipe=replace(recipe, epochs=epochs[-1].epochs) if epochs else recipe,
         val_logits=logits,
     )

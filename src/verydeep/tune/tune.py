@@ -286,6 +286,7 @@ def _probe_candidate(probed: _Probed, probe: LinearProbe) -> Candidate:
         result=result,
         network=with_last_layer(probed.task.network, head.weight, head.bias, classes),
         temperature=probe.validation.temperature,
+        calibration=probe.validation.calibration,
         test_logits=head(probed.read.part("test")[0]),
     )
 
@@ -318,7 +319,7 @@ def _result(
             test.labels,
             test.classes,
             groups=test.groups,
-            temperature=each.temperature,
+            temperature=each.temperature if each.temperature != 1 else None,
         )
         for each in measured
     }
@@ -343,6 +344,7 @@ def _result(
         chosen=strategy,
         reason=choice.reason,
         test=evaluations[strategy],
+        calibration=chosen.calibration,
         findings=data_quality(task, read.samples),
         mistakes=_mistakes(logits[strategy] / chosen.temperature, test),
         doubtful_labels=_doubtful(probed, logits[strategy] / chosen.temperature, test),
