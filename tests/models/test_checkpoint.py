@@ -21,12 +21,17 @@ def test_without_calibration_it_is_1():
     assert checkpoint().temperature == 1.0 and not checkpoint().is_calibrated
 
 
-@pytest.mark.parametrize("value", [MIN_TEMPERATURE, 1, 1.5, MAX_TEMPERATURE])
+@pytest.mark.parametrize("value", [MIN_TEMPERATURE, 1.5, 2, MAX_TEMPERATURE])
 def test_a_fitted_temperature(value):
     fitted = checkpoint(temperature=value)
     assert fitted.temperature == value and type(fitted.temperature) is float and fitted.is_calibrated
     logits = torch.tensor([[1e4, -1e4]])
     assert bool((logits / fitted.temperature).softmax(1).isfinite().all())
+
+
+def test_a_temperature_of_1_is_no_calibration():
+    assert checkpoint(temperature=1).temperature == 1.0
+    assert not checkpoint(temperature=1).is_calibrated
 
 
 @pytest.mark.parametrize(

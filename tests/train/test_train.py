@@ -364,7 +364,7 @@ def test_a_folder_is_named_whole_and_a_long_name_is_cut(tmp_path):
     (tmp_path / ("가" * 85)).mkdir()  # 255 bytes, the longest that file systems take
     name = run_name("tune", str(tmp_path / ("가" * 85)))
     assert len(name.encode()) <= 200 and set(name.removeprefix("tune-")) == {"가"}
-    next_run_path(tmp_path / "runs", name).mkdir(parents=True)
+    (next_run_path(tmp_path / "runs", name) / "other").mkdir(parents=True)
     next_run_path(tmp_path / "runs", name).mkdir()
 
 

@@ -14,6 +14,7 @@ from verydeep.train.recipe import Recipe
 from verydeep.tune.budget import (
     LEAST_EPOCHS,
     SLACK,
+    STARTUP,
     STEP_COST,
     Plan,
     Skipped,
@@ -123,7 +124,9 @@ def test_the_least_training_from_scratch_is_three_epochs():
     assert least_scratch_seconds(NET, WORK) == pytest.approx(3 * (STEP_COST * 100 + 20) * macs / 1e6)
 
 
-@pytest.mark.parametrize(("left", "limit"), [(5.0, 10.0), (11.0, 11.0), (99.0, 10.0 * SLACK), (inf, inf)])
+@pytest.mark.parametrize(
+    ("left", "limit"), [(5.0, 10.0), (11.0, 11.0), (99.0, 10.0 * SLACK + STARTUP), (inf, inf)]
+)
 def test_training_may_take_its_forecast_and_some_slack_if_there_is_time(left, limit):
     assert Plan(freeze=0, epochs=3, seconds=10.0).limit(left) == limit
 

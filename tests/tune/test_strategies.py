@@ -160,7 +160,7 @@ def test_auto_fine_tunes_and_compares_where_there_are_images_and_time(run, monke
 def test_fine_tuning_has_half_of_the_time_where_training_from_scratch_follows(run, monkeypatch):
     left = {}
 
-    def no_time(recipe, architecture, work, seconds, budget):
+    def no_time(recipe, architecture, work, seconds, *others):
         left[recipe.seed] = seconds
         return Skipped("no time", 1.0)
 

@@ -33,6 +33,8 @@ GREATEST_BATCH = 32
 """Images of a measured batch."""
 SLACK = 1.25
 """Training may take so many times its forecast, if there is time, before its epochs are cut down."""
+STARTUP = 5.0
+"""Seconds that no forecast by MACs has: the first step, opening files. They decide for tiny networks."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Plan:
 
     def limit(self, left: float) -> float:
         """The seconds after which its epochs are cut down, where ``left`` are left of the budget."""
-        return inf if left == inf else max(self.seconds, min(left, SLACK * self.seconds))
+        return inf if left == inf else max(self.seconds, min(left, SLACK * self.seconds + STARTUP))
 
 
 @dataclass(frozen=True)
