@@ -43,7 +43,7 @@ def test_embed_writes_vectors_reports_broken_images_and_exits_with_1(verydeep, t
     done = verydeep("embed", trained, folder, "--out", tmp_path / "v.npz", "--unit-length", "--json")
     assert done.returncode == 1, done.stderr
     values = json.loads(done.stdout)
-    assert list(values) == ["out", "vectors", "dimensions", "layer", "broken"]
+    assert list(values) == ["out", "vectors", "dimensions", "layer", "broken", "skipped"]
     assert (values["vectors"], values["dimensions"], values["layer"]) == (16, 16, "pool2")
     assert [image["file"].rsplit("/", 1)[1] for image in values["broken"]] == ["broken.jpg"]
     with np.load(tmp_path / "v.npz", allow_pickle=False) as opened:
@@ -58,7 +58,7 @@ def test_similar_lists_the_same_neighbors_from_a_folder_and_from_vectors(
     computed = verydeep("similar", features, folder, image, "--count", 4, "--json")
     assert computed.returncode == 1, computed.stderr  # the broken file
     values = json.loads(computed.stdout)
-    assert list(values) == ["image", "layer", "neighbors", "broken"]
+    assert list(values) == ["image", "layer", "neighbors", "broken", "skipped"]
     assert {neighbor["file"].split("/")[-2] for neighbor in values["neighbors"]} == {"rows"}
     assert str(image) not in [neighbor["file"] for neighbor in values["neighbors"]]
     assert verydeep("embed", features, folder, "--out", vectors).returncode == 1
@@ -84,7 +84,7 @@ def listed(folder, tmp_path_factory):
 
 def test_embed_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_path):
     done = verydeep("embed", features, *listed, "--out", tmp_path / "v.npz")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "5 images\n")
     files = [f"{folder}/{name}.png" for name in ("rows/1", "rows/2", "columns/3")]
     with np.load(tmp_path / "v.npz", allow_pickle=False) as opened:
         names, vectors = opened["files"].tolist(), opened["vectors"]

@@ -27,7 +27,7 @@ def test_one_picture_per_image_and_one_page(verydeep, trained, photos, tmp_path)
     done = verydeep("explain", trained, photos, "--out", tmp_path / "out", "--json")
     assert done.returncode == 1, done.stderr  # the broken file
     values = json.loads(done.stdout)
-    assert list(values) == ["page", "images", "broken"]
+    assert list(values) == ["page", "images", "broken", "skipped"]
     assert [image["file"].rsplit("/", 1)[1] for image in values["broken"]] == ["broken.jpg"]
     names = [image["picture"].rsplit("/", 1)[1] for image in values["images"]]
     assert names == ["photo-grad-cam.png", "photo-grad-cam-2.png"]

@@ -115,8 +115,10 @@ def test_a_new_class_is_allowed_by_a_flag_and_must_be_a_folder_name(photos, corr
         relabel(corrections(photos, ("cat/2.png", "cat", label)), add_classes=True)
 
 
-def test_a_link_is_not_moved(photos, corrections):
-    (photos / "cat" / "link.png").symlink_to("1.png")
+def test_a_link_is_not_moved(photos, corrections, tmp_path):
+    outside = tmp_path / "outside.png"
+    outside.write_bytes((photos / "cat" / "1.png").read_bytes())
+    (photos / "cat" / "link.png").symlink_to(outside)
     with pytest.raises(DataError, match="is a link"):
         plan_relabeling(corrections(photos, ("cat/link.png", "cat", "dog")))
 
@@ -138,10 +140,11 @@ def test_a_relabeling_that_fails_on_the_way_is_continued_or_undone(photos, corre
 
 
 def refuse_from_the_second_call():
-    calls = []
+    calls, make = [], Path.mkdir
 
     def mkdir(path, *arguments, **options):
-        if path.parent.name == "photos":
+        make(path, *arguments, **options)
+        if path.parent.name == "photos" and path.suffix != ".part":
             calls.append(path)
             if len(calls) > 1:
                 raise PermissionError(13, "Permission denied", str(path))
@@ -190,7 +193,8 @@ def test_any_name_is_read_as_it_was_written_and_none_is_a_formula(tmp_path, name
     write_label_file([row], file, str(tmp_path))
     assert read_label_file(file) == ([row], str(tmp_path))
     with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as text:
-        assert not any(cell.startswith(("=", "+", "-", "@")) for row in csv.reader(text) for cell in row)
+        cells = [cell for row in csv.reader(text) for cell in row if cell != "-1"]  # a number is no formula
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
 
 
 @pytest.mark.parametrize(("text", "message"), [("path,label\n1,2\n", "no column new_label"), ("", "no rows")])
