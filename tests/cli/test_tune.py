@@ -47,7 +47,7 @@ def test_the_json_is_all_of_stdout_and_has_the_documented_keys(tune, tmp_path):
     values = json.loads(done.stdout)
     assert list(values) == [
         "run", "model", "architecture_string", "size", "head", "head_reason", "chosen", "reason", "test",
-        "strategies", "l2", "temperature", "broken", "warnings", "seconds",
+        "strategies", "l2", "temperature", "calibration", "broken", "skipped", "notes", "warnings", "seconds",
     ]  # fmt: skip
     assert (values["run"], values["chosen"], values["test"]["images"]) == ("again", "linear-probe", 12)
     (probe,) = values["strategies"]
@@ -84,7 +84,7 @@ def test_each_strategy_is_run_and_evaluates_to_its_test_accuracy(
         assert len((tmp_path / "run" / name).read_text().splitlines()) == 2
     evaluated = json.loads(here("evaluate", tmp_path / "run", shapes, "--part", "test", "--json").stdout)
     assert (evaluated["images"], evaluated["top1"]) == (12, values["test"]["top1"])
-    assert evaluated["temperature"] == pytest.approx(values["temperature"])
+    assert (evaluated["temperature"] or 1.0) == pytest.approx(values["temperature"])
 
 
 def test_scratch_needs_a_network_and_no_weights(here, shapes, tmp_path):
