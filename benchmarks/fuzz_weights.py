@@ -27,7 +27,7 @@ from verydeep.architecture.zoo import resolve
 from verydeep.errors import VeryDeepError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.inspect import inspect
 from verydeep.weights.load import load
 

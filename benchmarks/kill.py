@@ -33,7 +33,7 @@ from verydeep.cli.main import main as verydeep
 from verydeep.data import synthetic
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 
 COMMANDS = {
     "train": "train images --model '8 M 16 M | gap' --size 16 --batch-size 10 --epochs 3 --precision fp32 "

@@ -18,7 +18,7 @@ from torch import Tensor
 import verydeep as vd
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode
-from verydeep.data.image_files import image_files
+from verydeep.image_sources.image_files import image_files
 
 Grid = tuple[Tensor, str, int]
 """Pixels, the explained class, and the index of its quarter, row by row."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from verydeep.data.builtin import load_dataset as load_dataset
     from verydeep.data.images import Dataset as Dataset
     from verydeep.data.images import Images as Images
-    from verydeep.data.open_images import read_samples as read_samples
     from verydeep.embed.embedder import Embedder as Embedder
     from verydeep.embed.perceptual_loss import PerceptualLoss as PerceptualLoss
     from verydeep.embed.perceptual_loss import StyleLoss as StyleLoss
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from verydeep.explain.heat_maps import heat_maps as heat_maps
     from verydeep.explain.patches import first_filters as first_filters
     from verydeep.explain.patches import strongest_patches as strongest_patches
+    from verydeep.image_sources.open_images import read_samples as read_samples
     from verydeep.models.checkpoint import Checkpoint as Checkpoint
     from verydeep.models.dense import DenseClassifier as DenseClassifier
     from verydeep.models.feature_extractor import taps as taps
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from verydeep.tune.config import read_tune_config as read_tune_config
     from verydeep.tune.tune import resume_tuning as resume_tuning
     from verydeep.tune.tune import tune_network as tune_network
-    from verydeep.weights.checkpoint_file import save as save
+    from verydeep.weight_files.checkpoint_file import save as save
     from verydeep.weights.download_weights import download_weights as download_weights
     from verydeep.weights.export import export_weights as export_weights
     from verydeep.weights.inspect import inspect as inspect
@@ -88,12 +88,12 @@ _HOMES = {
     "pretrained": "weights.load",
     "read_grouped": "check.grouping",
     "read_recipe": "train.recipe",
-    "read_samples": "data.open_images",
+    "read_samples": "image_sources.open_images",
     "read_tune_config": "tune.config",
     "resolve": "architecture.zoo",
     "resume_training": "train.train",
     "resume_tuning": "tune.tune",
-    "save": "weights.checkpoint_file",
+    "save": "weight_files.checkpoint_file",
     "strongest_patches": "explain.patches",
     "style_loss": "embed.perceptual_loss",
     "taps": "models.feature_extractor",

@@ -3,8 +3,8 @@
 from PIL import Image
 
 from verydeep.check.check import CheckResult, check_images
-from verydeep.data.folder import read_folder
 from verydeep.data.synthetic import shapes
+from verydeep.image_sources.folder import read_folder
 
 
 def checked_shapes(folder) -> CheckResult:

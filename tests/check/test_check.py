@@ -9,9 +9,9 @@ from PIL import Image
 from verydeep.check.check import check_images, check_unreadable
 from verydeep.check.findings import findings
 from verydeep.check.grouping import near_duplicate_groups, read_grouped
-from verydeep.data.folder import read_folder
-from verydeep.data.samples import UnreadableImage, grouped
 from verydeep.errors import DataError
+from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.samples import UnreadableImage, grouped
 
 from ..data.pictures import picture, save
 from ..data.tiff import tiff

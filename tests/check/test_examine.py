@@ -8,8 +8,8 @@ from PIL import Image
 
 from verydeep.check.examine import ImageFacts, examine, examine_all, has_wrong_suffix
 from verydeep.data.decode import read_image
-from verydeep.data.samples import UnreadableImage
 from verydeep.errors import DataError, UnreadableError
+from verydeep.image_sources.samples import UnreadableImage
 
 from ..data.pictures import picture, save
 

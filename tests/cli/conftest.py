@@ -18,7 +18,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.train import train_network
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 
 TINY = Recipe(
     model="8 M 16 M | gap", norm="batch", epochs=1, batch_size=50, precision="fp32",

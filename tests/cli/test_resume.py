@@ -11,7 +11,7 @@ import torch
 
 from verydeep.terminal.training_progress import TrainingProgress
 from verydeep.terminal.tune_progress import TuneProgress
-from verydeep.weights.checkpoint_file import load
+from verydeep.weight_files.checkpoint_file import load
 
 FINE_TUNE = (
     "--strategy", "fine-tune", "--budget", "none", "--fine-tune.epochs", 4, "--fine-tune.keep", "last",

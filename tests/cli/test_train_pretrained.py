@@ -6,7 +6,7 @@ import tomllib
 import pytest
 import torch
 
-from verydeep.weights.checkpoint_file import load
+from verydeep.weight_files.checkpoint_file import load
 
 from .conftest import TINY_FLAGS
 

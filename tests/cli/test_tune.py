@@ -6,7 +6,7 @@ import tomllib
 import pytest
 import torch
 
-from verydeep.weights.checkpoint_file import load
+from verydeep.weight_files.checkpoint_file import load
 
 QUICK = ("--budget", "none", "--fine-tune.epochs", 2, "--scratch.epochs", 2)
 """Two epochs of each training; without a budget, so that nothing depends on the clock."""

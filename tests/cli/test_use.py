@@ -19,12 +19,12 @@ from PIL import Image
 
 from verydeep.cli.main import main
 from verydeep.data import synthetic
-from verydeep.data.folder import read_folder
-from verydeep.data.samples import grouped
 from verydeep.data.split_file import write_split
 from verydeep.evaluate.calibration import measure_calibration
 from verydeep.evaluate.logits import predict_logits
-from verydeep.weights.checkpoint_file import load, save
+from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.samples import grouped
+from verydeep.weight_files.checkpoint_file import load, save
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from PIL import Image
 from verydeep.architecture import zoo
 from verydeep.cli.main import main
 from verydeep.models.build import build
-from verydeep.weights.checkpoint_file import load
+from verydeep.weight_files.checkpoint_file import load
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from verydeep.data.label_file import LabelRow, read_label_file, write_label_file
-from verydeep.data.open_images import read_samples
 from verydeep.data.relabel import apply_relabeling, plan_relabeling
 from verydeep.errors import DataError
+from verydeep.image_sources.open_images import read_samples
 
 
 def write_images(folder, *names):

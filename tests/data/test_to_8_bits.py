@@ -12,9 +12,9 @@ from PIL import Image, ImageCms
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, decode_whole, read_image
-from verydeep.data.samples import Samples
 from verydeep.data.stream import decode_all, stream_whole
 from verydeep.errors import UnreadableError
+from verydeep.image_sources.samples import Samples
 
 from .tiff import tiff
 

@@ -12,8 +12,8 @@ from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.catalog import catalog
-from verydeep.weights.checkpoint_file import save
 
 from .pages import blocks, code, table_with, tables, text_of
 

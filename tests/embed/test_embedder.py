@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from verydeep.data.decode import decode
-from verydeep.data.image_files import image_files
 from verydeep.data.normalize import normalize
 from verydeep.embed.embedder import Embedder, VectorBatch
 from verydeep.embed.vector_file import VectorMetadata, is_vector_file, read_vectors, write_vectors
 from verydeep.errors import ArchitectureError, DataError
+from verydeep.image_sources.image_files import image_files
 from verydeep.models.feature_extractor import taps
 
 METADATA = VectorMetadata(network="tiny", layer="conv2_1", unit_length=False)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from verydeep.data.image_files import image_files
 from verydeep.embed.embedder import Embedder, VectorBatch
 from verydeep.embed.neighbors import nearest_neighbors
 from verydeep.errors import ShapeError
+from verydeep.image_sources.image_files import image_files
 
 
 def test_the_length_of_vectors_has_no_effect():

@@ -23,7 +23,7 @@ from verydeep.errors import ArchitectureError, DataError, ShapeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.load import load
 
 TINY = Architecture.from_string("4 6 M 8x2 | gap", "tiny", input=(3, 8, 8), classes=2, norm="batch")

@@ -11,10 +11,10 @@ from PIL import Image
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode
-from verydeep.data.open_images import read_sources
 from verydeep.errors import CheckpointError
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.predict import Prediction, predict
+from verydeep.image_sources.open_images import read_sources
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 

@@ -7,12 +7,12 @@ from PIL import Image
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, decode_whole
-from verydeep.data.folder import read_folder
 from verydeep.data.normalize import normalize, resize_short_side
 from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import corners_and_center, grid
 from verydeep.evaluate.logits import predict_dense, predict_logits
 from verydeep.evaluate.protocols import make_protocol, protocol_logits
+from verydeep.image_sources.folder import read_folder
 from verydeep.models.build import build
 from verydeep.models.dense import DenseClassifier
 

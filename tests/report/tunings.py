@@ -13,10 +13,10 @@ from verydeep.architecture import zoo
 from verydeep.architecture.layers import Head
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.finding import Finding
-from verydeep.data.samples import UnreadableImage
 from verydeep.errors import UnreadableKind
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.explain.heat_maps import HeatMap
+from verydeep.image_sources.samples import UnreadableImage
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.heat_maps import TestHeatMap
 from verydeep.tune.result import (

@@ -20,7 +20,7 @@ from verydeep.train.pretrained import (
     pretrained_network,
     with_dropout,
 )
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 
 CLASSES = ("circle", "square", "triangle")
 PREPROCESS = Preprocess(size=16, mean=(0.5,) * 3, std=(0.25,) * 3)

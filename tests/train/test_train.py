@@ -27,7 +27,7 @@ from verydeep.train.run import TrainingWatcher
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import resume_training, train_network
 from verydeep.train.unfinished_run import latest_unfinished_run, next_run_path, require_unfinished
-from verydeep.weights import checkpoint_file as checkpoint
+from verydeep.weight_files import checkpoint_file as checkpoint
 
 from .folders import write_folder
 

@@ -10,7 +10,7 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.tune.config import read_tune_config
 from verydeep.tune.tune import resume_tuning, tune_network
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 
 PREPROCESS = Preprocess(size=16, mean=(0.5,) * 3, std=(0.25,) * 3)
 

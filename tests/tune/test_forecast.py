@@ -17,7 +17,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.terminal.tune_progress import TuneProgress
 from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.prepare import TuneWatcher
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 
 SOLAR = ExtractionForecast(
     size=224, images=901, to_compute=901, seconds_each=2.1, spent=3.0, budget=300.0

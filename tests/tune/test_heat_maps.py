@@ -10,7 +10,7 @@ from verydeep.tune.config import TuneConfig
 from verydeep.tune.heat_maps import CORRECT, MISTAKES
 from verydeep.tune.result import MistakenImage
 from verydeep.tune.tune import tune_network
-from verydeep.weights.checkpoint_file import load
+from verydeep.weight_files.checkpoint_file import load
 
 
 @pytest.fixture(scope="module")

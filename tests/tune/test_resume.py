@@ -12,7 +12,7 @@ from verydeep.train.unfinished_run import latest_unfinished_run
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import read_tune_config
 from verydeep.tune.prepare import TuneWatcher
-from verydeep.weights.checkpoint_file import load
+from verydeep.weight_files.checkpoint_file import load
 
 COMPARE = {"strategy": "compare", "budget": "none", "fine_tune__epochs": 3, "scratch__epochs": 3}
 

@@ -10,16 +10,16 @@ from torch.nn import functional
 
 from tests.train.folders import write_folder
 from verydeep.architecture.architecture import Architecture
-from verydeep.data.samples import Samples
 from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import evaluate_logits
+from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.tune.budget import Skipped
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import StrategyResult
 from verydeep.tune.strategies import Candidate, choose
-from verydeep.weights.checkpoint_file import load, save
+from verydeep.weight_files.checkpoint_file import load, save
 
 from .conftest import PREPROCESS
 

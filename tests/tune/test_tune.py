@@ -18,7 +18,7 @@ from verydeep.evaluate.logits import predict_logits
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.tune.prepare import TuneWatcher
-from verydeep.weights.checkpoint_file import load, save
+from verydeep.weight_files.checkpoint_file import load, save
 
 from .conftest import PREPROCESS
 

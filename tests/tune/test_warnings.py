@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from verydeep.check.finding import Finding
 from verydeep.check.group_names import propose_groups
-from verydeep.data.samples import UnreadableImage
 from verydeep.evaluate.evaluation import evaluate_logits
+from verydeep.image_sources.samples import UnreadableImage
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.result import L2Point, PartSize
 from verydeep.tune.tune import tune_network

@@ -12,7 +12,7 @@ from verydeep.errors import CheckpointError, HubError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.model_card import model_card
-from verydeep.weights.checkpoint_file import load, save
+from verydeep.weight_files.checkpoint_file import load, save
 from verydeep.weights.hub import pull, push
 
 pytest.importorskip("huggingface_hub")

@@ -9,8 +9,8 @@ from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preproc
 from verydeep.errors import ArchitectureError, CheckpointError
 from verydeep.models.build import build as build_untrained
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.weights.checkpoint_file import load as load_checkpoint
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import load as load_checkpoint
+from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.class_names import imagenet_classes
 from verydeep.weights.inspect import inspect
 from verydeep.weights.load import build, load, load_classifier, pretrained

@@ -7,10 +7,10 @@ import torch
 
 from verydeep.architecture import zoo
 from verydeep.models.build import build_empty
+from verydeep.weight_files.read import WeightFile
 from verydeep.weights.compare import Match, PartialMatch
 from verydeep.weights.key_maps import LAYOUTS, fully_connected
 from verydeep.weights.match import match_network
-from verydeep.weights.read import WeightFile
 
 # Caffe, Keras and npz files name layers without their index, so that A-LRN equals A in them.
 EQUAL_NETWORK = {"vgg11-lrn": "vgg11"}

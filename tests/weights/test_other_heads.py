@@ -12,8 +12,8 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from verydeep.errors import CheckpointError
+from verydeep.weight_files.keras_config import check_config
 from verydeep.weights.inspect import inspect
-from verydeep.weights.keras_config import check_config
 from verydeep.weights.load import load, pretrained
 
 from .plain_models import PlainResNet, PlainVgg, randomized

@@ -15,9 +15,9 @@ from PIL import ExifTags, Image
 
 from verydeep.check.perceptual_hash import SIDE, thumbnail
 from verydeep.data.decode import PIXEL_LIMIT, load_image, open_image
-from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
+from verydeep.image_sources.samples import ImageSource, UnreadableImage
 
 _CHUNK = 32  # images per task: one task per image would have too much overhead
 _FORMAT_SUFFIXES = {

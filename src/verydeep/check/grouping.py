@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from verydeep.check.check import check_images
-from verydeep.data.open_images import read_samples
-from verydeep.data.samples import Samples, grouped
 from verydeep.errors import DataError
+from verydeep.image_sources.open_images import read_samples
+from verydeep.image_sources.samples import Samples, grouped
 
 DUPLICATES = "duplicates"
 """The value instead of a pattern that groups near duplicates."""

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.data.open_images import find_images
 from verydeep.errors import DataError
 from verydeep.evaluate.predict import NONE_OF_THESE, Prediction
 from verydeep.evaluate.predict import predict as predict_images
@@ -15,6 +14,7 @@ from verydeep.evaluate.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.evaluate.prediction_file import check_prediction_path
 from verydeep.evaluate.sort_images import SortSummary, check_sort_folder, sort_images
 from verydeep.foreign_text import one_line
+from verydeep.image_sources.open_images import find_images
 from verydeep.number_format import percent
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP, Location

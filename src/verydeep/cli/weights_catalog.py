@@ -95,8 +95,8 @@ def push(
         Print one JSON object: repo, url, commit, private.
     """
     from verydeep.report.model_card import model_card
+    from verydeep.weight_files.checkpoint_file import load
     from verydeep.weights import hub
-    from verydeep.weights.checkpoint_file import load
 
     card = model_card(load(run), repo, license)
     pushed = hub.push(run, card, repo, private=private, progress_bars=err().is_terminal)

@@ -13,8 +13,8 @@ from verydeep.tables.preprocess_text import preprocess_text
 from verydeep.tables.weights_table import contents_table
 from verydeep.terminal.console import err, print_json
 from verydeep.terminal.console import out as console
-from verydeep.weights.checkpoint_file import save
-from verydeep.weights.checks import abbreviated
+from verydeep.weight_files.checkpoint_file import save
+from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
 from verydeep.weights.inspect import inspect
 from verydeep.weights.load import Pretrained, load, pretrained

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.heic import is_heic, register_heic
-from verydeep.data.samples import ArchivedImage
 from verydeep.data.to_8_bits import read_encoding, to_8_bits
 from verydeep.errors import UnreadableError, UnreadableKind
 from verydeep.foreign_text import one_line
+from verydeep.image_sources.samples import ArchivedImage
 
 PIXEL_LIMIT = 100_000_000
 """The default maximum number of pixels of an image that is decoded."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import csv_cell
-from verydeep.data.list_file import read_list
-from verydeep.data.listing import FILE_COLUMNS, LABEL_COLUMNS, find_column
-from verydeep.data.open_images import split_columns
 from verydeep.errors import DataError
+from verydeep.image_sources.list_file import read_list
+from verydeep.image_sources.listing import FILE_COLUMNS, LABEL_COLUMNS, find_column
+from verydeep.image_sources.open_images import split_columns
 
 
 def rewrite_labels(location: str, new_labels: Mapping[str, str]) -> None:

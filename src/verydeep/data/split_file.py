@@ -14,9 +14,9 @@ from torch import Tensor
 
 from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
-from verydeep.data.samples import Part, Samples
 from verydeep.data.split import grouped_split
 from verydeep.errors import DataError
+from verydeep.image_sources.samples import Part, Samples
 
 SPLIT_FILE = "split.csv"
 """The file name in a run folder."""

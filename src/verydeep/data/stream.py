@@ -15,8 +15,8 @@ from torch import Tensor
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode, decode_whole
 from verydeep.data.images import Images
-from verydeep.data.samples import ImageSource, Samples, UnreadableImage
 from verydeep.errors import DataError, UnreadableError
+from verydeep.image_sources.samples import ImageSource, Samples, UnreadableImage
 from verydeep.malloc import return_freed_memory
 
 T = TypeVar("T")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from verydeep.data.progress import OnProgress
-from verydeep.data.samples import ImageSource
 from verydeep.embed.embedder import Embedder
 from verydeep.embed.vector_file import EmbeddingSummary, VectorMetadata, write_vectors
+from verydeep.image_sources.samples import ImageSource
 from verydeep.models.checkpoint import Checkpoint
 
 

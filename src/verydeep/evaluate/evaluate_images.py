@@ -9,13 +9,13 @@ from torch import Tensor
 
 from verydeep.data.label_file import LabelRow
 from verydeep.data.progress import OnProgress, count_images
-from verydeep.data.samples import Samples, UnreadableImage
 from verydeep.errors import DataError
 from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
 from verydeep.evaluate.protocols import Protocol, protocol_logits
+from verydeep.image_sources.samples import Samples, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 
 

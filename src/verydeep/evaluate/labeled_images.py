@@ -11,11 +11,11 @@ from verydeep.check.grouping import read_grouped
 from verydeep.data.builtin import is_builtin, load_dataset, require_known
 from verydeep.data.decode import decode
 from verydeep.data.images import relabeled
-from verydeep.data.reading import Reading
-from verydeep.data.samples import Samples
 from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part, with_saved_split
 from verydeep.download.download import Progress
 from verydeep.errors import DataError
+from verydeep.image_sources.reading import Reading
+from verydeep.image_sources.samples import Samples
 
 THUMBNAIL_SIDE = 160
 """In px."""

@@ -7,10 +7,10 @@ from typing import Any
 from jaxtyping import Float32
 from torch import Tensor
 
-from verydeep.data.samples import ImageSource
 from verydeep.data.stream import DecodedBatch, stream
 from verydeep.errors import DataError
 from verydeep.evaluate.logits import auto_batch_size, predict_logits
+from verydeep.image_sources.samples import ImageSource
 from verydeep.malloc import return_freed_memory
 from verydeep.models.checkpoint import Checkpoint
 
@@ -73,7 +73,7 @@ def predict(
 
     Args:
         checkpoint: the result of ``verydeep.load``; the computation runs on its device.
-        sources: files, or entries of shards; ``verydeep.data.open_images.read_sources`` lists them.
+        sources: files, or entries of shards; ``verydeep.image_sources.open_images.read_sources`` lists them.
         top: the number of classes per image (top-k); all by default.
         batch_size: images per batch; by default it depends on their size.
         reject_below: the confidence in [0, 1] below which the answer is none of the classes.

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.data.progress import OnProgress
-from verydeep.data.samples import ImageSource
 from verydeep.errors import DataError, Interrupted
 from verydeep.evaluate.predict import Prediction, predict
 from verydeep.evaluate.prediction_file import PredictionFile, open_predictions
+from verydeep.image_sources.samples import ImageSource
 from verydeep.models.checkpoint import Checkpoint
 
 TOLERANCE = 0.02

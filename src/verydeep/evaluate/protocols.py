@@ -22,11 +22,11 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.normalize import resize_short_side
-from verydeep.data.samples import Samples, UnreadableImage
 from verydeep.data.stream import stream, stream_whole
 from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import CropPosition, corners_and_center, crops, grid
 from verydeep.evaluate.logits import auto_batch_size, predict_dense, predict_logits
+from verydeep.image_sources.samples import Samples, UnreadableImage
 from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
 

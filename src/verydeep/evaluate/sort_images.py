@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.data.file_name import file_name, same_name
-from verydeep.data.place_file import place_copy, place_link
 from verydeep.data.progress import OnProgress
-from verydeep.data.samples import ImageSource
 from verydeep.errors import DataError, Interrupted
 from verydeep.evaluate.predict import NONE_OF_THESE, Prediction, predict
+from verydeep.image_sources.place_file import place_copy, place_link
+from verydeep.image_sources.samples import ImageSource
 from verydeep.models.checkpoint import Checkpoint
 
 Place = Callable[[ImageSource, Path, str], bool]

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.progress import OnProgress, count_images
-from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.data.stream import stream
 from verydeep.explain.patches import ChannelPatches, LayerPatches, strongest_patches
+from verydeep.image_sources.samples import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 
 BATCH_SIZE = 16

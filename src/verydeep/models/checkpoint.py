@@ -1,6 +1,6 @@
 """A checkpoint: a trained network with everything that inference needs.
 
-``load`` returns it and ``save`` writes it; ``weights/checkpoint_file.py`` has the file format.
+``load`` returns it and ``save`` writes it; ``weight_files/checkpoint_file.py`` has the file format.
 """
 
 from dataclasses import dataclass, field

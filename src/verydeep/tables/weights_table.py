@@ -5,7 +5,7 @@ from rich.text import Text
 
 from verydeep.number_format import thousands
 from verydeep.tables.preprocess_text import preprocess_text
-from verydeep.weights.checks import abbreviated
+from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.inspect import Contents
 
 SHOWN_KEYS = 6

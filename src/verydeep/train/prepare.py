@@ -13,12 +13,12 @@ from verydeep.data.augment import AugmentConfig
 from verydeep.data.builtin import is_builtin, load_dataset, require_known
 from verydeep.data.images import Dataset, Images, channel_statistics
 from verydeep.data.normalize import resize
-from verydeep.data.samples import Samples
 from verydeep.data.split import stratified_split
 from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
 from verydeep.data.stream import decode_all
 from verydeep.download.download import Progress
 from verydeep.errors import RecipeError
+from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.initialization import initialize_from_shallower

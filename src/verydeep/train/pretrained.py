@@ -13,14 +13,14 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import layer_names
 from verydeep.architecture.layers import Head
 from verydeep.data.decode import short_side
-from verydeep.data.samples import ImageSource
 from verydeep.errors import CheckpointError, DataError, RecipeError
+from verydeep.image_sources.samples import ImageSource
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.feature_steps import last_map_name
 from verydeep.models.initialization import initialize_layers
-from verydeep.weights.checkpoint_file import is_checkpoint
+from verydeep.weight_files.checkpoint_file import is_checkpoint
 from verydeep.weights.download_weights import download_weights
 from verydeep.weights.load import IMAGENET_WEIGHTS, pretrained
 

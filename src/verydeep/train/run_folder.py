@@ -1,6 +1,6 @@
 """The run folder: the files that a training leaves on disk, and what it resumes from.
 
-model.safetensors   the network, complete (weights/checkpoint_file.py)
+model.safetensors   the network, complete (weight_files/checkpoint_file.py)
 recipe.toml         the training recipe, every value written out
 tune.toml           of `verydeep tune`: what was asked, and once it is finished what was decided
 metrics.jsonl       one line per epoch; of `verydeep tune` metrics-fine-tune.jsonl and metrics-scratch.jsonl

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from verydeep.data.samples import Part, Samples
 from verydeep.data.split_file import indices_of
 from verydeep.errors import DataError
+from verydeep.image_sources.samples import Part, Samples
 
 LEAST_IMAGES = 5
 """If no class has so many images, there is too little to train on and to estimate anything from."""

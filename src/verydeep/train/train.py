@@ -32,7 +32,7 @@ from verydeep.train.unfinished_run import (
     require_same,
     require_unfinished,
 )
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def train_network(
         recipe: the training configuration, such as ``read_recipe("fast")``.
         data: a data set in memory, the name of a built-in one, or your own images: a folder with a folder for
             each
-            class, a list, shards, a Hugging Face data set (``data/open_images.py``).
+            class, a list, shards, a Hugging Face data set (``image_sources/open_images.py``).
         out: the run folder.
         device: where to train; auto uses a GPU where there is one.
         watcher: what follows the training.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from verydeep.check.check import check_images
 from verydeep.check.finding import Finding
 from verydeep.check.findings import findings
-from verydeep.data.samples import Samples
+from verydeep.image_sources.samples import Samples
 from verydeep.tune.prepare import Task
 
 MOST_IMAGES = 20_000

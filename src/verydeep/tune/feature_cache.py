@@ -27,11 +27,11 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import remove_leftovers, require_room
 from verydeep.claim import claim_file
 from verydeep.data.normalize import normalize
-from verydeep.data.samples import ImageSource, UnreadableImage
 from verydeep.data.stream import stream
 from verydeep.download.sources import cache_root
 from verydeep.errors import DataError, InUseError
 from verydeep.foreign_text import one_line
+from verydeep.image_sources.samples import ImageSource, UnreadableImage
 from verydeep.models.classifier import Classifier
 from verydeep.tune.feature_chunks import KEY_BYTES, Chunks
 

@@ -10,9 +10,9 @@ from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
-from verydeep.data.samples import Part, Samples
 from verydeep.data.split_file import indices_of, is_split_here, with_test_part
 from verydeep.errors import Interrupted, RecipeError
+from verydeep.image_sources.samples import Part, Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance

@@ -10,10 +10,10 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.finding import Finding
 from verydeep.check.group_names import GroupProposal
 from verydeep.data.label_file import LabelRow
-from verydeep.data.reading import Reading
-from verydeep.data.samples import ImageSource, Part, UnreadableImage
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.evaluate.temperature_choice import TemperatureChoice
+from verydeep.image_sources.reading import Reading
+from verydeep.image_sources.samples import ImageSource, Part, UnreadableImage
 from verydeep.train.epoch_result import EpochResult
 from verydeep.tune.config import Strategy, TuneConfig
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from verydeep.analyze.stage_cost import stage_macs
 from verydeep.data.images import Images
-from verydeep.data.samples import Samples
 from verydeep.data.split import grouped_split
 from verydeep.data.split_file import indices_of
 from verydeep.errors import DataError
@@ -21,6 +20,7 @@ from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.evaluate.temperature_choice import TemperatureChoice, choose_temperature
+from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import percent
 from verydeep.train.device import fabric_on

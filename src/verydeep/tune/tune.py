@@ -22,11 +22,11 @@ from torch import Tensor
 
 from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import LabelRow, write_label_file
-from verydeep.data.samples import Samples
 from verydeep.data.split_file import indices_of, keep_split
 from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
+from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import Device, describe
 from verydeep.train.pretrained import with_last_layer
@@ -57,7 +57,7 @@ from verydeep.tune.prepare import (
 from verydeep.tune.result import L2Point, MistakenImage, StrategyResult, TuneResult
 from verydeep.tune.strategies import Candidate, Choice, logits_of_test, run_strategies
 from verydeep.tune.warnings import warnings
-from verydeep.weights.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import save
 
 Report = Callable[[TuneResult], None]
 """Writes the report of a run, which is finished after that."""
@@ -79,7 +79,7 @@ def tune_network(
     Where ``out`` holds an unfinished run of the same configuration on the same images, that run is resumed.
 
     Args:
-        location: a folder with a folder for each class, a list, or shards (``data/open_images.py``).
+        location: a folder with a folder for each class, a list, or shards (``image_sources/open_images.py``).
         config: what is asked for, such as ``TuneConfig(weights="vgg16")`` or
             ``read_tune_config("tune.toml")``.
         out: the run folder.

@@ -10,7 +10,7 @@ from math import prod
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Conv, Residual
-from verydeep.weights.read import Shapes
+from verydeep.weight_files.read import Shapes
 
 
 def possible_networks(shapes: Shapes) -> list[Architecture]:

@@ -11,11 +11,11 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Head
 from verydeep.models.build import build_empty
 from verydeep.models.classifier import Classifier
+from verydeep.weight_files.read import Shapes, WeightFile
+from verydeep.weight_files.tensor_layouts import SAME
 from verydeep.weights.extra_tensors import harmless, inside
 from verydeep.weights.key_maps import KeyMapRow, Layout, fully_connected
 from verydeep.weights.other_heads import find_head
-from verydeep.weights.read import Shapes, WeightFile
-from verydeep.weights.tensor_layouts import SAME
 
 
 @dataclass(frozen=True)

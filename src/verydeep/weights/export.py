@@ -15,6 +15,7 @@ from verydeep.errors import CheckpointError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier, PlainClassifier
+from verydeep.weight_files.write_keras import write_keras
 from verydeep.weights.key_maps import LAYOUTS, KeyMapRow, fully_connected
 from verydeep.weights.transfer_code import (
     base_network,
@@ -23,7 +24,6 @@ from verydeep.weights.transfer_code import (
     timm_code,
     torchvision_code,
 )
-from verydeep.weights.write_keras import write_keras
 
 Project = Literal["torchvision", "timm", "keras"]
 

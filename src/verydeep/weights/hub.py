@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from verydeep.download.download import offline
 from verydeep.errors import CheckpointError, HubError
+from verydeep.weight_files.checkpoint_file import load
 from verydeep.weights.catalog import hub_endpoint
-from verydeep.weights.checkpoint_file import load
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.weights import checkpoint_file as checkpoint
+from verydeep.weight_files import checkpoint_file as checkpoint
+from verydeep.weight_files.read import WeightFile, read_weights
 from verydeep.weights.compare import Match
 from verydeep.weights.match import match_network
 from verydeep.weights.mismatch import mismatch_text, other_network_text, unexpected_text
 from verydeep.weights.preprocessing import STATED, preprocess_of
-from verydeep.weights.read import WeightFile, read_weights
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from verydeep.architecture.layer_names import fc_names, layer_names
 from verydeep.architecture.layers import Conv
 from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.models.classifier import Classifier, PlainClassifier
-from verydeep.weights.tensor_layouts import (
+from verydeep.weight_files.tensor_layouts import (
     HWIO,
     SAME,
     TRANSPOSED,

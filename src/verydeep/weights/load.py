@@ -24,7 +24,8 @@ from verydeep.models.build import build as build_untrained
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.initialization import Init
-from verydeep.weights.checkpoint_file import is_checkpoint
+from verydeep.weight_files.checkpoint_file import is_checkpoint
+from verydeep.weight_files.read import read_weights
 from verydeep.weights.download_weights import download_weights
 from verydeep.weights.fit import (
     check_same_features,
@@ -35,7 +36,6 @@ from verydeep.weights.fit import (
     with_open_settings_of,
 )
 from verydeep.weights.match import require_match
-from verydeep.weights.read import read_weights
 from verydeep.weights.trained_weights import TrainedWeights, from_checkpoint, from_weight_file
 
 IMAGENET_WEIGHTS = "imagenet"

@@ -7,12 +7,12 @@ from verydeep.architecture.architecture import Architecture, Norm
 from verydeep.architecture.layers import Head
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build_empty
+from verydeep.weight_files.read import Shapes, WeightFile
 from verydeep.weights.candidates import most_similar_networks, possible_networks
 from verydeep.weights.compare import Match, PartialMatch, compare, compare_with_other_head, empty_model
 from verydeep.weights.key_maps import LAYOUTS, Layout
 from verydeep.weights.mismatch import mismatch_text, other_network_text, unexpected_text
 from verydeep.weights.onnx_layouts import ONNX_LAYOUTS, folded
-from verydeep.weights.read import Shapes, WeightFile
 
 
 def require_match(file: WeightFile, network: Architecture | None, *, features_only: bool) -> Match:

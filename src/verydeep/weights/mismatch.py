@@ -6,9 +6,9 @@ from pathlib import Path
 from verydeep.architecture import zoo
 from verydeep.architecture.grammar import format_architecture
 from verydeep.architecture.layers import Conv, Residual
-from verydeep.weights.checks import abbreviated
+from verydeep.weight_files.checks import abbreviated
+from verydeep.weight_files.read import Shapes, WeightFile
 from verydeep.weights.compare import Match, PartialMatch
-from verydeep.weights.read import Shapes, WeightFile
 
 _SAME_TENSORS = re.compile(r"(?:resnetblur|resnetaa|ecaresnetaa|skresnetaa)\d+\w*", re.IGNORECASE)
 """timm's ResNets with anti-aliased strides: the same keys and shapes as ResNet, other outputs."""

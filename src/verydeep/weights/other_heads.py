@@ -12,9 +12,9 @@ from itertools import pairwise, permutations
 from math import isqrt
 
 from verydeep.architecture.layers import Head
+from verydeep.weight_files.read import Shapes
+from verydeep.weight_files.tensor_layouts import SAME, TRANSPOSED, TensorLayout, as_convolution, channels_last
 from verydeep.weights.key_maps import KeyMapRow
-from verydeep.weights.read import Shapes
-from verydeep.weights.tensor_layouts import SAME, TRANSPOSED, TensorLayout, as_convolution, channels_last
 
 MAX_LAYERS = 5
 """Of a head. Longer chains are another network."""

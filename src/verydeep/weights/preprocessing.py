@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
+from verydeep.weight_files.read import WeightFile
 from verydeep.weights.compare import Match
-from verydeep.weights.read import WeightFile
 
 _RESIZE_232 = replace(IMAGENET, resize=232)
 

@@ -11,13 +11,13 @@ from torch import Tensor
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError
-from verydeep.weights import checkpoint_file as checkpoint
-from verydeep.weights.checks import abbreviated, check_type, non_finite
+from verydeep.weight_files import checkpoint_file as checkpoint
+from verydeep.weight_files.checks import abbreviated, check_type, non_finite
+from verydeep.weight_files.read import WeightFile
 from verydeep.weights.class_names import class_names
 from verydeep.weights.compare import Match
 from verydeep.weights.key_maps import fully_connected
 from verydeep.weights.preprocessing import preprocess_of
-from verydeep.weights.read import WeightFile
 
 
 @dataclass(frozen=True)

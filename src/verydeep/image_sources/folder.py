@@ -1,0 +1,46 @@
+"""A folder of class folders, or of ``train``, ``val`` and ``test`` folders of them, as samples."""
+
+from pathlib import Path
+
+import torch
+
+from verydeep.errors import DataError
+from verydeep.image_sources.layout import find_layout
+from verydeep.image_sources.reading import Reading
+from verydeep.image_sources.samples import Samples
+from verydeep.image_sources.suffixes import COMMON_SUFFIXES
+from verydeep.image_sources.walk import walk
+
+
+def read_folder(folder: Path) -> Samples:
+    """Every image in ``folder`` and its subfolders, labeled by its class folder; classes are sorted by name.
+
+    Class folders may contain subfolders. A class folder without images is a class without images. What is
+    passed over is counted in ``Samples.reading``; ``layout.py`` has the layouts that are understood.
+
+    Raises:
+        DataError: if the folder does not exist, has no class folders, or none of them has an image.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; expected a folder with one folder of images per class")
+    layout = find_layout(walk(folder))
+    if not layout.files:
+        raise _no_class_folders(folder, layout.reading)
+    numbers = {label: number for number, label in enumerate(layout.classes)}
+    return Samples(
+        name=folder.resolve().name,
+        sources=tuple(file.path for file in layout.files),
+        names=tuple(file.path.relative_to(folder).as_posix() for file in layout.files),
+        labels=torch.tensor([numbers[file.label] for file in layout.files]),
+        classes=layout.classes,
+        parts=tuple(file.part for file in layout.files),
+        reading=layout.reading,
+    )
+
+
+def _no_class_folders(folder: Path, reading: Reading) -> DataError:
+    others = f". It has {reading.skipped_text}" if reading.skipped else ""
+    return DataError(
+        f"{folder} has no images in class folders; expected {folder.name}/<class>/<image>, with a suffix "
+        f"such as {COMMON_SUFFIXES}{others}"
+    )

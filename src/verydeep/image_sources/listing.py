@@ -1,0 +1,174 @@
+"""The images of a list, shards or a Hugging Face data set, with their labels still as text."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from verydeep.errors import DataError
+from verydeep.image_sources.labels import is_missing, label_text, whole_numbers
+from verydeep.image_sources.part_names import PART_WORDS, part_named
+from verydeep.image_sources.reading import Reading
+from verydeep.image_sources.samples import ImageSource, Part, Samples
+from verydeep.image_sources.walk import real_path
+
+FILE_COLUMNS = (
+    "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img",
+    "img_path", "image_name", "img_name", "image_id", "img_id", "id_code", "id",
+)  # fmt: skip
+LABEL_COLUMNS = (
+    "label", "class", "category", "target", "labels", "class_name", "label_name", "diagnosis", "dx",
+    "species", "breed",
+)  # fmt: skip
+PART_COLUMNS = ("split", "part", "set", "subset", "partition")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of the image and label columns, if they are not among the usual names."""
+
+    file: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Images with their labels and other columns; all tuples have one item per image, in the same order."""
+
+    name: str
+    sources: tuple[ImageSource, ...]
+    names: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    """None for an image without a label, which can be classified but not trained on."""
+    parts: tuple[Part | None, ...]
+    positions: tuple[str, ...] = ()
+    """The position of each image for error messages, such as "line 7"; its name by default."""
+    location: str = ""
+    """Of the list, for error messages; the name by default."""
+    classes: tuple[str, ...] = ()
+    """The class names in order, if the data set defines it; sorted labels by default."""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label_advice: str = ""
+    """What to do about missing labels, such as which columns there are; a sentence without a full stop."""
+    reading: Reading = field(default_factory=Reading)
+
+
+def to_samples(listing: Listing) -> Samples:
+    """``listing`` as samples. Integer labels are sorted by number, others as text.
+
+    Raises:
+        DataError: if an image has no label, or two images have the same name or are the same file.
+    """
+    positions = listing.positions or listing.names
+    labels = _labels(listing, positions)
+    _require_unique(listing, positions)
+    classes = listing.classes or sorted_classes(set(labels))
+    numbers = {text: number for number, text in enumerate(classes)}
+    return Samples(
+        name=listing.name,
+        sources=listing.sources,
+        names=listing.names,
+        labels=torch.tensor([numbers[label] for label in labels]).long(),
+        classes=classes,
+        parts=listing.parts,
+        columns=listing.columns,
+        reading=listing.reading,
+    )
+
+
+def _labels(listing: Listing, positions: tuple[str, ...]) -> list[str]:
+    """The label of every image; whole numbers without decimals."""
+    labels: list[str] = []
+    for position, given in zip(positions, listing.labels, strict=True):
+        label = given if listing.classes else label_text(given)
+        if label is None:
+            found = f" ({given!r} marks a missing value)" if given else ""
+            advice = f". {listing.label_advice}" if listing.label_advice else ""
+            raise DataError(
+                f"{_where(listing)}{position} has no label{found}; label every image to train or "
+                f"evaluate{advice}"
+            )
+        labels.append(label)
+    return labels if listing.classes else whole_numbers(labels)
+
+
+def _require_unique(listing: Listing, positions: tuple[str, ...]) -> None:
+    """Refuse two images of one name, and one file under two names, such as ``a.jpg`` and ``./a.jpg``."""
+    position_of: dict[str, str] = {}
+    first_of: dict[ImageSource, int] = {}
+    folders: dict[Path, Path] = {}
+    for index, (name, source) in enumerate(zip(listing.names, listing.sources, strict=True)):
+        key = _real_file(source, folders) if isinstance(source, Path) else source
+        first = first_of.setdefault(key, index)
+        if name in position_of or first != index:
+            before = position_of.get(name) or positions[first]
+            other = "" if name in position_of else f", where it is written {listing.names[first]}"
+            raise DataError(
+                f"{_where(listing)}{positions[index]} repeats {name} from {before}{other}. Remove one of them"
+            )
+        position_of[name] = positions[index]
+
+
+def _where(listing: Listing) -> str:
+    return f"{listing.location}, " if listing.location else f"{listing.name}: "
+
+
+def _real_file(file: Path, folders: dict[Path, Path]) -> Path:
+    """Its real path; those of ``folders`` are looked up once."""
+    if file.parent not in folders:
+        folders[file.parent] = real_path(file.parent)
+    real = folders[file.parent] / file.name
+    return real_path(real) if real.is_symlink() else real
+
+
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """Class names sorted by number (2 before 10) if all are integers, else as text."""
+    names = sorted(labels)
+    return tuple(sorted(names, key=int) if all(map(_is_integer, names)) else names)
+
+
+def _is_integer(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()
+
+
+def cell_text(value: object) -> str:
+    """A cell as text: 3.0 is "3", since tables store integers as floats; a missing value is empty."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def find_column(
+    columns: Sequence[str], usual_names: tuple[str, ...], chosen: str | None, name: str
+) -> str | None:
+    """The ``chosen`` column, else the first of ``usual_names`` that is in ``columns``, else None.
+
+    Raises:
+        DataError: if the chosen column does not exist.
+    """
+    if chosen is not None:
+        if chosen not in columns:
+            raise DataError(f"{name} has no column {chosen!r}; it has {', '.join(columns)}")
+        return chosen
+    known = {column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in columns}
+    return next((known[each] for each in usual_names if each in known), None)
+
+
+def parse_part(text: str, position: str) -> Part | None:
+    """The part of the split (train, val, test) for a cell's text; None for an empty cell.
+
+    Raises:
+        DataError: if the text is not one of the usual names.
+    """
+    if is_missing(text):
+        return None
+    if (part := part_named(text)) is None:
+        raise DataError(
+            f"{position} has the part {text!r}; expected one of {', '.join(PART_WORDS)}. If the column is "
+            f"not a train/val/test split, rename it to something else than {', '.join(PART_COLUMNS)}"
+        )
+    return part

@@ -1,0 +1,91 @@
+"""Gives files new places without ever replacing another file."""
+
+import filecmp
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from verydeep.image_sources.samples import ImageSource
+
+
+def free_names(name: str) -> Iterator[str]:
+    """``name``, then ``cat-2.jpg``, ``cat-3.jpg`` and so on for ``cat.jpg``."""
+    yield name
+    path = Path(name)
+    for number in count(2):
+        yield f"{path.stem}-{number}{path.suffix}"
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Give the file at ``source``, which is no link, the name ``target`` on the same file system.
+
+    Whenever the process ends, the file is at one of both names, or at both.
+
+    Raises:
+        FileExistsError: if there is a file at ``target``, which stays as it is.
+    """
+    try:
+        os.link(source, target)  # unlike a rename, it never replaces
+    except FileExistsError:
+        raise
+    except OSError:  # file systems such as FAT have no hard links
+        if os.path.lexists(target):
+            raise FileExistsError(None, "exists already", str(target)) from None
+        source.rename(target)
+    else:
+        source.unlink()
+
+
+def place_copy(source: ImageSource, folder: Path, name: str) -> bool:
+    """Copy the image to ``folder / name``, or to the next free name where another file has that one.
+
+    A copy is complete or not there at all.
+
+    Returns:
+        Whether it was copied; false where the same content is there already under one of these names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{os.getpid()}.part"  # not of `name`, which may be as long as names can be
+    try:
+        _write(source, temporary)
+        for candidate in free_names(name):
+            target = folder / candidate
+            try:
+                move_file(temporary, target)
+            except FileExistsError:
+                if target.is_file() and filecmp.cmp(temporary, target, shallow=False):
+                    return False
+            else:
+                return True
+    finally:
+        temporary.unlink(missing_ok=True)
+    raise AssertionError("names never end")
+
+
+def _write(source: ImageSource, path: Path) -> None:
+    if isinstance(source, Path):
+        shutil.copy2(source, path)
+    else:
+        path.write_bytes(source.read())
+
+
+def place_link(source: Path, folder: Path, name: str) -> bool:
+    """Make a symbolic link to ``source`` at ``folder / name``, or at the next free name.
+
+    Returns:
+        Whether it was made; false where such a link is there already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    absolute = source.absolute()
+    for candidate in free_names(name):
+        target = folder / candidate
+        try:
+            target.symlink_to(absolute)
+        except FileExistsError:
+            if target.is_symlink() and target.readlink() == absolute:
+                return False
+        else:
+            return True
+    raise AssertionError("names never end")

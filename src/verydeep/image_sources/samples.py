@@ -1,0 +1,154 @@
+"""Labeled images on disk, and images that cannot be read."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from jaxtyping import Int64
+from torch import Tensor
+
+from verydeep.errors import DataError, UnreadableError, UnreadableKind
+from verydeep.foreign_text import utf8_text, valid_text
+from verydeep.image_sources.reading import Reading
+
+T = TypeVar("T")
+
+Part = Literal["train", "val", "test"]
+"""The part of a split: training, validation, or test images."""
+
+
+@runtime_checkable
+class ArchivedImage(Protocol):
+    """An image inside a larger file, such as a shard; its ``str`` is its location, for messages."""
+
+    def read(self) -> bytes:
+        """The content of the image file."""
+
+
+ImageSource = Path | ArchivedImage
+"""The source of one image: a file, or an entry of a shard or a table."""
+
+
+@dataclass(frozen=True)
+class UnreadableImage:
+    """An image that cannot be read, with the reason."""
+
+    source: ImageSource
+    reason: str
+    """The error message."""
+    kind: UnreadableKind
+    name: str = ""
+    """Its name in ``Samples``; empty for an image outside a data set."""
+
+    @classmethod
+    def from_error(cls, source: ImageSource, error: UnreadableError) -> "UnreadableImage":
+        """The image at ``source``, which ``error`` was raised for."""
+        return cls(source, str(error), error.kind)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"file": str(self.source), "error": self.reason}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Labeled images on disk. All tuples have one item per image, in the same order.
+
+    Raises:
+        DataError: if they differ in length, or a label is not an index of a class.
+    """
+
+    name: str
+    """The name of the data set, such as that of its folder."""
+    sources: tuple[ImageSource, ...]
+    names: tuple[str, ...]
+    """The name of each image, such as its path below the folder. Names are unique."""
+    labels: Int64[Tensor, " count"]
+    """Indices into ``classes``."""
+    classes: tuple[str, ...]
+    parts: tuple[Part | None, ...]
+    """The part of each image, if folders or a column define a split; else None."""
+    groups: tuple[str, ...] | None = None
+    """The group of each image. A group is never divided by a split, which prevents data leakage."""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The other columns of a list."""
+    reading: Reading = field(default_factory=Reading)
+    """What was passed over, and how the images were understood."""
+
+    def __post_init__(self) -> None:
+        # Checkpoints and reports are UTF-8, and a folder's name need not be.
+        object.__setattr__(self, "name", valid_text(self.name))
+        object.__setattr__(self, "classes", tuple(map(valid_text, self.classes)))
+        object.__setattr__(self, "names", tuple(map(utf8_text, self.names)))  # the same in every locale
+        lengths = {len(self.labels), len(self.sources), len(self.names), len(self.parts)}
+        lengths |= {len(values) for values in self.columns.values()}
+        lengths |= set() if self.groups is None else {len(self.groups)}
+        if len(lengths) > 1:
+            raise DataError(
+                f"{self.name}: labels, sources, names, parts, groups and columns differ in length: "
+                f"{sorted(lengths)}"
+            )
+        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise DataError(f"{self.name}: expected labels of 0 to {len(self.classes) - 1}, class indices")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, indices: Int64[Tensor, " chosen"]) -> "Samples":
+        """The images at ``indices``, in that order."""
+        chosen = indices.tolist()
+        return replace(
+            self,
+            sources=_pick(self.sources, chosen),
+            names=_pick(self.names, chosen),
+            labels=self.labels[indices],
+            parts=_pick(self.parts, chosen),
+            groups=None if self.groups is None else _pick(self.groups, chosen),
+            columns={name: _pick(values, chosen) for name, values in self.columns.items()},
+        )
+
+    @property
+    def class_sizes(self) -> dict[str, int]:
+        """The number of images of each class."""
+        counts = self.labels.bincount(minlength=len(self.classes)).tolist()
+        return dict(zip(self.classes, counts, strict=True))
+
+
+def _pick(values: tuple[T, ...], chosen: list[int]) -> tuple[T, ...]:
+    return tuple(values[i] for i in chosen)
+
+
+def grouped(samples: Samples, by: str) -> Samples:
+    r"""``samples`` with groups: the values of the column ``by``, or the matches of a pattern in the names.
+
+    A pattern is a regular expression that is searched in each image's name (its path below the folder). The
+    group is the match of its first parentheses, or the whole match if it has none. ``BloodImage_\d+`` groups
+    all cells of one photograph.
+
+    Raises:
+        DataError: if ``by`` is neither a column nor a pattern, or the pattern does not match a name.
+    """
+    if by in samples.columns:
+        return replace(samples, groups=samples.columns[by])
+    try:
+        pattern = re.compile(by)
+    except re.error as error:
+        known = f" or one of the columns {', '.join(samples.columns)}" if samples.columns else ""
+        raise DataError(
+            f"{by!r} is not a regular expression ({error}){known}; expected for example 'photo_[0-9]+'"
+        ) from None
+    return replace(samples, groups=tuple(_group(pattern, name, samples.columns) for name in samples.names))
+
+
+def _group(pattern: re.Pattern[str], name: str, columns: Iterable[str]) -> str:
+    match = pattern.search(name)
+    if not match:
+        known = ", ".join(columns)
+        raise DataError(
+            f"the pattern '{pattern.pattern}' does not match {name!r}; every image needs a group"
+            + (f". The columns to group by are {known}" if known else "")
+        )
+    return match[1] if pattern.groups and match[1] is not None else match[0]

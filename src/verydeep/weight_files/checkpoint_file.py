@@ -1,0 +1,202 @@
+"""The checkpoint: tensors, architecture string, preprocessing, class names and origin in one file.
+
+The file is safetensors, which holds tensors and text and cannot hold code. The text is JSON under the
+metadata key ``verydeep``; pydantic reads it, so that an error names the wrong or missing field.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Ge, Lt
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from verydeep.architecture.architecture import Architecture, Norm
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.atomic_write import atomic_write
+from verydeep.errors import CheckpointError, VeryDeepError
+from verydeep.models.build import build_empty
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.classifier import Classifier
+from verydeep.weight_files.checks import abbreviated, check_type, non_finite
+from verydeep.weight_files.tensor_checksum import PREFIX, tensor_checksum
+
+FORMAT = 1
+CHECKSUM = "verydeep-checksum"
+"""The metadata key of the checksum."""
+
+
+class _Architecture(BaseModel):
+    """An architecture string, and the settings that it does not contain."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    string: str
+    norm: Norm
+    conv_bias: bool
+    dropout: Annotated[float, Ge(0), Lt(1)]
+    dropout_first: bool
+    input: tuple[int, int, int]
+
+
+class _Description(BaseModel):
+    """The JSON of a checkpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1]
+    architecture: _Architecture
+    preprocess: dict[str, Any]
+    classes: list[str]
+    origin: dict[str, Any]
+
+
+def save(checkpoint: Checkpoint, path: Path | str) -> None:
+    """Write ``checkpoint`` to ``path``; on an error, ``path`` stays as it was."""
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()
+    }
+    with atomic_write(Path(path)) as temporary:
+        save_file(tensors, temporary, _metadata(checkpoint, tensors))
+
+
+def _metadata(checkpoint: Checkpoint, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """The description, and the checksum beside it: earlier versions ignore a key that they do not know."""
+    return {"verydeep": json.dumps(_describe(checkpoint)), CHECKSUM: tensor_checksum(tensors)}
+
+
+def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
+    architecture = checkpoint.model.architecture
+    return {
+        "format": FORMAT,
+        "architecture": {name: getattr(architecture, name) for name in _Architecture.model_fields},
+        "preprocess": checkpoint.preprocess.to_dict(),
+        "classes": list(checkpoint.classes),
+        "origin": checkpoint.origin,
+    }
+
+
+def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
+    """The network in the checkpoint or run folder ``path``, in evaluation mode.
+
+    Args:
+        path: the file, or the run folder that contains it.
+        verify: compare the tensors with the checksum in the file, where it has one.
+
+    Raises:
+        CheckpointError: where the file does not exist, is broken, was not written by ``save``, holds tensors
+            that do not fit its architecture, or whose bytes were altered since.
+    """
+    path = Path(path)
+    file = path / "model.safetensors" if path.is_dir() else path
+    tensors, metadata = _read(file)
+    if verify:
+        _check_bytes(file, tensors, metadata.get(CHECKSUM))
+    description = _parse(file, metadata["verydeep"])
+    try:
+        architecture = _architecture(description)
+        preprocess = Preprocess.from_dict(description.preprocess)
+    except VeryDeepError as error:
+        raise CheckpointError(f"{file}: {error}") from None
+    model = build_empty(architecture)
+    tensors = _as_fp32(file, tensors)
+    _check_fit(file, model, tensors)
+    model.load_state_dict(tensors, assign=True)
+    return Checkpoint(model.eval(), preprocess, tuple(description.classes), description.origin)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether ``save`` wrote the file at ``path``, by its metadata."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return "verydeep" in (opened.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata, which has the key ``verydeep``."""
+    if not file.is_file():
+        raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder or a .safetensors file")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = dict(opened.metadata() or {})
+            names = opened.keys()  # the opened file is not a mapping and cannot be iterated itself
+            tensors = {name: opened.get_tensor(name) for name in names}
+    except Exception as error:  # the header of a broken file may name any type and any place
+        raise CheckpointError(
+            f"{file} ({file.stat().st_size:,} bytes) is broken or not a safetensors file: {error}. "
+            "Copy or train it again"
+        ) from None
+    if "verydeep" not in metadata:
+        raise CheckpointError(
+            f"{file} is not a verydeep checkpoint: it holds tensors without an architecture. Load it with "
+            "verydeep.load, or convert it with `verydeep weights import`"
+        )
+    return tensors, metadata
+
+
+def _check_bytes(file: Path, tensors: dict[str, Tensor], checksum: str | None) -> None:
+    """Refuse tensors that have another checksum; a file without one, or of a later kind, is accepted."""
+    if checksum is not None and checksum.startswith(PREFIX) and checksum != tensor_checksum(tensors):
+        raise CheckpointError(
+            f"{file}: the bytes of its tensors are not those that were saved (the checksum in the file is "
+            f"{checksum}). Copy or train it again; if you changed them yourself, load it with verify=False"
+        )
+
+
+def _as_fp32(file: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as fp32, or int64 for counts of batches; a type that is not floating point is refused."""
+    converted = {}
+    for name, value in tensors.items():
+        if name.endswith("num_batches_tracked"):
+            converted[name] = value.to(torch.int64)
+        else:
+            check_type(file, name, value)
+            converted[name] = value.float()
+    return converted
+
+
+def _parse(file: Path, text: str) -> _Description:
+    try:
+        return _Description.model_validate_json(text)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'the metadata'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise CheckpointError(
+            f"{file} holds metadata that this version of verydeep cannot read: {problems}"
+        ) from None
+
+
+def _architecture(description: _Description) -> Architecture:
+    saved = description.architecture
+    settings = saved.model_dump(exclude={"string", "name"})
+    return Architecture.from_string(
+        saved.string, saved.name, classes=max(1, len(description.classes)), **settings
+    )
+
+
+def _check_fit(file: Path, model: Classifier, tensors: dict[str, Tensor]) -> None:
+    expected = model.state_dict()
+    wrong_shape = [
+        name for name in expected.keys() & tensors.keys() if expected[name].shape != tensors[name].shape
+    ]
+    problems = {
+        "missing": sorted(expected.keys() - tensors.keys()),
+        "unexpected": sorted(tensors.keys() - expected.keys()),
+        "wrong shape": sorted(wrong_shape),
+        "not finite": sorted(non_finite(tensors)),
+    }
+    text = "; ".join(f"{what}: {abbreviated(names)}" for what, names in problems.items() if names)
+    if text:
+        raise CheckpointError(
+            f"{file} holds tensors that do not fit its architecture {model.architecture.string!r}. {text}. "
+            "Copy or train it again"
+        )
