@@ -3,7 +3,6 @@
 import io
 import itertools
 import shlex
-import shutil
 import subprocess
 import tomllib
 
@@ -70,7 +69,6 @@ def test_a_mistyped_path_gets_a_suggestion(here, tmp_path):
     assert done.returncode == 2 and done.stderr.rstrip().endswith("Did you mean solar?")
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_shell_completion_is_installed_into_the_home_of_the_user(tmp_path, monkeypatch, here):
     monkeypatch.setenv("HOME", str(tmp_path))
     done = here("--install-completion", "--shell", "bash")

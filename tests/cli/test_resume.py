@@ -171,8 +171,8 @@ def test_what_differs_is_refused_and_new_starts_over(train, here, shapes, press_
     assert "the default of --norm, not --norm batch" in failed.stderr
     failed = train("--new", "--resume", "--out", "run", cwd=tmp_path)
     assert failed.returncode == 2 and "give one of them" in failed.stderr
-    anew = train("--seed", 1, "--out", "run", "--new", "--json", cwd=tmp_path)
-    assert anew.returncode == 0, anew.stderr
+    new = train("--seed", 1, "--out", "run", "--new", "--json", cwd=tmp_path)
+    assert new.returncode == 0, new.stderr
     failed = train("--out", "run", "--new", cwd=tmp_path)
     assert failed.returncode == 2 and "run holds a finished run. Give another --out" in failed.stderr
 

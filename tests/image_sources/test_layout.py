@@ -1,7 +1,10 @@
 """Layouts of folders: the usual names of parts, wrapped folders, unlabeled parts, links, and refusals."""
 
 import os
+import tempfile
 import unicodedata
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,6 +14,9 @@ from verydeep.errors import DataError
 from verydeep.image_sources.folder import read_folder
 from verydeep.image_sources.open_images import find_images
 from verydeep.image_sources.part_names import part_named
+
+NOBODY = 65534
+"""The user of Linux to whom no file belongs."""
 
 
 def fill(folder, count=2, classes=("cat", "dog"), suffix=".png"):
@@ -175,8 +181,27 @@ def test_class_names_of_macos_are_those_of_other_systems(tmp_path):
     assert read_folder(tmp_path).classes == ("café", "고양이")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_cannot_be_read_is_counted(tmp_path):
-    fill(tmp_path, 1)
-    (tmp_path / "cat" / "closed").mkdir(mode=0)
-    assert read_folder(tmp_path).reading.skipped == {"without permission": 1}
+@pytest.fixture
+def folder_of_anyone():
+    """A folder that every user may read, as the one of pytest is closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def without_rights_of_root():
+    """Root may read everything: for a moment it is a user of no name."""
+    user = os.geteuid()
+    os.seteuid(user or NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_folder_that_cannot_be_read_is_counted(folder_of_anyone):
+    fill(folder_of_anyone, 1)
+    (folder_of_anyone / "cat" / "closed").mkdir(mode=0)
+    with without_rights_of_root():
+        assert read_folder(folder_of_anyone).reading.skipped == {"without permission": 1}

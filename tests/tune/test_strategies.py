@@ -16,9 +16,9 @@ from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.tune.budget import Skipped
+from verydeep.tune.choice import Candidate, choose
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import StrategyResult
-from verydeep.tune.strategies import Candidate, choose
 from verydeep.weight_files.checkpoint_file import load, save
 
 from .conftest import PREPROCESS

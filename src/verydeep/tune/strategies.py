@@ -1,7 +1,4 @@
-"""Strategies: which are run, compared on the same held-out images, and which is kept for which reason.
-
-The linear probe is kept unless another strategy is better in nine of ten resamples of the held-out images.
-"""
+"""Strategies: which are run, which are skipped and why, all measured on the same held-out images."""
 
 import time
 from dataclasses import dataclass, replace
@@ -15,14 +12,12 @@ from verydeep.data.images import Images
 from verydeep.data.split import grouped_split
 from verydeep.data.split_file import indices_of
 from verydeep.errors import DataError
-from verydeep.evaluate.bootstrap import resampled_balanced_accuracy
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
-from verydeep.evaluate.temperature_choice import TemperatureChoice, choose_temperature
+from verydeep.evaluate.temperature_choice import choose_temperature
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.number_format import percent
 from verydeep.train.device import fabric_on
 from verydeep.train.pretrained import with_last_layer
 from verydeep.train.recipe import Recipe
@@ -37,6 +32,7 @@ from verydeep.tune.budget import (
     measured_speed,
     plan_fine_tuning,
 )
+from verydeep.tune.choice import Candidate, Choice, choose, without_comparison, without_fine_tuning
 from verydeep.tune.config import Strategy
 from verydeep.tune.features import ReadImages
 from verydeep.tune.fine_tune import fine_tune, save_plan, saved_plan, train_from_scratch
@@ -46,40 +42,10 @@ from verydeep.tune.result import StrategyResult
 
 FEW_IMAGES = 500
 """With fewer training images auto keeps the linear probe, and fine-tuning trains the last stage only."""
-SURE = 0.9
-"""The share of resamples in which another strategy must be better than the linear probe."""
 FP32_COST = 2.0
 """How much longer evaluation in fp32 may take than in the precision of training."""
 RESERVE = 5.0
 """Seconds kept for the report, beside evaluation on the test images."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A network that could be kept."""
-
-    result: StrategyResult
-    network: Checkpoint
-    temperature: float
-    """1 where scaling does not help."""
-    calibration: TemperatureChoice | None = None
-    """Why; None where there are too few held-out images."""
-    recipe: Recipe | None = None
-    """That trained it, with all decisions; None for the linear probe."""
-    val_logits: Float32[Tensor, "val classes"] | None = None
-    """Of the held-out images that strategies are compared on; None where nothing is compared."""
-    test_logits: Float32[Tensor, "test classes"] | None = None
-    """None where they are not known yet."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """The strategies that were run, those that were skipped, and the one that is kept."""
-
-    candidates: tuple[Candidate, ...]
-    skipped: tuple[StrategyResult, ...]
-    chosen: Candidate
-    reason: str
 
 
 def run_strategies(
@@ -102,38 +68,19 @@ def run_strategies(
     """
     strategy = task.config.strategy
     if probe_candidate is not None and strategy == "linear-probe":
-        return _only(probe_candidate, "the linear probe alone was trained, as asked for")
+        return without_comparison(probe_candidate, "the linear probe alone was trained, as asked for")
     try:
         comparison = _hold_out(task, read, folder, deadline)
     except DataError as error:
         if probe_candidate is None or strategy != "auto":
             raise
-        return _probe_only(
+        return without_fine_tuning(
             probe_candidate, Skipped(f"no images can be held out to compare strategies on: {error}")
         )
     if probe_candidate is None or probe is None:
         candidate = _from_scratch(comparison, task.network)
-        return _only(candidate, "the network was trained from scratch, as asked for")
+        return without_comparison(candidate, "the network was trained from scratch, as asked for")
     return _train_and_choose(comparison, probe, probe_candidate)
-
-
-def _only(candidate: Candidate, reason: str) -> Choice:
-    return Choice(candidates=(candidate,), skipped=(), chosen=candidate, reason=reason)
-
-
-def _probe_only(probe: Candidate, skipped: Skipped) -> Choice:
-    result = StrategyResult(
-        strategy="fine-tune",
-        validation=None,
-        test=None,
-        seconds=0.0,
-        forecast_seconds=skipped.seconds,
-        epochs=(),
-        best_epoch=None,
-        note=f"skipped: {skipped.reason}",
-    )
-    reason = f"fine-tuning was skipped: {skipped.reason}"
-    return Choice(candidates=(probe,), skipped=(result,), chosen=probe, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -211,7 +158,7 @@ def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Ca
     start, logits = _probe_without_held_out(comparison, probe)
     plan = saved_plan(comparison.folder) or _plan(comparison, logits)
     if isinstance(plan, Skipped):
-        return _probe_only(candidate, plan)
+        return without_fine_tuning(candidate, plan)
     save_plan(plan, comparison.folder)
     measured = replace(candidate.result, validation=comparison.evaluate(logits))
     candidate = replace(candidate, result=measured, val_logits=logits)
@@ -243,7 +190,7 @@ def _probe_without_held_out(
 
 
 def _plan(comparison: _Comparison, logits: Tensor) -> Plan | Skipped:
-    """How deep to fine-tune, or why not at all; what was asked for is always started."""
+    """How deep to fine-tune, or why fine-tuning was skipped; what was asked for is always started."""
     config, images = comparison.task.config, len(comparison.train)
     recipe, architecture = config.fine_tune_recipe, comparison.task.network.model.architecture
     if config.strategy == "auto":
@@ -341,36 +288,3 @@ def logits_of_test(candidate: Candidate, read: ReadImages) -> Float32[Tensor, "t
     if candidate.test_logits is not None:
         return candidate.test_logits
     return _logits(candidate.network, read.images(indices_of(read.samples, "test")))
-
-
-def choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
-    """The linear probe, unless another is better in nine of ten resamples of the held-out images ``val``.
-
-    Of several the one that is better in the most resamples is chosen. Groups are resampled as a whole.
-    """
-    of_probe = _resampled(probe, val)
-    shares = [float((_resampled(each, val) > of_probe).double().mean()) for each in others]
-    share, best = max(zip(shares, others, strict=True), key=lambda each: each[0])
-    is_better = share >= SURE
-    reason = _reason(probe, best if is_better else others[0], share, len(val), is_better=is_better)
-    chosen = best if is_better else probe
-    return Choice(candidates=(probe, *others), skipped=(), chosen=chosen, reason=reason)
-
-
-def _resampled(candidate: Candidate, val: Samples) -> Float32[Tensor, " resamples"]:
-    assert candidate.val_logits is not None
-    return resampled_balanced_accuracy(candidate.val_logits, val.labels, val.groups)
-
-
-def _reason(probe: Candidate, other: Candidate, share: float, images: int, *, is_better: bool) -> str:
-    of_probe, of_other = probe.result.validation, other.result.validation
-    assert of_probe is not None and of_other is not None
-    name = {"fine-tune": "fine-tuning", "scratch": "training from scratch"}[other.result.strategy]
-    compared = (
-        f"balanced accuracy {percent(of_other.balanced_accuracy, 1)} against "
-        f"{percent(of_probe.balanced_accuracy, 1)} of the linear probe on the {images:,} training images "
-        "that were held out"
-    )
-    if is_better:
-        return f"{name} was better: {compared}, and in {share:.0%} of resamples of them"
-    return f"{name} was not surely better: {compared}; the linear probe that is kept was trained on these too"

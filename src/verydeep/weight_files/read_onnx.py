@@ -55,7 +55,7 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
 
 
 def _layer_keys(graph: "onnx.GraphProto") -> dict[str, str]:
-    """The keys of the weights and biases of convolutions that were named anew, by the name in the file.
+    """The keys of the weights and biases of convolutions that the exporter renamed, by the name in the file.
 
     torch's exporter calls the bias of a folded batch norm ``conv1.weight_bias``; the one before it calls both
     tensors ``onnx::Conv_193`` and the like, which become ``conv.0.weight``, ``conv.0.bias`` in the order of a

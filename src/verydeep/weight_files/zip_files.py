@@ -1,6 +1,7 @@
 """Opens zip files of weights and reads their entries, bounded in count and bytes before memory is taken."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,15 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _TAIL = 1 << 17
 """The last bytes of a file, which hold the end record: 22 bytes, after a comment of up to 64 KiB."""
 _PIECE = 1 << 20
-_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, ValueError, NotImplementedError)
+_BROKEN = (
+    zipfile.BadZipFile,  # no table of contents, cut headers, wrong checksums
+    zlib.error,  # compressed bytes that cannot be inflated
+    EOFError,  # compressed bytes that end early
+    NotImplementedError,  # a version of the format that Python does not read
+    ValueError,  # a position before the start of the file, a name that is not in its encoding
+    OSError,  # a position that the file system refuses
+)
+"""What Python raises for damaged bytes. Whether the file can be opened at all is known before."""
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -81,5 +90,5 @@ def entry_pieces(path: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
                 yield piece
         if count != entry.file_size:
             raise zipfile.BadZipFile(f"{entry.filename} has {count:,} bytes, not {entry.file_size:,}")
-    except Exception as error:  # zlib's errors have no base class in common with those of zipfile
+    except _BROKEN as error:
         raise broken_file_error(path, "a zip", error) from None
