@@ -37,13 +37,13 @@ class Clock:
 def test_the_first_batch_is_not_counted_and_the_rest_is_the_mean():
     clock = Clock()
     pace = Pace(clock)
-    assert pace.seconds_left(10, 100) is None  # this batch warmed up
+    assert pace.seconds_each(10) is None  # this batch warmed up
     clock.now += 2.0
-    assert pace.seconds_left(20, 100) is None  # too short to know
+    assert pace.seconds_each(20) is None  # too short to know
     clock.now += 2.0
-    assert pace.seconds_left(30, 100) == pytest.approx(70 * 4.0 / 20)
+    assert pace.seconds_each(30) == pytest.approx(4.0 / 20)
     clock.now += 16.0  # the machine is slower now
-    assert pace.seconds_left(50, 100) == pytest.approx(50 * 20.0 / 40)
+    assert pace.seconds_each(50) == pytest.approx(20.0 / 40)
 
 
 @pytest.mark.parametrize("phase", [0, 7, 13])
@@ -53,9 +53,8 @@ def test_with_a_machine_that_is_busy_half_of_the_time_the_forecast_is_within_a_f
     pace.clock = clock
     for done in range(1, 401):
         clock.now += 0.1 * (1 + (done + phase) // 20 % 2)
-        if forecast is None:
-            forecast = pace.seconds_left(done, 400)
-            made = clock.now
+        if forecast is None and (each := pace.seconds_each(done)):
+            forecast, made = (400 - done) * each, clock.now
     assert 1 / 1.5 < forecast / (clock.now - made) < 1.5
 
 

@@ -124,14 +124,15 @@ class FeatureCache:
         keys, chunks = _content_keys(sources), Chunks(self.folder)
         rows = chunks.read_new(set(keys))
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
-        computed: set[bytes] = set()
+        computed, finished = set[bytes](), set[bytes]()
         unreadable: dict[bytes, UnreadableImage] = {}
         with closing(self._share(missing, chunks)) as batches:
             for batch in batches:
                 rows |= batch.rows
                 unreadable |= batch.unreadable
                 computed |= batch.rows.keys() if batch.is_computed else set()
-                progress(sum(key in rows or key in unreadable for key in missing), len(missing))
+                finished |= batch.rows.keys() | batch.unreadable.keys()
+                progress(len(finished), len(missing))
         read = [index for index, key in enumerate(keys) if key in rows]
         if not read:
             reason = next(iter(unreadable.values())).reason

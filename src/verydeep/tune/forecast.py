@@ -20,7 +20,7 @@ FEATURE_SHARE = 0.8
 
 
 class Pace:
-    """How long the rest of many equal pieces takes, by the mean time of those that were done so far.
+    """How long one of many equal pieces takes, by the mean time of those that were done so far.
 
     The first report starts the clock: what comes before it, such as warming up, is not counted.
 
@@ -32,11 +32,6 @@ class Pace:
         self.clock = clock
         self.began: float | None = None
         self.first = 0
-
-    def seconds_left(self, done: int, total: int) -> float | None:
-        """For the rest of ``total`` pieces; None where too few of them were timed to know."""
-        each = self.seconds_each(done)
-        return None if each is None else (total - done) * each
 
     def seconds_each(self, done: int) -> float | None:
         """For one piece, by those up to ``done``; None where too few were timed to know."""
