@@ -19,7 +19,7 @@ from PIL import Image
 import verydeep as vd
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.evaluate.logits import auto_batch_size
-from verydeep.evaluate.predict import predict
+from verydeep.prediction.predict import predict
 
 
 def main() -> None:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from verydeep.evaluate.calibration import fit_temperature as fit_temperature
     from verydeep.evaluate.evaluation import evaluate_logits as evaluate_logits
     from verydeep.evaluate.logits import predict_logits as predict_logits
-    from verydeep.evaluate.predict import predict as predict
     from verydeep.explain.heat_maps import heat_maps as heat_maps
     from verydeep.explain.patches import first_filters as first_filters
     from verydeep.explain.patches import strongest_patches as strongest_patches
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from verydeep.models.checkpoint import Checkpoint as Checkpoint
     from verydeep.models.dense import DenseClassifier as DenseClassifier
     from verydeep.models.feature_extractor import taps as taps
+    from verydeep.prediction.predict import predict as predict
     from verydeep.train.recipe import Recipe as Recipe
     from verydeep.train.recipe import read_recipe as read_recipe
     from verydeep.train.train import resume_training as resume_training
@@ -83,7 +83,7 @@ _HOMES = {
     "load_dataset": "data.builtin",
     "parse_architecture": "architecture.grammar",
     "perceptual_loss": "embed.perceptual_loss",
-    "predict": "evaluate.predict",
+    "predict": "prediction.predict",
     "predict_logits": "evaluate.logits",
     "pretrained": "weights.load",
     "read_grouped": "check.grouping",

@@ -9,7 +9,7 @@ WANTED = [
     # what is looked for, the words typed, the file
     ("learning rate of fine-tuning", "fine-tune", "recipes/fine-tune.toml"),
     ("why fine-tuning was skipped", "fine-tuning was skipped", "tune/strategies.py"),
-    ("softmax of predict", "predict", "evaluate/predict.py"),
+    ("softmax of predict", "predict", "prediction/predict.py"),
     ("early stopping", "early stopping", "train/early_stopping.py"),
     ("memory of a training step", "memory", "analyze/memory.py"),
     ("the equation of Grad-CAM", "grad cam", "explain/grad_cam.py"),

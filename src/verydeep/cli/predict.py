@@ -8,14 +8,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from verydeep.errors import DataError
-from verydeep.evaluate.predict import NONE_OF_THESE, Prediction
-from verydeep.evaluate.predict import predict as predict_images
-from verydeep.evaluate.predict_to_file import PredictionSummary, predict_to_file
-from verydeep.evaluate.prediction_file import check_prediction_path
-from verydeep.evaluate.sort_images import SortSummary, check_sort_folder, sort_images
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.open_images import find_images
 from verydeep.number_format import percent
+from verydeep.prediction.predict import NONE_OF_THESE, Prediction
+from verydeep.prediction.predict import predict as predict_images
+from verydeep.prediction.predict_to_file import PredictionSummary, predict_to_file
+from verydeep.prediction.prediction_file import check_prediction_path
+from verydeep.prediction.sort_images import SortSummary, check_sort_folder, sort_images
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file

@@ -14,6 +14,7 @@ from verydeep.data.builtin import is_builtin, load_dataset, require_known
 from verydeep.data.images import Dataset, Images, channel_statistics
 from verydeep.data.normalize import resize
 from verydeep.data.split import stratified_split
+from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
 from verydeep.data.stream import decode_all
 from verydeep.download.download import Progress
@@ -30,7 +31,6 @@ from verydeep.train.pretrained import (
     with_dropout,
 )
 from verydeep.train.recipe import Recipe
-from verydeep.train.split_checks import require_all_classes, with_class_notes
 from verydeep.weights.load import load
 
 DEFAULT_MODEL = "vgg-tiny"

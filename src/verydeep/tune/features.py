@@ -11,10 +11,10 @@ from torch import Tensor
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.data.images import Images
+from verydeep.data.split_checks import require_all_classes
 from verydeep.data.split_file import indices_of
 from verydeep.data.stream import decode_all
 from verydeep.image_sources.samples import Part, Samples, UnreadableImage
-from verydeep.train.split_checks import require_all_classes
 from verydeep.tune.feature_cache import Extract, FeatureCache
 from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.prepare import Task

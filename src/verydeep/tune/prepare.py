@@ -10,6 +10,7 @@ from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
+from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, is_split_here, with_test_part
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.image_sources.samples import Part, Samples
@@ -19,7 +20,6 @@ from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
 from verydeep.train.device import Device, choose_device
 from verydeep.train.pretrained import at_size, fitting_size, median_short_side, pretrained_network
 from verydeep.train.run import TrainingWatcher
-from verydeep.train.split_checks import require_all_classes, with_class_notes
 from verydeep.tune.config import Strategy, TuneConfig
 from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult

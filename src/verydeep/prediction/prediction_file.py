@@ -16,10 +16,10 @@ from typing import BinaryIO
 from verydeep.atomic_write import naming
 from verydeep.claim import claim_file
 from verydeep.errors import DataError
-from verydeep.evaluate.predict import Prediction
-from verydeep.evaluate.prediction_rows import CsvRows, JsonRows
-from verydeep.evaluate.prediction_table import ALTERNATIVE, lines_to_table, table_to_lines
 from verydeep.image_sources.parquet import import_pyarrow
+from verydeep.prediction.predict import Prediction
+from verydeep.prediction.prediction_rows import CsvRows, JsonRows
+from verydeep.prediction.prediction_table import ALTERNATIVE, lines_to_table, table_to_lines
 
 SAMPLES = 8
 """Predictions of an existing file that are kept in memory, to recognize another network."""

@@ -3,7 +3,7 @@
 import pytest
 
 from verydeep.errors import DataError
-from verydeep.evaluate.sort_images import class_folders
+from verydeep.prediction.sort_images import class_folders
 
 
 def test_the_folder_of_a_class_is_its_name_where_file_systems_allow_it():

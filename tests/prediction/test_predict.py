@@ -13,10 +13,10 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode
 from verydeep.errors import CheckpointError
 from verydeep.evaluate.logits import predict_logits
-from verydeep.evaluate.predict import Prediction, predict
 from verydeep.image_sources.open_images import read_sources
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.prediction.predict import Prediction, predict
 
 
 @pytest.fixture

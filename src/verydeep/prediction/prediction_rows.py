@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from verydeep.csv_text import KEEP_BYTES, Cell, csv_line, from_csv_cell
-from verydeep.evaluate.predict import Prediction
+from verydeep.prediction.predict import Prediction
 
 
 def column_names(top: int, rejects: bool = False) -> list[str]:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.errors import DataError
 from verydeep.image_sources.samples import Samples
-from verydeep.train.split_checks import require_all_classes, with_class_notes
 
 
 def samples_of(**images):

@@ -10,10 +10,10 @@ from typing import Any
 from verydeep.data.file_name import file_name, same_name
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
-from verydeep.evaluate.predict import NONE_OF_THESE, Prediction, predict
 from verydeep.image_sources.place_file import place_copy, place_link
 from verydeep.image_sources.samples import ImageSource
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.prediction.predict import NONE_OF_THESE, Prediction, predict
 
 Place = Callable[[ImageSource, Path, str], bool]
 """Puts an image into a folder under a name, and returns whether it was not there before."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
-from verydeep.evaluate.predict import Prediction, predict
-from verydeep.evaluate.prediction_file import PredictionFile, open_predictions
 from verydeep.image_sources.samples import ImageSource
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.prediction.predict import Prediction, predict
+from verydeep.prediction.prediction_file import PredictionFile, open_predictions
 
 TOLERANCE = 0.02
 """Between probabilities of one image by one network; other machines and precisions differ by less."""

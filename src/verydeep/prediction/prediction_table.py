@@ -6,8 +6,8 @@ from pathlib import Path
 from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import Cell
 from verydeep.errors import DataError
-from verydeep.evaluate.prediction_rows import JsonRows, column_names, from_cells, to_cells
 from verydeep.image_sources.parquet import import_pyarrow
+from verydeep.prediction.prediction_rows import JsonRows, column_names, from_cells, to_cells
 
 GROUP_ROWS = 8_192
 """Rows of a row group of Parquet."""

@@ -15,11 +15,11 @@ from PIL import Image
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError, DataError, InUseError
-from verydeep.evaluate.predict import Prediction, predict
-from verydeep.evaluate.predict_to_file import predict_to_file, remaining_sources, write_predictions
-from verydeep.evaluate.prediction_file import check_prediction_path, open_predictions
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.prediction.predict import Prediction, predict
+from verydeep.prediction.predict_to_file import predict_to_file, remaining_sources, write_predictions
+from verydeep.prediction.prediction_file import check_prediction_path, open_predictions
 
 PREDICTIONS = (
     Prediction("ä, b.png", (("round", 0.75), ('square "4"', 0.25))),
@@ -200,8 +200,8 @@ def test_a_second_process_is_refused_and_no_row_is_written_twice(path):
 FULL = """
 import resource, sys
 from pathlib import Path
-from tests.evaluate.test_prediction_file import PREDICTIONS
-from verydeep.evaluate.prediction_file import open_predictions
+from tests.prediction.test_prediction_file import PREDICTIONS
+from verydeep.prediction.prediction_file import open_predictions
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
     with open_predictions(Path(sys.argv[1]), 2, resume=True) as file:
