@@ -67,16 +67,16 @@ class _Walker:
                 continue
             self.seen.add(real)
             for entry in self._entries(folder):
-                path, real_path = folder / entry.name, real / entry.name
+                path, inside = folder / entry.name, real / entry.name
                 if is_hidden(entry.name):
                     self.skipped["hidden"] += 1
                 elif entry.is_symlink():
                     self.links.append(path)
                 elif entry.is_dir():
                     self.folders.append(path)
-                    waiting.append((path, real_path))
+                    waiting.append((path, inside))
                 else:
-                    self._take(path, real_path, entry.is_file())
+                    self._take(path, inside, entry.is_file())
 
     def follow_links(self) -> None:
         """Enter the folders and take the files that links lead to, unless they were found already."""
