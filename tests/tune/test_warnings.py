@@ -10,6 +10,7 @@ from verydeep.check.finding import Finding
 from verydeep.check.group_names import propose_groups
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.image_sources.samples import UnreadableImage
+from verydeep.number_format import percent
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.result import L2Point, PartSize
 from verydeep.tune.tune import tune_network
@@ -116,7 +117,7 @@ def test_a_test_without_a_mistake_is_not_certain(result):
     """13 images, all correct: Wilson's interval starts at 77 %, though resamples have no width."""
     sentences = " ".join(warnings(with_test(result, 13)))
     assert "further apart than chance explains" not in sentences
-    assert "leaves open whether balanced accuracy is 77% or 100%" in sentences
+    assert f"leaves open whether balanced accuracy is {percent(0.77, 0)} or {percent(1, 0)}:" in sentences
     assert "leaves open" not in " ".join(warnings(with_test(result, 1000)))
 
 

@@ -89,8 +89,8 @@ def _wide_interval(result: TuneResult) -> Iterator[str]:
     if high - low > WIDE:
         few = "groups" if result.images.groups else "images"
         yield (
-            f"The test leaves open whether balanced accuracy is {low:.0%} or {high:.0%}: it has too few "
-            f"{few}. Add more, or use a larger --test"
+            f"The test leaves open whether balanced accuracy is {percent(low, 0)} or {percent(high, 0)}: "
+            f"it has too few {few}. Add more, or use a larger --test"
         )
 
 
