@@ -5,10 +5,11 @@ of one group (cells of one photograph) are similar and count less than independe
 groups, whole groups are resampled (Field and Welsh 2007), and the interval is wider.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,16 +30,12 @@ MEASURES = ("top1", "top5", "loss", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
-class _Predictions:
-    """What is resampled: one row per image, and the unit (group or image) that it belongs to."""
+class _Units:
+    """What is resampled: each image belongs to a unit, which is its group or itself."""
 
-    unit: Int64[Tensor, " count"]
-    units: int
-    labels: Int64[Tensor, " count"]
-    predicted: Int64[Tensor, " count"]
-    classes: int
-    per_image: Float64[Tensor, "count values"]
-    """What is averaged over images: top-1 correct, top-5 correct, loss."""
+    of_image: Int64[Tensor, " count"]
+    """Numbers from 0."""
+    count: int
 
 
 def confidence_intervals(
@@ -61,87 +58,62 @@ def confidence_intervals(
         resamples: how many.
         seed: the same seed gives the same intervals.
     """
-    resampled = resampled_measures(logits, labels, groups, resamples=resamples, seed=seed)
-    predictions = _predictions(logits, labels, groups)
-    top1, top5, losses = predictions.per_image.unbind(1)
-    tail = (1 - LEVEL) / 2
-    low, high = resampled[:, MEASURES.index("loss")].quantile(torch.tensor([tail, 1 - tail])).tolist()
-    images = ScoredImages(labels, predictions.predicted, predictions.unit, predictions.classes)
+    units = _units(labels, groups)
+    best = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
+    images = ScoredImages(labels, logits.argmax(1), units.of_image, logits.shape[1])
     return {
-        "top1": accuracy_interval(images, top1),
-        "top5": accuracy_interval(images, top5),
-        "loss": Interval(float(losses.mean()), low, high),
+        "top1": accuracy_interval(images, best[:, 0].double()),
+        "top5": accuracy_interval(images, best.any(1).double()),
+        "loss": _loss_interval(logits, labels, units, resamples, seed),
         "balanced_accuracy": balanced_accuracy_interval(images),
         "macro_f1": macro_f1_interval(images),
     }
 
 
-def resampled_measures(
-    logits: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
-    groups: tuple[str, ...] | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> Float32[Tensor, "resamples measures"]:
-    """Each of ``MEASURES`` (a column) in each resample (a row).
-
-    The same seed resamples the same images, whatever the logits: two networks may be compared row by row.
-    """
-    predictions = _predictions(logits, labels, groups)
-    generator = torch.Generator().manual_seed(seed)
-    at_once = max(1, min(resamples, _VALUES // len(labels)))
-    chunks = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
-    return torch.cat([_measures(predictions, _weights(predictions, chunk, generator)) for chunk in chunks])
-
-
 def resampled_balanced_accuracy(
     logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], groups: tuple[str, ...] | None
 ) -> Float32[Tensor, " resamples"]:
-    """Balanced accuracy in each resample."""
-    return resampled_measures(logits, labels, groups)[:, MEASURES.index("balanced_accuracy")]
+    """Balanced accuracy in each resample.
+
+    The same images are resampled, whatever the logits: two networks may be compared row by row.
+    """
+    is_correct, classes = logits.argmax(1) == labels, logits.shape[1]
+
+    def measure(weights: Tensor) -> Tensor:
+        empty = torch.zeros(classes, weights.shape[1])
+        images = empty.index_add(0, labels, weights)
+        correct = empty.index_add(0, labels[is_correct], weights[is_correct])
+        return (correct / images.clamp_min(1)).sum(0) / (images > 0).sum(0)
+
+    weights = _resampled_weights(_units(labels, groups), RESAMPLES, SEED)
+    return torch.cat([measure(chunk) for chunk in weights])
 
 
-def _predictions(logits: Tensor, labels: Tensor, groups: tuple[str, ...] | None) -> _Predictions:
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups or ()))}
-    best = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
+def _loss_interval(logits: Tensor, labels: Tensor, units: _Units, resamples: int, seed: int) -> Interval:
     losses = functional.cross_entropy(logits.double(), labels, reduction="none")
-    return _Predictions(
-        unit=torch.tensor([numbers[group] for group in groups]) if groups else torch.arange(len(labels)),
-        units=len(numbers) if groups else len(labels),
-        labels=labels,
-        predicted=logits.argmax(1),
-        classes=logits.shape[1],
-        per_image=torch.stack([best[:, 0].double(), best.any(1).double(), losses], dim=1),
-    )
+    weights = _resampled_weights(units, resamples, seed)
+    means = torch.cat([chunk.T @ losses.float() / chunk.sum(0) for chunk in weights])
+    tail = (1 - LEVEL) / 2
+    low, high = means.quantile(torch.tensor([tail, 1 - tail])).tolist()
+    return Interval(float(losses.mean()), low, high)
 
 
-def _weights(
-    predictions: _Predictions, resamples: int, generator: torch.Generator
-) -> Float32[Tensor, "count resamples"]:
-    """How often each image is in each resample of as many units as there are."""
-    sampled = torch.randint(predictions.units, (predictions.units, resamples), generator=generator)
-    times = torch.zeros(predictions.units, resamples)
-    times.scatter_add_(0, sampled, torch.ones_like(times))
-    return times[predictions.unit]
+def _units(labels: Tensor, groups: tuple[str, ...] | None) -> _Units:
+    if groups is None:
+        return _Units(torch.arange(len(labels)), len(labels))
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return _Units(torch.tensor([numbers[group] for group in groups]), len(numbers))
 
 
-def _measures(
-    predictions: _Predictions, weights: Float[Tensor, "count resamples"]
-) -> Float[Tensor, "resamples measures"]:
-    """``MEASURES`` for each column of weights, in the precision of the weights."""
-    means = weights.T @ predictions.per_image.to(weights.dtype) / weights.sum(0)[:, None]
-    is_correct = predictions.predicted == predictions.labels
-
-    def per_class(classes: Tensor, values: Tensor) -> Tensor:
-        empty = torch.zeros(predictions.classes, weights.shape[1], dtype=weights.dtype)
-        return empty.index_add_(0, classes, values)
-
-    images = per_class(predictions.labels, weights)
-    predicted = per_class(predictions.predicted, weights)
-    correct = per_class(predictions.labels[is_correct], weights[is_correct])
-    has_images = images > 0
-    present = has_images.sum(0)
-    recall = (correct / images.clamp_min(1)).sum(0) / present
-    f1 = torch.where(has_images, 2 * correct / (images + predicted).clamp_min(1), 0).sum(0) / present
-    return torch.cat([means, torch.stack([recall, f1], dim=1)], dim=1)
+def _resampled_weights(
+    units: _Units, resamples: int, seed: int
+) -> Iterator[Float32[Tensor, "count resamples"]]:
+    """How often each image is in each resample of as many units as there are; some resamples at a time."""
+    generator = torch.Generator().manual_seed(seed)
+    at_once = max(1, min(resamples, _VALUES // len(units.of_image)))
+    for start in range(0, resamples, at_once):
+        size = (units.count, min(at_once, resamples - start))
+        sampled = torch.randint(units.count, size, generator=generator)
+        times = torch.zeros(size)
+        times.scatter_add_(0, sampled, torch.ones_like(times))
+        yield times[units.of_image]
