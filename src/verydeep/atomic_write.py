@@ -34,7 +34,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent, path.name)
-        with _part_folder(path) as folder:
+        with part_folder(path) as folder:
             temporary = folder / path.name
             try:
                 yield temporary
@@ -101,7 +101,8 @@ def require_room(folder: Path, size: int) -> None:
 
 
 @contextmanager
-def _part_folder(path: Path) -> Iterator[Path]:
+def part_folder(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` to write in, which is deleted at the end; ``remove_leftovers`` knows it."""
     folder, descriptor = _new_part_folder(path)
     try:
         yield folder

@@ -19,6 +19,7 @@ from pathlib import Path
 from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
 from verydeep.errors import DataError
+from verydeep.image_sources.table_text import delimiter_of
 
 COLUMNS = ("path", "label", "predicted", "confidence", "new_label", "new_path", "data")
 REQUIRED = ("path", "label", "new_label")
@@ -74,7 +75,7 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
         with path.open(newline="", encoding="utf-8-sig", errors=KEEP_BYTES) as file:
             first = file.readline()
             file.seek(0)
-            rows = list(csv.DictReader(file, delimiter=max(",;\t", key=first.count)))
+            rows = list(csv.DictReader(file, delimiter=delimiter_of(path, first)))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give the doubtful-labels.csv of a run") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

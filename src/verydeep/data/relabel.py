@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from verydeep.data.file_name import file_name, same_name
 from verydeep.data.label_file import LabelRow, read_label_file, undoing, write_label_file
+from verydeep.data.place_file import free_names, move_file
 from verydeep.data.relabel_list import rewrite_labels
 from verydeep.errors import DataError
+from verydeep.file_name import file_name, same_name
 from verydeep.image_sources.open_images import read_samples, split_columns
-from verydeep.image_sources.place_file import free_names, move_file
 from verydeep.image_sources.samples import Samples
 
 SHOWN = 3

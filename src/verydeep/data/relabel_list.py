@@ -11,6 +11,7 @@ from verydeep.errors import DataError
 from verydeep.image_sources.list_file import read_list
 from verydeep.image_sources.listing import FILE_COLUMNS, LABEL_COLUMNS, find_column
 from verydeep.image_sources.open_images import split_columns
+from verydeep.image_sources.table_text import delimiter_of
 
 
 def rewrite_labels(location: str, new_labels: Mapping[str, str]) -> None:
@@ -30,7 +31,7 @@ def rewrite_labels(location: str, new_labels: Mapping[str, str]) -> None:
     names = read_list(path, columns).names
     text = _read_text(path)
     first = text.lstrip("\ufeff").partition("\n")[0]
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
+    delimiter = delimiter_of(path, first)
     rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter))
     header = [cell.strip() for cell in rows[0]]
     file = find_column(header, FILE_COLUMNS, columns.file, str(path))

@@ -39,7 +39,7 @@ def text_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     if separator := re.match(r"sep=(.)\r?$", first):  # a line of Excel
         text = "\n" + text[len(first) + 1 :]
         first = text.split("\n", 2)[1]
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
+    delimiter = delimiter_of(path, first)
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator[1] if separator else delimiter, strict=True
     )
@@ -55,6 +55,11 @@ def text_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
                 f"expected {len(columns)}, as in the first row"
             )
         yield f"line {reader.line_num}", [from_csv_cell(cell.strip()) for cell in cells]
+
+
+def delimiter_of(path: Path, first: str) -> str:
+    """What separates the cells of the table at ``path``, by its suffix or its ``first`` line."""
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
 
 
 def _decoded(path: Path) -> str:

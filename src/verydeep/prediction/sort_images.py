@@ -7,10 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from verydeep.data.file_name import file_name, same_name
+from verydeep.atomic_write import remove_leftovers
+from verydeep.data.place_file import COPY, place_copy, place_link
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
-from verydeep.image_sources.place_file import place_copy, place_link
+from verydeep.file_name import file_name, same_name
 from verydeep.image_sources.samples import ImageSource
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction, predict
@@ -109,6 +110,8 @@ def sort_images(
     if link:
         check_links(sources)
     place: Place = _link if link else place_copy
+    for name in names.values():
+        remove_leftovers(folder / name, COPY)
     folders, placed, done, broken = Counter[str](), 0, 0, list[Prediction]()
     rest = iter(sources)
     try:

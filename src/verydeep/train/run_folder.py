@@ -19,9 +19,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from verydeep.atomic_write import write_text
-from verydeep.data.file_name import file_name
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CheckpointError
+from verydeep.file_name import file_name
 from verydeep.train.epoch_result import EpochResult
 
 SHELL_SIGNS = r"[^.\w\u0080-\U0010ffff-]+|[\s\u200b]+"

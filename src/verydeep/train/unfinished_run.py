@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 
 from verydeep.atomic_write import delete_folder, remove_leftovers, write_text
 from verydeep.claim import LOCK, claim_folder, is_in_use
-from verydeep.data.file_name import same_name
 from verydeep.errors import CheckpointError, RecipeError
+from verydeep.file_name import same_name
 from verydeep.train.run_folder import RunFolder
 
 DIFFERENCES_SHOWN = 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verydeep.data.file_name import file_name, same_name
+from verydeep.file_name import file_name, same_name
 
 
 @pytest.mark.parametrize(

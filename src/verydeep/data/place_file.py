@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from verydeep.atomic_write import part_folder
 from verydeep.image_sources.samples import ImageSource
+
+COPY = "copy"
+"""The name of an unfinished copy; the name of the image may be as long as names can be."""
 
 
 def free_names(name: str) -> Iterator[str]:
@@ -47,20 +51,18 @@ def place_copy(source: ImageSource, folder: Path, name: str) -> bool:
         Whether it was copied; false where the same content is there already under one of these names.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{os.getpid()}.part"  # not of `name`, which may be as long as names can be
-    try:
-        _write(source, temporary)
+    with part_folder(folder / COPY) as part:
+        copy = part / COPY
+        _write(source, copy)
         for candidate in free_names(name):
             target = folder / candidate
             try:
-                move_file(temporary, target)
+                move_file(copy, target)
             except FileExistsError:
-                if target.is_file() and filecmp.cmp(temporary, target, shallow=False):
+                if target.is_file() and filecmp.cmp(copy, target, shallow=False):
                     return False
             else:
                 return True
-    finally:
-        temporary.unlink(missing_ok=True)
     raise AssertionError("names never end")
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from verydeep.image_sources.place_file import move_file, place_copy
+from verydeep.data.place_file import move_file, place_copy
 
 
 def no_links(*_, **__):
@@ -31,7 +31,7 @@ def test_a_failed_copy_leaves_nothing(tmp_path, monkeypatch):
         target.write_text("hal")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("verydeep.image_sources.place_file.shutil.copy2", full)
+    monkeypatch.setattr("verydeep.data.place_file.shutil.copy2", full)
     with pytest.raises(OSError, match="No space"):
         place_copy(tmp_path / "a.png", tmp_path / "out", "a.png")
     assert not list((tmp_path / "out").iterdir())
