@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from verydeep.architecture.preprocess import IMAGENET
-from verydeep.data.decode import MIN_DECODE_SCALE, decode, read_image
+from verydeep.data.decode import decode
+from verydeep.decoding.decode import MIN_DECODE_SCALE, read_image
 
 SIZES = ((640, 480), (1600, 1200), (4000, 3000))
 """Sizes of the photo, in px."""

@@ -15,8 +15,8 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.data.normalize import normalize
 from verydeep.data.stream import stream
+from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.open_images import read_samples
-from verydeep.image_sources.samples import ImageSource
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.pretrained import at_size
 from verydeep.tune.feature_cache import BATCH_PIXELS, FeatureCache, head_inputs

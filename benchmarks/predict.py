@@ -18,7 +18,7 @@ from PIL import Image
 
 import verydeep as vd
 from verydeep.architecture.preprocess import IMAGENET
-from verydeep.evaluate.logits import auto_batch_size
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.prediction.predict import predict
 
 

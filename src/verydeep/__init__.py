@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from verydeep.errors import VeryDeepError as VeryDeepError
     from verydeep.evaluate.calibration import fit_temperature as fit_temperature
     from verydeep.evaluate.evaluation import evaluate_logits as evaluate_logits
-    from verydeep.evaluate.logits import predict_logits as predict_logits
     from verydeep.explain.heat_maps import heat_maps as heat_maps
     from verydeep.explain.patches import first_filters as first_filters
     from verydeep.explain.patches import strongest_patches as strongest_patches
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from verydeep.models.checkpoint import Checkpoint as Checkpoint
     from verydeep.models.dense import DenseClassifier as DenseClassifier
     from verydeep.models.feature_extractor import taps as taps
+    from verydeep.models.logits import predict_logits as predict_logits
     from verydeep.prediction.predict import predict as predict
     from verydeep.train.recipe import Recipe as Recipe
     from verydeep.train.recipe import read_recipe as read_recipe
@@ -84,7 +84,7 @@ _HOMES = {
     "parse_architecture": "architecture.grammar",
     "perceptual_loss": "embed.perceptual_loss",
     "predict": "prediction.predict",
-    "predict_logits": "evaluate.logits",
+    "predict_logits": "models.logits",
     "pretrained": "weights.load",
     "read_grouped": "check.grouping",
     "read_recipe": "train.recipe",

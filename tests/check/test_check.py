@@ -11,10 +11,11 @@ from verydeep.check.findings import findings
 from verydeep.check.grouping import near_duplicate_groups, read_grouped
 from verydeep.errors import DataError
 from verydeep.image_sources.folder import read_folder
-from verydeep.image_sources.samples import UnreadableImage, grouped
+from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.samples import grouped
 
 from ..data.pictures import picture, save
-from ..data.tiff import tiff
+from ..decoding.tiff import tiff
 
 
 @pytest.fixture

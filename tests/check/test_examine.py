@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from verydeep.check.examine import ImageFacts, examine, examine_all, has_wrong_suffix
-from verydeep.data.decode import read_image
+from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError, UnreadableError
-from verydeep.image_sources.samples import UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
 
 from ..data.pictures import picture, save
 

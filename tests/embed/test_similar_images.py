@@ -8,8 +8,8 @@ import pytest
 from verydeep.embed.embed_images import embed_images
 from verydeep.embed.similar_images import find_similar
 from verydeep.errors import DataError
+from verydeep.image_sources.find_images import read_sources
 from verydeep.image_sources.image_files import image_files
-from verydeep.image_sources.open_images import read_sources
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from verydeep.architecture.description import MAX_TEMPERATURE
 from verydeep.errors import DataError
 from verydeep.evaluate.calibration import fit_temperature, measure_calibration
-from verydeep.models.checkpoint import MAX_TEMPERATURE
 
 
 def sample(count=4000, classes=5, seed=0, temperature=1.0):

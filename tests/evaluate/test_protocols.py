@@ -10,11 +10,11 @@ from verydeep.data.decode import decode, decode_whole
 from verydeep.data.normalize import normalize, resize_short_side
 from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import corners_and_center, grid
-from verydeep.evaluate.logits import predict_dense, predict_logits
 from verydeep.evaluate.protocols import make_protocol, protocol_logits
 from verydeep.image_sources.folder import read_folder
 from verydeep.models.build import build
 from verydeep.models.dense import DenseClassifier
+from verydeep.models.logits import predict_dense, predict_logits
 
 IMAGENET = Preprocess(size=224, resize=256, mean=(0.5,) * 3, std=(0.2,) * 3)
 SMALL = Preprocess(size=8, mean=(0.5,) * 3, std=(0.2,) * 3)

@@ -8,13 +8,13 @@ import torch
 from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import ArchitectureError, DataError
-from verydeep.evaluate.logits import predict_logits
 from verydeep.explain.grad_cam import grad_cam
 from verydeep.explain.heat_maps import METHODS, heat_maps
 from verydeep.models.build import build, build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_steps import last_unpooled_name
 from verydeep.models.initialization import initialize
+from verydeep.models.logits import predict_logits
 
 from .textures import PATCH, SIDE, textures
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from verydeep.data.decode import read_image
+from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError, DownloadError
-from verydeep.image_sources.open_images import read_samples, read_sources
+from verydeep.image_sources.find_images import read_sources
+from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import grouped
 
 datasets = pytest.importorskip("datasets", reason="needs the extra `datasets`")

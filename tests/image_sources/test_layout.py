@@ -11,8 +11,8 @@ from PIL import Image
 
 from verydeep.data.split_file import with_test_part
 from verydeep.errors import DataError
+from verydeep.image_sources.find_images import find_images
 from verydeep.image_sources.folder import read_folder
-from verydeep.image_sources.open_images import find_images
 from verydeep.image_sources.part_names import part_named
 
 NOBODY = 65534

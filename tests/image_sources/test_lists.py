@@ -8,7 +8,8 @@ from PIL import Image
 
 from verydeep.csv_text import csv_line
 from verydeep.errors import DataError
-from verydeep.image_sources.open_images import read_samples, read_sources
+from verydeep.image_sources.find_images import read_sources
+from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import grouped
 
 

@@ -18,7 +18,8 @@ from verydeep.data.split_file import (
     with_test_part,
     write_split,
 )
-from verydeep.data.stream import BATCHES_AHEAD, decode_all, stream
+from verydeep.data.stream import decode_all, stream
+from verydeep.decoding.stream import BATCHES_AHEAD
 from verydeep.errors import DataError
 from verydeep.image_sources.folder import read_folder
 from verydeep.image_sources.samples import grouped

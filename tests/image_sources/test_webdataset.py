@@ -8,9 +8,10 @@ import tarfile
 import pytest
 from PIL import Image
 
-from verydeep.data.decode import read_image
+from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError
-from verydeep.image_sources.open_images import read_samples, read_sources
+from verydeep.image_sources.find_images import read_sources
+from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import grouped
 from verydeep.image_sources.webdataset import expand_range
 

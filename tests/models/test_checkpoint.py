@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build
-from verydeep.models.checkpoint import MAX_TEMPERATURE, MIN_TEMPERATURE, Checkpoint
+from verydeep.models.checkpoint import Checkpoint
 
 
 def checkpoint(**origin):

@@ -12,10 +12,10 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode
 from verydeep.errors import CheckpointError
-from verydeep.evaluate.logits import predict_logits
-from verydeep.image_sources.open_images import read_sources
+from verydeep.image_sources.find_images import read_sources
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.logits import predict_logits
 from verydeep.prediction.predict import Prediction, predict
 
 

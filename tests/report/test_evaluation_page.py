@@ -10,7 +10,7 @@ from verydeep.evaluate.calibration import Calibration, CalibrationBin
 from verydeep.evaluate.evaluate_images import EvaluationResult
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.protocols import Protocol
-from verydeep.image_sources.samples import UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.number_format import percent
 from verydeep.report.evaluation_page import render_evaluation_page, write_evaluation_page
 from verydeep.report.reliability_diagram import (

@@ -16,7 +16,7 @@ from verydeep.check.finding import Finding
 from verydeep.errors import UnreadableKind
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.explain.heat_maps import HeatMap
-from verydeep.image_sources.samples import UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.heat_maps import TestHeatMap
 from verydeep.tune.result import (

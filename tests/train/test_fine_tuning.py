@@ -8,8 +8,8 @@ import torch
 from verydeep.data import synthetic
 from verydeep.data.augment import AugmentConfig
 from verydeep.errors import RecipeError
-from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
+from verydeep.models.logits import predict_logits
 from verydeep.models.stages import split_at_stage
 from verydeep.train.optimizer import OptimizerConfig, build_optimizers
 from verydeep.train.recipe import FEW_IMAGES, SMALL_BATCH, Recipe

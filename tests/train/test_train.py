@@ -18,7 +18,7 @@ from verydeep.data.augment import AugmentConfig
 from verydeep.data.decode import decode
 from verydeep.data.split_file import read_groups, read_split
 from verydeep.errors import CheckpointError, DataError, Interrupted, RecipeError, ShapeError
-from verydeep.evaluate.logits import predict_logits
+from verydeep.models.logits import predict_logits
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.prepare import fitted_architecture, prepare

@@ -14,9 +14,9 @@ from verydeep.data.decode import decode
 from verydeep.data.label_file import read_label_file
 from verydeep.data.split_file import read_split
 from verydeep.errors import CheckpointError, DataError, RecipeError
-from verydeep.evaluate.logits import predict_logits
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.logits import predict_logits
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.weight_files.checkpoint_file import load, save
 

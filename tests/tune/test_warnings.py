@@ -9,7 +9,7 @@ from torch.nn import functional
 from verydeep.check.finding import Finding
 from verydeep.check.group_names import propose_groups
 from verydeep.evaluate.evaluation import evaluate_logits
-from verydeep.image_sources.samples import UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.number_format import percent
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.result import L2Point, PartSize

@@ -13,7 +13,8 @@ from verydeep.check.examine import ImageFacts, examine_all
 from verydeep.check.group_names import GroupProposal, propose_groups
 from verydeep.check.perceptual_hash import SIDE
 from verydeep.errors import DataError
-from verydeep.image_sources.samples import Samples, UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.samples import Samples
 
 MAX_UNREADABLE = 0.05
 """The fraction of unreadable images above which training is an error."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from verydeep.check.check import CheckResult, labels_of
 from verydeep.check.duplicates import PLAIN
 from verydeep.check.finding import Finding, count_images, counted, names_of
-from verydeep.image_sources.samples import Part
+from verydeep.image_sources.part_names import Part
 
 
 def label_conflicts(result: CheckResult) -> Iterator[Finding]:

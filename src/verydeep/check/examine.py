@@ -14,10 +14,10 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image
 
 from verydeep.check.perceptual_hash import SIDE, thumbnail
-from verydeep.data.decode import PIXEL_LIMIT, load_image, open_image
+from verydeep.decoding.decode import PIXEL_LIMIT, load_image, open_image
 from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
-from verydeep.image_sources.samples import ImageSource, UnreadableImage
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 
 _CHUNK = 32  # images per task: one task per image would have too much overhead
 _FORMAT_SUFFIXES = {

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.embed.embed_images import embed_images
 from verydeep.embed.vector_file import check_vector_path
-from verydeep.image_sources.open_images import find_images
+from verydeep.image_sources.find_images import find_images
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP, Location

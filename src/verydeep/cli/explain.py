@@ -10,7 +10,7 @@ from verydeep.explain.heat_maps import Method
 from verydeep.explain.image_patches import patches_of_images
 from verydeep.explain.patches import first_filters
 from verydeep.foreign_text import one_line
-from verydeep.image_sources.open_images import FoundImages, find_images
+from verydeep.image_sources.find_images import FoundImages, find_images
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.filters_image import write_filters_image
 from verydeep.pictures.patches_image import write_patches_image

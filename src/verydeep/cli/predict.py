@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
-from verydeep.image_sources.open_images import find_images
+from verydeep.image_sources.find_images import find_images
 from verydeep.number_format import percent
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction
 from verydeep.prediction.predict import predict as predict_images

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from verydeep.atomic_write import part_folder
-from verydeep.image_sources.samples import ImageSource
+from verydeep.image_sources.image_source import ImageSource
 
 COPY = "copy"
 """The name of an unfinished copy; the name of the image may be as long as names can be."""

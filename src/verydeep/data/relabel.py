@@ -18,7 +18,8 @@ from verydeep.data.place_file import free_names, move_file
 from verydeep.data.relabel_list import rewrite_labels
 from verydeep.errors import DataError
 from verydeep.file_name import file_name, same_name
-from verydeep.image_sources.open_images import read_samples, split_columns
+from verydeep.image_sources.find_images import split_columns
+from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import Samples
 
 SHOWN = 3

@@ -8,9 +8,9 @@ from pathlib import Path
 from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import csv_cell
 from verydeep.errors import DataError
+from verydeep.image_sources.find_images import split_columns
 from verydeep.image_sources.list_file import read_list
 from verydeep.image_sources.listing import FILE_COLUMNS, LABEL_COLUMNS, find_column
-from verydeep.image_sources.open_images import split_columns
 from verydeep.image_sources.table_text import delimiter_of
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from verydeep.data.split_file import indices_of
 from verydeep.errors import DataError
-from verydeep.image_sources.samples import Part, Samples
+from verydeep.image_sources.part_names import Part
+from verydeep.image_sources.samples import Samples
 
 LEAST_IMAGES = 5
 """If no class has so many images, there is too little to train on and to estimate anything from."""

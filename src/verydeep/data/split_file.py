@@ -16,7 +16,8 @@ from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
 from verydeep.data.split import grouped_split
 from verydeep.errors import DataError
-from verydeep.image_sources.samples import Part, Samples
+from verydeep.image_sources.part_names import Part
+from verydeep.image_sources.samples import Samples
 
 SPLIT_FILE = "split.csv"
 """The file name in a run folder."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from verydeep.data.progress import OnProgress
 from verydeep.embed.embedder import Embedder
 from verydeep.embed.vector_file import EmbeddingSummary, VectorMetadata, write_vectors
-from verydeep.image_sources.samples import ImageSource
+from verydeep.image_sources.image_source import ImageSource
 from verydeep.models.checkpoint import Checkpoint
 
 

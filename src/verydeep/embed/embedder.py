@@ -11,7 +11,7 @@ from torch.nn import functional
 from verydeep.data.normalize import normalize
 from verydeep.data.progress import OnProgress, count_images
 from verydeep.data.stream import stream
-from verydeep.image_sources.samples import ImageSource, UnreadableImage
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
 from verydeep.models.feature_steps import last_map_name

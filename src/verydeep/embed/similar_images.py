@@ -10,9 +10,9 @@ from verydeep.embed.embedder import Embedder, VectorBatch
 from verydeep.embed.neighbors import Neighbor, nearest_neighbors
 from verydeep.embed.vector_file import is_vector_file, read_vectors
 from verydeep.errors import DataError
+from verydeep.image_sources.find_images import FoundImages, find_images, read_sources
 from verydeep.image_sources.huggingface import is_saved_dataset
-from verydeep.image_sources.open_images import FoundImages, find_images, read_sources
-from verydeep.image_sources.samples import ImageSource, UnreadableImage
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 
 

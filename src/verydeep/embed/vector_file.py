@@ -22,8 +22,8 @@ from verydeep.atomic_write import atomic_write
 from verydeep.claim import claim_file
 from verydeep.embed.embedder import VectorBatch
 from verydeep.errors import DataError
+from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.parquet import import_pyarrow
-from verydeep.image_sources.samples import UnreadableImage
 
 GROUP_ROWS = 1_024
 """Rows of a row group of Parquet; readers are slow with many small ones."""

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.errors import DataError
-from verydeep.models.checkpoint import MAX_TEMPERATURE, MIN_TEMPERATURE
 
 BINS = 15
 _HALVINGS = 50  # of the range of its logarithm: to 1e-14

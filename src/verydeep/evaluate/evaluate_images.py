@@ -15,7 +15,8 @@ from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
 from verydeep.evaluate.protocols import Protocol, protocol_logits
-from verydeep.image_sources.samples import Samples, UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 
 

@@ -23,12 +23,14 @@ from torch import Tensor
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.normalize import resize_short_side
 from verydeep.data.stream import stream, stream_whole
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import CropPosition, corners_and_center, crops, grid
-from verydeep.evaluate.logits import auto_batch_size, predict_dense, predict_logits
-from verydeep.image_sources.samples import Samples, UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.samples import Samples
 from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
+from verydeep.models.logits import predict_dense, predict_logits
 
 ProtocolName = Literal["single", "multi-scale", "ten-crop", "multi-crop", "dense"]
 Pixels = UInt8[Tensor, "count channels height width"]

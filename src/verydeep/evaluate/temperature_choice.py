@@ -8,9 +8,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.data.split import folds
 from verydeep.evaluate.calibration import fit_temperature, measure_calibration
-from verydeep.models.checkpoint import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.number_format import percent
 
 FOLDS = 5

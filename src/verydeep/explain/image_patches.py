@@ -11,7 +11,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.progress import OnProgress, count_images
 from verydeep.data.stream import stream
 from verydeep.explain.patches import ChannelPatches, LayerPatches, strongest_patches
-from verydeep.image_sources.samples import ImageSource, UnreadableImage
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 
 BATCH_SIZE = 16

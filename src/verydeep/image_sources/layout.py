@@ -11,9 +11,8 @@ from pathlib import Path
 
 from verydeep.errors import DataError
 from verydeep.image_sources.folder_tree import Folder, folder_tree, unwrapped
-from verydeep.image_sources.part_names import part_mentioned, part_named
+from verydeep.image_sources.part_names import Part, part_mentioned, part_named
 from verydeep.image_sources.reading import Reading
-from verydeep.image_sources.samples import Part
 from verydeep.image_sources.walk import Walk
 
 

@@ -1,34 +1,11 @@
-"""Reads your own images, labeled or not, from any supported source.
+"""Reads your own labeled images from any supported source; ``find_images.py`` says what a source is."""
 
-A source is a folder of class folders; a list of images, ``cells.csv``; a WebDataset, ``train-{000..012}.tar``
-or a folder of shards; or a Hugging Face data set, ``hf:owner/name`` or a folder with one. Other column names
-are given after a colon: ``cells.csv:diagnosis``, ``cells.csv:scan,diagnosis``.
-"""
-
-import glob
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from verydeep.errors import DataError
+from verydeep.image_sources.find_images import find_listing
 from verydeep.image_sources.folder import read_folder
-from verydeep.image_sources.huggingface import (
-    is_saved_dataset,
-    read_hub_dataset,
-    read_parquet_dataset,
-    read_saved_dataset,
-)
-from verydeep.image_sources.image_files import FoundFiles, find_files, glob_files
-from verydeep.image_sources.list_file import LIST_SUFFIXES, read_list
-from verydeep.image_sources.listing import Columns, Listing, to_samples
-from verydeep.image_sources.parquet import import_pyarrow
-from verydeep.image_sources.reading import Reading, joined
-from verydeep.image_sources.samples import ImageSource, Samples
-from verydeep.image_sources.walk import real_path, walk
-from verydeep.image_sources.webdataset import expand_range, read_webdataset
-
-HUB_PREFIX = "hf:"
-"""The prefix of a data set on the Hugging Face Hub."""
+from verydeep.image_sources.listed_samples import to_samples
+from verydeep.image_sources.samples import Samples
 
 
 def read_samples(location: str | Path) -> Samples:
@@ -41,125 +18,5 @@ def read_samples(location: str | Path) -> Samples:
     Raises:
         DataError: if there are no labeled images.
     """
-    listing = _listing(str(location))
+    listing = find_listing(str(location))
     return to_samples(listing) if listing else read_folder(Path(location).expanduser())
-
-
-@dataclass(frozen=True)
-class FoundImages:
-    """Images, labeled or not, each once, in order."""
-
-    sources: tuple[ImageSource, ...]
-    reading: Reading
-    """What was passed over."""
-    is_search: bool
-    """Whether folders, globs, lists or data sets were read, and not only files that were named one by one."""
-
-
-def find_images(locations: Iterable[str | Path]) -> FoundImages:
-    """The images at ``locations``, each once; labels are not needed.
-
-    Args:
-        locations: as for ``read_samples``, and also image files, any folders of images, and globs.
-
-    Raises:
-        DataError: if a location does not exist or has no images.
-    """
-    sources: dict[ImageSource, ImageSource] = {}
-    readings: list[Reading] = []
-    repeated, is_search = 0, False
-    for location in locations:
-        found = _listing(str(location)) or find_files(location)
-        images = found.files if isinstance(found, FoundFiles) else found.sources
-        for image in images:
-            repeated += sources.setdefault(_identity(image), image) is not image
-        readings.append(found.reading)
-        is_search |= not Path(location).expanduser().is_file() or not isinstance(found, FoundFiles)
-    if repeated:
-        readings.append(Reading({"repeated": repeated}))
-    return FoundImages(tuple(sources.values()), joined(readings), is_search)
-
-
-def _identity(source: ImageSource) -> ImageSource:
-    """The same for every path to one file."""
-    return real_path(source) if isinstance(source, Path) else source
-
-
-def read_sources(locations: Iterable[str | Path]) -> list[ImageSource]:
-    """The sources of ``find_images``."""
-    return list(find_images(locations).sources)
-
-
-def _listing(location: str) -> Listing | None:
-    """The images of a list, shards or a data set; None for image files, folders of them, and globs."""
-    location, columns = split_columns(location)
-    listing = _read_listing(location, columns)
-    if listing is None and columns != Columns():
-        raise DataError(f"{location} is not a list, shards or a data set; only these have columns")
-    return listing
-
-
-def _read_listing(location: str, columns: Columns) -> Listing | None:
-    path = Path(location).expanduser()
-    if location.startswith(HUB_PREFIX):
-        return read_hub_dataset(location.removeprefix(HUB_PREFIX), columns)
-    if path.is_dir():
-        return _read_dataset_folder(path, columns)
-    if path.suffix.lower() == ".parquet" and path.is_file() and _contains_images(path):
-        return read_parquet_dataset(path, columns)
-    if path.suffix.lower() in LIST_SUFFIXES:
-        return read_list(path, columns)
-    if path.suffix.lower() == ".tar":
-        return read_webdataset(path.stem, _shards(path), columns)
-    return None
-
-
-def split_columns(location: str) -> tuple[str, Columns]:
-    """``location`` without the column names after it, ``:LABEL`` or ``:FILE,LABEL``, and these names."""
-    start, colon, names = location.rpartition(":")
-    is_drive = len(start) == 1  # C:\cells
-    is_hub = start + colon == HUB_PREFIX
-    if not colon or is_drive or is_hub or Path(location).exists() or "/" in names or "\\" in names:
-        return location, Columns()
-    *file, label = names.split(",")
-    if len(file) > 1 or not all((*file, label)):
-        raise DataError(f"{names!r} after {start} is not a choice of columns; expected :LABEL or :FILE,LABEL")
-    return start, Columns(file[0].strip() if file else None, label.strip())
-
-
-def _read_dataset_folder(folder: Path, columns: Columns) -> Listing | None:
-    """A folder that contains a saved data set or shards; None for a folder of image files."""
-    if is_saved_dataset(folder):
-        return read_saved_dataset(folder, columns)
-    shards = sorted([*folder.glob("*.tar"), *folder.glob("*/*.tar")])
-    has_tables = any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet"))
-    if not (shards or has_tables) or walk(folder).images:
-        return None
-    return (
-        read_webdataset(folder.resolve().name, shards, columns)
-        if shards
-        else read_parquet_dataset(folder, columns)
-    )
-
-
-def _contains_images(file: Path) -> bool:
-    """Whether a Parquet table contains the images themselves, as on the Hub, instead of their paths."""
-    pyarrow, pyarrow_parquet = import_pyarrow("save the list as CSV")
-    try:
-        schema = pyarrow_parquet.read_schema(file)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} is not a Parquet table: {error}") from None
-    structs = [field.type for field in schema if pyarrow.types.is_struct(field.type)]
-    return any(struct.get_field_index("bytes") >= 0 for struct in structs)
-
-
-def _shards(path: Path) -> list[Path]:
-    """The shards of a range or a glob; a path of an existing file is one shard."""
-    if path.is_file() or not glob.has_magic(str(path)):
-        return expand_range(str(path))
-    shards = [each for pattern in expand_range(str(path)) for each in glob_files(str(pattern))]
-    if not shards:
-        raise DataError(
-            f"{path} matches no shards; give files, a range such as train-{{000..012}}.tar, or a glob"
-        )
-    return shards

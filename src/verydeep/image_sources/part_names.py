@@ -1,8 +1,10 @@
 """The usual names of the training, validation and test images, of folders, shards and values of a column."""
 
 import re
+from typing import Literal
 
-from verydeep.image_sources.samples import Part
+Part = Literal["train", "val", "test"]
+"""The part of a split: training, validation, or test images."""
 
 PART_WORDS: dict[str, Part] = {
     "train": "train",

@@ -1,56 +1,20 @@
-"""Labeled images on disk, and images that cannot be read."""
+"""Labeled images on disk, with their classes, groups and parts of a split."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from jaxtyping import Int64
 from torch import Tensor
 
-from verydeep.errors import DataError, UnreadableError, UnreadableKind
+from verydeep.errors import DataError
 from verydeep.foreign_text import utf8_text, valid_text
+from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.reading import Reading
 
 T = TypeVar("T")
-
-Part = Literal["train", "val", "test"]
-"""The part of a split: training, validation, or test images."""
-
-
-@runtime_checkable
-class ArchivedImage(Protocol):
-    """An image inside a larger file, such as a shard; its ``str`` is its location, for messages."""
-
-    def read(self) -> bytes:
-        """The content of the image file."""
-
-
-ImageSource = Path | ArchivedImage
-"""The source of one image: a file, or an entry of a shard or a table."""
-
-
-@dataclass(frozen=True)
-class UnreadableImage:
-    """An image that cannot be read, with the reason."""
-
-    source: ImageSource
-    reason: str
-    """The error message."""
-    kind: UnreadableKind
-    name: str = ""
-    """Its name in ``Samples``; empty for an image outside a data set."""
-
-    @classmethod
-    def from_error(cls, source: ImageSource, error: UnreadableError) -> "UnreadableImage":
-        """The image at ``source``, which ``error`` was raised for."""
-        return cls(source, str(error), error.kind)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"file": str(self.source), "error": self.reason}
 
 
 @dataclass(frozen=True, kw_only=True)

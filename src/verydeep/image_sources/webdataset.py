@@ -18,9 +18,8 @@ from typing import Any
 
 from verydeep.errors import DataError
 from verydeep.image_sources.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
-from verydeep.image_sources.part_names import part_mentioned
+from verydeep.image_sources.part_names import Part, part_mentioned
 from verydeep.image_sources.reading import Reading
-from verydeep.image_sources.samples import Part
 from verydeep.image_sources.suffixes import COMMON_SUFFIXES, IMAGE_SUFFIXES
 
 LABEL_SUFFIXES = frozenset({"cls", "json", "txt"})

@@ -6,12 +6,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from verydeep.architecture.preprocess import Preprocess
-from verydeep.errors import CheckpointError
-from verydeep.models.classifier import Classifier
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
 
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-"""The range in which a temperature is fitted. Values far outside it overflow to NaN probabilities."""
+from verydeep.architecture.description import Description, temperature_of
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.models.classifier import Classifier
+from verydeep.models.logits import predict_logits
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,20 @@ class Checkpoint:
     """Class names; empty for weights without a head, whose network has one logit that is always zero."""
     origin: dict[str, Any] = field(default_factory=dict)
     """Metadata of the training: recipe, data, seed, accuracy, temperature, and any other entries."""
+
+    def logits(
+        self, pixels: UInt8[np.ndarray, "batch channels size size"]
+    ) -> Float32[np.ndarray, "batch classes"]:
+        """The logits of one batch of decoded images, on the device of the model."""
+        logits = predict_logits(
+            self.model, torch.from_numpy(pixels), self.preprocess, batch_size=max(1, len(pixels))
+        )
+        return logits.numpy()
+
+    @property
+    def description(self) -> Description:
+        """Everything but the weights."""
+        return Description(self.model.architecture, self.preprocess, self.classes, self.origin)
 
     @property
     def is_calibrated(self) -> bool:
@@ -38,11 +54,4 @@ class Checkpoint:
         Raises:
             CheckpointError: if it is not a number in the range in which a temperature is fitted.
         """
-        value = self.origin.get("temperature", 1.0)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (is_number and MIN_TEMPERATURE <= value <= MAX_TEMPERATURE):
-            raise CheckpointError(
-                f"the temperature of the checkpoint is {value!r}; expected a number from {MIN_TEMPERATURE:g} "
-                f"to {MAX_TEMPERATURE:g}. Fit it again by `fit_temperature`, or remove it from the origin"
-            )
-        return float(value)
+        return temperature_of(self.origin)

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float32
-from torch import Tensor
 
-from verydeep.data.stream import DecodedBatch, stream
+from verydeep.architecture.description import temperature_of
+from verydeep.decoding.batch_size import auto_batch_size
+from verydeep.decoding.stream import PixelBatch, stream_pixels
 from verydeep.errors import DataError
-from verydeep.evaluate.logits import auto_batch_size, predict_logits
-from verydeep.image_sources.samples import ImageSource
+from verydeep.image_sources.image_source import ImageSource
 from verydeep.malloc import return_freed_memory
-from verydeep.models.checkpoint import Checkpoint
+from verydeep.prediction.network import Network
 
 NONE_OF_THESE = "none of these"
 """The answer for an image whose confidence is below the threshold."""
@@ -60,7 +61,7 @@ class Prediction:
 
 
 def predict(
-    checkpoint: Checkpoint,
+    network: Network,
     sources: Sequence[ImageSource],
     *,
     top: int | None = None,
@@ -69,46 +70,49 @@ def predict(
 ) -> Iterator[tuple[Prediction, ...]]:
     """A prediction for each of ``sources``, in order, in batches; broken images are included.
 
-    Probabilities are the softmax of the logits divided by the checkpoint's temperature.
+    Probabilities are the softmax of the logits divided by the network's temperature.
 
     Args:
-        checkpoint: the result of ``verydeep.load``; the computation runs on its device.
+        network: the result of ``verydeep.load``, or an exported network.
         sources: files, or entries of shards; ``verydeep.image_sources.open_images.read_sources`` lists them.
         top: the number of classes per image (top-k); all by default.
         batch_size: images per batch; by default it depends on their size.
         reject_below: the confidence in [0, 1] below which the answer is none of the classes.
 
     Raises:
-        CheckpointError: if the checkpoint's temperature is not a valid number.
+        CheckpointError: if the network's temperature is not a valid number.
         DataError: if a class is called like the answer for rejected images.
     """
-    if reject_below is not None and NONE_OF_THESE in checkpoint.classes:
+    if reject_below is not None and NONE_OF_THESE in network.classes:
         raise DataError(f"the network has a class {NONE_OF_THESE!r}; leave out --reject-below")
-    temperature, start = checkpoint.temperature, 0
-    preprocess = checkpoint.preprocess
-    for batch in stream(sources, preprocess, batch_size or auto_batch_size(preprocess.size**2)):
+    temperature, start = temperature_of(network.origin), 0
+    preprocess = network.preprocess
+    for batch in stream_pixels(sources, preprocess, batch_size or auto_batch_size(preprocess.size**2)):
         rows: list[TopClasses] = []
         if len(batch.pixels):
-            logits = predict_logits(checkpoint.model, batch.pixels, preprocess, batch_size=len(batch.pixels))
-            rows = _top_classes(logits / temperature, checkpoint.classes, top)
+            rows = top_classes(network.logits(batch.pixels) / temperature, network.classes, top)
         return_freed_memory()
         predictions = tuple(_in_order(batch, rows, sources, start, reject_below))
         start += len(predictions)
         yield predictions
 
 
-def _top_classes(
-    logits: Float32[Tensor, "batch classes"], classes: tuple[str, ...], top: int | None
+def top_classes(
+    logits: Float32[np.ndarray, "batch classes"], classes: tuple[str, ...], top: int | None
 ) -> list[TopClasses]:
-    probabilities, indices = logits.softmax(1).sort(descending=True, stable=True)
+    """The ``top`` classes of each image by the softmax of its logits; equal ones keep their order."""
+    exponentials = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = exponentials / exponentials.sum(1, keepdims=True)
+    indices = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    ordered = np.take_along_axis(probabilities, indices, axis=1)
     return [
         tuple((classes[index], probability) for index, probability in zip(*row, strict=True))
-        for row in zip(indices[:, :top].tolist(), probabilities[:, :top].tolist(), strict=True)
+        for row in zip(indices.tolist(), ordered.tolist(), strict=True)
     ]
 
 
 def _in_order(
-    batch: DecodedBatch,
+    batch: PixelBatch,
     rows: list[TopClasses],
     sources: Sequence[ImageSource],
     start: int,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verydeep.architecture.description import temperature_of
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
-from verydeep.image_sources.samples import ImageSource
-from verydeep.models.checkpoint import Checkpoint
+from verydeep.image_sources.image_source import ImageSource
+from verydeep.prediction.network import Network
 from verydeep.prediction.predict import Prediction, predict
 from verydeep.prediction.prediction_file import PredictionFile, open_predictions
 
@@ -36,7 +37,7 @@ class PredictionSummary:
 
 
 def predict_to_file(
-    checkpoint: Checkpoint,
+    network: Network,
     sources: Sequence[ImageSource],
     path: Path,
     *,
@@ -49,7 +50,7 @@ def predict_to_file(
     """Predict ``sources`` into the file at ``path``, batch by batch.
 
     Args:
-        checkpoint: the result of ``verydeep.load_classifier``.
+        network: a network, or an exported network.
         sources: the images.
         path: a .csv, .jsonl or .parquet file.
         top: classes per image (top-k).
@@ -64,14 +65,14 @@ def predict_to_file(
         OSError: if the disk is full; the file keeps all finished batches.
         Interrupted: on Ctrl-C; the file keeps all finished batches.
     """
-    top, _ = min(top, len(checkpoint.classes)), checkpoint.temperature  # an invalid one leaves no file
+    top, _ = min(top, len(network.classes)), temperature_of(network.origin)  # an invalid one leaves no file
     with open_predictions(path, top, resume=resume, rejects=reject_below is not None) as file:
-        remaining = remaining_sources(file, checkpoint, sources, reject_below=reject_below)
+        remaining = remaining_sources(file, network, sources, reject_below=reject_below)
         existing, done = file.existing, 0
         broken = list(existing.broken)
         try:
             for batch in write_predictions(
-                file, checkpoint, remaining, batch_size=batch_size, reject_below=reject_below
+                file, network, remaining, batch_size=batch_size, reject_below=reject_below
             ):
                 done += len(batch)
                 broken += [prediction for prediction in batch if prediction.error is not None]
@@ -87,7 +88,7 @@ def predict_to_file(
 
 def remaining_sources(
     file: PredictionFile,
-    checkpoint: Checkpoint,
+    network: Network,
     sources: Sequence[ImageSource],
     *,
     reject_below: float | None = None,
@@ -100,7 +101,7 @@ def remaining_sources(
     """
     existing = file.existing
     samples = [source for source in sources if str(source) in existing.samples]
-    for batch in predict(checkpoint, samples):
+    for batch in predict(network, samples):
         for prediction in batch:
             if prediction.error is None:
                 before = existing.samples[prediction.file]
@@ -138,13 +139,13 @@ def _require_threshold(path: Path, existing: Prediction, reject_below: float | N
 
 def write_predictions(
     file: PredictionFile,
-    checkpoint: Checkpoint,
+    network: Network,
     sources: Sequence[ImageSource],
     *,
     batch_size: int | None = None,
     reject_below: float | None = None,
 ) -> Iterator[tuple[Prediction, ...]]:
     """``predict`` for ``sources``; each batch is written to ``file`` before it is returned."""
-    for batch in predict(checkpoint, sources, top=file.top, batch_size=batch_size, reject_below=reject_below):
+    for batch in predict(network, sources, top=file.top, batch_size=batch_size, reject_below=reject_below):
         file.write(batch)
         yield batch

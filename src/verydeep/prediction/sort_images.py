@@ -12,8 +12,8 @@ from verydeep.data.place_file import COPY, place_copy, place_link
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
 from verydeep.file_name import file_name, same_name
-from verydeep.image_sources.samples import ImageSource
-from verydeep.models.checkpoint import Checkpoint
+from verydeep.image_sources.image_source import ImageSource
+from verydeep.prediction.network import Network
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction, predict
 
 Place = Callable[[ImageSource, Path, str], bool]
@@ -79,7 +79,7 @@ def check_links(sources: Sequence[ImageSource]) -> None:
 
 
 def sort_images(
-    checkpoint: Checkpoint,
+    network: Network,
     sources: Sequence[ImageSource],
     folder: Path,
     *,
@@ -94,7 +94,7 @@ def sort_images(
     its folder already is left, so that the same call can be repeated.
 
     Args:
-        checkpoint: the result of ``verydeep.load_classifier``.
+        network: a checkpoint, or an exported network.
         sources: the images.
         folder: where the class folders are made.
         link: make symbolic links to the images instead of copies.
@@ -106,7 +106,7 @@ def sort_images(
         DataError: if two classes would have the same folder, or an image cannot be linked to.
         Interrupted: on Ctrl-C; what is sorted stays.
     """
-    names = class_folders((*checkpoint.classes, NONE_OF_THESE)[: None if reject_below is not None else -1])
+    names = class_folders((*network.classes, NONE_OF_THESE)[: None if reject_below is not None else -1])
     if link:
         check_links(sources)
     place: Place = _link if link else place_copy
@@ -115,7 +115,7 @@ def sort_images(
     folders, placed, done, broken = Counter[str](), 0, 0, list[Prediction]()
     rest = iter(sources)
     try:
-        for batch in predict(checkpoint, sources, top=1, batch_size=batch_size, reject_below=reject_below):
+        for batch in predict(network, sources, top=1, batch_size=batch_size, reject_below=reject_below):
             for source, prediction in zip(islice(rest, len(batch)), batch, strict=True):
                 if prediction.label is None:
                     broken.append(prediction)

@@ -11,7 +11,7 @@ from verydeep.atomic_write import write_text
 from verydeep.check.check import CheckResult
 from verydeep.check.duplicates import DuplicatePair
 from verydeep.check.finding import Finding, Severity
-from verydeep.data.decode import load_image, open_image
+from verydeep.decoding.decode import load_image, open_image
 from verydeep.report import line_plots as plots
 from verydeep.report import scatter_plot as scatter
 from verydeep.tables.check_table import NO_FINDINGS, summary

@@ -13,7 +13,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.data.decode import decode
 from verydeep.embed.similar_images import SimilarImages
 from verydeep.errors import DataError
-from verydeep.image_sources.samples import ImageSource
+from verydeep.image_sources.image_source import ImageSource
 from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, font, shorten_text
 from verydeep.report.pictures import data_uri
 from verydeep.templates.environment import environment

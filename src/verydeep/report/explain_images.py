@@ -10,7 +10,7 @@ from verydeep.data.progress import OnProgress, count_images
 from verydeep.data.stream import stream
 from verydeep.explain.heat_maps import HeatMap, heat_maps
 from verydeep.foreign_text import one_line
-from verydeep.image_sources.samples import ImageSource, UnreadableImage
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.heat_map_image import class_text, method_text, write_heat_map_image
 from verydeep.report.heat_map_page import HeatMapEntry, heat_map_entry, write_heat_map_page

@@ -12,9 +12,9 @@ from PIL import Image
 
 from verydeep.analyze.trace import trace
 from verydeep.atomic_write import write_text
-from verydeep.data.decode import read_image
+from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError
-from verydeep.image_sources.samples import ImageSource
+from verydeep.image_sources.image_source import ImageSource
 from verydeep.pictures.heat_map_image import method_text
 from verydeep.report import line_plots as plots
 from verydeep.report.heat_map_page import color_bar_colors, heat_map_entry

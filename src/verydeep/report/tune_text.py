@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-from verydeep.image_sources.samples import Part
+from verydeep.image_sources.part_names import Part
 from verydeep.number_format import percent, thousands
 from verydeep.tune.config import Strategy
 from verydeep.tune.result import PartSize, StrategyResult, TuneResult

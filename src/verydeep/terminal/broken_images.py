@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from verydeep.image_sources.samples import UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.terminal.console import err
 
 

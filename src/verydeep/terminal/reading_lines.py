@@ -1,6 +1,6 @@
 """What was found where images were looked up, on stderr: how many, what was passed over, what to know."""
 
-from verydeep.image_sources.open_images import FoundImages
+from verydeep.image_sources.find_images import FoundImages
 from verydeep.image_sources.reading import Reading
 from verydeep.terminal.console import print_message
 

@@ -12,9 +12,9 @@ from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import layer_names
 from verydeep.architecture.layers import Head
-from verydeep.data.decode import short_side
+from verydeep.decoding.decode import short_side
 from verydeep.errors import CheckpointError, DataError, RecipeError
-from verydeep.image_sources.samples import ImageSource
+from verydeep.image_sources.image_source import ImageSource
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier

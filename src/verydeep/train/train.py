@@ -13,10 +13,10 @@ from verydeep.data.images import Dataset
 from verydeep.data.split_file import indices_of, keep_split
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
-from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.logits import predict_logits
 from verydeep.train.device import Device, choose_device, choose_precision, describe, fabric_on
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.prepare import Prepared, prepare

@@ -31,7 +31,7 @@ from verydeep.data.stream import stream
 from verydeep.download.sources import cache_root
 from verydeep.errors import DataError, InUseError
 from verydeep.foreign_text import one_line
-from verydeep.image_sources.samples import ImageSource, UnreadableImage
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.classifier import Classifier
 from verydeep.tune.feature_chunks import KEY_BYTES, Chunks
 

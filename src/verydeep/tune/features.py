@@ -14,7 +14,9 @@ from verydeep.data.images import Images
 from verydeep.data.split_checks import require_all_classes
 from verydeep.data.split_file import indices_of
 from verydeep.data.stream import decode_all
-from verydeep.image_sources.samples import Part, Samples, UnreadableImage
+from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.part_names import Part
+from verydeep.image_sources.samples import Samples
 from verydeep.tune.feature_cache import Extract, FeatureCache
 from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.prepare import Task

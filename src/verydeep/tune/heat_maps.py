@@ -10,7 +10,8 @@ from verydeep.data.decode import decode
 from verydeep.data.split_file import indices_of, with_saved_split
 from verydeep.errors import DataError
 from verydeep.explain.heat_maps import HeatMap, heat_maps
-from verydeep.image_sources.samples import ImageSource, Samples
+from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.result import TuneResult

@@ -13,7 +13,8 @@ from verydeep.check.grouping import read_grouped
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, is_split_here, with_test_part
 from verydeep.errors import Interrupted, RecipeError
-from verydeep.image_sources.samples import Part, Samples
+from verydeep.image_sources.part_names import Part
+from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance

@@ -12,8 +12,9 @@ from verydeep.check.group_names import GroupProposal
 from verydeep.data.label_file import LabelRow
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.evaluate.temperature_choice import TemperatureChoice
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
+from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.reading import Reading
-from verydeep.image_sources.samples import ImageSource, Part, UnreadableImage
 from verydeep.train.epoch_result import EpochResult
 from verydeep.tune.config import Strategy, TuneConfig
 

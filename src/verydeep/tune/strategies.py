@@ -13,11 +13,11 @@ from verydeep.data.split import grouped_split
 from verydeep.data.split_file import indices_of
 from verydeep.errors import DataError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
-from verydeep.evaluate.logits import predict_logits
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.evaluate.temperature_choice import choose_temperature
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.logits import predict_logits
 from verydeep.train.device import fabric_on
 from verydeep.train.pretrained import with_last_layer
 from verydeep.train.recipe import Recipe

@@ -1,59 +1,28 @@
 """The checkpoint: tensors, architecture string, preprocessing, class names and origin in one file.
 
 The file is safetensors, which holds tensors and text and cannot hold code. The text is JSON under the
-metadata key ``verydeep``; pydantic reads it, so that an error names the wrong or missing field.
+metadata key ``verydeep``, in the form of ``architecture/description.py``.
 """
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import torch
-from annotated_types import Ge, Lt
-from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from verydeep.architecture.architecture import Architecture, Norm
-from verydeep.architecture.preprocess import Preprocess
+from verydeep.architecture.description import Description
 from verydeep.atomic_write import atomic_write
-from verydeep.errors import CheckpointError, VeryDeepError
+from verydeep.errors import CheckpointError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.weight_files.checks import abbreviated, check_type, non_finite
 from verydeep.weight_files.tensor_checksum import PREFIX, tensor_checksum
 
-FORMAT = 1
 CHECKSUM = "verydeep-checksum"
 """The metadata key of the checksum."""
-
-
-class _Architecture(BaseModel):
-    """An architecture string, and the settings that it does not contain."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    string: str
-    norm: Norm
-    conv_bias: bool
-    dropout: Annotated[float, Ge(0), Lt(1)]
-    dropout_first: bool
-    input: tuple[int, int, int]
-
-
-class _Description(BaseModel):
-    """The JSON of a checkpoint."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: Literal[1]
-    architecture: _Architecture
-    preprocess: dict[str, Any]
-    classes: list[str]
-    origin: dict[str, Any]
 
 
 def save(checkpoint: Checkpoint, path: Path | str) -> None:
@@ -67,18 +36,7 @@ def save(checkpoint: Checkpoint, path: Path | str) -> None:
 
 def _metadata(checkpoint: Checkpoint, tensors: dict[str, Tensor]) -> dict[str, str]:
     """The description, and the checksum beside it: earlier versions ignore a key that they do not know."""
-    return {"verydeep": json.dumps(_describe(checkpoint)), CHECKSUM: tensor_checksum(tensors)}
-
-
-def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
-    architecture = checkpoint.model.architecture
-    return {
-        "format": FORMAT,
-        "architecture": {name: getattr(architecture, name) for name in _Architecture.model_fields},
-        "preprocess": checkpoint.preprocess.to_dict(),
-        "classes": list(checkpoint.classes),
-        "origin": checkpoint.origin,
-    }
+    return {"verydeep": json.dumps(checkpoint.description.to_dict()), CHECKSUM: tensor_checksum(tensors)}
 
 
 def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
@@ -97,17 +55,15 @@ def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
     tensors, metadata = _read(file)
     if verify:
         _check_bytes(file, tensors, metadata.get(CHECKSUM))
-    description = _parse(file, metadata["verydeep"])
     try:
-        architecture = _architecture(description)
-        preprocess = Preprocess.from_dict(description.preprocess)
-    except VeryDeepError as error:
-        raise CheckpointError(f"{file}: {error}") from None
-    model = build_empty(architecture)
+        description = Description.from_json(metadata["verydeep"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{file} {error}") from None
+    model = build_empty(description.architecture)
     tensors = _as_fp32(file, tensors)
     _check_fit(file, model, tensors)
     model.load_state_dict(tensors, assign=True)
-    return Checkpoint(model.eval(), preprocess, tuple(description.classes), description.origin)
+    return Checkpoint(model.eval(), description.preprocess, description.classes, description.origin)
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -160,27 +116,6 @@ def _as_fp32(file: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             check_type(file, name, value)
             converted[name] = value.float()
     return converted
-
-
-def _parse(file: Path, text: str) -> _Description:
-    try:
-        return _Description.model_validate_json(text)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'the metadata'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise CheckpointError(
-            f"{file} holds metadata that this version of verydeep cannot read: {problems}"
-        ) from None
-
-
-def _architecture(description: _Description) -> Architecture:
-    saved = description.architecture
-    settings = saved.model_dump(exclude={"string", "name"})
-    return Architecture.from_string(
-        saved.string, saved.name, classes=max(1, len(description.classes)), **settings
-    )
 
 
 def _check_fit(file: Path, model: Classifier, tensors: dict[str, Tensor]) -> None:

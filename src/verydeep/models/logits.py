@@ -8,13 +8,9 @@ from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
-
-BATCH_SIZE = 500
-"""The largest batch."""
-BATCH_PIXELS = 1_600_000
-"""The most pixels in a batch, 32 images of 224 px: VGG's first feature maps take 512 bytes per pixel."""
 
 
 def predict_logits(
@@ -53,11 +49,6 @@ def predict_dense(
         auto_batch_size(pixels.shape[2] * pixels.shape[3]),
         lambda batch: model(normalize(batch, preprocess)).mean((2, 3)),
     )
-
-
-def auto_batch_size(pixels: int) -> int:
-    """The number of images in a batch, if each has ``pixels`` pixels."""
-    return max(1, min(BATCH_SIZE, BATCH_PIXELS // pixels))
 
 
 def _in_batches(

@@ -5,8 +5,8 @@ import torch
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.normalize import normalize, resize_and_crop
-from verydeep.evaluate.logits import predict_logits
 from verydeep.models.build import build
+from verydeep.models.logits import predict_logits
 
 NET = Architecture.from_string("4 M | gap 8", norm="batch", input=(1, 8, 8), classes=3)
 PREPROCESS = Preprocess(size=8, channels=1, mean=(0.3,), std=(0.2,))

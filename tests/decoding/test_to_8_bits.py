@@ -11,8 +11,9 @@ import torch
 from PIL import Image, ImageCms
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.decode import decode, decode_whole, read_image
+from verydeep.data.decode import decode, decode_whole
 from verydeep.data.stream import decode_all, stream_whole
+from verydeep.decoding.decode import read_image
 from verydeep.errors import UnreadableError
 from verydeep.image_sources.samples import Samples
 

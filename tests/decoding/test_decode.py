@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.decode import decode, read_image, short_side
+from verydeep.data.decode import decode
+from verydeep.decoding.decode import read_image, short_side
 from verydeep.errors import DataError
 
 GRAY = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,))

@@ -1,0 +1,101 @@
+"""Decodes images in threads while the network computes: batches in order, a few ahead, in constant memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.decoding.decode import decode_pixels
+from verydeep.errors import UnreadableError
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
+from verydeep.malloc import return_freed_memory
+
+T = TypeVar("T")
+
+BATCHES_AHEAD = 2
+"""The number of decoded batches that wait for the network."""
+
+
+class PixelBatch(NamedTuple):
+    """A batch of decoded images, all of the input size, as arrays."""
+
+    indices: Int64[np.ndarray, " read"]
+    """The index of each image in the requested sources, ascending."""
+    pixels: UInt8[np.ndarray, "read channels size size"]
+    broken: tuple[UnreadableImage, ...]
+    """The images of the batch that cannot be read."""
+
+
+def stream_pixels(
+    sources: Sequence[ImageSource], preprocess: Preprocess, batch_size: int, *, workers: int | None = None
+) -> Iterator[PixelBatch]:
+    """The images of ``sources`` in order, in batches of ``batch_size``; unreadable images are reported.
+
+    Images are decoded in threads, because Pillow releases the interpreter lock while it decodes and resizes.
+    At most ``BATCHES_AHEAD`` batches are decoded before the caller needs them.
+
+    Args:
+        sources: files, or entries of shards.
+        preprocess: the preprocessing of the network.
+        batch_size: images per batch.
+        workers: decoding threads; the number of processors by default.
+    """
+    read = partial(decode_pixels, preprocess=preprocess)
+    for start, results in decode_ahead(sources, read, batch_size, workers):
+        yield _stack(start, results, preprocess)
+
+
+def decode_ahead(
+    sources: Sequence[ImageSource], read: Callable[[ImageSource], T], batch_size: int, workers: int | None
+) -> Iterator[tuple[int, list[T | UnreadableImage]]]:
+    """The results of ``read`` for each batch of ``sources``, with the index of the batch's first image."""
+    starts = iter(range(0, len(sources), batch_size))
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+
+        def submit(start: int) -> tuple[int, list[Future[T | UnreadableImage]]]:
+            chunk = sources[start : start + batch_size]
+            return start, [pool.submit(_read, source, read) for source in chunk]
+
+        ahead = deque(map(submit, islice(starts, BATCHES_AHEAD)))
+        try:
+            while ahead:
+                start, futures = ahead.popleft()
+                results = [future.result() for future in futures]
+                ahead.extend(map(submit, islice(starts, 1)))
+                yield start, results
+                return_freed_memory()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _read(source: ImageSource, read: Callable[[ImageSource], T]) -> T | UnreadableImage:
+    try:
+        return read(source)
+    except UnreadableError as error:
+        return UnreadableImage.from_error(source, error)
+
+
+def _stack(
+    start: int,
+    results: list[UInt8[np.ndarray, "channels size size"] | UnreadableImage],
+    preprocess: Preprocess,
+) -> PixelBatch:
+    read = {start + i: result for i, result in enumerate(results) if not isinstance(result, UnreadableImage)}
+    empty = np.zeros((0, preprocess.channels, preprocess.size, preprocess.size), dtype=np.uint8)
+    return PixelBatch(
+        np.array(list(read), dtype=np.int64),
+        np.stack(list(read.values())) if read else empty,
+        unreadable_of(results),
+    )
+
+
+def unreadable_of(results: Sequence[object]) -> tuple[UnreadableImage, ...]:
+    """The images among ``results`` that cannot be read."""
+    return tuple(result for result in results if isinstance(result, UnreadableImage))
