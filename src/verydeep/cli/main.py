@@ -122,6 +122,12 @@ _COMMANDS = {
         "",
         "",
     ),
+    "info": (
+        "info:info",
+        "Show what a bug report needs: versions, machine, precision, cache, language.",
+        "verydeep info",
+        "verydeep list",
+    ),
 }
 for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
     _end = {"help_epilogue": f"Example: {_example}\nNext: {_next}"} if _example else {}
