@@ -122,11 +122,17 @@ _COMMANDS = {
         "",
         "",
     ),
+    "cache": (
+        "cache:app",
+        "List what verydeep keeps in its cache folder (downloads, features), or remove it.",
+        "",
+        "",
+    ),
     "info": (
         "info:info",
         "Show what a bug report needs: versions, machine, precision, cache, language.",
         "verydeep info",
-        "verydeep list",
+        "verydeep cache list",
     ),
 }
 for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
