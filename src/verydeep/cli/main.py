@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cyclopts
 
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
-from verydeep.terminal.console import accept_any_text, print_error
+from verydeep.terminal.console import accept_any_text, err, out, print_error
 from verydeep.terminal.help_page import HelpFormatter
 from verydeep.terminal.usage_error import usage_panel
 
@@ -28,6 +28,8 @@ app = cyclopts.App(
     "verydeep show vgg16 shows a network. verydeep COMMAND --help has an example of each command.",
     help_formatter=HelpFormatter(),
     version=_version,
+    console=out(),  # which ends quietly where the reader of a help page is gone
+    error_console=err(),
     error_formatter=usage_panel,
 )
 app.register_install_completion_command(
