@@ -16,6 +16,7 @@ from verydeep.evaluate.protocols import ProtocolName, make_protocol
 from verydeep.report.evaluation_page import write_evaluation_page
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
+from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
@@ -36,6 +37,7 @@ def evaluate(
     group_by: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     device: Device = "auto",
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Evaluate the network of RUN on labeled images: accuracy, confusion matrix, calibration.
@@ -67,12 +69,14 @@ def evaluate(
         and beside it a CSV of doubtful labels of your own images.
     device
         Where to compute; auto uses a GPU if there is one.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON object: top1, top5, loss, per_class, balanced_accuracy, macro_f1, intervals and more.
     """
     if out_ is not None:
         require_writable_file(out_)
-    checkpoint = load_classifier(run)
+    checkpoint = load_classifier(run, verify=not no_verify)
     chosen = make_protocol(protocol, checkpoint.preprocess, scales=_parse_scales(scales), flip=flip)
     images = _read(data, checkpoint.classes, run, part, group_by)
     for note in images.reading.notes:

@@ -78,13 +78,15 @@ def load(
     ).checkpoint
 
 
-def load_classifier(path: Path | str, *, preprocess: Preprocess | None = None) -> Checkpoint:
+def load_classifier(
+    path: Path | str, *, preprocess: Preprocess | None = None, verify: bool = True
+) -> Checkpoint:
     """``load``, for a network with a head.
 
     Raises:
         CheckpointError: also where the file has no head.
     """
-    network = load(path, preprocess=preprocess)
+    network = load(path, preprocess=preprocess, verify=verify)
     if not network.classes:
         raise CheckpointError(
             f"{path} holds the features of a network without a classifier head and cannot classify. Train a "
