@@ -62,3 +62,13 @@ def test_a_bar_on_a_terminal_is_a_line_elsewhere(monkeypatch, is_terminal):
             progress(done, 10)
     written = "Predicting: 5 of 10 images (50 %), about 40 s left\n"
     assert (text.getvalue().replace(SPACE, " ") == written) is not is_terminal
+
+
+def test_a_bar_ends_with_its_job_so_that_another_can_begin():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with ImageProgress(console, "Downloading") as first, ImageProgress(console, "Training") as second:
+        for done in (0, 1, 2, 0, 2):  # two files
+            first(done, 2)
+            assert first.bar.live.is_started is (done < 2)
+        second(0, 2)
+        assert second.bar.live.is_started

@@ -14,6 +14,7 @@ from verydeep.tables.weights_table import contents_table
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, print_json
 from verydeep.terminal.console import out as console
+from verydeep.terminal.progress import ByteProgress
 from verydeep.weight_files.checkpoint_file import save
 from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
@@ -90,16 +91,18 @@ def import_(
     json
         Print one JSON object.
     """
-    loaded = pretrained(
-        network,
-        file,
-        classes=_read_names(names) if names else classes,
-        channels=channels,
-        size=size,
-        preprocess=_PREPROCESS[preprocess] if preprocess else None,
-        features_only=features_only,
-        verify=not no_verify,
-    )
+    with ByteProgress(err(), f"Downloading {network or file}") as progress:
+        loaded = pretrained(
+            network,
+            file,
+            classes=_read_names(names) if names else classes,
+            channels=channels,
+            size=size,
+            preprocess=_PREPROCESS[preprocess] if preprocess else None,
+            features_only=features_only,
+            verify=not no_verify,
+            progress=progress,
+        )
     save(loaded.checkpoint, _new_checkpoint_path(out))
     if json:
         print_json(_import_values(loaded, out))
