@@ -37,6 +37,15 @@ def test_a_faster_job_writes_a_line_every_tenth():
     assert lines[-1] == "Predicting: 100 of 100 images (100 %)"
 
 
+def test_the_next_file_begins_anew():
+    calls = [(0, 0), (6, 50), (12, 100), (20, 0), (30, 20)]
+    assert lines_of(calls, 100, unit="") == [
+        "Predicting: 50 of 100 (50 %), about 6.0 s left",
+        "Predicting: 100 of 100 (100 %)",
+        "Predicting: 20 of 100 (20 %), about 40 s left",
+    ]
+
+
 def test_a_short_job_writes_none():
     assert lines_of([(0, 0), (1, 50), (2, 100)], 100) == []
 
