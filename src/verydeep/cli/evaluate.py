@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.data.label_file import write_label_file
+from verydeep.data.label_file import labels_file, labels_to_correct, write_label_file
 from verydeep.data.split_file import WantedPart
 from verydeep.errors import ShapeError
 from verydeep.evaluate.evaluate_images import evaluate_images
@@ -87,14 +87,11 @@ def evaluate(
         result = evaluate_images(checkpoint, images, chosen, progress)
     print_broken(result.broken)
     if out_ is not None:
-        write_evaluation_page(result, out_, command=shlex.join(["verydeep", *sys.argv[1:]]))
-        if result.doubtful_labels:
-            doubtful = out_.with_name(f"{out_.stem}-doubtful-labels.csv")
-            write_label_file(result.doubtful_labels, doubtful, data)
-            print_message(
-                f"Labels to look at: {len(result.doubtful_labels):,} in {doubtful}; "
-                "verydeep data relabel applies corrections"
-            )
+        labels = labels_to_correct(result.doubtful_labels, labels_file(out_))
+        write_evaluation_page(result, out_, command=shlex.join(["verydeep", *sys.argv[1:]]), labels=labels)
+        if labels:
+            write_label_file(result.doubtful_labels, labels.file, data)
+            print_message(labels.line)
     if json:
         print_json(result.values)
     else:

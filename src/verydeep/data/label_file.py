@@ -12,6 +12,7 @@ data        the data set, as an absolute path
 """
 
 import csv
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,34 @@ class LabelRow:
     """The label it should have; empty where it stays."""
     new_path: str = ""
     """The name that it gets; empty for one made of the new label."""
+
+
+@dataclass(frozen=True)
+class LabelsToCorrect:
+    """A list of doubtful labels, where it is, and how it is used."""
+
+    count: int
+    file: Path
+
+    @property
+    def command(self) -> str:
+        """It shows what the corrections in the file would change."""
+        return shlex.join(["verydeep", "data", "relabel", str(self.file)])
+
+    @property
+    def line(self) -> str:
+        """For people, after the list was written."""
+        return f"Labels to look at: {self.count:,} in {self.file}; verydeep data relabel applies corrections"
+
+
+def labels_to_correct(rows: Sequence[LabelRow], file: Path) -> LabelsToCorrect | None:
+    """The list of ``rows`` in ``file``; None where there are no rows, and no file."""
+    return LabelsToCorrect(len(rows), file) if rows else None
+
+
+def labels_file(page: Path) -> Path:
+    """The list of doubtful labels beside an HTML ``page``."""
+    return page.with_name(f"{page.stem}-doubtful-labels.csv")
 
 
 def absolute_location(location: str) -> str:
