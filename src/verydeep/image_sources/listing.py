@@ -1,7 +1,7 @@
 """The images of a list, shards or a Hugging Face data set, with their labels still as text."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ LABEL_COLUMNS = (
     "label", "class", "category", "target", "labels", "class_name", "label_name", "diagnosis", "dx",
     "species", "breed",
 )  # fmt: skip
+MAX_SPLITS = 5
+"""Names in a note."""
 PART_COLUMNS = ("split", "part", "set", "subset", "partition")
 
 
@@ -52,6 +54,8 @@ class Listing:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label_advice: str = ""
     """What to do about missing labels, such as which columns there are; a sentence without a full stop."""
+    unnamed_splits: tuple[str, ...] = ()
+    """The splits or shards whose names are of no part, where the names of others are, or should be."""
     reading: Reading = field(default_factory=Reading)
 
 
@@ -74,7 +78,23 @@ def to_samples(listing: Listing) -> Samples:
         classes=classes,
         parts=listing.parts,
         columns=listing.columns,
-        reading=listing.reading,
+        reading=listing.reading.noted(*_part_notes(listing)),
+    )
+
+
+def _part_notes(listing: Listing) -> Iterator[str]:
+    """What becomes of images without a part, beside images that have one."""
+    count = listing.parts.count(None)
+    if not count or (count == len(listing.parts) and not listing.unnamed_splits):
+        return
+    shown = ", ".join(listing.unnamed_splits[:MAX_SPLITS])
+    more = ", ..." if len(listing.unnamed_splits) > MAX_SPLITS else ""
+    where = f" ({shown}{more})" if shown else ""
+    use = "used for training" if "test" in listing.parts else "divided into training and test images"
+    images, they = ("image", "It is") if count == 1 else ("images", "They are")
+    yield (
+        f"{count:,} {images} without a part of the split{where}; its usual names are "
+        f"{', '.join(PART_WORDS)}. {they} {use}"
     )
 
 
