@@ -15,6 +15,7 @@ from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, print_json
 from verydeep.terminal.console import out as console
 from verydeep.terminal.progress import ByteProgress
+from verydeep.text_file import read_text
 from verydeep.weight_files.checkpoint_file import save
 from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
@@ -113,7 +114,7 @@ def import_(
 
 def _read_names(path: Path) -> tuple[str, ...]:
     """The class names in a text file, one per line; empty lines are skipped."""
-    names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     repeated = sorted({name for name in names if names.count(name) > 1})
     if not names or repeated:
         problem = f"repeats {', '.join(repeated)}" if repeated else "is empty"

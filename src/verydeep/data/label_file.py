@@ -11,7 +11,9 @@ new_path    empty, except in the file that undoes a relabeling: where the image 
 data        the data set, as an absolute path
 """
 
+import codecs
 import csv
+import io
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
 from verydeep.errors import DataError
 from verydeep.image_sources.table_text import delimiter_of
+from verydeep.text_file import read_text
 
 COLUMNS = ("path", "label", "predicted", "confidence", "new_label", "new_path", "data")
 REQUIRED = ("path", "label", "new_label")
@@ -101,13 +104,12 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
         DataError: if the file cannot be read, or has none of the columns.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors=KEEP_BYTES) as file:
-            first = file.readline()
-            file.seek(0)
-            rows = list(csv.DictReader(file, delimiter=delimiter_of(path, first)))
+        text = _text(path)
+        delimiter = delimiter_of(path, text.split("\n", 1)[0])
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give the doubtful-labels.csv of a run") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     missing = [column for column in REQUIRED if rows and column not in rows[0]]
     if missing or not rows:
@@ -117,6 +119,14 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
     if len(locations) > 1:
         raise DataError(f"{path} is of several data sets, {' and '.join(sorted(locations)[:2])}; split it")
     return [_row(row) for row in rows], next(iter(locations), None)
+
+
+def _text(path: Path) -> str:
+    """The text of the list; with the byte order mark of ``write_label_file``, all bytes of names stay."""
+    content = path.read_bytes()
+    if content.startswith(codecs.BOM_UTF8):
+        return content.decode("utf-8-sig", errors=KEEP_BYTES)
+    return read_text(path)  # saved by another program, which may have used another encoding
 
 
 def _row(cells: dict[str, str | None]) -> LabelRow:
