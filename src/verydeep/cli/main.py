@@ -125,13 +125,13 @@ _COMMANDS = {
         "",
     ),
     "cache": (
-        "cache:app",
+        "installation:cache",
         "List what verydeep keeps in its cache folder (downloads, features), or remove it.",
         "",
         "",
     ),
     "info": (
-        "info:info",
+        "installation:info",
         "Show what a bug report needs: versions, machine, precision, cache, language.",
         "verydeep info",
         "verydeep cache list",

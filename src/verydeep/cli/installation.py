@@ -1,4 +1,4 @@
-"""``verydeep cache``: what verydeep keeps on the disk between commands, and removing it."""
+"""``verydeep info`` and ``verydeep cache``: this installation, and what it keeps on the disk."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,13 +9,34 @@ from cyclopts import Parameter
 from verydeep.cache.contents import CacheContents, CacheEntry, read_cache
 from verydeep.cache.removal import age_seconds, remove, select
 from verydeep.download.sources import cache_root
+from verydeep.info.info import read_info
 from verydeep.number_format import bytes_text
 from verydeep.tables.cache_table import cache_table, cache_values, removal_values
 from verydeep.tables.data_table import terminal_table
+from verydeep.tables.info_table import info_text
 from verydeep.terminal.confirm import confirm
 from verydeep.terminal.console import out, print_json, print_message
 
-app = cyclopts.App(
+
+def info(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Show what a bug report needs: versions, machine, precision, cache, language.
+
+    It has no names of users or machines, no addresses and no passwords.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    found = read_info()
+    if json:
+        print_json(found.values)
+    else:
+        out().print(info_text(found), markup=False, soft_wrap=True)
+    return 0
+
+
+cache = cyclopts.App(
     name="cache",
     result_action="return_value",
     help_format="plaintext",
@@ -23,7 +44,7 @@ app = cyclopts.App(
 )
 
 
-@app.command(name="list", help_epilogue="Example: verydeep cache list\nNext: verydeep cache clear features")
+@cache.command(name="list", help_epilogue="Example: verydeep cache list\nNext: verydeep cache clear features")
 def list_cache(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """List the cache: downloaded data sets and weights, features, leftovers; size and last use.
 
@@ -42,7 +63,7 @@ def list_cache(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     return 0
 
 
-@app.command(
+@cache.command(
     help_epilogue="Example: verydeep cache clear features --older-than 30d\nNext: verydeep cache list"
 )
 def clear(
