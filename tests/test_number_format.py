@@ -1,6 +1,6 @@
 import pytest
 
-from verydeep.number_format import duration, percent, rounded, thousands
+from verydeep.number_format import SPACE, bytes_text, duration, percent, rounded, thousands
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,10 @@ def test_durations_have_at_most_two_units(seconds, text):
 def test_shares_and_counts():
     assert percent(0.94874) == "94.87\N{NO-BREAK SPACE}%"
     assert thousands(138_357_544) == "138,357,544"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.00 kB"), (553_437_184, "553 MB")]
+)
+def test_bytes_have_a_decimal_unit(count, text):
+    assert bytes_text(count) == text.replace(" ", SPACE)

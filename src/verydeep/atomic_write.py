@@ -80,6 +80,18 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
                     os.close(descriptor)
 
 
+def is_leftover(part: Path) -> bool:
+    """Whether the process that wrote in the folder ``part`` is dead; False where that cannot be known."""
+    try:
+        descriptor = _lock(part)
+    except OSError:  # it is alive, or has just deleted the folder
+        return False
+    if descriptor is None:
+        return False
+    os.close(descriptor)
+    return True
+
+
 def delete_folder(folder: Path) -> None:
     """Delete ``folder``: it is gone at once, and what a kill leaves of it is a leftover."""
     if folder.is_dir():

@@ -40,3 +40,8 @@ def duration(seconds: float) -> str:
         return f"{whole // 60}{SPACE}min{SPACE}{whole % 60:02}{SPACE}s"
     minutes = round(seconds / 60)
     return f"{minutes // 60}{SPACE}h{SPACE}{minutes % 60:02}{SPACE}min"
+
+
+def bytes_text(count: int) -> str:
+    """``553437184`` as ``553 MB``: three digits and a decimal unit."""
+    return f"{rounded(count)}B" if count >= 1000 else f"{count}{SPACE}bytes"

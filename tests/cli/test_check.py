@@ -1,5 +1,6 @@
 """The command ``verydeep data check``."""
 
+import csv
 import json
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_an_unreadable_file_exits_with_1_and_is_in_the_json(verydeep, folder):
     ("arguments", "message"),
     [
         (("nowhere",), "nowhere is not a folder"),
-        (("FOLDER", "--out", "page.pdf"), "page.pdf is not an .html file"),
+        (("FOLDER", "--out", "page.pdf"), "page.pdf is neither .html"),
         (("FOLDER", "--group-by", "photo_("), "not a regular expression"),
         (("FOLDER", "--similarity", "2"), "expected 0.5 to 1"),
     ],
@@ -49,3 +50,23 @@ def test_wrong_arguments_exit_with_2(folder, capsys, arguments, message):
     given = [text.replace("FOLDER", str(folder)) for text in arguments]
     assert main(["data", "check", *given]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_duplicates_in_two_classes_are_listed_beside_the_page_that_names_the_list(here, folder, tmp_path):
+    (folder / "class 1" / "again.png").write_bytes((folder / "class 0" / "0.png").read_bytes())
+    page, labels = tmp_path / "check.html", tmp_path / "check-doubtful-labels.csv"
+    done = here("data", "check", folder, "--out", page)
+    assert f"Labels to look at: 2 in {labels}" in done.stderr and done.returncode == 1
+    assert f"verydeep data relabel {labels}" in page.read_text(encoding="utf-8")
+    with labels.open(newline="", encoding="utf-8-sig") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == ["class 0/0.png", "class 1/again.png"]
+    assert here("data", "relabel", labels).returncode == 0
+
+
+def test_findings_are_written_as_csv(here, folder, tmp_path):
+    (folder / "class 0" / "0.png").write_bytes(b"")
+    done = here("data", "check", folder, "--out", tmp_path / "findings.csv")
+    assert done.returncode == 1 and f"List: {tmp_path / 'findings.csv'}" in done.stderr
+    with (tmp_path / "findings.csv").open(newline="", encoding="utf-8-sig") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["severity"], row["finding"], row["path"]) == ("error", "unreadable", "class 0/0.png")

@@ -42,14 +42,6 @@ def test_the_help_has_a_summary_of_every_command(here):
     assert "Train a classifier on a folder of your own images (transfer learning)." in text
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_a_command_ends_with_its_example(here, command):
-    helped = here(command, "--help")
-    assert helped.returncode == 0
-    end = helped.stdout.rsplit("\n\n", 1)[-1].splitlines()
-    assert end[0].startswith(f"Example: verydeep {command}")
-
-
 def test_the_help_of_a_command_ends_with_the_step_after_it(here):
     steps = {command: step for command, (*_, step) in main._COMMANDS.items() if step}
     for command, step in steps.items():
@@ -88,9 +80,22 @@ def test_shell_completion_is_installed_into_the_home_of_the_user(tmp_path, monke
         assert completed("verydeep", *command.split(), "sol") == ["solar"], command
 
 
-@pytest.mark.parametrize("command", ["data check", "recipes copy", "weights get", "weights import"])
-def test_the_help_of_a_subcommand_ends_with_its_example(here, command):
-    assert f"Example: verydeep {command}" in here(*command.split(), "--help").stdout.rsplit("\n\n", 1)[-1]
+def pages(app=main.app, path=""):
+    """Every command and subcommand, such as "weights get"."""
+    for name in app:
+        if not name.startswith("-"):
+            command = f"{path} {name}".strip()
+            yield command
+            yield from pages(app[name], command)
+
+
+@pytest.mark.parametrize("command", list(pages()))
+def test_each_help_page_ends_with_an_example_and_the_step_after_it(here, command):
+    example, step = here(*command.split(), "--help").stdout.rstrip().rsplit("\n\n", 1)[-1].split("Next: ")
+    assert example.startswith(f"Example: verydeep {command}")
+    for line in (example.removeprefix("Example: "), step):
+        main.app.parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
+    assert step.strip() != example.removeprefix("Example: ").strip()
 
 
 def test_ctrl_c_in_any_command_is_a_short_message(monkeypatch, capsys):

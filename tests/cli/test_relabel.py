@@ -66,5 +66,7 @@ def test_evaluate_lists_the_labels_that_the_network_doubts(here, tiny, photos, t
     assert len(rows) == mistakes / 2 > 0  # both parts have the same images
     assert all(row["path"].startswith("test/") and row["new_label"] == "" for row in rows)
     assert {row["data"] for row in rows} == {str(tmp_path / "parts")}
+    command = f"verydeep data relabel {tmp_path / 'page-doubtful-labels.csv'}"
+    assert command in page.read_text(encoding="utf-8")
     confidences = [float(row["confidence"]) for row in rows]
     assert confidences == sorted(confidences, reverse=True)

@@ -118,18 +118,22 @@ def test_the_output_is_readable_in_any_encoding(verydeep, encoding):
     )
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["show", "vgg16", "--csv"]])
-def test_a_closed_pipe_ends_the_command_quietly(arguments):
+@pytest.mark.parametrize(
+    "command",
+    ["list", "list --json", "show vgg16 --csv", "--help", "tune --help", "weights get --help", "--version"],
+)
+def test_a_closed_pipe_ends_the_command_quietly(command):
     process = subprocess.Popen(
-        [sys.executable, "-m", "verydeep", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "verydeep", *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait(60) == 141
     process.stderr.close()
 
 
-def test_a_command_goes_on_without_a_reader_of_its_messages():
-    process = subprocess.Popen([sys.executable, "-m", "verydeep", "show", "nothing"], stderr=subprocess.PIPE)
+@pytest.mark.parametrize("command", ["show nothing", "nothing", "tune --nothing"])
+def test_a_command_goes_on_without_a_reader_of_its_messages(command):
+    process = subprocess.Popen([sys.executable, "-m", "verydeep", *command.split()], stderr=subprocess.PIPE)
     process.stderr.close()
     assert process.wait(60) == 2
 

@@ -161,3 +161,16 @@ def test_a_wrong_call_exits_with_2_and_writes_nothing(verydeep, folder, tmp_path
 @pytest.mark.parametrize("command", ["show", "import", "export"])
 def test_each_command_has_help_with_an_example(verydeep, command):
     assert f"Example: verydeep weights {command}" in verydeep("weights", command, "--help").stdout
+
+
+def test_names_and_recipes_in_another_encoding_are_one_line(here, tmp_path):
+    (tmp_path / "names.txt").write_text("고양이\n개\n", encoding="cp949")
+    (tmp_path / "mine.toml").write_text("# 한글 주석\nepochs = 2\n", encoding="cp949")
+    for command in (
+        ["weights", "import", "w.pth", "--names", "names.txt", "--out", "w.safetensors"],
+        ["train", "synthetic", "--recipe", "mine.toml"],
+        ["tune", "photos", "--recipe", "mine.toml"],
+    ):
+        refused = here(*command, cwd=tmp_path)
+        assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1
+        assert "iconv -f cp949 -t UTF-8" in refused.stderr

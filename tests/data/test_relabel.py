@@ -202,3 +202,17 @@ def test_another_file_is_refused(tmp_path, text, message):
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         read_label_file(tmp_path / "x.csv")
+
+
+def test_a_list_that_a_spreadsheet_saved_is_read_as_unicode_or_refused_with_its_encoding(tmp_path):
+    write_images(tmp_path / "photos", "고양이/1.png", "고양이/2.png", "개/3.png", "개/4.png")
+    file = tmp_path / "labels.csv"
+    write_label_file(
+        [LabelRow(path="고양이/1.png", label="고양이", new_label="개")], file, str(tmp_path / "photos")
+    )
+    text = file.read_text(encoding="utf-8-sig")
+    file.write_text(text.replace(",", "\t"), encoding="utf-16")  # "Unicode text" of Excel
+    assert plan_relabeling(file).counts == {("고양이", "개"): 1}
+    file.write_text(text, encoding="cp949")
+    with pytest.raises(DataError, match=r"labels\.csv is not UTF-8; .*iconv -f cp949"):
+        plan_relabeling(file)

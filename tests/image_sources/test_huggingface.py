@@ -90,6 +90,40 @@ def test_integer_labels_are_classes_in_numeric_order(tmp_path):
     assert read_samples(f"{tmp_path / 'cells'}:patient").classes == ("0", "1")
 
 
+def saved_splits(folder, **sizes):
+    datasets.DatasetDict({
+        name: table([0, 1] * size, first=10 * number) for number, (name, size) in enumerate(sizes.items())
+    }).save_to_disk(folder)  # fmt: skip
+    return read_samples(folder)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parts", "note"),
+    [
+        (
+            {"train": 1, "test": 1, "extra": 2},
+            {"train", "test", None},
+            "4 images without a part of the split (extra); ",
+        ),
+        ({"fold1": 1, "fold2": 2}, {None}, "6 images without a part of the split (fold1, fold2); "),
+        ({"train": 1, "test_ood": 1}, {"train", "test"}, "the split test_ood has test images, by its name"),
+    ],
+)
+def test_splits_with_unusual_names_are_stated(tmp_path, sizes, parts, note):
+    samples = saved_splits(tmp_path / "cells", **sizes)
+    assert set(samples.parts) == parts
+    (stated,) = samples.reading.notes
+    assert stated.startswith(note)
+    if None in parts:
+        assert "its usual names are train, training, val, valid, validation, dev," in stated
+        assert stated.endswith("used for training" if "test" in parts else "into training and test images")
+
+
+@pytest.mark.parametrize("names", [("full",), ("train",), ("train", "validation", "test"), ("Train", "dev")])
+def test_usual_splits_and_a_single_one_have_no_note(tmp_path, names):
+    assert saved_splits(tmp_path / "cells", **dict.fromkeys(names, 1)).reading.notes == ()
+
+
 def test_errors(tmp_path, saved):
     table([-1]).save_to_disk(tmp_path / "hidden")
     with pytest.raises(DataError, match=r"hidden: 0 has no label"):

@@ -38,6 +38,14 @@ def test_usual_column_names_are_found_and_other_columns_are_kept(cells):
     assert samples.name == "cells"
 
 
+def test_rows_without_a_part_are_stated_beside_rows_with_one(cells):
+    rows = "path,label,split\nimages/0.png,a,train\nimages/1.png,b,{}\nimages/2.png,b,\nimages/3.png,a,\n"
+    (note,) = read_samples(write(cells, rows.format("test"))).reading.notes
+    assert note.startswith("2 images without a part of the split; ") and note.endswith("used for training")
+    (note,) = read_samples(write(cells, rows.format("train"))).reading.notes
+    assert note.endswith("divided into training and test images")
+
+
 def test_other_column_names_are_given_after_the_list(cells):
     path = write(cells, "scan,label,diagnosis\nimages/0.png,x,ill\nimages/1.png,x,well\n")
     assert read_samples(f"{path}:scan,diagnosis").classes == ("ill", "well")

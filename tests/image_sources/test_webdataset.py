@@ -80,6 +80,19 @@ def test_labels_in_json_and_text_and_columns_in_json(tmp_path):
     assert graded.classes == ("g2",)
 
 
+def test_a_shard_of_no_part_beside_shards_of_parts_is_stated(tmp_path):
+    folder = tmp_path / "cells"
+    for number, name in enumerate(("train-0.tar", "test-0.tar", "extra-0.tar")):
+        write_shard(folder / name, {"a.png": png(number), "a.txt": b"well"})
+    (note,) = read_samples(folder).reading.notes
+    assert note.startswith("1 image without a part of the split (extra-0.tar); ") and note.endswith(
+        "used for training"
+    )
+    (folder / "train-0.tar").unlink()
+    (folder / "test-0.tar").unlink()
+    assert read_samples(folder).reading.notes == ()
+
+
 def test_shards_without_labels_can_be_classified_but_not_trained_on(tmp_path):
     shard = write_shard(tmp_path / "x.tar", {"a.png": png(0)})
     assert [str(source) for source in read_sources([shard])] == [f"{shard}/a.png"]

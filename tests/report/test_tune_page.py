@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from verydeep.data.label_file import LabelRow
 from verydeep.number_format import NONE, TIMES
 from verydeep.report.tune_page import MAX_FILES, MAX_PICTURES, SIDE, class_bars, render_tune, write_tune_page
+from verydeep.train.run_folder import RunFolder
 from verydeep.tune.result import MistakenImage
 
 from .html import Outline, check_page, titles, words
@@ -360,3 +362,12 @@ def test_file_names_that_are_not_utf_8_are_written_with_escapes(tmp_path):
     shown = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert shown.count(r"latin-\xe4.png") == 8
     assert "image not found" not in shown
+
+
+def test_the_list_of_doubtful_labels_is_named_with_the_command_that_applies_it(tmp_path):
+    row = LabelRow(path="cat/1.png", label="cat", predicted="dog", confidence=0.9)
+    file = RunFolder(tune_result(tmp_path).run).doubtful_labels
+    shown = text(tmp_path, doubtful_labels=(row, row))
+    assert f"2 labels to look at: {file} " in shown and f"verydeep data relabel {file}" in shown
+    check_page(page(tmp_path, doubtful_labels=(row,)))
+    assert "data relabel" not in text(tmp_path)

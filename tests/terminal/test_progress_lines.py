@@ -37,6 +37,15 @@ def test_a_faster_job_writes_a_line_every_tenth():
     assert lines[-1] == "Predicting: 100 of 100 images (100 %)"
 
 
+def test_the_next_file_begins_anew():
+    calls = [(0, 0), (6, 50), (12, 100), (20, 0), (30, 20)]
+    assert lines_of(calls, 100, unit="") == [
+        "Predicting: 50 of 100 (50 %), about 6.0 s left",
+        "Predicting: 100 of 100 (100 %)",
+        "Predicting: 20 of 100 (20 %), about 40 s left",
+    ]
+
+
 def test_a_short_job_writes_none():
     assert lines_of([(0, 0), (1, 50), (2, 100)], 100) == []
 
@@ -62,3 +71,13 @@ def test_a_bar_on_a_terminal_is_a_line_elsewhere(monkeypatch, is_terminal):
             progress(done, 10)
     written = "Predicting: 5 of 10 images (50 %), about 40 s left\n"
     assert (text.getvalue().replace(SPACE, " ") == written) is not is_terminal
+
+
+def test_a_bar_ends_with_its_job_so_that_another_can_begin():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with ImageProgress(console, "Downloading") as first, ImageProgress(console, "Training") as second:
+        for done in (0, 1, 2, 0, 2):  # two files
+            first(done, 2)
+            assert first.bar.live.is_started is (done < 2)
+        second(0, 2)
+        assert second.bar.live.is_started

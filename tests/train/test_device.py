@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from verydeep.errors import RecipeError
-from verydeep.train import device
 from verydeep.train.device import choose_device, choose_precision, describe, fabric_on
 
 CPU = torch.device("cpu")
@@ -17,7 +16,8 @@ def machine(monkeypatch):
     def machine(*, cuda=False, mps=False, flags=""):
         monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
         monkeypatch.setattr("torch.backends.mps.is_available", lambda: mps)
-        monkeypatch.setattr(device, "_cpuinfo", lambda: {"flags": flags, "model name": "a processor"})
+        cpuinfo = {"flags": flags, "model name": "a processor"}
+        monkeypatch.setattr("verydeep.machine._cpuinfo", lambda: cpuinfo)
 
     return machine
 

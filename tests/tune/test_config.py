@@ -100,5 +100,5 @@ def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path):
     with pytest.raises(RecipeError, match=r"there is no file .*gone\.toml; give the tune\.toml of a run"):
         read_tune_config(tmp_path / "gone.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecipeError, match=r"bytes\.toml is not TOML"):
+    with pytest.raises(RecipeError, match=r"bytes\.toml, line 1 is not text in UTF-8"):
         read_tune_config(tmp_path / "bytes.toml")

@@ -253,7 +253,7 @@ def test_default_weights_are_told_saved_and_used_by_a_repetition(run, monkeypatc
         def chooses_weights(self, text):
             told.append(text)
 
-    def default(tell, *, features):
+    def default(tell, progress, *, features):
         tell(f"Weights: {weights}")
         return str(weights)
 
@@ -262,6 +262,23 @@ def test_default_weights_are_told_saved_and_used_by_a_repetition(run, monkeypatc
     assert told == [f"Weights: {weights}"]
     assert result.asked.weights is None and result.decided.weights == str(weights)
     assert tomllib.loads((result.run / "tune.toml").read_text())["weights"] == str(weights)
+
+
+def test_a_download_of_named_weights_is_followed(run, monkeypatch, weights):
+    followed = []
+
+    class Followed(TuneWatcher):
+        def downloaded(self, done, total):
+            followed.append((done, total))
+
+    def download(name, *, progress):
+        progress(5, None)
+        progress(10, 10)
+        return weights
+
+    monkeypatch.setattr("verydeep.train.pretrained.download_weights", download)
+    run(weights="vgg16", watcher=Followed())
+    assert followed == [(5, None), (10, 10)]
 
 
 def test_hidden_layers_that_the_weights_lack_are_refused(run, tmp_path):

@@ -48,10 +48,12 @@ def test_the_defaults_are_features_of_vgg16_in_the_catalog():
 
 
 def test_they_are_downloaded_once_and_then_taken_from_the_cache(site, published):
-    lines = []
+    lines, progress = [], []
     row = published["vgg16.imagenet1k_features"]
     site.serve(f"/{row.name}/{row.file}", CONTENT)
-    assert default_weights(lines.append) == default_weights(lines.append) == row.name
+    for _ in range(2):
+        assert default_weights(lines.append, lambda *call: progress.append(call)) == row.name
+    assert progress[0] == (0, len(CONTENT)) and progress[-1] == (len(CONTENT), len(CONTENT))
     assert [line.split(",")[0] for line in lines] == [
         f"Weights: downloading {row.name}",
         f"Weights: {row.name} from the cache",

@@ -10,11 +10,13 @@ from verydeep.check.check import CheckResult, check_images
 from verydeep.check.duplicates import MIN_SIMILARITY
 from verydeep.check.finding import Finding
 from verydeep.check.findings import findings as findings_of
+from verydeep.check.findings_file import doubtful_labels, write_findings
 from verydeep.check.grouping import read_grouped
+from verydeep.data.label_file import LabelsToCorrect, labels_file, labels_to_correct, write_label_file
 from verydeep.errors import DataError
 from verydeep.report.check_page import write_page
 from verydeep.tables.check_table import as_values, findings_table, summary_table
-from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_reading
@@ -49,13 +51,14 @@ def check(
     workers
         Decoding threads; the number of processors by default.
     out_
-        Write a page, .html: findings, duplicates side by side, examples of each class.
+        Write a page, .html: findings, duplicates side by side, examples of each class; beside it a CSV of
+        doubtful labels. Or a list, .csv: one row per finding and image.
     json
         Print one JSON object: images, classes, skipped, notes, damaged, duplicates, sizes, kinds, groups,
         findings.
     """
-    if out_ and out_.suffix != ".html":
-        raise DataError(f"{out_} is not an .html file; expected such a name for the page")
+    if out_ and out_.suffix not in (".html", ".csv"):
+        raise DataError(f"{out_} is neither .html, a page, nor .csv, a list; give one of these names")
     if out_:
         require_writable_file(out_)
     samples = read_grouped(folder, group_by)
@@ -63,13 +66,29 @@ def check(
         result = check_images(samples, min_similarity=similarity, workers=workers, progress=progress)
     findings = findings_of(result)
     print_reading(samples.reading, len(samples), len(samples.classes))
-    if out_:
-        write_page(result, findings, out_)
+    labels = _write(result, findings, out_, folder) if out_ else None
     if json:
         print_json(as_values(result, findings))
     else:
         _print(result, findings, out_)
+    if labels:
+        print_message(labels.line)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _write(
+    result: CheckResult, findings: Sequence[Finding], path: Path, folder: Path
+) -> LabelsToCorrect | None:
+    """Write the page with its list of doubtful labels, which is returned, or the list of findings."""
+    if path.suffix == ".csv":
+        write_findings(result, findings, path)
+        return None
+    rows = doubtful_labels(result, findings)
+    labels = labels_to_correct(rows, labels_file(path))
+    if labels:
+        write_label_file(rows, labels.file, str(folder))
+    write_page(result, findings, path, labels)
+    return labels
 
 
 def _print(result: CheckResult, findings: Sequence[Finding], page: Path | None) -> None:
@@ -79,6 +98,6 @@ def _print(result: CheckResult, findings: Sequence[Finding], page: Path | None) 
     out().print()
     out().print(findings_table(findings))
     if page:
-        err().print(f"Page: {page}", markup=False, soft_wrap=True)
+        err().print(f"{'List' if page.suffix == '.csv' else 'Page'}: {page}", markup=False, soft_wrap=True)
     elif result.duplicates.clusters or result.unreadable:
         err().print("Use --out check.html to see the images side by side.")

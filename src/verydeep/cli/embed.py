@@ -9,6 +9,7 @@ from verydeep.embed.embed_images import embed_images
 from verydeep.embed.vector_file import check_vector_path
 from verydeep.image_sources.find_images import find_images
 from verydeep.terminal.broken_images import print_broken
+from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
@@ -27,6 +28,7 @@ def embed(
     out_: Annotated[Path, Parameter(name="--out")] = Path("vectors.npz"),
     unit_length: Annotated[bool, Parameter(negative="")] = False,
     device: Device = "auto",
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Extract features: write one vector (embedding) per IMAGE, the values of a layer of the network of RUN.
@@ -47,6 +49,8 @@ def embed(
         L2-normalize each vector.
     device
         Where to compute; auto uses a GPU if there is one.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON object: out, vectors, dimensions, layer, broken, skipped.
     """
@@ -54,7 +58,7 @@ def embed(
     require_writable_file(out_)
     found = find_images(images)
     print_found(found)
-    checkpoint = load(run)
+    checkpoint = load(run, verify=not no_verify)
     checkpoint.model.to(choose_device(device))
     with ImageProgress(err(), "Embedding") as progress:
         summary = embed_images(

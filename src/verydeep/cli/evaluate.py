@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.data.label_file import write_label_file
+from verydeep.data.label_file import labels_file, labels_to_correct, write_label_file
 from verydeep.data.split_file import WantedPart
 from verydeep.errors import ShapeError
 from verydeep.evaluate.evaluate_images import evaluate_images
@@ -16,6 +16,7 @@ from verydeep.evaluate.protocols import ProtocolName, make_protocol
 from verydeep.report.evaluation_page import write_evaluation_page
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
+from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
@@ -36,6 +37,7 @@ def evaluate(
     group_by: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     device: Device = "auto",
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Evaluate the network of RUN on labeled images: accuracy, confusion matrix, calibration.
@@ -67,12 +69,14 @@ def evaluate(
         and beside it a CSV of doubtful labels of your own images.
     device
         Where to compute; auto uses a GPU if there is one.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON object: top1, top5, loss, per_class, balanced_accuracy, macro_f1, intervals and more.
     """
     if out_ is not None:
         require_writable_file(out_)
-    checkpoint = load_classifier(run)
+    checkpoint = load_classifier(run, verify=not no_verify)
     chosen = make_protocol(protocol, checkpoint.preprocess, scales=_parse_scales(scales), flip=flip)
     images = _read(data, checkpoint.classes, run, part, group_by)
     for note in images.reading.notes:
@@ -83,14 +87,11 @@ def evaluate(
         result = evaluate_images(checkpoint, images, chosen, progress)
     print_broken(result.broken)
     if out_ is not None:
-        write_evaluation_page(result, out_, command=shlex.join(["verydeep", *sys.argv[1:]]))
-        if result.doubtful_labels:
-            doubtful = out_.with_name(f"{out_.stem}-doubtful-labels.csv")
-            write_label_file(result.doubtful_labels, doubtful, data)
-            print_message(
-                f"Labels to look at: {len(result.doubtful_labels):,} in {doubtful}; "
-                "verydeep data relabel applies corrections"
-            )
+        labels = labels_to_correct(result.doubtful_labels, labels_file(out_))
+        write_evaluation_page(result, out_, command=shlex.join(["verydeep", *sys.argv[1:]]), labels=labels)
+        if labels:
+            write_label_file(result.doubtful_labels, labels.file, data)
+            print_message(labels.line)
     if json:
         print_json(result.values)
     else:

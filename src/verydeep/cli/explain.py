@@ -16,6 +16,7 @@ from verydeep.pictures.filters_image import write_filters_image
 from verydeep.pictures.patches_image import write_patches_image
 from verydeep.report.explain_images import ExplainedImages, explain_images
 from verydeep.terminal.broken_images import print_broken
+from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.output_path import require_writable_folder
@@ -37,6 +38,7 @@ def explain(
     filters: Annotated[bool, Parameter(negative="")] = False,
     out_: Annotated[Path, Parameter(name="--out")] = Path("explained"),
     device: Device = "auto",
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Show the evidence for a class in each IMAGE: write heat maps (Grad-CAM and others) as pictures and a
@@ -67,6 +69,8 @@ def explain(
         The folder for the output.
     device
         Where to compute; auto uses a GPU if there is one.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON object: the written files, and for each image class, probability, method and layer.
     """
@@ -77,7 +81,7 @@ def explain(
     if class_ and (filters or patches):
         raise DataError("--class is for heat maps; --patches and --filters have no class")
     require_writable_folder(out_)
-    checkpoint = load(run)
+    checkpoint = load(run, verify=not no_verify)
     checkpoint.model.to(choose_device(device))
     if filters:
         return _filters(checkpoint, out_, json)

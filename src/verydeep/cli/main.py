@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cyclopts
 
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
-from verydeep.terminal.console import accept_any_text, print_error
+from verydeep.terminal.console import accept_any_text, err, out, print_error
 from verydeep.terminal.help_page import HelpFormatter
 from verydeep.terminal.usage_error import usage_panel
 
@@ -28,6 +28,8 @@ app = cyclopts.App(
     "verydeep show vgg16 shows a network. verydeep COMMAND --help has an example of each command.",
     help_formatter=HelpFormatter(),
     version=_version,
+    console=out(),  # which ends quietly where the reader of a help page is gone
+    error_console=err(),
     error_formatter=usage_panel,
 )
 app.register_install_completion_command(
@@ -121,6 +123,18 @@ _COMMANDS = {
         "Download published weights, inspect weight files, convert them to and from other libraries.",
         "",
         "",
+    ),
+    "cache": (
+        "installation:cache",
+        "List what verydeep keeps in its cache folder (downloads, features), or remove it.",
+        "",
+        "",
+    ),
+    "info": (
+        "installation:info",
+        "Show what a bug report needs: versions, machine, precision, cache, language.",
+        "verydeep info",
+        "verydeep cache list",
     ),
 }
 for _name, (_target, _summary, _example, _next) in _COMMANDS.items():

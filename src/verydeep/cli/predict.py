@@ -16,6 +16,7 @@ from verydeep.prediction.predict import predict as predict_images
 from verydeep.prediction.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.prediction.prediction_file import check_prediction_path
 from verydeep.prediction.sort_images import SortSummary, check_sort_folder, sort_images
+from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
@@ -42,6 +43,7 @@ def predict(
     top: int | None = None,
     batch: int | None = None,
     device: Device = "auto",
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Classify each IMAGE. Broken images are reported and left out; the exit code is then 1.
@@ -69,13 +71,15 @@ def predict(
         Images per batch; by default it depends on their size.
     device
         Where to compute; auto uses a GPU if there is one.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON list with one object per image; with --out one object: out, predicted, kept,
         broken, skipped; with --sort-into out, folders, placed, kept, broken.
     """
     _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top})
     _check(out_, resume, top, batch, reject_below)
-    checkpoint = load_classifier(run)
+    checkpoint = load_classifier(run, verify=not no_verify)
     checkpoint.model.to(choose_device(device))
     found = find_images(images)
     print_found(found)

@@ -16,7 +16,9 @@ from verydeep.train.recipe import recipe_names, recipe_text, summary
 app = cyclopts.App(
     name="recipes",
     result_action="return_value",
-    help_epilogue="Example: verydeep recipes copy fast mine.toml",
+    help_format="plaintext",
+    help_epilogue="Example: verydeep recipes copy fast mine.toml\n"
+    "Next: verydeep train fashion-mnist --recipe mine.toml",
 )
 
 
@@ -40,7 +42,7 @@ def list_recipes(*, json: bool = False) -> int:
     return 0
 
 
-@app.command
+@app.command(help_epilogue=app.help_epilogue)
 def copy(name: str, to: Path | None = None, /) -> int:
     """Write a recipe to a file, to be edited and given to `verydeep train --recipe`.
 

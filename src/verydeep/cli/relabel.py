@@ -31,8 +31,8 @@ def relabel(
     Parameters
     ----------
     csv
-        The doubtful-labels.csv of `verydeep tune` or `verydeep evaluate`, with labels in new_label; or the
-        file that undoes an earlier call.
+        The doubtful-labels.csv of `verydeep tune`, `verydeep evaluate` or `verydeep data check`, with labels
+        in new_label; or the file that undoes an earlier call.
     photos
         The images: a folder with one folder per class, or a CSV list; by default those that CSV names.
     apply

@@ -10,6 +10,7 @@ from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
 from verydeep.report.contact_sheet import check_contact_sheet_path, write_contact_sheet
 from verydeep.terminal.broken_images import print_broken
+from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
@@ -31,6 +32,7 @@ def similar(
     layer: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     device: Device = "auto",
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """List the images in FOLDER most similar to IMAGE: by cosine similarity of features of the network of
@@ -54,6 +56,8 @@ def similar(
         A contact sheet to write: a .png picture, or a .html page in one file.
     device
         Where to compute; auto uses a GPU if there is one.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON object: image, layer, neighbors, broken, skipped.
     """
@@ -62,7 +66,7 @@ def similar(
     if out_:
         check_contact_sheet_path(out_)
         require_writable_file(out_)
-    checkpoint = load(run)
+    checkpoint = load(run, verify=not no_verify)
     checkpoint.model.to(choose_device(device))
     with ImageProgress(err(), "Comparing") as progress:
         result = find_similar(checkpoint, folder, image, count, layer=layer, progress=progress)

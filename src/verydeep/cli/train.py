@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from verydeep.analyze.trace import trace
+from verydeep.data.builtin import is_builtin
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json
@@ -86,7 +87,7 @@ def train(
 
     with (
         stop_on_interrupt() as is_stopped,
-        ByteProgress(err(), f"Downloading {data}") as downloaded,
+        ByteProgress(err(), _download_text(data, chosen.weights)) as downloaded,
         TrainingProgress(err(), run, is_stopped) as watcher,
         how_to_resume("train", data, run),
     ):
@@ -100,6 +101,13 @@ def train(
         out().print(training_summary(result, wall_seconds), soft_wrap=True)
         out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
     return 0
+
+
+def _download_text(data: str, weights: str | None) -> str:
+    """What may be downloaded: a built-in data set, published weights."""
+    names = [data] if is_builtin(data) else []
+    names += [weights] if weights and not Path(weights).exists() else []
+    return f"Downloading {' and '.join(names)}"
 
 
 def _values(result: TrainResult, wall_seconds: float) -> dict[str, Any]:

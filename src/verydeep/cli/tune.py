@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
+from verydeep.data.label_file import labels_to_correct
 from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
@@ -92,10 +93,7 @@ def tune(
     out().print(tune_table(result))
     for warning in result.warnings:
         print_message(f"Warning: {warning}")
-    if result.doubtful_labels:
-        print_message(
-            f"Labels to look at: {len(result.doubtful_labels):,} in {RunFolder(run).doubtful_labels}; "
-            "verydeep data relabel applies corrections"
-        )
+    if labels := labels_to_correct(result.doubtful_labels, RunFolder(run).doubtful_labels):
+        print_message(labels.line)
     out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
     return 0

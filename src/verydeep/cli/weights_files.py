@@ -11,8 +11,11 @@ from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preproc
 from verydeep.errors import CheckpointError
 from verydeep.tables.preprocess_text import preprocess_text
 from verydeep.tables.weights_table import contents_table
+from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, print_json
 from verydeep.terminal.console import out as console
+from verydeep.terminal.progress import ByteProgress
+from verydeep.text_file import read_text
 from verydeep.weight_files.checkpoint_file import save
 from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
@@ -58,6 +61,7 @@ def import_(
     size: int | None = None,
     preprocess: PreprocessName | None = None,
     features_only: Annotated[bool, Parameter(negative="")] = False,
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Convert a weight file to a checkpoint, optionally for other classes, channels and image sizes.
@@ -83,18 +87,23 @@ def import_(
         and std), caffe (BGR, 0 to 255, minus the mean) or caffe-rgb (the same in RGB).
     features_only
         Load the features alone: leave out the head, and ignore unexpected tensors.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON object.
     """
-    loaded = pretrained(
-        network,
-        file,
-        classes=_read_names(names) if names else classes,
-        channels=channels,
-        size=size,
-        preprocess=_PREPROCESS[preprocess] if preprocess else None,
-        features_only=features_only,
-    )
+    with ByteProgress(err(), f"Downloading {network or file}") as progress:
+        loaded = pretrained(
+            network,
+            file,
+            classes=_read_names(names) if names else classes,
+            channels=channels,
+            size=size,
+            preprocess=_PREPROCESS[preprocess] if preprocess else None,
+            features_only=features_only,
+            verify=not no_verify,
+            progress=progress,
+        )
     save(loaded.checkpoint, _new_checkpoint_path(out))
     if json:
         print_json(_import_values(loaded, out))
@@ -105,7 +114,7 @@ def import_(
 
 def _read_names(path: Path) -> tuple[str, ...]:
     """The class names in a text file, one per line; empty lines are skipped."""
-    names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     repeated = sorted({name for name in names if names.count(name) > 1})
     if not names or repeated:
         problem = f"repeats {', '.join(repeated)}" if repeated else "is empty"
@@ -152,6 +161,7 @@ def export(
     *,
     project: Annotated[Project, Parameter(name="--as")],
     out: Path | None = None,
+    no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Export the weights of RUN to a file that torchvision, timm or Keras loads.
@@ -164,13 +174,15 @@ def export(
         The project whose keys and layout to use.
     out
         The file to write, with a suffix for its format; by default the name of RUN with the usual suffix.
+    no_verify
+        Leave out the comparison with the checksum.
     json
         Print one JSON object.
     """
     target = out or Path(f"{run.resolve().stem}-{project}{SUFFIXES[project][0]}")
     if target.exists():
         raise CheckpointError(f"{target} already exists; give another file with --out")
-    exported = export_weights(load(run), project, target)
+    exported = export_weights(load(run, verify=not no_verify), project, target)
     if json:
         print_json(asdict(exported) | {"path": str(target), "preprocess": exported.preprocess.to_dict()})
     else:

@@ -11,7 +11,10 @@ new_path    empty, except in the file that undoes a relabeling: where the image 
 data        the data set, as an absolute path
 """
 
+import codecs
 import csv
+import io
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
 from verydeep.errors import DataError
 from verydeep.image_sources.table_text import delimiter_of
+from verydeep.text_file import read_text
 
 COLUMNS = ("path", "label", "predicted", "confidence", "new_label", "new_path", "data")
 REQUIRED = ("path", "label", "new_label")
@@ -40,6 +44,34 @@ class LabelRow:
     """The label it should have; empty where it stays."""
     new_path: str = ""
     """The name that it gets; empty for one made of the new label."""
+
+
+@dataclass(frozen=True)
+class LabelsToCorrect:
+    """A list of doubtful labels, where it is, and how it is used."""
+
+    count: int
+    file: Path
+
+    @property
+    def command(self) -> str:
+        """It shows what the corrections in the file would change."""
+        return shlex.join(["verydeep", "data", "relabel", str(self.file)])
+
+    @property
+    def line(self) -> str:
+        """For people, after the list was written."""
+        return f"Labels to look at: {self.count:,} in {self.file}; verydeep data relabel applies corrections"
+
+
+def labels_to_correct(rows: Sequence[LabelRow], file: Path) -> LabelsToCorrect | None:
+    """The list of ``rows`` in ``file``; None where there are no rows, and no file."""
+    return LabelsToCorrect(len(rows), file) if rows else None
+
+
+def labels_file(page: Path) -> Path:
+    """The list of doubtful labels beside an HTML ``page``."""
+    return page.with_name(f"{page.stem}-doubtful-labels.csv")
 
 
 def absolute_location(location: str) -> str:
@@ -72,13 +104,12 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
         DataError: if the file cannot be read, or has none of the columns.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors=KEEP_BYTES) as file:
-            first = file.readline()
-            file.seek(0)
-            rows = list(csv.DictReader(file, delimiter=delimiter_of(path, first)))
+        text = _text(path)
+        delimiter = delimiter_of(path, text.split("\n", 1)[0])
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give the doubtful-labels.csv of a run") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     missing = [column for column in REQUIRED if rows and column not in rows[0]]
     if missing or not rows:
@@ -88,6 +119,14 @@ def read_label_file(path: Path) -> tuple[list[LabelRow], str | None]:
     if len(locations) > 1:
         raise DataError(f"{path} is of several data sets, {' and '.join(sorted(locations)[:2])}; split it")
     return [_row(row) for row in rows], next(iter(locations), None)
+
+
+def _text(path: Path) -> str:
+    """The text of the list; with the byte order mark of ``write_label_file``, all bytes of names stay."""
+    content = path.read_bytes()
+    if content.startswith(codecs.BOM_UTF8):
+        return content.decode("utf-8-sig", errors=KEEP_BYTES)
+    return read_text(path)  # saved by another program, which may have used another encoding
 
 
 def _row(cells: dict[str, str | None]) -> LabelRow:

@@ -17,6 +17,8 @@ from verydeep.download.debian import unpack_package
 from verydeep.download.download import Progress, fetch, offline
 from verydeep.errors import DownloadError
 
+PACKAGE_PREFIX = ".package-"
+"""Of the temporary folder that a Debian package is unpacked in, beside the files that are wanted."""
 _TIMEOUT = 5.0  # seconds, so that a machine without a network soon tries the next download source
 _log = logging.getLogger(__name__)
 
@@ -172,7 +174,7 @@ def _download_package(package: Package, missing: list[PublishedFile], folder: Pa
     if variable := offline():
         raise DownloadError(f"Debian's package {package.name} is not downloaded, because {variable} is set")
     _log.info("downloading Debian's package %s", package.name)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".package-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=PACKAGE_PREFIX) as scratch:
         root = unpack_package(package.name, Path(scratch))
         _copy_verified(root / package.folder, missing, folder)
 

@@ -11,7 +11,8 @@ from typing import Any
 from verydeep.download.download import offline
 from verydeep.errors import DataError, DownloadError, UnreadableError
 from verydeep.image_sources.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
-from verydeep.image_sources.part_names import part_named
+from verydeep.image_sources.part_names import Part, part_mentioned, part_named
+from verydeep.image_sources.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def _listing(name: str, location: str, dataset: Any, columns: Columns) -> Listin
     if len(classes) > 1:
         raise DataError(f"{name}: the splits {', '.join(splits)} have different classes")
     common = set.intersection(*(set(listing.columns) for listing in listings))
+    unnamed = tuple(split for split in splits if _part(split) is None)
     return Listing(
         name=name,
         sources=tuple(source for listing in listings for source in listing.sources),
@@ -129,7 +131,20 @@ def _listing(name: str, location: str, dataset: Any, columns: Columns) -> Listin
             column: tuple(value for listing in listings for value in listing.columns[column])
             for column in sorted(common)
         },
+        unnamed_splits=unnamed if len(splits) > 1 else (),
+        reading=Reading(
+            notes=tuple(
+                f"the split {split} has {part} images, by its name"
+                for split in splits
+                if (part := _part(split)) and not part_named(split)
+            )
+        ),
     )
+
+
+def _part(split: str) -> Part | None:
+    """The part that the name is of, or mentions: ``test_ood`` has no images to train on."""
+    return part_named(split) or part_mentioned(split)
 
 
 def _split(location: str, split: str, table: Any, columns: Columns) -> Listing:
@@ -146,7 +161,7 @@ def _split(location: str, split: str, table: Any, columns: Columns) -> Listing:
         sources=sources,
         names=tuple(f"{split}/{i}" if split else str(i) for i in range(len(table))),
         labels=tuple(_label(value, names) for value in table[label]) if label else (None,) * len(table),
-        parts=(part_named(split),) * len(table),
+        parts=(_part(split),) * len(table),
         classes=tuple(names or ()),
         columns={column: tuple(map(cell_text, table[column])) for column in others},
     )

@@ -1,6 +1,6 @@
 """The labeled images of a list, shards or a Hugging Face data set as samples: each needs a label, once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -9,8 +9,12 @@ from verydeep.errors import DataError
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.labels import label_text, whole_numbers
 from verydeep.image_sources.listing import Listing
+from verydeep.image_sources.part_names import PART_WORDS
 from verydeep.image_sources.samples import Samples
 from verydeep.image_sources.walk import real_path
+
+MAX_SPLITS = 5
+"""Names in a note."""
 
 
 def to_samples(listing: Listing) -> Samples:
@@ -32,7 +36,23 @@ def to_samples(listing: Listing) -> Samples:
         classes=classes,
         parts=listing.parts,
         columns=listing.columns,
-        reading=listing.reading,
+        reading=listing.reading.noted(*_part_notes(listing)),
+    )
+
+
+def _part_notes(listing: Listing) -> Iterator[str]:
+    """What becomes of images without a part, beside images that have one."""
+    count = listing.parts.count(None)
+    if not count or (count == len(listing.parts) and not listing.unnamed_splits):
+        return
+    shown = ", ".join(listing.unnamed_splits[:MAX_SPLITS])
+    more = ", ..." if len(listing.unnamed_splits) > MAX_SPLITS else ""
+    where = f" ({shown}{more})" if shown else ""
+    use = "used for training" if "test" in listing.parts else "divided into training and test images"
+    images, they = ("image", "It is") if count == 1 else ("images", "They are")
+    yield (
+        f"{count:,} {images} without a part of the split{where}; its usual names are "
+        f"{', '.join(PART_WORDS)}. {they} {use}"
     )
 
 

@@ -48,6 +48,8 @@ class Listing:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label_advice: str = ""
     """What to do about missing labels, such as which columns there are; a sentence without a full stop."""
+    unnamed_splits: tuple[str, ...] = ()
+    """The splits or shards whose names are of no part, where the names of others are, or should be."""
     reading: Reading = field(default_factory=Reading)
 
 

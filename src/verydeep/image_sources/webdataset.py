@@ -107,6 +107,9 @@ def read_webdataset(name: str, shards: list[Path], columns: Columns) -> Listing:
         labels=tuple(sample.label for sample in samples),
         parts=tuple(parts[sample.shard] for sample in samples),
         columns={column: tuple(sample.columns[column] for sample in samples) for column in sorted(common)},
+        unnamed_splits=tuple(shard.name for shard in shards if not parts[shard])
+        if any(parts.values())
+        else (),
         reading=Reading({"without an image": without} if (without := found.count(None)) else {}),
     )
 

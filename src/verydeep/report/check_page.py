@@ -11,6 +11,7 @@ from verydeep.atomic_write import write_text
 from verydeep.check.check import CheckResult
 from verydeep.check.duplicates import DuplicatePair
 from verydeep.check.finding import Finding, Severity
+from verydeep.data.label_file import LabelsToCorrect
 from verydeep.decoding.decode import load_image, open_image
 from verydeep.report import line_plots as plots
 from verydeep.report import scatter_plot as scatter
@@ -41,12 +42,21 @@ class _ClassRow:
     thumbnails: tuple[_Thumbnail, ...]
 
 
-def write_page(result: CheckResult, findings: Sequence[Finding], path: Path) -> None:
-    """Write the result of a data check to ``path`` as one self-contained HTML file."""
-    write_text(path, render(result, findings))
+def write_page(
+    result: CheckResult, findings: Sequence[Finding], path: Path, labels: LabelsToCorrect | None = None
+) -> None:
+    """Write the result of a data check to ``path`` as one self-contained HTML file.
+
+    Args:
+        result: of the check.
+        findings: in it.
+        path: of the page.
+        labels: the list of doubtful labels beside it, if there are any.
+    """
+    write_text(path, render(result, findings, labels))
 
 
-def render(result: CheckResult, findings: Sequence[Finding]) -> str:
+def render(result: CheckResult, findings: Sequence[Finding], labels: LabelsToCorrect | None = None) -> str:
     """The page as HTML, with all text escaped."""
     pairs = sorted(result.duplicates.pairs, key=lambda pair: not _is_conflict(result, pair))[:MAX_PAIRS]
     names = result.samples.names
@@ -56,6 +66,7 @@ def render(result: CheckResult, findings: Sequence[Finding]) -> str:
         .render(
             result=result,
             findings=findings,
+            labels=labels,
             no_findings=NO_FINDINGS,
             counts={level: sum(one.severity == level for one in findings) for level in get_args(Severity)},
             summary=summary(result),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from verydeep.atomic_write import write_text
+from verydeep.data.label_file import LabelsToCorrect
 from verydeep.evaluate.evaluate_images import EvaluationResult
 from verydeep.report.pictures import Picture, picture
 from verydeep.report.reliability_diagram import reliability_diagram
@@ -10,17 +11,27 @@ from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 
 
-def write_evaluation_page(result: EvaluationResult, path: Path, *, command: str) -> None:
-    """``result`` as an HTML page at ``path``, complete or not at all; ``command`` reproduces it.
+def write_evaluation_page(
+    result: EvaluationResult, path: Path, *, command: str, labels: LabelsToCorrect | None = None
+) -> None:
+    """``result`` as an HTML page at ``path``, or none; arguments as ``render_evaluation_page``.
 
     Raises:
         DataError: if the image of a mistake can no longer be read.
     """
-    write_text(path, render_evaluation_page(result, command=command))
+    write_text(path, render_evaluation_page(result, command=command, labels=labels))
 
 
-def render_evaluation_page(result: EvaluationResult, *, command: str) -> str:
-    """The page as HTML, with all text escaped."""
+def render_evaluation_page(
+    result: EvaluationResult, *, command: str, labels: LabelsToCorrect | None = None
+) -> str:
+    """The page as HTML, with all text escaped.
+
+    Args:
+        result: of the evaluation.
+        command: the command that reproduces the page.
+        labels: the list of doubtful labels beside it, if there are any.
+    """
     evaluation = result.evaluation
     return (
         environment()
@@ -36,6 +47,7 @@ def render_evaluation_page(result: EvaluationResult, *, command: str) -> str:
             class_lines=class_lines(evaluation),
             figure=reliability_diagram(evaluation.calibration, evaluation.scaled),
             pictures=_pictures(result),
+            labels=labels,
             command=command,
         )
     )

@@ -12,6 +12,7 @@ from PIL import Image
 
 from verydeep.analyze.trace import trace
 from verydeep.atomic_write import write_text
+from verydeep.data.label_file import labels_to_correct
 from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import ImageSource
@@ -88,6 +89,7 @@ def render_tune(result: TuneResult, *, command: str, heat_maps: Sequence[TestHea
                 result.test.scaled,
                 result.calibration.reason if result.calibration else "",
             ),
+            labels=labels_to_correct(result.doubtful_labels, RunFolder(result.run).doubtful_labels),
             pictures=[_picture(each) for each in result.mistakes[:MAX_PICTURES]],
             heat_maps=[(each, heat_map_entry(each.heat, each.name)) for each in heat_maps],
             method=method_text(heat_maps[0].heat) if heat_maps else "",

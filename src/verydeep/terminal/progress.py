@@ -20,7 +20,7 @@ from verydeep.terminal.progress_lines import ProgressLines
 
 
 class ProgressBar:
-    """A bar that starts with the first call; lines where ``console`` is no terminal."""
+    """A bar that is there from the first call to the last; lines where ``console`` is no terminal."""
 
     def __init__(self, console: Console, text: str, *columns: ProgressColumn, unit: str = "") -> None:
         self.bar = Progress(
@@ -41,8 +41,10 @@ class ProgressBar:
             return
         if self.task is None:
             self.task = self.bar.add_task("", total=total)
-            self.bar.start()
+        self.bar.start()
         self.bar.update(self.task, completed=done, total=total)
+        if done == total:  # the next job has a bar too, and rich before 14 allows no two at once
+            self.bar.stop()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

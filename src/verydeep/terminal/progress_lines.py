@@ -23,12 +23,14 @@ class ProgressLines:
     ) -> None:
         self.console, self.text, self.unit, self.clock = console, text, unit, clock
         self.began: float | None = None
-        self.start, self.last, self.step = 0, 0.0, 0
+        self.start, self.done, self.last, self.step = 0, 0, 0.0, 0
 
     def __call__(self, done: int, total: int | None) -> None:
         """``done`` of ``total`` are done; None where the total is unknown."""
         now = self.clock()
-        if self.began is None or done < self.start:
+        is_another = done < self.done  # the next of several files
+        self.done = done
+        if self.began is None or is_another:
             self.began, self.start, self.last = now, done, now
             self.step = _step(done, total)
             return

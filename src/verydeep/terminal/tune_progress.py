@@ -21,6 +21,9 @@ from verydeep.tune.logistic_regression import L2_STRENGTHS
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
 
+MEGABYTE = 10**6
+"""Bytes."""
+
 
 class TuneProgress(TuneWatcher):
     """Bars on a terminal with lines above them; elsewhere lines alone, also about the progress."""
@@ -59,6 +62,12 @@ class TuneProgress(TuneWatcher):
     def chooses_weights(self, text: str) -> None:
         """One line."""
         self._print(text)
+
+    def downloaded(self, done: int, total: int | None) -> None:
+        """Move the bar, in megabytes."""
+        self._move(
+            "Downloading weights", done // MEGABYTE, None if total is None else total // MEGABYTE, "MB"
+        )
 
     def resizes(self, reason: str) -> None:
         """One line."""
@@ -121,13 +130,14 @@ class TuneProgress(TuneWatcher):
         """Whether Ctrl-C was pressed."""
         return self.is_stopped()
 
-    def _move(self, text: str, done: int, total: int) -> None:
+    def _move(self, text: str, done: int, total: int | None, unit: str = "") -> None:
         if self.bar.disable:
-            self.lines.setdefault(text, ProgressLines(self.bar.console, text))(done, total)
+            self.lines.setdefault(text, ProgressLines(self.bar.console, text, unit))(done, total)
             return
         if text not in self.tasks:
-            self.tasks[text] = self.bar.add_task(text, total=total)
-        self.bar.update(self.tasks[text], completed=done, total=total, visible=done < total)
+            self.tasks[text] = self.bar.add_task(f"{text}, {unit}" if unit else text, total=total)
+        is_going_on = total is None or done < total
+        self.bar.update(self.tasks[text], completed=done, total=total, visible=is_going_on)
 
     def _forget_bars(self) -> None:
         for task in self.tasks.values():

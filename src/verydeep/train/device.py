@@ -2,13 +2,13 @@
 
 import os
 import platform
-from pathlib import Path
 from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 
 from verydeep.errors import RecipeError
+from verydeep.machine import computes_bf16, memory_bytes, processor_name
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["bf16-mixed", "32-true"]
@@ -45,38 +45,20 @@ def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        flags = _cpuinfo().get("flags", "").split()
-        return "avx512_bf16" in flags or "amx_bf16" in flags
+        return computes_bf16()
     return False
 
 
 def describe(device: torch.device, precision: Precision) -> dict[str, str]:
     """The machine in words, for the report."""
+    memory = memory_bytes()
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),
         "precision": "bf16, weights in fp32" if precision == "bf16-mixed" else "fp32",
-        "processor": _cpuinfo().get("model name") or platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "cores": str(os.cpu_count()),
-        "memory": _memory(),
+        "memory": "unknown" if memory is None else f"{memory / 1e9:.0f} GB",
         "system": f"{platform.system()} {platform.machine()}",
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def _cpuinfo() -> dict[str, str]:
-    """The first processor of /proc/cpuinfo; empty where the system has no such file."""
-    file = Path("/proc/cpuinfo")
-    if not file.exists():
-        return {}
-    first = file.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
-    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
-
-
-def _memory() -> str:
-    try:
-        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError):
-        return "unknown"
-    return f"{size / 1e9:.0f} GB"

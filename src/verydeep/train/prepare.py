@@ -58,7 +58,7 @@ def prepare(recipe: Recipe, data: Dataset | str, progress: Progress | None = Non
     Args:
         recipe: the training configuration.
         data: a data set in memory, the name of a built-in one, or a location that ``read_samples`` takes.
-        progress: called while a built-in data set is downloaded.
+        progress: called while a built-in data set or published weights are downloaded.
 
     Raises:
         DataError: where the images cannot be used.
@@ -69,20 +69,20 @@ def prepare(recipe: Recipe, data: Dataset | str, progress: Progress | None = Non
     """
     if isinstance(data, str) and not is_builtin(data):
         require_known(data)
-        prepared = _prepare_files(recipe, data)
+        prepared = _prepare_files(recipe, data, progress)
     else:
         dataset = load_dataset(data, progress=progress) if isinstance(data, str) else data
-        prepared = _prepare_dataset(recipe, dataset)
+        prepared = _prepare_dataset(recipe, dataset, progress)
     return replace(prepared, notes=(*prepared.notes, *_augmentation_note(recipe)))
 
 
-def _prepare_dataset(recipe: Recipe, dataset: Dataset) -> Prepared:
+def _prepare_dataset(recipe: Recipe, dataset: Dataset, progress: Progress | None) -> Prepared:
     """From images in memory, at their own size or at that of the recipe."""
     dataset = _with_validation(_resized(dataset, recipe.size), recipe)
     if recipe.weights is None:
         return Prepared(dataset, new_network(recipe, dataset))
     _, channels, height, width = dataset.train.pixels.shape
-    network = _pretrained(recipe, recipe.weights, dataset.classes, channels)
+    network = _pretrained(recipe, recipe.weights, dataset.classes, progress, channels)
     return Prepared(dataset, at_size(network, min(height, width)))
 
 
@@ -104,7 +104,7 @@ def _with_validation(dataset: Dataset, recipe: Recipe) -> Dataset:
     return replace(dataset, train=dataset.train.select(kept), val=dataset.train.select(held_out))
 
 
-def _prepare_files(recipe: Recipe, location: str) -> Prepared:
+def _prepare_files(recipe: Recipe, location: str, progress: Progress | None) -> Prepared:
     """From your own images: they are split, and decoded at a size that fits them and the network."""
     samples = read_grouped(location, recipe.group_by)
     samples = with_test_part(samples, recipe.test, recipe.seed)
@@ -112,7 +112,9 @@ def _prepare_files(recipe: Recipe, location: str) -> Prepared:
     if recipe.validation:
         samples = with_validation_part(samples, recipe.validation, recipe.seed)
         require_all_classes(samples)
-    network = _pretrained(recipe, recipe.weights, samples.classes) if recipe.weights is not None else None
+    network = None
+    if recipe.weights is not None:
+        network = _pretrained(recipe, recipe.weights, samples.classes, progress)
     own_size = (network.preprocess if network else IMAGENET).size
     size, reason = fitting_size(recipe.size, median_short_side(samples.sources), own_size)
     if network is not None:
@@ -139,9 +141,13 @@ def _decode(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Da
 
 
 def _pretrained(
-    recipe: Recipe, weights: str, classes: tuple[str, ...], channels: int | None = None
+    recipe: Recipe,
+    weights: str,
+    classes: tuple[str, ...],
+    progress: Progress | None,
+    channels: int | None = None,
 ) -> Checkpoint:
-    network = pretrained_network(weights, recipe.model, recipe.head, classes, recipe.seed, channels)
+    network = pretrained_network(weights, recipe.model, recipe.head, classes, recipe.seed, channels, progress)
     torch.manual_seed(recipe.seed)  # of dropout
     return with_dropout(network, recipe.dropout)
 

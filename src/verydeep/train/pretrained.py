@@ -13,6 +13,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import layer_names
 from verydeep.architecture.layers import Head
 from verydeep.decoding.decode import short_side
+from verydeep.download.download import Progress
 from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.models.build import build_empty
@@ -37,6 +38,7 @@ def pretrained_network(
     classes: tuple[str, ...],
     seed: int,
     channels: int | None = None,
+    progress: Progress | None = None,
 ) -> Checkpoint:
     """The network of ``weights`` for ``classes``, at its own image size.
 
@@ -50,12 +52,13 @@ def pretrained_network(
         classes: the names of the classes.
         seed: of the random initialization.
         channels: of the images, 1 or 3; by default those that the weights were trained on.
+        progress: called while published weights are downloaded, with the bytes received and in total.
 
     Raises:
         CheckpointError: where there are no such weights, or they lack hidden layers that ``head`` asks for.
         RecipeError: where the network has no layer called ``head``.
     """
-    file = _file(weights, model)
+    file = _file(weights, model, progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _fitted(file, model, head, classes, seed, channels)
@@ -111,15 +114,15 @@ def _features(file: Path, model: str | None, channels: int | None) -> Checkpoint
     return replace(network, model=renamed, classes=(), origin={"weights": file.name})
 
 
-def _file(weights: str, model: str | None) -> Path:
+def _file(weights: str, model: str | None, progress: Progress | None) -> Path:
     file = Path(weights).expanduser()
     if file.exists() or file.suffix or len(file.parts) > 1:
         return file
     if weights != IMAGENET_WEIGHTS:
-        return download_weights(weights)
+        return download_weights(weights, progress=progress)
     if model is None:
         raise RecipeError("--weights imagenet needs --model beside it, such as vgg16")
-    return download_weights(model)
+    return download_weights(model, progress=progress)
 
 
 def up_to_layer(model: Classifier, layer: str) -> Architecture:

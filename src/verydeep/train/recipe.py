@@ -22,8 +22,9 @@ from pydantic import TypeAdapter, ValidationError
 from verydeep.architecture.architecture import Norm
 from verydeep.data.augment import AugmentConfig
 from verydeep.data.builtin import is_builtin
-from verydeep.errors import RecipeError
+from verydeep.errors import DataError, RecipeError
 from verydeep.models.initialization import Init
+from verydeep.text_file import read_text
 from verydeep.train.class_imbalance import Balance
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.schedule import ScheduleConfig
@@ -167,13 +168,25 @@ def recipe_text(name: str) -> str:
     if name in recipe_names():
         return (_folder() / f"{name}.toml").read_text(encoding="utf-8")
     if Path(name).is_file():
-        return Path(name).read_text(encoding="utf-8")
+        return text_of_file(Path(name))
     near = difflib.get_close_matches(name, recipe_names(), n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise RecipeError(
         f"there is no recipe {name!r}. {hint}Available are {', '.join(recipe_names())}, or give a .toml "
         "file; `verydeep recipes copy fast` writes one to edit"
     )
+
+
+def text_of_file(file: Path) -> str:
+    """The text of a recipe that a person wrote.
+
+    Raises:
+        RecipeError: if it is not in UTF-8, UTF-16 or UTF-32.
+    """
+    try:
+        return read_text(file)
+    except DataError as error:
+        raise RecipeError(str(error)) from None
 
 
 def summary(text: str) -> str:

@@ -91,7 +91,7 @@ def train_network(
         out: the run folder.
         device: where to train; auto uses a GPU where there is one.
         watcher: what follows the training.
-        progress: called while a built-in data set is downloaded.
+        progress: called while a built-in data set or published weights are downloaded.
         report: called with the result; the run is unfinished until it returns.
 
     Raises:

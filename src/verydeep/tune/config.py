@@ -22,6 +22,7 @@ from verydeep.train.recipe import (
     parse_toml,
     read_recipe,
     recipe_text,
+    text_of_file,
     validated,
     with_changes,
 )
@@ -142,10 +143,7 @@ def parse_tune_config(text: str, name: str, changes: Mapping[str, Any] | None = 
 def _text(file: Path) -> str:
     if not file.is_file():
         raise RecipeError(f"there is no file {file}; give the tune.toml of a run, or a copy of it")
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{file} is not TOML: {error}") from None
+    return text_of_file(file)
 
 
 def _own(values: dict[str, Any], name: str) -> dict[str, Any]:

@@ -37,6 +37,9 @@ class TuneWatcher(TrainingWatcher):
     def chooses_weights(self, text: str) -> None:
         """No weights were named: which are used, in one line."""
 
+    def downloaded(self, done: int, total: int | None) -> None:
+        """So many bytes of published weights were downloaded; None where the total is unknown."""
+
     def resizes(self, reason: str) -> None:
         """Another image size was decided for this reason: feature extraction would take too long."""
 
@@ -102,7 +105,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     require_all_classes(samples)
     config = _with_weights(config, watcher)
     short_side = median_short_side(samples.sources)
-    network, reason = _network(config, samples.classes, short_side)
+    network, reason = _network(config, samples.classes, short_side, watcher)
     summary = ImageSummary(
         name=samples.name,
         images=len(samples),
@@ -124,7 +127,7 @@ def _with_weights(config: TuneConfig, watcher: TuneWatcher) -> TuneConfig:
         return config
     if config.model is not None:
         return replace(config, weights=find_published(config.model).name)
-    weights = default_weights(watcher.chooses_weights, features=config.head != "whole")
+    weights = default_weights(watcher.chooses_weights, watcher.downloaded, features=config.head != "whole")
     return replace(config, weights=weights)
 
 
@@ -134,11 +137,15 @@ def resized(task: Task, size: int, reason: str) -> Task:
     return replace(task, network=network, size_reason=reason)
 
 
-def _network(config: TuneConfig, classes: tuple[str, ...], short_side: int) -> tuple[Checkpoint, str]:
+def _network(
+    config: TuneConfig, classes: tuple[str, ...], short_side: int, watcher: TuneWatcher
+) -> tuple[Checkpoint, str]:
     """The network at the size that fits the images, and the reason for that size."""
     if config.weights is not None:
         head = "whole" if config.head == "whole" else "gap"
-        network = pretrained_network(config.weights, config.model, head, classes, config.seed)
+        network = pretrained_network(
+            config.weights, config.model, head, classes, config.seed, progress=watcher.downloaded
+        )
         size, reason = fitting_size(config.size, short_side, network.preprocess.size)
         return at_size(network, size), reason
     if config.model is None:

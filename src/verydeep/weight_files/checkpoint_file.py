@@ -102,7 +102,8 @@ def _check_bytes(file: Path, tensors: dict[str, Tensor], checksum: str | None) -
     if checksum is not None and checksum.startswith(PREFIX) and checksum != tensor_checksum(tensors):
         raise CheckpointError(
             f"{file}: the bytes of its tensors are not those that were saved (the checksum in the file is "
-            f"{checksum}). Copy or train it again; if you changed them yourself, load it with verify=False"
+            f"{checksum}). Copy or train it again; if you changed them yourself, `verydeep weights import "
+            f"{file} --no-verify --out NEW.safetensors` writes them with their checksum"
         )
 
 

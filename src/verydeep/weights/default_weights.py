@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from verydeep.download.download import offline
+from verydeep.download.download import Progress, offline
 from verydeep.download.sources import cache_root
 from verydeep.errors import CheckpointError, DownloadError
 from verydeep.number_format import rounded
@@ -16,13 +16,16 @@ FEATURES = ("vgg16.imagenet1k_features",)
 WITH_HIDDEN_LAYERS = ("vgg16.imagenet1k_v1",)
 
 
-def default_weights(tell: Callable[[str], None], *, features: bool = True) -> str:
+def default_weights(
+    tell: Callable[[str], None], progress: Progress | None = None, *, features: bool = True
+) -> str:
     """The name of the weights that are used where none are named; they are in a cache afterwards.
 
     VGG16 from a cache or a download; without a connection, the first of the catalog that a cache has.
 
     Args:
         tell: called with one line for people: which weights, and where from.
+        progress: called during a download, with the bytes received and the bytes in total.
         features: whether the convolutions are enough; otherwise the hidden layers of VGG16 are needed too.
 
     Raises:
@@ -36,7 +39,7 @@ def default_weights(tell: Callable[[str], None], *, features: bool = True) -> st
     problem = ""
     for weights in wanted:
         try:
-            return _downloaded(weights, tell)
+            return _downloaded(weights, tell, progress)
         except DownloadError as error:
             problem = problem or _reason(error)
     for weights in catalog():
@@ -56,11 +59,11 @@ def _feature_names() -> tuple[str, ...]:
     return (KERAS_FEATURES, *FEATURES) if find_spec("h5py") else FEATURES
 
 
-def _downloaded(weights: PublishedWeights, tell: Callable[[str], None]) -> str:
+def _downloaded(weights: PublishedWeights, tell: Callable[[str], None], progress: Progress | None) -> str:
     if not offline():
         size = f", {rounded(weights.checksum.size)}B" if weights.checksum.size else ""
         tell(f"Weights: downloading {weights.name}{size}, as no --weights was given")
-    download_weights(weights)
+    download_weights(weights, progress=progress)
     return weights.name
 
 

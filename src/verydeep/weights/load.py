@@ -19,6 +19,7 @@ from pathlib import Path
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.download.download import Progress
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build as build_untrained
 from verydeep.models.checkpoint import Checkpoint
@@ -78,13 +79,15 @@ def load(
     ).checkpoint
 
 
-def load_classifier(path: Path | str, *, preprocess: Preprocess | None = None) -> Checkpoint:
+def load_classifier(
+    path: Path | str, *, preprocess: Preprocess | None = None, verify: bool = True
+) -> Checkpoint:
     """``load``, for a network with a head.
 
     Raises:
         CheckpointError: also where the file has no head.
     """
-    network = load(path, preprocess=preprocess)
+    network = load(path, preprocess=preprocess, verify=verify)
     if not network.classes:
         raise CheckpointError(
             f"{path} holds the features of a network without a classifier head and cannot classify. Train a "
@@ -143,6 +146,7 @@ def pretrained(
     preprocess: Preprocess | None = None,
     features_only: bool = False,
     verify: bool = True,
+    progress: Progress | None = None,
 ) -> Pretrained:
     """The trained network of ``weights`` for other classes, colors and sizes, with its preprocessing.
 
@@ -160,12 +164,13 @@ def pretrained(
         preprocess: the preprocessing, where it is not the usual one of the layout of the file.
         features_only: leave out the head of the file, and ignore unexpected tensors.
         verify: compare the tensors of a checkpoint with the checksum in it.
+        progress: called while published weights are downloaded, with the bytes received and in total.
 
     Raises:
         CheckpointError: where the file holds another network, or has no head and ``classes`` is not given.
     """
     expected = None if network is None else _resolved(network)
-    path = _weights_path(weights, expected)
+    path = _weights_path(weights, expected, progress)
     trained = _trained_weights(path, expected, preprocess, features_only, verify)
     if expected is not None:
         expected = with_open_settings_of(trained, expected)
@@ -191,13 +196,13 @@ def _resolved(network: str | Architecture) -> Architecture:
     return zoo.resolve(network) if isinstance(network, str) else network
 
 
-def _weights_path(weights: Path | str, network: Architecture | None) -> Path:
+def _weights_path(weights: Path | str, network: Architecture | None, progress: Progress | None) -> Path:
     """The local file or run folder of ``weights``, downloaded where they are "imagenet"."""
     if weights != IMAGENET_WEIGHTS:
         return Path(weights).expanduser()
     if network is None:
         raise CheckpointError('weights="imagenet" needs the name of a network, such as "vgg16"')
-    return download_weights(network.name)
+    return download_weights(network.name, progress=progress)
 
 
 def _trained_weights(
