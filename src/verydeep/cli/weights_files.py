@@ -13,6 +13,7 @@ from verydeep.tables.preprocess_text import preprocess_text
 from verydeep.tables.weights_table import contents_table
 from verydeep.terminal.console import err, print_json
 from verydeep.terminal.console import out as console
+from verydeep.terminal.output_path import require_new_file
 from verydeep.weight_files.checkpoint_file import save
 from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
@@ -86,6 +87,7 @@ def import_(
     json
         Print one JSON object.
     """
+    _check_checkpoint_path(out)
     loaded = pretrained(
         network,
         file,
@@ -95,7 +97,7 @@ def import_(
         preprocess=_PREPROCESS[preprocess] if preprocess else None,
         features_only=features_only,
     )
-    save(loaded.checkpoint, _new_checkpoint_path(out))
+    save(loaded.checkpoint, out)
     if json:
         print_json(_import_values(loaded, out))
     else:
@@ -113,12 +115,10 @@ def _read_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _new_checkpoint_path(path: Path) -> Path:
+def _check_checkpoint_path(path: Path) -> None:
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: a checkpoint is a .safetensors file; use this suffix")
-    if path.exists():
-        raise CheckpointError(f"{path} already exists; give another file")
-    return path
+    require_new_file(path, "give another file with --out")
 
 
 def _import_values(loaded: Pretrained, path: Path) -> dict[str, Any]:
@@ -168,8 +168,7 @@ def export(
         Print one JSON object.
     """
     target = out or Path(f"{run.resolve().stem}-{project}{SUFFIXES[project][0]}")
-    if target.exists():
-        raise CheckpointError(f"{target} already exists; give another file with --out")
+    require_new_file(target, "give another file with --out")
     exported = export_weights(load(run), project, target)
     if json:
         print_json(asdict(exported) | {"path": str(target), "preprocess": exported.preprocess.to_dict()})
