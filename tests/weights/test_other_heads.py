@@ -255,3 +255,32 @@ def test_a_keras_model_with_another_layer_is_refused(layers, message, tmp_path):
     check_config(tmp_path, config(("Dense", {"activation": "relu"}), ("RandomFlip", {})))
     for nothing in ("", "[" * 100_000, "3", '{"layers": {"a": 1}}'):
         check_config(tmp_path, nothing)
+
+
+CONV, DENSE = ("Conv2D", {"activation": "relu"}), ("Dense", {"activation": "softmax"})
+HIDDEN = ("Conv2D", {"activation": "linear"})
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", "linear", None])
+@pytest.mark.parametrize("kind", ["Conv2D", "Dense"])
+def test_a_hidden_layer_of_keras_without_relu_is_refused(kind, activation, tmp_path):
+    given = config(CONV, (kind, {"activation": activation}), ("BatchNormalization", {}), DENSE)
+    message = f"hidden layer layer_1 with the activation {activation or 'linear'}"
+    with pytest.raises(CheckpointError, match=message):
+        check_config(tmp_path, given)
+
+
+@pytest.mark.parametrize(
+    "function", [("ReLU", {}), ("ReLU", {"max_value": None}), ("Activation", {"activation": "relu"})]
+)
+def test_a_hidden_layer_of_keras_may_have_relu_as_a_layer_of_its_own(function, tmp_path):
+    check_config(tmp_path, config(HIDDEN, ("BatchNormalization", {}), function, DENSE))
+    inside = ("Sequential", {"layers": [{"class_name": HIDDEN[0], "config": HIDDEN[1]}]})
+    check_config(tmp_path, config(inside, function, DENSE, ("Activation", {"activation": "sigmoid"})))
+    with pytest.raises(CheckpointError, match="with the activation linear"):
+        check_config(tmp_path, config(inside, DENSE))
+
+
+def test_a_relu_of_keras_with_a_ceiling_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"layer_0 with the activation ReLU\(max_value=6\)"):
+        check_config(tmp_path, config(HIDDEN, ("ReLU", {"max_value": 6}), DENSE))
