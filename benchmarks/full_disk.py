@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from small_commands import COMMANDS, Ended, content, differences, message_problem, prepare, run
+from accidents.small_commands import COMMANDS, Ended, content, differences, message_problem, prepare, run
 
 MORE = {
     "plot": "show vgg11 --plot cost.png",

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import file_operations
-from small_commands import COMMANDS, Ended, content, differences, message_problem, prepare, run
+from accidents import file_operations
+from accidents.small_commands import COMMANDS, Ended, content, differences, message_problem, prepare, run
 
 Trial = Callable[[Path], Ended]
 """Runs a command in a folder, and lets something happen to it."""
