@@ -230,6 +230,21 @@ def test_a_resnet_with_blurred_strides_is_refused_where_its_name_tells(told, tmp
         pretrained(f"{RESNET} | gap", tmp_path / name)
 
 
+def test_a_cifar_resnet_loads_from_the_checkpoint_of_its_training_script(tmp_path):
+    """``net`` with ``module.`` before names such as ``layer2.0.shortcut.0`` and ``linear``."""
+    plain = PlainResNet([2, 2], classes=10)
+    plain.conv1, plain.maxpool = torch.nn.Conv2d(3, 8, 3, 1, 1, bias=False), torch.nn.Identity()
+    names = {
+        name: name.replace("downsample", "shortcut").replace("fc.", "linear.")
+        for name in randomized(plain).state_dict()
+    }
+    state = {f"module.{names[name]}": value for name, value in plain.state_dict().items()}
+    torch.save({"net": state, "acc": 93.0, "epoch": 5}, tmp_path / "ckpt.pth")
+    loaded = pretrained("8 (8 8)x2 (16s2 16) (16 16) | gap", tmp_path / "ckpt.pth", size=16)
+    images = torch.randn(2, 3, 16, 16)
+    assert relative_difference(loaded.checkpoint.model(images), plain(images)) < 1e-4
+
+
 # The configuration of a Keras model
 
 
