@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from verydeep.claim import claim_file, claim_folder, is_in_use
+from verydeep.claim import claim_file, claim_folder, is_in_use, remove_dead_claims
 from verydeep.errors import InUseError
 
 HOLDS = """
@@ -33,6 +33,17 @@ def test_a_claim_holds_until_its_process_is_killed(tmp_path, kind):
     with claim(kind, path):
         pass
     assert [file.name for file in tmp_path.iterdir()] == (["out"] if kind == "folder" else [])
+
+
+def test_claims_of_killed_processes_are_removed_and_others_stay(tmp_path):
+    command = [sys.executable, "-c", HOLDS, "file"]
+    with subprocess.Popen([*command, tmp_path / "dead"], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    (tmp_path / ".hidden").touch()
+    with claim_file(tmp_path / "held"), claim_folder(tmp_path):
+        remove_dead_claims(tmp_path)
+        assert {file.name for file in tmp_path.iterdir()} == {".held.lock", ".hidden", ".lock"}
 
 
 def test_a_claim_leaves_only_what_was_written(tmp_path):

@@ -49,6 +49,14 @@ def is_in_use(folder: Path) -> bool:
         return True
 
 
+def remove_dead_claims(folder: Path) -> None:
+    """Delete what killed processes left in ``folder`` of their claims to files."""
+    for file in folder.glob(f".*{LOCK}"):
+        name = file.name.removeprefix(".").removesuffix(LOCK)
+        with suppress(InUseError, OSError), claim_file(folder / name):
+            pass  # the end of a claim deletes its file
+
+
 @contextmanager
 def _claim(path: Path, file: Path) -> Iterator[None]:
     made = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]

@@ -26,7 +26,7 @@ def failing(error):
 def test_a_full_disk_is_a_short_message(monkeypatch, capsys):
     error = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     monkeypatch.setattr(main, "app", failing(error))
-    assert main.main(["tune"]) == 1
+    assert main.main(["tune"]) == 2
     assert "the disk: Error while serializing: I/O error: No space left" in capsys.readouterr().err
 
 

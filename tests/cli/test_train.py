@@ -141,6 +141,6 @@ def test_recipes_are_listed_and_copied(here, tmp_path):
     assert done.returncode == 0 and (tmp_path / "fast.toml").read_text().startswith("#")
     assert "Train by it: verydeep train fashion-mnist --recipe fast.toml" in done.stdout
     again = here("recipes", "copy", "fast", cwd=tmp_path)
-    assert again.returncode == 2 and "exists already" in again.stderr
+    assert again.returncode == 2 and "already exists" in again.stderr
     done = here("recipes", "copy", "fine-tune", "my own.toml", cwd=tmp_path)
     assert "by it: verydeep train photos/ --weights vgg16 --recipe 'my own.toml'" in done.stdout

@@ -216,3 +216,11 @@ def test_parameters_are_read_as_plain_tensors(tmp_path):
     parameters = {name: torch.nn.Parameter(value) for name, value in TENSORS.items()}
     torch.save(parameters, tmp_path / "w.pt")
     assert not any(value.requires_grad for value in read_weights(tmp_path / "w.pt").tensors.values())
+
+
+def test_a_chunk_of_hdf5_that_unpacks_to_far_more_than_its_dataset_is_refused(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        options = {"maxshape": (None,), "chunks": (24 << 20,), "compression": "gzip"}
+        file.create_dataset("conv/kernel", data=np.zeros(1, np.float32), **options)
+    assert (tmp_path / "w.h5").stat().st_size < 1 << 20
+    refused(tmp_path / "w.h5", "declares 100,663,296")

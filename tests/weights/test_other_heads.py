@@ -230,6 +230,21 @@ def test_a_resnet_with_blurred_strides_is_refused_where_its_name_tells(told, tmp
         pretrained(f"{RESNET} | gap", tmp_path / name)
 
 
+def test_a_cifar_resnet_loads_from_the_checkpoint_of_its_training_script(tmp_path):
+    """``net`` with ``module.`` before names such as ``layer2.0.shortcut.0`` and ``linear``."""
+    plain = PlainResNet([2, 2], classes=10)
+    plain.conv1, plain.maxpool = torch.nn.Conv2d(3, 8, 3, 1, 1, bias=False), torch.nn.Identity()
+    names = {
+        name: name.replace("downsample", "shortcut").replace("fc.", "linear.")
+        for name in randomized(plain).state_dict()
+    }
+    state = {f"module.{names[name]}": value for name, value in plain.state_dict().items()}
+    torch.save({"net": state, "acc": 93.0, "epoch": 5}, tmp_path / "ckpt.pth")
+    loaded = pretrained("8 (8 8)x2 (16s2 16) (16 16) | gap", tmp_path / "ckpt.pth", size=16)
+    images = torch.randn(2, 3, 16, 16)
+    assert relative_difference(loaded.checkpoint.model(images), plain(images)) < 1e-4
+
+
 # The configuration of a Keras model
 
 
@@ -255,3 +270,32 @@ def test_a_keras_model_with_another_layer_is_refused(layers, message, tmp_path):
     check_config(tmp_path, config(("Dense", {"activation": "relu"}), ("RandomFlip", {})))
     for nothing in ("", "[" * 100_000, "3", '{"layers": {"a": 1}}'):
         check_config(tmp_path, nothing)
+
+
+CONV, DENSE = ("Conv2D", {"activation": "relu"}), ("Dense", {"activation": "softmax"})
+HIDDEN = ("Conv2D", {"activation": "linear"})
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", "linear", None])
+@pytest.mark.parametrize("kind", ["Conv2D", "Dense"])
+def test_a_hidden_layer_of_keras_without_relu_is_refused(kind, activation, tmp_path):
+    given = config(CONV, (kind, {"activation": activation}), ("BatchNormalization", {}), DENSE)
+    message = f"hidden layer layer_1 with the activation {activation or 'linear'}"
+    with pytest.raises(CheckpointError, match=message):
+        check_config(tmp_path, given)
+
+
+@pytest.mark.parametrize(
+    "function", [("ReLU", {}), ("ReLU", {"max_value": None}), ("Activation", {"activation": "relu"})]
+)
+def test_a_hidden_layer_of_keras_may_have_relu_as_a_layer_of_its_own(function, tmp_path):
+    check_config(tmp_path, config(HIDDEN, ("BatchNormalization", {}), function, DENSE))
+    inside = ("Sequential", {"layers": [{"class_name": HIDDEN[0], "config": HIDDEN[1]}]})
+    check_config(tmp_path, config(inside, function, DENSE, ("Activation", {"activation": "sigmoid"})))
+    with pytest.raises(CheckpointError, match="with the activation linear"):
+        check_config(tmp_path, config(inside, DENSE))
+
+
+def test_a_relu_of_keras_with_a_ceiling_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"layer_0 with the activation ReLU\(max_value=6\)"):
+        check_config(tmp_path, config(HIDDEN, ("ReLU", {"max_value": 6}), DENSE))

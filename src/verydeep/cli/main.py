@@ -143,9 +143,10 @@ for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0, 1 (failure), 2 (usage error) or 130 (interrupted).
+    """Run the command; the exit code is 0, 1 (failure), 2 (usage error, full disk) or 130 (interrupted).
 
-    It is 141 where the reader of stdout is gone, as in ``| head``.
+    With 1 the rest is done: some images are broken, or training does not learn. It is 141 where the reader of
+    stdout is gone, as in ``| head``.
     """
     accept_any_text()
     try:
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         message = f"{error.filename or 'the disk'}: {error.strerror or error}"
         print_error(_with_suggestion(message, arguments))
-        return 1
+        return 2
     except KeyboardInterrupt:
         print_error("interrupted", title="Stopped")
         return 130
@@ -170,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not _is_disk_error(error):
             raise
         print_error(f"the disk: {error}")
-        return 1
+        return 2
     return code if isinstance(code, int) else 0
 
 

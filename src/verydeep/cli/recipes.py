@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from verydeep.atomic_write import write_text
-from verydeep.errors import RecipeError
 from verydeep.terminal.console import out, print_json
+from verydeep.terminal.output_path import require_new_file
 from verydeep.train.recipe import recipe_names, recipe_text, summary
 
 app = cyclopts.App(
@@ -55,8 +55,7 @@ def copy(name: str, to: Path | None = None, /) -> int:
     """
     target = to or Path(f"{name}.toml")
     text = recipe_text(name)
-    if target.exists():
-        raise RecipeError(f"{target} exists already; name another file: verydeep recipes copy {name} FILE")
+    require_new_file(target, f"name another file: verydeep recipes copy {name} FILE")
     write_text(target, text)
     out().print(f"Wrote {target}. Train by it: {_command(name, text, target)}", markup=False, soft_wrap=True)
     return 0

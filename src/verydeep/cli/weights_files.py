@@ -14,6 +14,7 @@ from verydeep.tables.weights_table import contents_table
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, print_json
 from verydeep.terminal.console import out as console
+from verydeep.terminal.output_path import require_new_file
 from verydeep.terminal.progress import ByteProgress
 from verydeep.text_file import read_text
 from verydeep.weight_files.checkpoint_file import save
@@ -92,6 +93,7 @@ def import_(
     json
         Print one JSON object.
     """
+    _check_checkpoint_path(out)
     with ByteProgress(err(), f"Downloading {network or file}") as progress:
         loaded = pretrained(
             network,
@@ -104,7 +106,7 @@ def import_(
             verify=not no_verify,
             progress=progress,
         )
-    save(loaded.checkpoint, _new_checkpoint_path(out))
+    save(loaded.checkpoint, out)
     if json:
         print_json(_import_values(loaded, out))
     else:
@@ -122,12 +124,10 @@ def _read_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _new_checkpoint_path(path: Path) -> Path:
+def _check_checkpoint_path(path: Path) -> None:
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: a checkpoint is a .safetensors file; use this suffix")
-    if path.exists():
-        raise CheckpointError(f"{path} already exists; give another file")
-    return path
+    require_new_file(path, "give another file with --out")
 
 
 def _import_values(loaded: Pretrained, path: Path) -> dict[str, Any]:
@@ -180,8 +180,7 @@ def export(
         Print one JSON object.
     """
     target = out or Path(f"{run.resolve().stem}-{project}{SUFFIXES[project][0]}")
-    if target.exists():
-        raise CheckpointError(f"{target} already exists; give another file with --out")
+    require_new_file(target, "give another file with --out")
     exported = export_weights(load(run, verify=not no_verify), project, target)
     if json:
         print_json(asdict(exported) | {"path": str(target), "preprocess": exported.preprocess.to_dict()})

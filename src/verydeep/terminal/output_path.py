@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from verydeep.atomic_write import remove_leftovers
 from verydeep.errors import DataError
 
 
@@ -15,6 +16,18 @@ def require_writable_file(path: Path) -> None:
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected the name of a file to write")
     require_writable_folder(path.absolute().parent)
+
+
+def require_new_file(path: Path, advice: str) -> None:
+    """Check that there is nothing at ``path``; what a killed process left of writing it is removed.
+
+    Raises:
+        DataError: with ``advice``, where there is something, or it cannot be written.
+    """
+    remove_leftovers(path.absolute().parent, path.name)
+    if path.exists():
+        raise DataError(f"{path} already exists; {advice}")
+    require_writable_file(path)
 
 
 def require_writable_folder(path: Path) -> None:

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import remove_leftovers, require_room
-from verydeep.claim import claim_file
+from verydeep.claim import claim_file, remove_dead_claims
 from verydeep.data.normalize import normalize
 from verydeep.data.stream import stream
 from verydeep.download.sources import cache_root
@@ -157,6 +157,7 @@ class FeatureCache:
             left.setdefault(key[0], {})[key] = source
         with _writing(self.folder):
             remove_leftovers(self.folder)
+        remove_dead_claims(self.folder)
         while left:
             with ExitStack() as claims:
                 claimed = self._claim(left, claims)

@@ -6,8 +6,9 @@ weights alone has no configuration, and is taken as convolutions and fully conne
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from verydeep.errors import CheckpointError
 
@@ -25,7 +26,36 @@ _LAYERS = frozenset(
 )  # fmt: skip
 """Layers of the networks here, and layers that act in training alone."""
 
-_ACTIVATIONS = ("relu", "linear", "softmax", "sigmoid", None)
+_WEIGHTED = ("Conv2D", "Dense")
+_LINEAR = ("linear", None)
+_OF_LAST = ("softmax", "sigmoid")
+"""What the last layer may end with: the logits are the same."""
+
+
+class _Layer(NamedTuple):
+    """A layer: its class, and its settings."""
+
+    kind: str
+    settings: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.settings.get("name"))
+
+    @property
+    def has_activation(self) -> bool:
+        return self.kind in (*_WEIGHTED, "Activation", "ReLU", "Softmax")
+
+    @property
+    def activation(self) -> Any:
+        """The function it ends with; a ReLU that is bent or cut off has another name."""
+        if self.kind == "Softmax":
+            return "softmax"
+        if self.kind != "ReLU":
+            return self.settings.get("activation")
+        given = {name: self.settings.get(name) for name in ("max_value", "negative_slope", "threshold")}
+        changed = [f"{name}={value}" for name, value in given.items() if value]
+        return f"ReLU({', '.join(changed)})" if changed else "relu"
 
 
 def check_config(path: Path, text: str | bytes) -> None:
@@ -43,18 +73,39 @@ def check_config(path: Path, text: str | bytes) -> None:
         config = json.loads(text)
     except (ValueError, RecursionError):
         return
-    for kind, values in _layers(config, 0):
-        if kind not in _LAYERS:
+    layers = list(_layers(config, 0))
+    for layer in layers:
+        if layer.kind not in _LAYERS:
             raise CheckpointError(
-                f"{path} has the layer {kind}, which no architecture string describes. Use "
+                f"{path} has the layer {layer.kind}, which no architecture string describes. Use "
                 "GlobalAveragePooling2D or Flatten before the fully connected layers, and give preprocessing "
                 "by --preprocess; or save the weights without it by model.save_weights"
             )
-        if kind in ("Conv2D", "Dense") and values.get("activation") not in _ACTIVATIONS:
-            raise CheckpointError(
-                f"{path} has the layer {values.get('name')} with the activation {values.get('activation')}; "
-                "hidden layers here have ReLU. Train it with relu"
-            )
+    for name, activation in _other_activations(layers):
+        raise CheckpointError(
+            f"{path} has the hidden layer {name} with the activation {activation}; "
+            "hidden layers here have ReLU. Train it with relu"
+        )
+
+
+def _other_activations(layers: list[_Layer]) -> Iterator[tuple[str, Any]]:
+    """The layers that do not compute what an architecture string says, with their activations.
+
+    Hidden ones need ReLU, their own or before the next layer with weights. Branches are not followed: with
+    ``Add`` a layer without an activation is taken for one of a residual block.
+    """
+    weighted = [index for index, layer in enumerate(layers) if layer.kind in _WEIGHTED]
+    has_branches = any(layer.kind == "Add" for layer in layers)
+    for index, following in pairwise((*weighted, len(layers))):
+        is_last = following == len(layers)
+        between = layers[index + 1 : following]
+        functions = [layer.activation for layer in (layers[index], *between) if layer.has_activation]
+        functions = [function for function in functions if function not in _LINEAR]
+        allowed = ("relu", *_OF_LAST) if is_last else ("relu",)
+        if other := [function for function in functions if function not in allowed]:
+            yield layers[index].name, other[0]
+        elif not functions and not is_last and not has_branches:
+            yield layers[index].name, "linear"
 
 
 def check_size(path: Path, size: int) -> None:
@@ -70,16 +121,17 @@ def check_size(path: Path, size: int) -> None:
         )
 
 
-def _layers(values: Any, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every layer below ``values``: its class, and its settings."""
+def _layers(values: Any, depth: int) -> Iterator[_Layer]:
+    """Every layer below ``values`` in its order; the layers of a model inside stand in its place."""
     if depth > MAX_DEPTH:
         return
     if isinstance(values, list):
         for value in values:
             yield from _layers(value, depth + 1)
     elif isinstance(values, dict):
-        for layer in values.get("layers", []) if isinstance(values.get("layers"), list) else []:
-            if isinstance(layer, dict) and isinstance(layer.get("config"), dict):
-                yield str(layer.get("class_name")), layer["config"]
-        for value in values.values():
-            yield from _layers(value, depth + 1)
+        kind, settings = values.get("class_name"), values.get("config")
+        if isinstance(kind, str) and isinstance(settings, dict):
+            yield _Layer(kind, settings)
+            values = settings
+        layers = values.get("layers")
+        yield from _layers(layers if isinstance(layers, list) else values.get("config"), depth + 1)

@@ -8,6 +8,7 @@
 """
 
 import io
+import math
 import re
 import tempfile
 from collections.abc import Iterator
@@ -64,12 +65,17 @@ def _read(path: Path, source: Path | io.BufferedIOBase) -> dict[str, Tensor]:
             if isinstance(config, str | bytes):
                 check_config(path, config)
             datasets = _by_name(path, opened)
-            check_expansion(path, sum(dataset.nbytes for dataset in datasets.values()), "declares")
+            check_expansion(path, sum(map(_bytes_to_read, datasets.values())), "declares")
             return {name: tensor_from_array(dataset[()]) for name, dataset in datasets.items()}
     except CheckpointError:
         raise
     except Exception as error:  # a broken file can make HDF5 raise almost anything
         raise broken_file_error(path, "an HDF5", error) from None
+
+
+def _bytes_to_read(dataset: "h5py.Dataset") -> int:
+    """What reading allocates: a chunk is unpacked whole, and may be larger than the dataset in it."""
+    return max(int(dataset.nbytes), math.prod(dataset.chunks or ()) * int(dataset.dtype.itemsize))
 
 
 def import_h5py(purpose: str) -> ModuleType:
@@ -100,8 +106,8 @@ def _by_name(path: Path, opened: "h5py.File") -> dict[str, "h5py.Dataset"]:
 def _named_datasets(path: Path, opened: "h5py.File") -> Iterator[tuple[str, "h5py.Dataset"]]:
     root = opened.get("model_weights", opened)
     for location, dataset in _datasets(path, root, "", set()):
-        if location.startswith(("optimizer", "_optimizer")):
-            continue
+        if location.startswith(("optimizer", "_optimizer")) or "seed_generator" in location:
+            continue  # the random state of dropout and augmentation is no weight
         group, _, variable = location.rpartition("/")
         if group.endswith("vars"):
             layer = _layer_of_vars(root[group], group)

@@ -21,6 +21,7 @@ MAX_DEPTH = 8
 _PREFIX = re.compile(
     r"^(?:(?:module|model|net|network|backbone|encoder|student|teacher|(?:model_)?ema(?:_model)?|ema_model)\.)+"
 )
+_SHORTCUT = re.compile(r"^(layer\d+\.\d+)\.shortcut\.")
 _WRAPPER_MODULE = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod)\.")
 """Inside a name too: DataParallel around the features alone, ``torch.compile`` around any module."""
 
@@ -82,4 +83,14 @@ def strip_prefixes(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple
         else:
             merged |= groups[prefix]
             removed.append(prefix)
-    return merged, tuple(filter(None, removed)), tuple(ignored)
+    return _torchvision_names(merged), tuple(filter(None, removed)), tuple(ignored)
+
+
+def _torchvision_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of a ResNet for CIFAR, whose names github.com/kuangliu/pytorch-cifar has made usual."""
+    if not any(_SHORTCUT.match(name) for name in tensors):
+        return tensors
+    return {
+        re.sub(r"^linear\.", "fc.", _SHORTCUT.sub(r"\1.downsample.", name)): value
+        for name, value in tensors.items()
+    }
