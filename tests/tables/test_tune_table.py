@@ -80,7 +80,8 @@ def test_json_has_all_values_of_the_result(result):
     values = json.loads(json.dumps(tune_values(result)))
     assert list(values) == [
         "run", "model", "architecture_string", "size", "head", "head_reason", "chosen", "reason", "test",
-        "strategies", "l2", "temperature", "calibration", "broken", "skipped", "notes", "warnings", "seconds",
+        "strategies", "l2", "temperature", "calibration", "changes", "comparison", "broken", "skipped",
+        "notes", "warnings", "seconds",
     ]  # fmt: skip
     assert (values["run"], values["model"], values["size"]) == ("runs/tune-pets", "vgg16-gap", 96)
     assert values["architecture_string"] == "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap"

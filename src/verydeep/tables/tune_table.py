@@ -1,5 +1,6 @@
 """A finished `verydeep tune` for the terminal, and as values for JSON."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -25,6 +26,7 @@ def tune_table(result: TuneResult) -> Group:
         f"{result.calibration.reason}\n" if result.calibration else "",
         f"chosen: {result.chosen}; {result.reason}\n",
         f"classifier head: {result.head_reason}\n",
+        f"beside {result.comparison.text}\n" if result.comparison else "",
     )
     return Group(headline, _strategies(result), _notes(result), class_table(test))
 
@@ -74,6 +76,8 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "l2": result.probe and result.probe.l2,
         "temperature": result.temperature,
         "calibration": result.calibration and result.calibration.values,
+        "changes": result.images.changes and asdict(result.images.changes),
+        "comparison": result.comparison and result.comparison.values,
         "broken": [{"name": each.name} | each.values for each in result.images.unreadable],
         "skipped": dict(result.images.reading.skipped),
         "notes": result.images.reading.notes,

@@ -86,7 +86,7 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
             forecasts.append(_forecast(task, total, seconds_each, spent))
             _use(forecasts[0], task)
 
-    features = cache(task.samples.sources, extracted)
+    features = cache(task.samples.sources, extracted, task.content)
     samples, summary = _readable(task, features.indices, dict(features.unreadable))
     cost = FeatureCost(
         values=features.values.shape[1],

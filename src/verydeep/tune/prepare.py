@@ -1,18 +1,22 @@
 """What `verydeep tune` starts with: the images with their split, and the pretrained network."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 import torch
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from verydeep.added_images.earlier_run import EarlierRun, read_earlier_run
+from verydeep.added_images.kept_split import with_kept_split
 from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, is_split_here, with_test_part
-from verydeep.errors import Interrupted, RecipeError
+from verydeep.errors import CheckpointError, Interrupted, RecipeError
+from verydeep.image_sources.content import content_hashes
 from verydeep.image_sources.samples import Part, Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
@@ -76,6 +80,8 @@ class Task:
     config: TuneConfig
     samples: Samples
     """All images, each with its part of the split."""
+    content: tuple[bytes, ...]
+    """A hash of each image file."""
     given_parts: frozenset[Part | None]
     """Parts that the data came with; None is among them where tune made the split."""
     network: Checkpoint
@@ -84,24 +90,37 @@ class Task:
     watcher: TuneWatcher
     summary: ImageSummary
     size_reason: str
+    earlier: EarlierRun | None = None
+    """The run that this one continues."""
 
 
 def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatcher) -> Task:
     """Read the images, split them, and load the network.
 
     Raises:
-        DataError: where the images cannot be used.
-        CheckpointError: where the weights cannot be used.
+        DataError: where the images cannot be used, or do not fit the earlier run that is continued.
+        CheckpointError: where the weights, or the earlier run, cannot be used.
         RecipeError: where weights are missing, or the machine has no such device.
     """
     chosen = choose_device(device)
     samples = read_grouped(location, config.group_by)
     given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
-    samples = with_test_part(samples, config.test, config.seed)
+    earlier, changes, content = None, None, list[bytes]()
+    if config.from_run is None:
+        samples = with_test_part(samples, config.test, config.seed)
+    else:
+        earlier, content = read_earlier_run(Path(config.from_run)), content_hashes(samples.sources)
+        samples, changes = with_kept_split(samples, content, earlier, config.test, config.seed)
     require_all_classes(samples)
     config = _with_weights(config, watcher)
     short_side = median_short_side(samples.sources)
-    network, reason = _network(config, samples.classes, short_side)
+    try:
+        network, reason = _network(config, samples.classes, short_side)
+    except CheckpointError as error:
+        raise error if earlier is None else _without_weights(error, earlier) from None
+    size = network.preprocess.size
+    if earlier is not None and size == earlier.network.preprocess.size:
+        reason = f"{size} px, as in {earlier.path}"
     summary = ImageSummary(
         name=samples.name,
         images=len(samples),
@@ -111,10 +130,30 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         short_side=short_side,
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
         reading=with_class_notes(samples).reading,
+        changes=changes,
     )
     watcher.has_read(summary, part_sizes(samples), reason)
     convert_conv2d_weight_memory_format(network.model.to(chosen), torch.channels_last)
-    return Task(location, config, samples, given_parts, network, chosen, watcher, summary, reason)
+    return Task(
+        location=location,
+        config=config,
+        samples=samples,
+        content=tuple(content or content_hashes(samples.sources)),
+        given_parts=given_parts,
+        network=network,
+        device=chosen,
+        watcher=watcher,
+        summary=summary,
+        size_reason=reason,
+        earlier=earlier,
+    )
+
+
+def _without_weights(error: CheckpointError, earlier: EarlierRun) -> CheckpointError:
+    return CheckpointError(
+        f"{error}. {earlier.path} was tuned from them; where they are gone, its own network will do: "
+        f"--weights {earlier.path}"
+    )
 
 
 def _with_weights(config: TuneConfig, watcher: TuneWatcher) -> TuneConfig:
