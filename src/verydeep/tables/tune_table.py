@@ -25,6 +25,7 @@ def tune_table(result: TuneResult) -> Group:
         f"calibration error {percent(test.calibration.error)}{_scaled(test)}\n",
         f"{result.calibration.reason}\n" if result.calibration else "",
         f"chosen: {result.chosen}; {result.reason}\n",
+        f"weights: {result.weights_reason}\n" if result.weights_reason else "",
         f"classifier head: {result.head_reason}\n",
         f"beside {result.comparison.text}\n" if result.comparison else "",
     )
@@ -69,6 +70,8 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "size": result.preprocess.size,
         "head": result.decided.head,
         "head_reason": result.head_reason,
+        "weights": result.decided.weights,
+        "weights_reason": result.weights_reason or None,
         "chosen": result.chosen,
         "reason": result.reason,
         "test": result.test.values,

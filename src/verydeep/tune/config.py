@@ -55,7 +55,7 @@ class TuneConfig:
     """linear-probe, fine-tune, scratch, compare (all three), or auto: what data and budget allow."""
     weights: str | None = None
     """Pretrained weights: a weight file, a run folder, or a name such as vgg16; by default published features
-    of VGG16; not needed for scratch."""
+    of VGG16, or of a lighter network where the budget asks for one; not needed for scratch."""
     model: str | None = None
     """The network, by name or architecture string; by default the one that the weights are of."""
     head: str = "auto"

@@ -92,6 +92,10 @@ class Task:
     size_reason: str
     earlier: EarlierRun | None = None
     """The run that this one continues."""
+    weights_reason: str = ""
+    """Why these weights were taken; empty where they were named."""
+    may_change_weights: bool = False
+    """Whether lighter ones may be taken, as neither weights nor a network were named."""
 
 
 def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatcher) -> Task:
@@ -112,7 +116,8 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         earlier, content = read_earlier_run(Path(config.from_run)), content_hashes(samples.sources)
         samples, changes = with_kept_split(samples, content, earlier, config.test, config.seed)
     require_all_classes(samples)
-    config = _with_weights(config, watcher)
+    may_change_weights = config.weights is None and config.model is None and config.strategy != "scratch"
+    config, weights_reason = _with_weights(config, watcher)
     short_side = median_short_side(samples.sources)
     try:
         network, reason = _network(config, samples.classes, short_side)
@@ -146,6 +151,8 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         summary=summary,
         size_reason=reason,
         earlier=earlier,
+        weights_reason=weights_reason,
+        may_change_weights=may_change_weights and config.head in ("auto", "gap"),
     )
 
 
@@ -156,14 +163,35 @@ def _without_weights(error: CheckpointError, earlier: EarlierRun) -> CheckpointE
     )
 
 
-def _with_weights(config: TuneConfig, watcher: TuneWatcher) -> TuneConfig:
-    """``config`` with the weights that are used where none were named."""
+def _with_weights(config: TuneConfig, watcher: TuneWatcher) -> tuple[TuneConfig, str]:
+    """``config`` with the weights that are used where none were named, and the reason for them."""
     if config.weights is not None or config.strategy == "scratch":
-        return config
+        return config, ""
     if config.model is not None:
-        return replace(config, weights=find_published(config.model).name)
-    weights = default_weights(watcher.chooses_weights, features=config.head != "whole")
-    return replace(config, weights=weights)
+        return replace(config, weights=find_published(config.model).name), ""
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        lines.append(line.removeprefix("Weights: "))
+        watcher.chooses_weights(line)
+
+    weights = default_weights(tell, features=config.head != "whole")
+    return replace(config, weights=weights), lines[-1]
+
+
+def with_weights(task: Task, weights: str, reason: str) -> Task:
+    """``task`` with other weights for this reason, which are the last that are tried."""
+    config = replace(task.config, weights=weights)
+    network, size_reason = _network(config, task.samples.classes, task.summary.short_side)
+    convert_conv2d_weight_memory_format(network.model.to(task.device), torch.channels_last)
+    return replace(
+        task,
+        config=config,
+        network=network,
+        size_reason=size_reason,
+        weights_reason=reason,
+        may_change_weights=False,
+    )
 
 
 def resized(task: Task, size: int, reason: str) -> Task:

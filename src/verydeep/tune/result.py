@@ -155,6 +155,8 @@ class TuneResult:
     """Train, val where there is one, test."""
     size_reason: str
     """Why the images are of this size."""
+    weights_reason: str = ""
+    """Why these weights were taken; empty where they were named."""
     head_reason: str
     """Where the classifier head is, and why."""
     balance: str

@@ -149,7 +149,11 @@ def _resume(
     asked = unfinished_config(folder.path)
     config = replace(asked, weights=start.weights or asked.weights, size=start.size or asked.size)
     task = prepare(start.data, config, device, watcher)
-    task = replace(task, size_reason=start.size_reason or task.size_reason)
+    task = replace(
+        task,
+        size_reason=start.size_reason or task.size_reason,
+        weights_reason=start.weights_reason or task.weights_reason,
+    )
     keep_split(task.samples, folder.split, task.content)
     probed = replace(probe_features(task, cache, began), asked=asked)
     return _finish(probed, folder, start, began, report)
@@ -157,7 +161,13 @@ def _resume(
 
 def _with_decisions(start: Start, task: Task) -> Start:
     size = task.network.preprocess.size
-    return replace(start, weights=task.config.weights, size=size, size_reason=task.size_reason)
+    return replace(
+        start,
+        weights=task.config.weights,
+        size=size,
+        size_reason=task.size_reason,
+        weights_reason=task.weights_reason,
+    )
 
 
 def _finish(probed: Probed, folder: RunFolder, start: Start, began: float, report: Report) -> TuneResult:
