@@ -24,7 +24,8 @@ LIGHTER = ("resnet34.imagenet1k_v1", "resnet18.imagenet1k_v1", "alexnet.imagenet
 def default_weights(tell: Callable[[str], None], *, features: bool = True) -> str:
     """The name of the weights that are used where none are named; they are in a cache afterwards.
 
-    VGG16 from a cache or a download; without a connection, the first of the catalog that a cache has.
+    VGG16 from a cache or a download; without a connection, the most accurate on ImageNet of
+    those that a cache has.
 
     Args:
         tell: called with one line for people: which weights, and where from.
@@ -44,7 +45,7 @@ def default_weights(tell: Callable[[str], None], *, features: bool = True) -> st
             return _downloaded(weights, tell)
         except DownloadError as error:
             problem = problem or _reason(error)
-    for weights in catalog():
+    for weights in sorted(catalog(), key=lambda row: -(row.top1 or 0)):
         if (features or not weights.features_only) and _is_readable(weights) and cached_weights(weights):
             tell(f"Weights: {weights.name} from the cache, as VGG16 could not be downloaded: {problem}")
             return weights.name
