@@ -46,8 +46,10 @@ def test_the_json_is_all_of_stdout_and_has_the_documented_keys(tune, tmp_path):
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert list(values) == [
-        "run", "model", "architecture_string", "size", "head", "head_reason", "chosen", "reason", "test",
-        "strategies", "l2", "temperature", "calibration", "broken", "skipped", "notes", "warnings", "seconds",
+        "run", "model", "architecture_string", "size", "head", "head_reason", "weights",
+        "weights_reason", "chosen", "reason", "test",
+        "strategies", "l2", "temperature", "calibration", "changes", "comparison", "broken", "skipped",
+        "notes", "warnings", "seconds",
     ]  # fmt: skip
     assert (values["run"], values["chosen"], values["test"]["images"]) == ("again", "linear-probe", 12)
     (probe,) = values["strategies"]

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verydeep.data.split import folds, grouped_split, stratified_split
+from verydeep.data.split import extended_split, folds, grouped_split, stratified_split
 from verydeep.errors import DataError
 
 
@@ -105,3 +105,22 @@ def test_fewer_groups_than_folds_is_an_error():
         folds(torch.zeros(6, dtype=torch.int64), tuple("aaabbb"), 5, seed=0)
     with pytest.raises(DataError, match="3 images are too few for 5 folds"):
         folds(torch.zeros(3, dtype=torch.int64), None, 5, seed=0)
+
+
+def test_an_extended_split_keeps_sides_and_reaches_the_fraction_of_each_class():
+    labels = torch.tensor([0] * 50 + [1] * 50)
+    sides = torch.full((100,), -1)
+    sides[:20], sides[50:55], sides[55:60] = 0, 0, 1
+    train, held_out = extended_split(labels, None, sides, 0.2, seed=3)
+    assert torch.cat([train, held_out]).sort().values.tolist() == list(range(100))
+    assert labels[held_out].bincount().tolist() == [10, 10]
+    assert not set(range(20)) & set(held_out.tolist()) and set(range(55, 60)) <= set(held_out.tolist())
+    again = extended_split(labels, None, sides, 0.2, seed=3)
+    assert held_out.equal(again[1]) and not held_out.equal(
+        extended_split(labels, None, sides, 0.2, seed=4)[1]
+    )
+
+
+def test_an_extended_split_without_new_images_is_the_split():
+    train, held_out = extended_split(torch.tensor([0, 1, 0]), None, torch.tensor([0, 1, 0]), 0.2, seed=0)
+    assert (train.tolist(), held_out.tolist()) == ([0, 2], [1])

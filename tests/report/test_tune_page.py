@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from verydeep.added_images.earlier_network import Comparison
+from verydeep.added_images.kept_split import ImageChanges
 from verydeep.data.label_file import LabelRow
+from verydeep.evaluate.confidence_intervals import Interval
+from verydeep.evaluate.paired_comparison import PairedComparison
 from verydeep.number_format import NONE, TIMES
 from verydeep.report.tune_page import MAX_FILES, MAX_PICTURES, SIDE, class_bars, render_tune, write_tune_page
 from verydeep.train.run_folder import RunFolder
@@ -371,3 +375,26 @@ def test_the_list_of_doubtful_labels_is_named_with_the_command_that_applies_it(t
     assert f"2 labels to look at: {file} " in shown and f"verydeep data relabel {file}" in shown
     check_page(page(tmp_path, doubtful_labels=(row,)))
     assert "data relabel" not in text(tmp_path)
+
+
+def test_a_continued_run_states_what_changed_and_how_the_earlier_classifier_does(tmp_path):
+    images = tune_result(tmp_path).images
+    changes = ImageChanges(new=12, new_test=3, gone=1, relabeled=2, rewritten=1, new_classes=("<bird>",))
+    paired = PairedComparison(
+        images=90, groups=20, first=Interval(0.9, 0.8, 0.95), second=Interval(0.94, 0.85, 0.98),
+        difference=Interval(0.04, 0.01, 0.08), only_first=1, only_second=5,
+    )  # fmt: skip
+    shown = text(
+        tmp_path,
+        images=replace(images, changes=changes),
+        comparison=Comparison(run=Path("runs/<first>"), left_out=4, paired=paired),
+        weights_reason="resnet18, which takes about 9 s",
+    )
+    assert "3 of them test images), 1 gone, 2 relabeled, 1 rewritten, new classes: <bird>." in shown
+    assert (
+        "The earlier classifier, runs/<first> on the same 90 test images: balanced accuracy 90.00 %, now "
+        "94.00 %: +4.00 points (95 % interval +1.0 to +8.0), a significant difference; 5 right now that were "
+        "wrong, 1 the other way around; 4 test images of new classes are left out."
+    ) in shown.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Weights resnet18, which takes about 9 s." in shown
+    assert "The earlier classifier" not in text(tmp_path)

@@ -43,6 +43,12 @@ def test_the_headline_has_the_metrics_on_the_test_images(result):
     assert fourth == f"classifier head: {result.head_reason}"
 
 
+def test_why_these_weights_were_taken_is_said_where_none_were_named(result):
+    assert not any(line.startswith("weights:") for line in lines(result, width=200))
+    shown = lines(replace(result, weights_reason="resnet18, which takes about 9 s"), width=200)
+    assert "weights: resnet18, which takes about 9 s" in shown
+
+
 def test_a_temperature_that_does_not_help_is_not_applied_and_named(result):
     choice = TemperatureChoice(
         fitted=1.15, loss_before=0.25, loss_after=0.24, error_before=0.0408, error_after=0.0471
@@ -79,8 +85,10 @@ def test_every_class_has_its_recall_and_its_confusion(result):
 def test_json_has_all_values_of_the_result(result):
     values = json.loads(json.dumps(tune_values(result)))
     assert list(values) == [
-        "run", "model", "architecture_string", "size", "head", "head_reason", "chosen", "reason", "test",
-        "strategies", "l2", "temperature", "calibration", "broken", "skipped", "notes", "warnings", "seconds",
+        "run", "model", "architecture_string", "size", "head", "head_reason", "weights",
+        "weights_reason", "chosen", "reason", "test",
+        "strategies", "l2", "temperature", "calibration", "changes", "comparison", "broken", "skipped",
+        "notes", "warnings", "seconds",
     ]  # fmt: skip
     assert (values["run"], values["model"], values["size"]) == ("runs/tune-pets", "vgg16-gap", 96)
     assert values["architecture_string"] == "64x2 M 128x2 M 256x3 M 512x3 M 512x3 M | gap"

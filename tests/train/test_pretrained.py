@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.errors import CheckpointError, DataError, RecipeError, ShapeError
+from verydeep.errors import CheckpointError, DataError, DownloadError, RecipeError, ShapeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.pretrained import (
@@ -181,3 +181,15 @@ def test_batch_norm_comes_along(tmp_path, norm):
     model = write_network(tmp_path / "normed.safetensors", "8 M 16 M | gap", norm=norm)
     network = pretrained_network(str(tmp_path / "normed.safetensors"), None, "gap", CLASSES, seed=0)
     assert replace(network.model.architecture, name="", classes=5) == replace(model.architecture, name="")
+
+
+@pytest.mark.parametrize("name", ["vgg16.imagenet1k_v1", "timm/vgg16.tv_in1k", "resnet18"])
+def test_a_published_name_with_a_period_or_a_slash_is_no_path(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VERYDEEP_OFFLINE", "1")
+    for variable in ("HOME", "VERYDEEP_CACHE", "TORCH_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "empty"))
+    with pytest.raises(DownloadError, match="VERYDEEP_OFFLINE"):
+        pretrained_network(name, None, "gap", ("a", "b"), 0)
+    with pytest.raises(CheckpointError, match=r"no checkpoint at vgg16\.pth"):
+        pretrained_network("vgg16.pth", None, "gap", ("a", "b"), 0)

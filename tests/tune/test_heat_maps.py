@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from verydeep.data.split_file import read_split
 from verydeep.errors import DataError
 from verydeep.tune import heat_maps
 from verydeep.tune.config import TuneConfig
@@ -37,8 +38,7 @@ def test_mistakes_come_first_then_correct_predictions_of_all_classes(tuned):
 
 def test_all_are_test_images_with_a_heat_map_of_the_predicted_class(tuned):
     result, network = tuned
-    rows = (result.run / "split.csv").read_text().splitlines()
-    test = {row.split(",")[0] for row in rows if row.endswith(",test")}
+    test = {name for name, part in read_split(result.run / "split.csv").items() if part == "test"}
     for each in heat_maps.test_heat_maps(result, network):
         assert each.name in test and each.name.startswith(f"{each.label}/")
         assert (each.heat.label, each.heat.method) == (each.heat.predicted, "grad-cam")

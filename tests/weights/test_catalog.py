@@ -10,7 +10,7 @@ from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import CAFFE, IMAGENET, Preprocess
 from verydeep.errors import CheckpointError
-from verydeep.weights.catalog import catalog, find_published
+from verydeep.weights.catalog import catalog, find_published, is_published
 
 ROWS = {row.name: row for row in catalog()}
 
@@ -194,3 +194,9 @@ def test_the_catalog_needs_no_torch():
         "assert not {'torch', 'numpy', 'pydantic', 'rich'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg16.imagenet1k_v1", "timm/vgg16.tv_in1k"])
+def test_a_published_name_is_told_from_a_path(name):
+    assert is_published(name)
+    assert not is_published(f"{name}.safetensors") and not is_published(f"runs/{name}")

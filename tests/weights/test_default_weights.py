@@ -9,7 +9,7 @@ from verydeep.download.checksum import Checksum
 from verydeep.errors import CheckpointError
 from verydeep.weights import default_weights as module
 from verydeep.weights.catalog import catalog, find_published
-from verydeep.weights.default_weights import default_weights
+from verydeep.weights.default_weights import LIGHTER, default_weights, lighter_weights
 
 CONTENT = b"weights " * 100
 CHECKSUM = Checksum(f"sha256:{hashlib.sha256(CONTENT).hexdigest()}", len(CONTENT))
@@ -37,7 +37,7 @@ def published(site, monkeypatch):
 
 def put(row, cache):
     path = cache / row.source.folder / row.file
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(CONTENT)
 
 
@@ -70,6 +70,22 @@ def test_without_a_connection_what_is_in_the_cache_is_used(published, name, tmp_
     assert lines == [
         f"Weights: {name} from the cache, as VGG16 could not be downloaded: VERYDEEP_OFFLINE is set"
     ]
+
+
+def test_of_several_in_the_cache_the_most_accurate_is_used(published, tmp_path, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_OFFLINE", "1")
+    for name in ("alexnet.imagenet1k_v1", "resnet18.imagenet1k_v1", "vgg11.imagenet1k_v1"):
+        put(published[name], tmp_path / "cache")
+    assert default_weights(lambda line: None) == "resnet18.imagenet1k_v1"
+
+
+def test_a_lighter_network_is_taken_from_a_cache_or_downloaded_else_the_next(published, site, tmp_path):
+    row = published["alexnet.imagenet1k_v1"]
+    assert lighter_weights(LIGHTER, lambda line: None) is None
+    site.serve(f"/{row.name}/{row.file}", CONTENT)
+    assert lighter_weights(LIGHTER, lambda line: None) == row.name
+    put(published["resnet18.imagenet1k_v1"], tmp_path / "cache")
+    assert lighter_weights(LIGHTER, lambda line: None) == "resnet18.imagenet1k_v1"
 
 
 def test_a_damaged_file_in_the_cache_is_no_default(published, tmp_path, monkeypatch):

@@ -4,11 +4,12 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
 from verydeep.data.label_file import labels_to_correct
+from verydeep.errors import RecipeError
 from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
@@ -20,7 +21,7 @@ from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.tune_progress import TuneProgress
 from verydeep.train.device import Device
 from verydeep.train.run_folder import RunFolder, run_name
-from verydeep.tune.config import read_tune_config
+from verydeep.tune.config import TuneConfig, config_from_run, read_tune_config
 from verydeep.tune.heat_maps import test_heat_maps
 from verydeep.tune.result import TuneResult
 from verydeep.tune.tune import new_start, tune_network, unfinished_config
@@ -35,6 +36,7 @@ def tune(
     /,
     *,
     recipe: Path | None = None,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     resume_: Annotated[bool, Parameter(name="--resume", negative="", show_default=False)] = False,
     new: Annotated[bool, Parameter(negative="", show_default=False)] = False,
@@ -52,6 +54,9 @@ def tune(
         Your images: one folder per class (or train and test folders of these), a list, or shards.
     recipe
         A TOML file of settings, such as the tune.toml of an earlier run, which holds all that it decided.
+    from_
+        The run folder of an earlier tuning of FOLDER, to which images were added since: its choices and its
+        split are kept, and both classifiers are compared on the same test images.
     out_
         The run folder; runs/tune-FOLDER by default.
     resume_
@@ -70,9 +75,10 @@ def tune(
     changes = given(settings)
     if resume_:
         run = resumed_run(RUNS, "tune", out_, new=new)
-        config = read_tune_config(recipe, changes) if recipe else unfinished_config(run, changes)
+        is_same = recipe is None and from_ is None
+        config = unfinished_config(run, changes) if is_same else _config(recipe, from_, changes)
     else:
-        config = read_tune_config(recipe, changes)
+        config = _config(recipe, from_, changes)
         run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
 
     def report(result: TuneResult) -> None:
@@ -97,3 +103,11 @@ def tune(
         print_message(labels.line)
     out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
     return 0
+
+
+def _config(recipe: Path | None, earlier: Path | None, changes: dict[str, Any]) -> TuneConfig:
+    if earlier is None:
+        return read_tune_config(recipe, changes)
+    if recipe is not None:
+        raise RecipeError("--from takes the choices of a run and --recipe those of a file; give one of them")
+    return config_from_run(earlier, changes)

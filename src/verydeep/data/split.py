@@ -1,7 +1,7 @@
 """Stratified splits and cross-validation folds, optionally by groups; reproducible by a seed."""
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from verydeep.errors import DataError
@@ -100,28 +100,83 @@ def grouped_split(
     return torch.nonzero(sides == 0).flatten(), torch.nonzero(sides == 1).flatten()
 
 
+def extended_split(
+    labels: Int64[Tensor, " count"],
+    groups: tuple[str, ...] | None,
+    sides: Int64[Tensor, " count"],
+    fraction: float,
+    seed: int,
+) -> tuple[Int64[Tensor, " train"], Int64[Tensor, " val"]]:
+    """A split where some images have a side already: the others make ``fraction`` of each class held out.
+
+    An image in a group with one that has a side comes to that side; a group with images on both sides becomes
+    one of training images.
+
+    Args:
+        labels: one class index per image, from 0.
+        groups: the group of each image; None for ungrouped images.
+        sides: 0 for a training image, 1 for a held-out one, -1 for one that has no side yet.
+        fraction: as for ``stratified_split``.
+        seed: chooses the images, of those without a side.
+    """
+    _check_fraction(fraction)
+    units = groups or tuple(map(str, range(len(labels))))
+    sides = _sides_with_groups(units, sides)
+    new, classes = torch.nonzero(sides < 0).flatten(), int(labels.max()) + 1
+    if len(new):
+        before = torch.stack([labels[sides == side].bincount(minlength=classes) for side in (0, 1)])
+        sides[new] = _divide_groups(
+            labels[new],
+            tuple(units[i] for i in new.tolist()),
+            [1 - fraction, fraction],
+            torch.Generator().manual_seed(seed),
+            before.double(),
+        )
+    return torch.nonzero(sides == 0).flatten(), torch.nonzero(sides == 1).flatten()
+
+
+def _sides_with_groups(groups: tuple[str, ...], sides: Int64[Tensor, " count"]) -> Int64[Tensor, " count"]:
+    """The side that the images of each group have; of two, the side of training."""
+    side_of: dict[str, int] = {}
+    for group, side in zip(groups, sides.tolist(), strict=True):
+        if side >= 0:
+            side_of[group] = min(side, side_of.get(group, side))
+    return torch.tensor([side_of.get(group, -1) for group in groups])
+
+
 def _divide_groups(
     labels: Int64[Tensor, " count"],
     groups: tuple[str, ...],
     fractions: list[float],
     generator: torch.Generator,
+    before: Float64[Tensor, "sides classes"] | None = None,
 ) -> Int64[Tensor, " count"]:
     """The side of each image, for sides with these ``fractions`` of the images, whose sum is 1.
 
     Groups are assigned in random order, large ones first, each to the side where the fractions of all classes
     stay nearest to ``fractions``. Every class has the same weight, whatever its size.
+
+    Args:
+        labels: one class index per image, from 0.
+        groups: the group of each image.
+        fractions: of the images on each side.
+        generator: of the random order.
+        before: how many other images of each class are on each side already.
     """
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    if len(numbers) < len(fractions):
+    if before is None and len(numbers) < len(fractions):
         raise DataError(
             f"{len(groups)} images are in {len(numbers)} groups; expected at least {len(fractions)} groups "
             f"for {len(fractions)} sides, because a group is never divided. Use smaller groups"
         )
     group_of = torch.tensor([numbers[group] for group in groups])
-    counts = torch.zeros(len(numbers), int(labels.max()) + 1, dtype=torch.float64)
+    classes = int(labels.max()) + 1 if before is None else before.shape[1]
+    before = torch.zeros(len(fractions), classes, dtype=torch.float64) if before is None else before
+    counts = torch.zeros(len(numbers), classes, dtype=torch.float64)
     counts.index_put_((group_of, labels), torch.ones(len(labels), dtype=torch.float64), accumulate=True)
-    contents = counts / counts.sum(0).clamp_min(1)  # (groups, classes): the fraction of a class in a group
-    excess = -torch.tensor(fractions, dtype=torch.float64)[:, None].repeat(1, contents.shape[1])
+    sizes = (counts.sum(0) + before.sum(0)).clamp_min(1)
+    contents = counts / sizes  # (groups, classes): the fraction of a class in a group
+    excess = before / sizes - torch.tensor(fractions, dtype=torch.float64)[:, None]
     sides = torch.zeros(len(contents), dtype=torch.int64)
     for group in _shuffled_by_size(counts.sum(1), generator):
         change = (contents[group] * (2 * excess + contents[group])).sum(1)  # of the sum of squared excess

@@ -1,10 +1,12 @@
 """The train/val/test split of a data set, saved in a file so that it can be used again.
 
-``split.csv`` is in the run folder and has the columns name, label, group and part, one row per image.
+``split.csv`` is in the run folder and has the columns name, label, group and part, one row per image; that of
+`verydeep tune` also has a hash of the content of each image file, which recognizes it under another name.
 """
 
 import csv
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
-from verydeep.data.split import grouped_split
+from verydeep.data.split import extended_split, grouped_split
 from verydeep.errors import DataError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
@@ -22,13 +24,34 @@ from verydeep.image_sources.samples import Samples
 SPLIT_FILE = "split.csv"
 """The file name in a run folder."""
 HEADER = ["name", "label", "group", "part"]
+CONTENT = "content"
 
 
-def with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
+@dataclass(frozen=True)
+class SavedImage:
+    """One image of a saved split."""
+
+    name: str
+    label: str
+    part: Part
+    content: str
+    """A hash of its file, in hexadecimal; empty where none was saved."""
+
+
+def with_test_part(
+    samples: Samples, fraction: float, seed: int, sides: Int64[Tensor, " count"] | None = None
+) -> Samples:
     """``samples`` with a part for each image, also test.
 
     Without test images, a share of the images without a part become them. If all have a part, the validation
     images become the test images, or a share of the training images if there are none; a note says so.
+
+    Args:
+        samples: the images.
+        fraction: the share.
+        seed: chooses them.
+        sides: of images that are training (0) or test images (1) in an earlier split; -1 for the others. They
+            stay so where test images are chosen here.
 
     Raises:
         DataError: if no image can be held out, or there are no training images.
@@ -37,7 +60,7 @@ def with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
     if not given & {"train", None}:
         raise DataError(f"{samples.name} has no training images; add a train folder next to test")
     if is_split_here(samples):
-        return _with_test_cut_off(samples, fraction, seed)
+        return _with_test_cut_off(samples, fraction, seed, sides)
     if "test" in given:
         return replace(samples, parts=tuple(part or "train" for part in samples.parts))
     note = f"no test set was given: the {samples.parts.count('val'):,} val images are the test images"
@@ -51,12 +74,18 @@ def is_split_here(samples: Samples) -> bool:
     return "test" not in given and (None in given or "val" not in given)
 
 
-def _with_test_cut_off(samples: Samples, fraction: float, seed: int) -> Samples:
+def _with_test_cut_off(
+    samples: Samples, fraction: float, seed: int, sides: Int64[Tensor, " count"] | None
+) -> Samples:
     """With test images out of those without a part, else out of the training images."""
     source: Part | None = None if None in samples.parts else "train"
     pool = torch.tensor([i for i, part in enumerate(samples.parts) if part == source], dtype=torch.int64)
     images = samples.select(pool)
-    held_out = set(pool[grouped_split(images.labels, images.groups, fraction, seed)[1]].tolist())
+    if sides is None:
+        _, chosen = grouped_split(images.labels, images.groups, fraction, seed)
+    else:
+        _, chosen = extended_split(images.labels, images.groups, sides[pool], fraction, seed)
+    held_out = set(pool[chosen].tolist())
     parts: list[Part] = ["test" if i in held_out else part or "train" for i, part in enumerate(samples.parts)]
     split = replace(samples, parts=tuple(parts))
     if source is None:
@@ -86,20 +115,28 @@ def indices_of(samples: Samples, *parts: Part) -> Int64[Tensor, " chosen"]:
     return torch.tensor([i for i, part in enumerate(samples.parts) if part in parts], dtype=torch.int64)
 
 
-def write_split(samples: Samples, path: Path) -> None:
-    """Save the part of each image of ``samples``."""
+def write_split(samples: Samples, path: Path, content: Sequence[bytes] | None = None) -> None:
+    """Save the part of each image of ``samples``, with a hash of its file where that is given."""
     groups = samples.groups or ("",) * len(samples)
     labels = [samples.classes[label] for label in samples.labels.tolist()]
     with (
         atomic_write(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors=KEEP_BYTES) as file,
     ):
-        rows = zip(samples.names, labels, groups, samples.parts, strict=True)
-        file.writelines(map(csv_line, [HEADER, *rows]))
+        columns = [samples.names, labels, groups, samples.parts]
+        header = HEADER
+        if content is not None:
+            columns, header = [*columns, [each.hex() for each in content]], [*HEADER, CONTENT]
+        file.writelines(map(csv_line, [header, *zip(*columns, strict=True)]))
 
 
-def keep_split(samples: Samples, path: Path) -> None:
+def keep_split(samples: Samples, path: Path, content: Sequence[bytes] | None = None) -> None:
     """Save the split of ``samples``; where one is saved already, it must be the same.
+
+    Args:
+        samples: with a part for each image.
+        path: of the file.
+        content: a hash of each image file, to be saved too.
 
     Raises:
         DataError: naming the first difference.
@@ -107,7 +144,7 @@ def keep_split(samples: Samples, path: Path) -> None:
     if path.exists():
         require_same_split(samples, path)
     else:
-        write_split(samples, path)
+        write_split(samples, path, content)
 
 
 def read_split(path: Path) -> dict[str, Part]:
@@ -116,8 +153,19 @@ def read_split(path: Path) -> dict[str, Part]:
     Raises:
         DataError: if the file does not exist or is not a split.
     """
+    return {image.name: image.part for image in read_saved_images(path)}
+
+
+def read_saved_images(path: Path) -> tuple[SavedImage, ...]:
+    """All images as saved by ``write_split``.
+
+    Raises:
+        DataError: if the file does not exist or is not a split.
+    """
     known = {str(part): part for part in get_args(Part)}
-    return {row["name"]: known[row["part"]] for row in _rows(path)}
+    return tuple(
+        SavedImage(row["name"], row["label"], known[row["part"]], row.get(CONTENT, "")) for row in _rows(path)
+    )
 
 
 def read_groups(path: Path) -> dict[str, str] | None:
@@ -139,7 +187,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
             ]
     except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    if not rows or list(rows[0]) != HEADER or any(row["part"] not in get_args(Part) for row in rows):
+    headers = (HEADER, [*HEADER, CONTENT])
+    if not rows or list(rows[0]) not in headers or any(row["part"] not in get_args(Part) for row in rows):
         raise DataError(
             f"{path} is not a split: expected the columns {', '.join(HEADER)}, part {get_args(Part)}"
         )

@@ -30,7 +30,7 @@ MEASURES = ("top1", "top5", "loss", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
-class _Units:
+class ImageUnits:
     """What is resampled: each image belongs to a unit, which is its group or itself."""
 
     of_image: Int64[Tensor, " count"]
@@ -58,7 +58,7 @@ def confidence_intervals(
         resamples: how many.
         seed: the same seed gives the same intervals.
     """
-    units = _units(labels, groups)
+    units = image_units(labels, groups)
     best = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
     images = ScoredImages(labels, logits.argmax(1), units.of_image, logits.shape[1])
     return {
@@ -85,11 +85,11 @@ def resampled_balanced_accuracy(
         correct = empty.index_add(0, labels[is_correct], weights[is_correct])
         return (correct / images.clamp_min(1)).sum(0) / (images > 0).sum(0)
 
-    weights = _resampled_weights(_units(labels, groups), RESAMPLES, SEED)
+    weights = _resampled_weights(image_units(labels, groups), RESAMPLES, SEED)
     return torch.cat([measure(chunk) for chunk in weights])
 
 
-def _loss_interval(logits: Tensor, labels: Tensor, units: _Units, resamples: int, seed: int) -> Interval:
+def _loss_interval(logits: Tensor, labels: Tensor, units: ImageUnits, resamples: int, seed: int) -> Interval:
     losses = functional.cross_entropy(logits.double(), labels, reduction="none")
     weights = _resampled_weights(units, resamples, seed)
     means = torch.cat([chunk.T @ losses.float() / chunk.sum(0) for chunk in weights])
@@ -98,15 +98,16 @@ def _loss_interval(logits: Tensor, labels: Tensor, units: _Units, resamples: int
     return Interval(float(losses.mean()), low, high)
 
 
-def _units(labels: Tensor, groups: tuple[str, ...] | None) -> _Units:
+def image_units(labels: Int64[Tensor, " count"], groups: tuple[str, ...] | None) -> ImageUnits:
+    """The groups of the images, or each image for itself where there are no ``groups``."""
     if groups is None:
-        return _Units(torch.arange(len(labels)), len(labels))
+        return ImageUnits(torch.arange(len(labels)), len(labels))
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    return _Units(torch.tensor([numbers[group] for group in groups]), len(numbers))
+    return ImageUnits(torch.tensor([numbers[group] for group in groups]), len(numbers))
 
 
 def _resampled_weights(
-    units: _Units, resamples: int, seed: int
+    units: ImageUnits, resamples: int, seed: int
 ) -> Iterator[Float32[Tensor, "count resamples"]]:
     """How often each image is in each resample of as many units as there are; some resamples at a time."""
     generator = torch.Generator().manual_seed(seed)

@@ -1,11 +1,22 @@
 """Reads your own labeled images from any supported source; ``find_images.py`` says what a source is."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import torch
+
+from verydeep.errors import DataError
 from verydeep.image_sources.find_images import find_listing
 from verydeep.image_sources.folder import read_folder
-from verydeep.image_sources.listed_samples import to_samples
+from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.labels import label_text, whole_numbers
+from verydeep.image_sources.listing import Listing
+from verydeep.image_sources.part_names import PART_WORDS
 from verydeep.image_sources.samples import Samples
+from verydeep.image_sources.walk import real_path
+
+MAX_SPLITS = 5
+"""Names in a note."""
 
 
 def read_samples(location: str | Path) -> Samples:
@@ -20,3 +31,97 @@ def read_samples(location: str | Path) -> Samples:
     """
     listing = find_listing(str(location))
     return to_samples(listing) if listing else read_folder(Path(location).expanduser())
+
+
+def to_samples(listing: Listing) -> Samples:
+    """``listing`` as samples. Integer labels are sorted by number, others as text.
+
+    Raises:
+        DataError: if an image has no label, or two images have the same name or are the same file.
+    """
+    positions = listing.positions or listing.names
+    labels = _labels(listing, positions)
+    _require_unique(listing, positions)
+    classes = listing.classes or sorted_classes(set(labels))
+    numbers = {text: number for number, text in enumerate(classes)}
+    return Samples(
+        name=listing.name,
+        sources=listing.sources,
+        names=listing.names,
+        labels=torch.tensor([numbers[label] for label in labels]).long(),
+        classes=classes,
+        parts=listing.parts,
+        columns=listing.columns,
+        reading=listing.reading.noted(*_part_notes(listing)),
+    )
+
+
+def _part_notes(listing: Listing) -> Iterator[str]:
+    """What becomes of images without a part, beside images that have one."""
+    count = listing.parts.count(None)
+    if not count or (count == len(listing.parts) and not listing.unnamed_splits):
+        return
+    shown = ", ".join(listing.unnamed_splits[:MAX_SPLITS])
+    more = ", ..." if len(listing.unnamed_splits) > MAX_SPLITS else ""
+    where = f" ({shown}{more})" if shown else ""
+    use = "used for training" if "test" in listing.parts else "divided into training and test images"
+    images, they = ("image", "It is") if count == 1 else ("images", "They are")
+    yield (
+        f"{count:,} {images} without a part of the split{where}; its usual names are "
+        f"{', '.join(PART_WORDS)}. {they} {use}"
+    )
+
+
+def _labels(listing: Listing, positions: tuple[str, ...]) -> list[str]:
+    """The label of every image; whole numbers without decimals."""
+    labels: list[str] = []
+    for position, given in zip(positions, listing.labels, strict=True):
+        label = given if listing.classes else label_text(given)
+        if label is None:
+            found = f" ({given!r} marks a missing value)" if given else ""
+            advice = f". {listing.label_advice}" if listing.label_advice else ""
+            raise DataError(
+                f"{_where(listing)}{position} has no label{found}; label every image to train or "
+                f"evaluate{advice}"
+            )
+        labels.append(label)
+    return labels if listing.classes else whole_numbers(labels)
+
+
+def _require_unique(listing: Listing, positions: tuple[str, ...]) -> None:
+    """Refuse two images of one name, and one file under two names, such as ``a.jpg`` and ``./a.jpg``."""
+    position_of: dict[str, str] = {}
+    first_of: dict[ImageSource, int] = {}
+    folders: dict[Path, Path] = {}
+    for index, (name, source) in enumerate(zip(listing.names, listing.sources, strict=True)):
+        key = _real_file(source, folders) if isinstance(source, Path) else source
+        first = first_of.setdefault(key, index)
+        if name in position_of or first != index:
+            before = position_of.get(name) or positions[first]
+            other = "" if name in position_of else f", where it is written {listing.names[first]}"
+            raise DataError(
+                f"{_where(listing)}{positions[index]} repeats {name} from {before}{other}. Remove one of them"
+            )
+        position_of[name] = positions[index]
+
+
+def _where(listing: Listing) -> str:
+    return f"{listing.location}, " if listing.location else f"{listing.name}: "
+
+
+def _real_file(file: Path, folders: dict[Path, Path]) -> Path:
+    """Its real path; those of ``folders`` are looked up once."""
+    if file.parent not in folders:
+        folders[file.parent] = real_path(file.parent)
+    real = folders[file.parent] / file.name
+    return real_path(real) if real.is_symlink() else real
+
+
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """Class names sorted by number (2 before 10) if all are integers, else as text."""
+    names = sorted(labels)
+    return tuple(sorted(names, key=int) if all(map(_is_integer, names)) else names)
+
+
+def _is_integer(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()

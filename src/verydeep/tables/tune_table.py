@@ -1,5 +1,6 @@
 """A finished `verydeep tune` for the terminal, and as values for JSON."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -24,7 +25,9 @@ def tune_table(result: TuneResult) -> Group:
         f"calibration error {percent(test.calibration.error)}{_scaled(test)}\n",
         f"{result.calibration.reason}\n" if result.calibration else "",
         f"chosen: {result.chosen}; {result.reason}\n",
+        f"weights: {result.weights_reason}\n" if result.weights_reason else "",
         f"classifier head: {result.head_reason}\n",
+        f"beside {result.comparison.text}\n" if result.comparison else "",
     )
     return Group(headline, _strategies(result), _notes(result), class_table(test))
 
@@ -67,6 +70,8 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "size": result.preprocess.size,
         "head": result.decided.head,
         "head_reason": result.head_reason,
+        "weights": result.decided.weights,
+        "weights_reason": result.weights_reason or None,
         "chosen": result.chosen,
         "reason": result.reason,
         "test": result.test.values,
@@ -74,6 +79,8 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "l2": result.probe and result.probe.l2,
         "temperature": result.temperature,
         "calibration": result.calibration and result.calibration.values,
+        "changes": result.images.changes and asdict(result.images.changes),
+        "comparison": result.comparison and result.comparison.values,
         "broken": [{"name": each.name} | each.values for each in result.images.unreadable],
         "skipped": dict(result.images.reading.skipped),
         "notes": result.images.reading.notes,

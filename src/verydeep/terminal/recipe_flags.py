@@ -55,8 +55,8 @@ def _flags(kind: Any, title: str, *, skip: frozenset[str] = frozenset(), show: b
 RecipeFlags: Any = _flags(Recipe, "Recipe")
 """A recipe whose fields are None where no flag was given."""
 
-TuneFlags: Any = _flags(TuneConfig, "Settings")
-"""Likewise the configuration of `verydeep tune`."""
+TuneFlags: Any = _flags(TuneConfig, "Settings", skip=frozenset(("from_run",)))
+"""Likewise the configuration of `verydeep tune`; its command has a flag --from of its own."""
 
 
 def given(flags: Any, prefix: str = "") -> dict[str, Any]:

@@ -53,6 +53,8 @@ class TuneProgress(TuneWatcher):
         skipped = f"; skipped: {images.reading.skipped_text}" if images.reading.skipped else ""
         found = f"{images.images:,} images{groups} in {len(images.class_sizes):,} classes: {classes}"
         self._print(f"{images.name}: {found}{skipped}")
+        if images.changes:
+            self._print(f"Since the earlier run: {images.changes.text}")
         for note in images.reading.notes:
             self._print(f"Note: {note}")
         self._print(

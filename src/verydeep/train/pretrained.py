@@ -22,6 +22,7 @@ from verydeep.models.classifier import Classifier
 from verydeep.models.feature_steps import last_map_name
 from verydeep.models.initialization import initialize_layers
 from verydeep.weight_files.checkpoint_file import is_checkpoint
+from verydeep.weights.catalog import is_published
 from verydeep.weights.download_weights import download_weights
 from verydeep.weights.load import IMAGENET_WEIGHTS, pretrained
 
@@ -116,7 +117,8 @@ def _features(file: Path, model: str | None, channels: int | None) -> Checkpoint
 
 def _file(weights: str, model: str | None, progress: Progress | None) -> Path:
     file = Path(weights).expanduser()
-    if file.exists() or file.suffix or len(file.parts) > 1:
+    is_path = file.suffix or len(file.parts) > 1
+    if file.exists() or (is_path and not is_published(weights)):
         return file
     if weights != IMAGENET_WEIGHTS:
         return download_weights(weights, progress=progress)

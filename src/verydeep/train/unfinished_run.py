@@ -40,6 +40,7 @@ class Start:
     size: int | None = None
     """The image size that a tuning took, in px; likewise."""
     size_reason: str = ""
+    weights_reason: str = ""
 
 
 @contextmanager

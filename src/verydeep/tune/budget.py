@@ -5,16 +5,21 @@ It decides how many stages fine-tuning trains and for how many epochs, or says i
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
 from lightning_fabric import Fabric
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.analyze.stage_cost import stage_macs
+from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layers import Head
+from verydeep.models.build import build
 from verydeep.models.classifier import Classifier
 from verydeep.number_format import duration
+from verydeep.train.device import fabric_on
 from verydeep.train.inputs import channels_last
 from verydeep.train.recipe import Recipe
 from verydeep.tune.feature_cache import BATCH_PIXELS
@@ -141,6 +146,20 @@ def _seconds(recipe: Recipe, architecture: Architecture, work: Work, freeze: int
     once = (views * work.train + work.val) * frozen + validation
     per_epoch = work.train * STEP_COST * trained + validation
     return once / work.macs_per_second, per_epoch / work.macs_per_second
+
+
+def extraction_seconds(network: str, size: int, device: torch.device) -> float:
+    """The seconds for the features of one image, measured with random weights.
+
+    Args:
+        network: its name in the zoo.
+        size: of the images in px.
+        device: that computes.
+    """
+    architecture = replace(zoo.resolve(network), head=Head()).with_classes(2).with_input(3, size)
+    model = build(architecture).to(device)
+    convert_conv2d_weight_memory_format(model, torch.channels_last)
+    return sum(stage_macs(architecture)) / measured_speed(model, fabric_on(device, "fp32"))
 
 
 def measured_speed(model: Classifier, fabric: Fabric) -> float:

@@ -6,16 +6,20 @@ left to the clock.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 from annotated_types import Gt, Interval
 
+from verydeep.added_images.earlier_run import require_finished_tuning
+from verydeep.data.split_file import read_saved_images
 from verydeep.errors import RecipeError
-from verydeep.train.class_imbalance import Balance
+from verydeep.train.class_imbalance import Balance, resolve_balance
 from verydeep.train.recipe import (
     Recipe,
     dump_toml,
@@ -52,7 +56,7 @@ class TuneConfig:
     """linear-probe, fine-tune, scratch, compare (all three), or auto: what data and budget allow."""
     weights: str | None = None
     """Pretrained weights: a weight file, a run folder, or a name such as vgg16; by default published features
-    of VGG16; not needed for scratch."""
+    of VGG16, or of a lighter network where the budget asks for one; not needed for scratch."""
     model: str | None = None
     """The network, by name or architecture string; by default the one that the weights are of."""
     head: str = "auto"
@@ -67,6 +71,8 @@ class TuneConfig:
     """Share of the images to test on once, where there is no test folder."""
     validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
     """Share of the training images held out to compare strategies, where there is no val folder."""
+    from_run: str | None = None
+    """The run folder of an earlier tuning of these images, whose split is kept; images were added since."""
     seed: int = 0
     """Decides split, folds, and the order of training."""
     budget: str = "5m"
@@ -138,6 +144,30 @@ def parse_tune_config(text: str, name: str, changes: Mapping[str, Any] | None = 
     values = {step: parse_toml(recipe_text(recipe), recipe) for step, recipe in STEPS.items()}
     values = _merged(values, _own(parse_toml(text, name), name))
     return validated(TuneConfig, with_changes(values, changes or {}), name)
+
+
+def config_from_run(run: Path, changes: Mapping[str, Any] | None = None) -> TuneConfig:
+    """The decisions of the finished tuning in the folder ``run``, to continue it with images added since.
+
+    The L2 strength is searched for again, as it depends on the number of images; so is the method of
+    ``balance``, where it is the one that auto takes. Other weights, or another model, come with a head
+    position of their own, and another strategy with the usual time budget.
+
+    Raises:
+        CheckpointError: where ``run`` holds no finished tuning.
+        RecipeError: naming what is wrong with ``changes``.
+    """
+    folder, changes = require_finished_tuning(run), changes or {}
+    config = read_tune_config(folder.tune)
+    trained = Counter(image.label for image in read_saved_images(folder.split) if image.part != "test")
+    is_usual = config.balance == resolve_balance(torch.tensor(list(trained.values())))
+    config = replace(config, from_run=str(run), l2=None, balance="auto" if is_usual else config.balance)
+    if changes.keys() & {"weights", "model"}:
+        head = config.head if config.head == "whole" else "auto"
+        config = replace(config, model=None, head=head, fine_tune=replace(config.fine_tune, freeze="auto"))
+    if changes.get("strategy", config.strategy) != config.strategy:
+        config = replace(config, budget=TuneConfig.budget)
+    return parse_tune_config(tune_toml(config), str(folder.tune), changes)
 
 
 def _text(file: Path) -> str:

@@ -9,11 +9,9 @@ Processes that need the same features share the work: each claims some of the im
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from torch.nn import functional
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import remove_leftovers, require_room
 from verydeep.claim import claim_file, remove_dead_claims
+from verydeep.data.content import content_hashes
 from verydeep.data.normalize import normalize
 from verydeep.data.stream import stream
 from verydeep.download.sources import cache_root
@@ -111,17 +110,25 @@ class FeatureCache:
         self.folder = (root or cache_root() / "features") / name
 
     def __call__(
-        self, sources: Sequence[ImageSource], progress: Progress = lambda done, total: None
+        self,
+        sources: Sequence[ImageSource],
+        progress: Progress = lambda done, total: None,
+        content: Sequence[bytes] | None = None,
     ) -> Features:
         """The features of every image of ``sources`` that can be read.
 
         Features are saved as they are computed, also where an interruption ends this.
 
+        Args:
+            sources: of the images.
+            progress: called as images are done.
+            content: ``content_hashes(sources)``, where that is known.
+
         Raises:
             DataError: where none can be read, or the cache cannot be written to.
         """
         began = time.perf_counter()
-        keys, chunks = _content_keys(sources), Chunks(self.folder)
+        keys, chunks = content or content_hashes(sources), Chunks(self.folder)
         rows = chunks.read_new(set(keys))
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in rows}
         computed, finished = set[bytes](), set[bytes]()
@@ -270,17 +277,3 @@ def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) ->
             digest.update(tensor.detach().cpu().contiguous().numpy())
     readable = re.sub(r"[^\w-]", "", architecture.name.split()[0])  # for people who open the folder
     return f"{readable}-{preprocess.size}-{digest.hexdigest()}"
-
-
-def _content_keys(sources: Sequence[ImageSource]) -> list[bytes]:
-    """A hash of the content of each source; a unique one for what cannot be read, which decoding reports."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(_content_key, sources))
-
-
-def _content_key(source: ImageSource) -> bytes:
-    try:
-        content = source.read_bytes() if isinstance(source, Path) else source.read()
-    except (OSError, DataError):
-        content = f"unreadable {source}".encode()
-    return hashlib.blake2b(content, digest_size=KEY_BYTES).digest()

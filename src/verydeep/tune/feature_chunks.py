@@ -19,8 +19,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from verydeep.atomic_write import atomic_write
+from verydeep.data.content import HASH_BYTES
 
-KEY_BYTES = 16
+KEY_BYTES = HASH_BYTES
 SUFFIX = ".safetensors"
 
 

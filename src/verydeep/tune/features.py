@@ -56,7 +56,7 @@ class ReadImages:
 
 
 class TooSlowError(Exception):
-    """Feature extraction does not fit the budget, and a smaller image size may be chosen."""
+    """Feature extraction does not fit the budget, and a lighter network or smaller images may be chosen."""
 
     def __init__(self, forecast: ExtractionForecast) -> None:
         super().__init__(forecast.text)
@@ -75,8 +75,8 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
     Raises:
         DataError: where too many images are unreadable, or a class has no training image left.
         Interrupted: where the watcher wants to stop; what was computed is in the cache.
-        TooSlowError: where it takes longer than the budget allows, no size was asked for, and a smaller size
-            takes less time; what was computed is in the cache.
+        TooSlowError: where it takes longer than the budget allows, and no weights were asked for, or no size
+            and a smaller one takes less time; what was computed is in the cache.
     """
     cache = FeatureCache(task.network.model, task.network.preprocess, cache_root, extract)
     pace, forecasts = Pace(), list[ExtractionForecast]()
@@ -88,7 +88,7 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
             forecasts.append(_forecast(task, total, seconds_each, spent))
             _use(forecasts[0], task)
 
-    features = cache(task.samples.sources, extracted)
+    features = cache(task.samples.sources, extracted, task.content)
     samples, summary = _readable(task, features.indices, dict(features.unreadable))
     cost = FeatureCost(
         values=features.values.shape[1],
@@ -119,7 +119,8 @@ def _forecast(task: Task, to_compute: int, seconds_each: float, spent: float) ->
 
 
 def _use(forecast: ExtractionForecast, task: Task) -> None:
-    if task.config.size is None and not forecast.fits and forecast.smaller_size:
+    may_resize = task.config.size is None and forecast.smaller_size is not None
+    if not forecast.fits and (may_resize or task.may_change_weights):
         raise TooSlowError(forecast)
     task.watcher.forecasts(forecast)
 

@@ -65,7 +65,12 @@ class ExtractionForecast:
     @property
     def fits(self) -> bool:
         """Whether the budget allows it, with the linear probe and the test after it."""
-        return self.seconds <= FEATURE_SHARE * (self.budget - self.spent)
+        return self.seconds <= self.allowed
+
+    @property
+    def allowed(self) -> float:
+        """The seconds that the budget has for it."""
+        return FEATURE_SHARE * (self.budget - self.spent)
 
     def seconds_at(self, size: int) -> float:
         """The forecast for all images at another size, where no feature is in the cache yet.
@@ -79,8 +84,9 @@ class ExtractionForecast:
         """The largest smaller size that the budget allows; else the smallest; None where none is faster."""
         sizes = range(self.size // SIZE_STEP * SIZE_STEP, LEAST_SIZE - 1, -SIZE_STEP)
         faster = [size for size in sizes if size < self.size and self.seconds_at(size) < self.seconds]
-        allowed = FEATURE_SHARE * (self.budget - self.spent)
-        return next((size for size in faster if self.seconds_at(size) <= allowed), min(faster, default=None))
+        return next(
+            (size for size in faster if self.seconds_at(size) <= self.allowed), min(faster, default=None)
+        )
 
     @property
     def sufficient_budget(self) -> str:
@@ -96,6 +102,14 @@ class ExtractionForecast:
             f"feature extraction at {self.size} px would take about {duration(self.seconds)} of the budget "
             f"of {duration(self.budget)} (--size {self.size} or --budget {self.sufficient_budget} keeps that "
             "size)"
+        )
+
+    def lighter_reason(self, weights: str, seconds: float, before: str) -> str:
+        """Why lighter ``weights``, which take ``seconds``, replace those that were there ``before``."""
+        return (
+            f"{weights}, which takes about {duration(seconds)}: feature extraction by {before} would take "
+            f"about {duration(self.seconds)} of the budget of {duration(self.budget)} (--weights {before} or "
+            f"--budget {self.sufficient_budget} keeps that network)"
         )
 
     @property

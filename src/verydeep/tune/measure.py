@@ -3,9 +3,16 @@
 from dataclasses import replace
 from datetime import datetime
 
+import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from verydeep.added_images.earlier_network import (
+    Comparison,
+    compare_with_earlier,
+    has_same_features,
+    predicted_by,
+)
 from verydeep.data.label_file import LabelRow
 from verydeep.data.split_file import indices_of
 from verydeep.evaluate.doubtful_labels import doubtful_labels
@@ -14,6 +21,7 @@ from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import describe
+from verydeep.train.pretrained import last_layer
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.choice import Candidate, Choice
 from verydeep.tune.config import NO_LIMIT, TuneConfig
@@ -64,6 +72,7 @@ def measure(
         images=read.summary,
         parts=part_sizes(read.samples),
         size_reason=task.size_reason,
+        weights_reason=task.weights_reason,
         head_reason=probed.head_reason,
         balance=balance_text(pool_of(read), probed.asked),
         features=read.cost,
@@ -73,6 +82,7 @@ def measure(
         reason=choice.reason,
         test=evaluations[strategy],
         calibration=chosen.calibration,
+        comparison=_comparison(probed, test, logits[strategy]),
         findings=data_quality(task, read.samples),
         mistakes=_mistakes(logits[strategy] / chosen.temperature, test),
         doubtful_labels=_doubtful(probed, logits[strategy] / chosen.temperature, test),
@@ -81,6 +91,25 @@ def measure(
         started=started,
         seconds=0.0,
     )
+
+
+def _comparison(probed: Probed, test: Samples, logits: Float32[Tensor, "test classes"]) -> Comparison | None:
+    """With the network of the earlier run, which needs no images where its features are those of this run."""
+    earlier, task, read = probed.task.earlier, probed.task, probed.read
+    if earlier is None:
+        return None
+    network = earlier.network
+
+    def earlier_logits(samples: Samples) -> Float32[Tensor, "known earlier"]:
+        if read.features is None or not has_same_features(network, task.network):
+            return predicted_by(network, samples, task.device)
+        index_of = {name: index for index, name in enumerate(read.samples.names)}
+        features = read.features[[index_of[name] for name in samples.names]]
+        with torch.inference_mode():
+            before: Tensor = last_layer(network.model)(features)
+            return before
+
+    return compare_with_earlier(earlier, test, logits, earlier_logits)
 
 
 def decided_config(config: TuneConfig, chosen: Candidate) -> TuneConfig:

@@ -1,18 +1,22 @@
 """What `verydeep tune` starts with: the images with their split, and the pretrained network."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 import torch
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from verydeep.added_images.earlier_run import EarlierRun, read_earlier_run
+from verydeep.added_images.kept_split import with_kept_split
 from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
+from verydeep.data.content import content_hashes
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, is_split_here, with_test_part
-from verydeep.errors import Interrupted, RecipeError
+from verydeep.errors import CheckpointError, Interrupted, RecipeError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
@@ -80,6 +84,8 @@ class Task:
     config: TuneConfig
     samples: Samples
     """All images, each with its part of the split."""
+    content: tuple[bytes, ...]
+    """A hash of each image file."""
     given_parts: frozenset[Part | None]
     """Parts that the data came with; None is among them where tune made the split."""
     network: Checkpoint
@@ -88,24 +94,42 @@ class Task:
     watcher: TuneWatcher
     summary: ImageSummary
     size_reason: str
+    earlier: EarlierRun | None = None
+    """The run that this one continues."""
+    weights_reason: str = ""
+    """Why these weights were taken; empty where they were named."""
+    may_change_weights: bool = False
+    """Whether lighter ones may be taken, as neither weights nor a network were named."""
 
 
 def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatcher) -> Task:
     """Read the images, split them, and load the network.
 
     Raises:
-        DataError: where the images cannot be used.
-        CheckpointError: where the weights cannot be used.
+        DataError: where the images cannot be used, or do not fit the earlier run that is continued.
+        CheckpointError: where the weights, or the earlier run, cannot be used.
         RecipeError: where weights are missing, or the machine has no such device.
     """
     chosen = choose_device(device)
     samples = read_grouped(location, config.group_by)
     given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
-    samples = with_test_part(samples, config.test, config.seed)
+    earlier, changes, content = None, None, list[bytes]()
+    if config.from_run is None:
+        samples = with_test_part(samples, config.test, config.seed)
+    else:
+        earlier, content = read_earlier_run(Path(config.from_run)), content_hashes(samples.sources)
+        samples, changes = with_kept_split(samples, content, earlier, config.test, config.seed)
     require_all_classes(samples)
-    config = _with_weights(config, watcher)
+    may_change_weights = config.weights is None and config.model is None and config.strategy != "scratch"
+    config, weights_reason = _with_weights(config, watcher)
     short_side = median_short_side(samples.sources)
-    network, reason = _network(config, samples.classes, short_side, watcher)
+    try:
+        network, reason = _network(config, samples.classes, short_side, watcher)
+    except CheckpointError as error:
+        raise error if earlier is None else _without_weights(error, earlier) from None
+    size = network.preprocess.size
+    if earlier is not None and size == earlier.network.preprocess.size:
+        reason = f"{size} px, as in {earlier.path}"
     summary = ImageSummary(
         name=samples.name,
         images=len(samples),
@@ -115,20 +139,63 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         short_side=short_side,
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
         reading=with_class_notes(samples).reading,
+        changes=changes,
     )
     watcher.has_read(summary, part_sizes(samples), reason)
     convert_conv2d_weight_memory_format(network.model.to(chosen), torch.channels_last)
-    return Task(location, config, samples, given_parts, network, chosen, watcher, summary, reason)
+    return Task(
+        location=location,
+        config=config,
+        samples=samples,
+        content=tuple(content or content_hashes(samples.sources)),
+        given_parts=given_parts,
+        network=network,
+        device=chosen,
+        watcher=watcher,
+        summary=summary,
+        size_reason=reason,
+        earlier=earlier,
+        weights_reason=weights_reason,
+        may_change_weights=may_change_weights and config.head in ("auto", "gap"),
+    )
 
 
-def _with_weights(config: TuneConfig, watcher: TuneWatcher) -> TuneConfig:
-    """``config`` with the weights that are used where none were named."""
+def _without_weights(error: CheckpointError, earlier: EarlierRun) -> CheckpointError:
+    return CheckpointError(
+        f"{error}. {earlier.path} was tuned from them; where they are gone, its own network will do: "
+        f"--weights {earlier.path}"
+    )
+
+
+def _with_weights(config: TuneConfig, watcher: TuneWatcher) -> tuple[TuneConfig, str]:
+    """``config`` with the weights that are used where none were named, and the reason for them."""
     if config.weights is not None or config.strategy == "scratch":
-        return config
+        return config, ""
     if config.model is not None:
-        return replace(config, weights=find_published(config.model).name)
-    weights = default_weights(watcher.chooses_weights, watcher.downloaded, features=config.head != "whole")
-    return replace(config, weights=weights)
+        return replace(config, weights=find_published(config.model).name), ""
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        lines.append(line.removeprefix("Weights: "))
+        watcher.chooses_weights(line)
+
+    weights = default_weights(tell, watcher.downloaded, features=config.head != "whole")
+    return replace(config, weights=weights), lines[-1]
+
+
+def with_weights(task: Task, weights: str, reason: str) -> Task:
+    """``task`` with other weights for this reason, which are the last that are tried."""
+    config = replace(task.config, weights=weights)
+    network, size_reason = _network(config, task.samples.classes, task.summary.short_side, task.watcher)
+    convert_conv2d_weight_memory_format(network.model.to(task.device), torch.channels_last)
+    return replace(
+        task,
+        config=config,
+        network=network,
+        size_reason=size_reason,
+        weights_reason=reason,
+        may_change_weights=False,
+    )
 
 
 def resized(task: Task, size: int, reason: str) -> Task:

@@ -1,6 +1,6 @@
 """From the images to the linear probe: features, the position of the head, the L2 strength.
 
-Features are extracted at an image size that the time budget allows.
+Features are extracted by a network, and at an image size, that the time budget allows.
 """
 
 import time
@@ -9,12 +9,16 @@ from pathlib import Path
 
 from verydeep.data.split_file import indices_of
 from verydeep.image_sources.samples import Samples
+from verydeep.tune.budget import extraction_seconds
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.features import ReadImages, TooSlowError, decode_images, extract_features
+from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.head_position import HeadPosition, best_position, head_positions
 from verydeep.tune.linear_probe import LinearProbe, fit_linear_probe
-from verydeep.tune.prepare import Task, balance_method, resized
+from verydeep.tune.prepare import Task, balance_method, resized, with_weights
 from verydeep.tune.result import L2Point
+from verydeep.weights.catalog import find_published
+from verydeep.weights.default_weights import LIGHTER, lighter_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ def probe_features(task: Task, cache: Path | None, began: float) -> Probed:
         read, probe, reason = decode_images(task), None, f"after {position.layer}, the end of the network"
     else:
         task, positions, everything = _extract(task, cache, began)
+        config = task.config  # its weights may be other ones now
 
         def fit(position: HeadPosition) -> LinearProbe:
             return _fit(task, everything.with_columns(position.columns))
@@ -73,10 +78,41 @@ def _extract(
         try:
             return task, positions, extract_features(task, extract, cache, time.perf_counter() - began)
         except TooSlowError as slow:
-            size, reason = slow.forecast.smaller_size, slow.forecast.smaller_size_reason
-            assert size is not None
-            task = resized(task, size, reason)
-            task.watcher.resizes(reason)
+            task = _faster(task, slow.forecast)
+
+
+def _faster(task: Task, forecast: ExtractionForecast) -> Task:
+    """With a lighter network where none was named, else with smaller images where no size was given."""
+    if task.may_change_weights:
+        if lighter := _lighter(task, forecast):
+            return lighter
+        task = replace(task, may_change_weights=False)
+    size = forecast.smaller_size
+    if task.config.size is not None or size is None:
+        return task
+    task.watcher.resizes(forecast.smaller_size_reason)
+    return resized(task, size, forecast.smaller_size_reason)
+
+
+def _lighter(task: Task, forecast: ExtractionForecast) -> Task | None:
+    """With the most accurate of the lighter networks that fits the budget, else the fastest that can be had.
+
+    How long each takes is measured, with random weights: nothing is downloaded in vain.
+    """
+    assert task.config.weights is not None
+    seconds = {
+        name: forecast.images
+        * extraction_seconds(find_published(name).architecture, forecast.size, task.device)
+        for name in LIGHTER
+    }
+    faster = sorted((name for name in LIGHTER if seconds[name] < forecast.seconds), key=seconds.__getitem__)
+    fitting = [name for name in LIGHTER if name in faster and seconds[name] <= forecast.allowed]
+    weights = lighter_weights(fitting or faster, task.watcher.chooses_weights, task.watcher.downloaded)
+    if weights is None:
+        return None
+    reason = forecast.lighter_reason(weights, seconds[weights], task.config.weights)
+    task.watcher.chooses_weights(f"Weights: {reason}")
+    return with_weights(task, weights, reason)
 
 
 def pool_of(read: ReadImages) -> Samples:

@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from verydeep.added_images.earlier_network import Comparison
+from verydeep.added_images.kept_split import ImageChanges
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.finding import Finding
@@ -37,6 +39,8 @@ class ImageSummary:
     """Groups that the names of ungrouped images suggest."""
     reading: Reading = field(default_factory=Reading)
     """What was passed over, and how the images were understood."""
+    changes: ImageChanges | None = None
+    """Since the earlier run that is continued."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +156,8 @@ class TuneResult:
     """Train, val where there is one, test."""
     size_reason: str
     """Why the images are of this size."""
+    weights_reason: str = ""
+    """Why these weights were taken; empty where they were named."""
     head_reason: str
     """Where the classifier head is, and why."""
     balance: str
@@ -168,6 +174,8 @@ class TuneResult:
     """Of the chosen strategy on the test images: their only reading, unless all strategies are compared."""
     calibration: TemperatureChoice | None = None
     """Whether temperature scaling is applied, and why; None where there were too few held-out images."""
+    comparison: Comparison | None = None
+    """With the network of the earlier run that is continued, on the same test images."""
     findings: tuple[Finding, ...] | None
     """Data quality issues, the worst first; None where there are too many images to check them here."""
     mistakes: tuple[MistakenImage, ...]

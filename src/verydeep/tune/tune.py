@@ -149,21 +149,31 @@ def _resume(
     asked = unfinished_config(folder.path)
     config = replace(asked, weights=start.weights or asked.weights, size=start.size or asked.size)
     task = prepare(start.data, config, device, watcher)
-    task = replace(task, size_reason=start.size_reason or task.size_reason)
-    keep_split(task.samples, folder.split)
+    task = replace(
+        task,
+        size_reason=start.size_reason or task.size_reason,
+        weights_reason=start.weights_reason or task.weights_reason,
+    )
+    keep_split(task.samples, folder.split, task.content)
     probed = replace(probe_features(task, cache, began), asked=asked)
     return _finish(probed, folder, start, began, report)
 
 
 def _with_decisions(start: Start, task: Task) -> Start:
     size = task.network.preprocess.size
-    return replace(start, weights=task.config.weights, size=size, size_reason=task.size_reason)
+    return replace(
+        start,
+        weights=task.config.weights,
+        size=size,
+        size_reason=task.size_reason,
+        weights_reason=task.weights_reason,
+    )
 
 
 def _finish(probed: Probed, folder: RunFolder, start: Start, began: float, report: Report) -> TuneResult:
     """Run the strategies, measure the one that is kept, write the report, and finish the run."""
     write_text(folder.tune, start.config)
-    keep_split(probed.task.samples, folder.split)
+    keep_split(probed.task.samples, folder.split, probed.task.content)
     candidate = None
     if probed.probe is not None:
         candidate = _probe_candidate(probed, probed.probe)
@@ -213,6 +223,8 @@ def _save(candidate: Candidate, task: Task, folder: RunFolder) -> Checkpoint:
         "seed": task.config.seed,
         "temperature": candidate.temperature,
     }
+    if task.config.from_run is not None:
+        origin["from_run"] = task.config.from_run
     network = replace(candidate.network, origin=origin)
     save(network, folder.model)
     return network

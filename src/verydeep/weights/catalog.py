@@ -147,6 +147,15 @@ def find_published(name: str) -> PublishedWeights:
     )
 
 
+def is_published(name: str) -> bool:
+    """Whether ``find_published`` knows the name, which may have a period or a slash as a path has."""
+    try:
+        find_published(name)
+    except CheckpointError:
+        return False
+    return True
+
+
 def _architecture(name: str) -> str | None:
     try:
         return resolve(name).name
