@@ -1,0 +1,100 @@
+"""An exported network, loaded: classes, preprocessing, and logits of decoded images, without torch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.decoding.normalize import normalize_pixels
+from verydeep.errors import CheckpointError
+from verydeep.runtime.bundle import Bundle, Format, read_bundle
+from verydeep.runtime.extras import Runtime, is_installed
+from verydeep.runtime.onnx_session import OnnxSession
+from verydeep.runtime.session import Session
+
+Pixels = UInt8[np.ndarray, "batch channels height width"]
+
+RUNTIMES_OF: dict[Format, tuple[Runtime, ...]] = {
+    "onnx": ("onnxruntime", "openvino"),
+    "openvino": ("openvino",),
+    "ncnn": ("ncnn",),
+}
+"""The runtimes that can load each format, the usual one first."""
+
+
+class ExportedNetwork:
+    """The network of ``bundle`` in ``session``; it classifies wherever a checkpoint does."""
+
+    def __init__(self, bundle: Bundle, session: Session, runtime: Runtime) -> None:
+        self.bundle = bundle
+        self.session = session
+        self.runtime = runtime
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The preprocessing of images."""
+        return self.bundle.preprocess
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the logits."""
+        return self.bundle.description.classes
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Metadata of the training."""
+        return self.bundle.description.origin
+
+    def logits(self, pixels: Pixels) -> Float32[np.ndarray, "batch classes"]:
+        """The logits of one batch of decoded images, 0 to 255 in gray or RGB order."""
+        return self._output("logits", pixels)
+
+    def embedding(self, pixels: Pixels) -> Float32[np.ndarray, "batch values"]:
+        """The mean of the last feature map over its positions."""
+        return self._output("embedding", pixels)
+
+    def class_maps(self, pixels: Pixels) -> Float32[np.ndarray, "batch classes rows columns"]:
+        """The evidence for each class at each position of the last feature map.
+
+        Raises:
+            CheckpointError: if the head is not linear after a global average pool.
+        """
+        return self._output("class_maps", pixels)
+
+    def _output(self, name: str, pixels: Pixels) -> Float32[np.ndarray, "..."]:
+        if name not in self.bundle.export.outputs:
+            raise CheckpointError(
+                f"{self.bundle.path} has no output {name}; it has {', '.join(self.bundle.export.outputs)}"
+            )
+        (values,) = self.session.run(normalize_pixels(pixels, self.preprocess), [name])
+        return values
+
+
+def load_exported(
+    path: Path, runtime: Runtime | None = None, *, threads: int | None = None
+) -> ExportedNetwork:
+    """The network in the bundle at ``path``.
+
+    Args:
+        path: an ``.onnx`` file or a folder, written by ``verydeep export``.
+        runtime: which one computes; by default the usual one of the format that is installed.
+        threads: of the runtime; as many as the processor has cores by default.
+
+    Raises:
+        CheckpointError: if the bundle is broken, or no runtime for it is installed.
+    """
+    bundle = read_bundle(path)
+    runtimes = RUNTIMES_OF[bundle.export.format]
+    chosen = runtime or next((each for each in runtimes if is_installed(each)), runtimes[0])
+    if chosen not in runtimes:
+        raise CheckpointError(
+            f"{path} is in the format {bundle.export.format}, which {chosen} cannot load; "
+            f"{' and '.join(runtimes)} can"
+        )
+    return ExportedNetwork(bundle, _session(bundle, chosen, threads), chosen)
+
+
+def _session(bundle: Bundle, runtime: Runtime, threads: int | None) -> Session:
+    return OnnxSession(bundle.file, threads)

@@ -1,0 +1,30 @@
+"""Runtimes are optional dependencies: an error names the extra that brings a missing one."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal, get_args
+
+from verydeep.errors import CheckpointError
+
+Runtime = Literal["onnxruntime", "openvino", "ncnn"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+_EXTRAS: dict[Runtime, str] = {"onnxruntime": "onnx", "openvino": "openvino", "ncnn": "ncnn"}
+
+
+def is_installed(runtime: Runtime) -> bool:
+    """Whether ``runtime`` can be imported."""
+    return find_spec(runtime) is not None
+
+
+def import_runtime(runtime: Runtime) -> Any:
+    """The module of ``runtime``.
+
+    Raises:
+        CheckpointError: if it is not installed.
+    """
+    try:
+        return import_module(runtime)
+    except ImportError as error:
+        raise CheckpointError(
+            f"this network needs {runtime} ({error}). Install it: pip install 'verydeep[{_EXTRAS[runtime]}]'"
+        ) from None
