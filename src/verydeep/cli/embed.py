@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from verydeep.embed.embed_images import embed_images
 from verydeep.embed.vector_file import check_vector_path
 from verydeep.image_sources.find_images import find_images
+from verydeep.machine import Device
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -15,7 +16,7 @@ from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
-from verydeep.train.device import Device, choose_device
+from verydeep.train.device import choose_device
 from verydeep.weights.load import load
 
 

@@ -13,6 +13,7 @@ from verydeep.errors import ShapeError
 from verydeep.evaluate.evaluate_images import evaluate_images
 from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
 from verydeep.evaluate.protocols import ProtocolName, make_protocol
+from verydeep.machine import Device
 from verydeep.report.evaluation_page import write_evaluation_page
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
@@ -21,7 +22,7 @@ from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ByteProgress, ImageProgress
-from verydeep.train.device import Device, choose_device
+from verydeep.train.device import choose_device
 from verydeep.weights.load import load_classifier
 
 

@@ -11,6 +11,7 @@ from verydeep.explain.image_patches import patches_of_images
 from verydeep.explain.patches import first_filters
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.find_images import FoundImages, find_images
+from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.filters_image import write_filters_image
 from verydeep.pictures.patches_image import write_patches_image
@@ -22,7 +23,7 @@ from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
-from verydeep.train.device import Device, choose_device
+from verydeep.train.device import choose_device
 from verydeep.weights.load import load
 
 

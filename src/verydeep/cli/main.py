@@ -118,8 +118,14 @@ _COMMANDS = {
         "",
         "",
     ),
+    "export": (
+        "export:export",
+        "Export a trained network for another runtime, such as ONNX Runtime.",
+        "verydeep export runs/fast-fashion-mnist --to onnx --out fashion.onnx",
+        "verydeep predict fashion.onnx shoe.jpg",
+    ),
     "weights": (
-        "weights:app",
+        "weights.commands:app",
         "Download published weights, inspect weight files, convert them to and from other libraries.",
         "",
         "",

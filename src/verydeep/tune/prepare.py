@@ -19,10 +19,11 @@ from verydeep.data.split_file import indices_of, is_split_here, with_test_part
 from verydeep.errors import CheckpointError, Interrupted, RecipeError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
+from verydeep.machine import Device
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
-from verydeep.train.device import Device, choose_device
+from verydeep.train.device import choose_device
 from verydeep.train.pretrained import at_size, fitting_size, median_short_side, pretrained_network
 from verydeep.train.run import TrainingWatcher
 from verydeep.tune.config import Strategy, TuneConfig

@@ -19,8 +19,8 @@ from typing import Any
 from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import write_label_file
 from verydeep.data.split_file import keep_split
+from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.device import Device
 from verydeep.train.pretrained import with_last_layer
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.unfinished_run import (
