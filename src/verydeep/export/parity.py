@@ -103,10 +103,9 @@ def _checkpoint_logits(checkpoint: Checkpoint, pixels: _Pixels) -> _Logits:
     return logits
 
 
-def _resized(pixels: _Pixels, size: tuple[int, int]) -> _Pixels:
+def _resized(pixels: _Pixels, size: tuple[int, int]) -> UInt8[np.ndarray, "some channels rows columns"]:
     some = torch.from_numpy(pixels[:OTHER_SIZE_IMAGES])
-    resized: _Pixels = functional.interpolate(some, size, mode="bilinear", antialias=True).numpy()
-    return resized
+    return np.asarray(functional.interpolate(some, size, mode="bilinear", antialias=True))
 
 
 def _accuracy(logits: _Logits, images: CheckImages) -> float | None:
