@@ -1,18 +1,21 @@
 """Loads what RUN names: an exported network without torch, anything else as a checkpoint."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Union
 
 from verydeep.errors import CheckpointError
 from verydeep.machine import Device
-from verydeep.prediction.network import Network
 from verydeep.runtime.bundle import is_bundle
-from verydeep.runtime.exported_network import load_exported
+from verydeep.runtime.exported_network import ExportedNetwork, load_exported
 from verydeep.runtime.extras import Runtime
+
+if TYPE_CHECKING:
+    from verydeep.models.checkpoint import Checkpoint
 
 
 def load_network(
     run: Path, device: Device = "auto", runtime: Runtime | None = None, *, verify: bool = True
-) -> Network:
+) -> Union["Checkpoint", ExportedNetwork]:
     """The network of ``run``, ready to classify.
 
     Args:
@@ -33,7 +36,7 @@ def load_network(
     return load_exported(run, runtime)
 
 
-def _checkpoint(run: Path, device: Device, verify: bool) -> Network:
+def _checkpoint(run: Path, device: Device, verify: bool) -> "Checkpoint":
     from verydeep.train.device import choose_device  # both import torch, which a bundle does without
     from verydeep.weights.load import load_classifier
 

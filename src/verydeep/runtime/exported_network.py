@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from verydeep.architecture.description import Description
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.normalize import normalize_pixels
 from verydeep.errors import CheckpointError
@@ -33,19 +34,24 @@ class ExportedNetwork:
         self.runtime = runtime
 
     @property
+    def description(self) -> Description:
+        """Everything but the weights."""
+        return self.bundle.description
+
+    @property
     def preprocess(self) -> Preprocess:
         """The preprocessing of images."""
-        return self.bundle.preprocess
+        return self.description.preprocess
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the logits."""
-        return self.bundle.description.classes
+        return self.description.classes
 
     @property
     def origin(self) -> dict[str, Any]:
         """Metadata of the training."""
-        return self.bundle.description.origin
+        return self.description.origin
 
     def logits(self, pixels: Pixels) -> Float32[np.ndarray, "batch classes"]:
         """The logits of one batch of decoded images, 0 to 255 in gray or RGB order."""
