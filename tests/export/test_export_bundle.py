@@ -2,48 +2,27 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
-from verydeep.architecture.architecture import Architecture
-from verydeep.architecture.preprocess import CAFFE, Preprocess
+from verydeep.architecture.preprocess import CAFFE
 from verydeep.errors import CheckpointError, ShapeError
 from verydeep.export import export_bundle as exporting
 from verydeep.export.check_images import CheckImages, GivenImages
 from verydeep.export.export_bundle import ExportRequest, export_bundle
 from verydeep.export.parity import relative_error
 from verydeep.export.to_onnx import set_description
-from verydeep.models.build import build
-from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import KEY, is_bundle, read_bundle
 from verydeep.runtime.exported_network import load_exported
 from verydeep.runtime.onnx_metadata import onnx_metadata
 
+from .conftest import STRINGS, make_network
 
-def checkpoint(string, *, channels=3, size=24, **settings):
-    torch.manual_seed(0)
-    architecture = Architecture.from_string(string, input=(channels, size, size), classes=3, **settings)
-    model = build(architecture).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.running_mean)
-            nn.init.normal_(module.weight)
-    preprocess = Preprocess(
-        size=size, channels=channels, mean=(0.4,) * channels, std=(0.3,) * channels, resize=28
-    )
-    return Checkpoint(model, preprocess, ("a", "b", "고양이"), {"temperature": 1.5, "seed": 3})
-
-
-NETWORKS = {
-    "gap": lambda: checkpoint("8 M 16 M | gap", norm="batch", conv_bias=False),
-    "after pool": lambda: checkpoint("8 M 16 M | gap", norm="batch-after-pool"),
-    "pool": lambda: checkpoint("8 M 16 M | pool4 12"),
-    "residual": lambda: checkpoint("8 (8 8) (16s2 16) | gap", norm="batch", conv_bias=False),
-    "local norm": lambda: checkpoint("8 L M 16 | pool2 12"),
-    "gray": lambda: checkpoint("8 M | gap", channels=1),
+NETWORKS = {name: partial(make_network, name) for name in STRINGS} | {
+    "gray": partial(make_network, "gap", channels=1)
 }
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.architecture.description import Description
 from verydeep.data.normalize import normalize, resize_and_crop
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.grad_cam import Heat, grad_cam, grad_cam_plus_plus
@@ -86,7 +87,7 @@ def heat_maps(
         DataError: if the network has no such class, or no classes at all.
     """
     known_method, layer = _check(checkpoint, method, layer)
-    labels = None if classes is None else _labels(checkpoint, classes, len(pixels))
+    labels = None if classes is None else class_labels(checkpoint.description, classes, len(pixels))
     batch_size = max(1, BATCH_PIXELS // checkpoint.preprocess.size**2)
     was_training = checkpoint.model.training
     checkpoint.model.eval()
@@ -130,12 +131,17 @@ def _check(checkpoint: Checkpoint, name: str, layer: str | None) -> tuple[Method
     return method, layer
 
 
-def _labels(checkpoint: Checkpoint, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:
+def class_labels(network: Description, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:
+    """The indices of ``classes``, one per image, among those of ``network``.
+
+    Raises:
+        DataError: if there is no such class, or not one per image.
+    """
     if isinstance(classes, str) or len(classes) != count:
         raise DataError(
             f"{count} images are given with the classes {classes!r}; expected one class per image"
         )
-    return torch.tensor([class_index(checkpoint, name) for name in classes])
+    return torch.tensor([class_index(network, name) for name in classes])
 
 
 def _explain_batch(
@@ -170,10 +176,10 @@ def _heat(checkpoint: Checkpoint, images: Images, labels: Int64[Tensor, " batch"
             method = grad_cam if request.method == "grad-cam" else grad_cam_plus_plus
             coarse = method(model, images, labels, request.layer)[:, None]
             heat = functional.interpolate(coarse, images.shape[2:], mode="bilinear")[:, 0]
-            return _scale(heat, heat.amax((1, 2)))
+            return scaled_to_maximum(heat)
         case "occlusion":
             heat = occlusion(model, images, labels, batch_size=size).relu()
-            return _scale(heat, heat.amax((1, 2)))
+            return scaled_to_maximum(heat)
         case "integrated-gradients":
             black = normalize(torch.zeros_like(images, dtype=torch.uint8), checkpoint.preprocess)
             contributions = integrated_gradients(model, images, labels, black, batch_size=size)
@@ -186,6 +192,11 @@ def _clip(heat: Heat) -> Heat:
     """``heat`` of single pixels, clipped at a quantile: otherwise a few outliers make all others dark."""
     maximum = heat.flatten(1).quantile(CLIP_QUANTILE, dim=1)
     return _scale(heat, torch.where(maximum > 0, maximum, heat.amax((1, 2))))
+
+
+def scaled_to_maximum(heat: Heat) -> Heat:
+    """``heat`` of each image divided by its maximum; a map without heat stays 0."""
+    return _scale(heat, heat.amax((1, 2)))
 
 
 def _scale(heat: Heat, maximum: Float[Tensor, " batch"]) -> Heat:
