@@ -123,6 +123,12 @@ _COMMANDS = {
         "verydeep export runs/fast-fashion-mnist --to onnx --out fashion.onnx",
         "verydeep predict fashion.onnx shoe.jpg",
     ),
+    "bench": (
+        "bench:bench",
+        "Time a network in every installed runtime, side by side.",
+        "verydeep bench runs/fast-fashion-mnist --batch 1 16",
+        "verydeep export runs/fast-fashion-mnist --to onnx",
+    ),
     "weights": (
         "weights.commands:app",
         "Download published weights, inspect weight files, convert them to and from other libraries.",

@@ -78,6 +78,11 @@ _WRITERS: dict[Format, dict[Precision, Callable[[_Job, Path], None]]] = {
 """What writes each format and precision: ONNX to a file, the others into a folder."""
 
 
+def precisions_of(format_: Format) -> tuple[Precision, ...]:
+    """The precisions that ``format_`` can be written in."""
+    return tuple(_WRITERS.get(format_, {}))
+
+
 def export_bundle(
     checkpoint: Checkpoint, path: Path, request: ExportRequest, images: GivenImages | None = None
 ) -> Exported:
