@@ -88,7 +88,8 @@ def make_protocol(
         flip: whether mirror images are classified too; the protocol ``single`` never does.
 
     Raises:
-        ShapeError: if a scale is smaller than the input size, or scales are given for ``single``.
+        ShapeError: if a scale is smaller than the input size, scales are given for ``single``, or images are
+            not cropped in the network's preprocessing.
     """
     if name == "single":
         if scales:
@@ -98,6 +99,11 @@ def make_protocol(
                 f"{others}"
             )
         return Protocol(name, (preprocess.short_side,), flip=False)
+    if preprocess.fit != "crop":
+        raise ShapeError(
+            f"the protocol {name} classifies crops, or whole images at their own shape; this network was "
+            f"trained on images that are fitted by {preprocess.fit!r}. Use the protocol single"
+        )
     chosen = tuple(scales or _default_scales(name, preprocess))
     if min(chosen) < preprocess.size:
         raise ShapeError(
