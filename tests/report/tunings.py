@@ -17,8 +17,8 @@ from verydeep.errors import UnreadableKind
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.explain.heat_maps import HeatMap
 from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.report.tune_heat_maps import TestHeatMap
 from verydeep.tune.config import TuneConfig
-from verydeep.tune.heat_maps import TestHeatMap
 from verydeep.tune.result import (
     CrossValidation,
     FeatureCost,
