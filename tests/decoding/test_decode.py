@@ -12,7 +12,7 @@ from PIL import Image
 from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.data.decode import decode
 from verydeep.data.normalize import normalize
-from verydeep.decoding.decode import read_image, short_side
+from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError
 
 GRAY = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,))
@@ -317,15 +317,3 @@ def test_a_decompression_bomb_is_an_error(width, height):
 def test_an_image_too_narrow_to_resize_is_an_error():
     with pytest.raises(DataError, match=r"is 3000 x 1 px, too narrow: .* it would be 24000 x 8 px"):
         decode(file(Image.new("L", (3000, 1))), GRAY, pixel_limit=100_000)
-
-
-def test_the_short_side_is_read_from_the_header(tmp_path):
-    Image.new("RGB", (300, 200)).save(tmp_path / "wide.jpg")
-    whole = (tmp_path / "wide.jpg").read_bytes()
-    (tmp_path / "truncated.jpg").write_bytes(whole[: len(whole) * 2 // 3])
-    (tmp_path / "none.jpg").write_bytes(b"not an image")
-    assert [short_side(tmp_path / name) for name in ("wide.jpg", "truncated.jpg", "none.jpg")] == [
-        200,
-        200,
-        None,
-    ]

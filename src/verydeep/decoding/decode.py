@@ -207,12 +207,3 @@ def _check_pixels(size: tuple[int, int], name: str, pixel_limit: int) -> None:
             f"{name} is {width} x {height} px, over the limit of {pixel_limit:,} pixels. Resize it first.",
             "too large",
         )
-
-
-def short_side(source: Path | ArchivedImage) -> int | None:
-    """The shorter side of an image in px, read from its header only; None if the header cannot be read."""
-    try:
-        with open_image(source, _name(source)) as image:
-            return min(image.size)
-    except UnreadableError:  # decoding reports it
-        return None
