@@ -22,7 +22,7 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import resize_and_crop, resize_short_side
+from verydeep.data.normalize import fit_to_input, resize_short_side
 from verydeep.data.stream import stream, stream_whole
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.errors import DataError, ShapeError
@@ -90,7 +90,8 @@ def make_protocol(
         flip: whether mirror images are classified too; the protocol ``single`` never does.
 
     Raises:
-        ShapeError: if a scale is smaller than the input size, or scales are given for ``single``.
+        ShapeError: if a scale is smaller than the input size, scales are given for ``single``, or images are
+            not cropped in the network's preprocessing.
     """
     if name == "single":
         if scales:
@@ -100,6 +101,11 @@ def make_protocol(
                 f"{others}"
             )
         return Protocol(name, (preprocess.short_side,), flip=False)
+    if preprocess.fit != "crop":
+        raise ShapeError(
+            f"the protocol {name} classifies crops, or whole images at their own shape; this network was "
+            f"trained on images that are fitted by {preprocess.fit!r}. Use the protocol single"
+        )
     chosen = tuple(scales or _default_scales(name, preprocess))
     if min(chosen) < preprocess.size:
         raise ShapeError(
@@ -152,7 +158,7 @@ def exported_logits(
         )
     preprocess = network.preprocess
     for indices, pixels, broken in _cropped(images, preprocess, auto_batch_size(preprocess.size**2)):
-        cropped = resize_and_crop(pixels, preprocess).numpy()
+        cropped = fit_to_input(pixels, preprocess).numpy()
         logits = network.logits(cropped) if len(indices) else np.zeros((0, len(network.classes)), np.float32)
         yield LogitBatch(indices, torch.from_numpy(logits), broken)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import ArchitectureError
 from verydeep.explain.heat_maps import HeatMap, Method, class_labels, scaled_to_maximum
 from verydeep.explain.occlusion import occlusion
@@ -38,7 +38,7 @@ def exported_heat_maps(
         DataError: if the network has no such class.
     """
     chosen = _method(network, method, layer)
-    pixels = resize_and_crop(pixels, network.preprocess)
+    pixels = fit_to_input(pixels, network.preprocess)
     images = normalize(pixels, network.preprocess)
     probabilities = (_logits(network, images) / network.description.temperature).softmax(1)
     confidences, predicted = probabilities.max(1)

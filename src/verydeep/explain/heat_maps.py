@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from verydeep.architecture.description import Description
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.grad_cam import Heat, grad_cam, grad_cam_plus_plus
 from verydeep.explain.integrated_gradients import integrated_gradients, smooth_grad
@@ -36,7 +36,7 @@ class HeatMap:
     """The evidence for one class in one image."""
 
     pixels: UInt8[Tensor, "channels size size"]
-    """The resized and cropped image, before normalization."""
+    """The image at the input size of the network, before normalization."""
     heat: Float32[Tensor, "size size"]
     """From 0 to 1, the maximum of this image; 0 everywhere if there is no evidence for the class."""
     label: str
@@ -71,7 +71,7 @@ def heat_maps(
     Grad-CAM and Grad-CAM++ show the evidence in the feature map of a layer, in the resolution of that map.
     Occlusion shows how much the prediction drops when a part is covered. Integrated gradients show the
     contribution of each pixel relative to a black image. SmoothGrad shows the influence of each pixel, for or
-    against the class. Images are resized and cropped as in ``predict`` and computed in batches. The model
+    against the class. Images come to the input size as in ``predict`` and are computed in batches. The model
     keeps its training or evaluation mode.
 
     Args:
@@ -148,7 +148,7 @@ def _explain_batch(
     checkpoint: Checkpoint, pixels: UInt8[Tensor, "batch channels height width"], request: _Request
 ) -> Iterator[HeatMap]:
     device = next(checkpoint.model.parameters()).device
-    pixels = resize_and_crop(pixels.to(device), checkpoint.preprocess)
+    pixels = fit_to_input(pixels.to(device), checkpoint.preprocess)
     images = normalize(pixels, checkpoint.preprocess)
     with torch.no_grad():
         probabilities = (checkpoint.model(images) / checkpoint.temperature).softmax(1)
