@@ -13,6 +13,7 @@ from verydeep.errors import CheckpointError
 from verydeep.runtime.bundle import Bundle, Format, read_bundle
 from verydeep.runtime.extras import Runtime, is_installed
 from verydeep.runtime.onnx_session import OnnxSession
+from verydeep.runtime.openvino_session import OpenVinoSession
 from verydeep.runtime.session import Session
 
 Pixels = UInt8[np.ndarray, "batch channels height width"]
@@ -103,4 +104,6 @@ def load_exported(
 
 
 def _session(bundle: Bundle, runtime: Runtime, threads: int | None) -> Session:
+    if runtime == "openvino":
+        return OpenVinoSession(bundle, threads)
     return OnnxSession(bundle.file, threads)
