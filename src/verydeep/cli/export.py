@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
-from verydeep.export.export_bundle import Exported, ExportRequest, export_bundle
+from verydeep.export.export_bundle import Exported, ExportRequest, at_size, export_bundle
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -15,7 +15,7 @@ from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_new_file
 from verydeep.weights.load import load_classifier
 
-Target = Literal["onnx", "openvino"]
+Target = Literal["onnx", "openvino", "ncnn"]
 
 
 def export(
@@ -67,13 +67,13 @@ def export(
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
     target = out_ or _default_path(run, to, precision)
     require_new_file(target, "give another name with --out")
-    checkpoint = load_classifier(run, verify=not no_verify)
+    checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
     data = int8 or images
     given = given_images(data, checkpoint.classes, run, checkpoint.preprocess) if data else None
     request = ExportRequest(
         format=to,
         precision=precision,
-        size=None if dynamic else size or checkpoint.preprocess.size,
+        size=None if dynamic else checkpoint.preprocess.size,
         allow_loss=allow_loss,
     )
     err().print(f"Exporting {run} to {target}", soft_wrap=True)

@@ -52,6 +52,19 @@ class Exported:
         }
 
 
+def at_size(checkpoint: Checkpoint, size: int | None) -> Checkpoint:
+    """``checkpoint`` for images of ``size`` px.
+
+    Raises:
+        ShapeError: if they are too small for its layers.
+    """
+    preprocess = checkpoint.preprocess
+    if size is None or size == preprocess.size:
+        return checkpoint
+    checkpoint.model.architecture.with_input(preprocess.channels, size)  # raises where it is too small
+    return replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
+
+
 def export_bundle(
     checkpoint: Checkpoint, path: Path, request: ExportRequest, images: GivenImages | None = None
 ) -> Exported:
@@ -72,7 +85,7 @@ def export_bundle(
     write = writer(request.format, request.precision)
     if request.precision == "int8" and images is None:
         raise CheckpointError("INT8 is calibrated on your own images; give them, such as --int8 photos/")
-    network = _at_size(checkpoint, request.size)
+    network = at_size(checkpoint, request.size)
     graph = ExportGraph(network.model)
     info = ExportInfo(
         format=request.format, precision=request.precision, size=request.size, outputs=graph.outputs
@@ -94,19 +107,6 @@ def export_bundle(
         _describe(temporary, bundle_json(network.description, info))
         size = _bytes(temporary)
     return Exported(path, info, parity, size)
-
-
-def _at_size(checkpoint: Checkpoint, size: int | None) -> Checkpoint:
-    """``checkpoint`` for images of ``size`` px.
-
-    Raises:
-        ShapeError: if they are too small for its layers.
-    """
-    preprocess = checkpoint.preprocess
-    if size is None or size == preprocess.size:
-        return checkpoint
-    checkpoint.model.architecture.with_input(preprocess.channels, size)  # raises where it is too small
-    return replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
 
 
 def _describe(bundle: Path, description: str) -> None:

@@ -9,6 +9,9 @@ from jaxtyping import Float32
 
 from verydeep.errors import CheckpointError
 from verydeep.export.graph import ExportGraph
+from verydeep.export.quantize_onnx import quantize_onnx
+from verydeep.export.quantize_openvino import quantize_openvino
+from verydeep.export.to_ncnn import write_ncnn
 from verydeep.export.to_onnx import write_onnx
 from verydeep.export.to_openvino import write_openvino
 from verydeep.runtime.bundle import Format, Precision
@@ -40,6 +43,24 @@ def _openvino(job: ExportJob, folder: Path) -> None:
     write_openvino(_beside(job, folder), folder, compress=job.precision == "bf16")
 
 
+def _onnx_int8(job: ExportJob, path: Path) -> None:
+    assert job.calibration is not None
+    quantize_onnx(_beside(job, path), path, job.calibration)
+
+
+def _openvino_int8(job: ExportJob, folder: Path) -> None:
+    assert job.calibration is not None
+    quantize_openvino(_beside(job, folder), folder, job.calibration)
+
+
+def _ncnn(job: ExportJob, folder: Path) -> None:
+    if job.size is None:
+        raise CheckpointError("ncnn takes images of one size; leave out --dynamic, or export to onnx")
+    scratch = folder.with_name("pnnx")
+    scratch.mkdir()
+    write_ncnn(job.graph, job.size, folder, scratch, compress=job.precision == "bf16")
+
+
 def _beside(job: ExportJob, path: Path) -> Path:
     """An ONNX file in the temporary folder that ``path`` is in, which is deleted at the end."""
     onnx = path.parent / "network.onnx"
@@ -48,8 +69,9 @@ def _beside(job: ExportJob, path: Path) -> Path:
 
 
 _WRITERS: dict[Format, dict[Precision, Writer]] = {
-    "onnx": {"fp32": _onnx},
-    "openvino": {"fp32": _openvino, "bf16": _openvino},
+    "onnx": {"fp32": _onnx, "int8": _onnx_int8},
+    "openvino": {"fp32": _openvino, "bf16": _openvino, "int8": _openvino_int8},
+    "ncnn": {"fp32": _ncnn, "bf16": _ncnn},
 }
 
 

@@ -62,7 +62,9 @@ def _agree(first: Any, second: Any, bundle: Bundle) -> bool:
     """Whether the outputs of both are similar, for an image of noise."""
     size = bundle.export.size or bundle.preprocess.size
     noise = np.random.default_rng(0).standard_normal((1, bundle.preprocess.channels, size, size), np.float32)
-    pairs = zip(first.infer({"images": noise}).values(), second.infer({"images": noise}).values(), strict=True)
+    pairs = zip(
+        first.infer({"images": noise}).values(), second.infer({"images": noise}).values(), strict=True
+    )
     return all(np.abs(a - b).max() <= _LARGEST_BF16_ERROR * max(np.abs(b).max(), 1e-12) for a, b in pairs)
 
 
