@@ -109,7 +109,9 @@ def test_a_network_that_disagrees_is_not_written(tmp_path, monkeypatch):
 
 
 def test_a_precision_that_the_format_does_not_have_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match=r"onnx has no bf16; it has fp32"):
+    with pytest.raises(
+        CheckpointError, match=r"onnx has no bf16. What there is: onnx: fp32, int8; openvino: "
+    ):
         export_bundle(NETWORKS["gap"](), tmp_path / "x.onnx", ExportRequest(format="onnx", precision="bf16"))
 
 

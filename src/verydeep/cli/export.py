@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
-from verydeep.export.export_bundle import Exported, ExportRequest, export_bundle
+from verydeep.export.export_bundle import Exported, ExportRequest, at_size, export_bundle
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -15,7 +15,7 @@ from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_new_file
 from verydeep.weights.load import load_classifier
 
-Target = Literal["onnx"]
+Target = Literal["onnx", "openvino", "ncnn"]
 
 
 def export(
@@ -65,15 +65,15 @@ def export(
     precision = _precision(bf16, int8)
     if dynamic and size is not None:
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
-    target = out_ or Path(f"{run.resolve().stem}{'' if precision == 'fp32' else f'-{precision}'}.onnx")
+    target = out_ or _default_path(run, to, precision)
     require_new_file(target, "give another name with --out")
-    checkpoint = load_classifier(run, verify=not no_verify)
+    checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
     data = int8 or images
     given = given_images(data, checkpoint.classes, run, checkpoint.preprocess) if data else None
     request = ExportRequest(
         format=to,
         precision=precision,
-        size=None if dynamic else size or checkpoint.preprocess.size,
+        size=None if dynamic else checkpoint.preprocess.size,
         allow_loss=allow_loss,
     )
     err().print(f"Exporting {run} to {target}", soft_wrap=True)
@@ -88,6 +88,13 @@ def _precision(bf16: bool, int8: str | None) -> Precision:
     if int8 is not None:
         return "int8"
     return "bf16" if bf16 else "fp32"
+
+
+def _default_path(run: Path, to: Target, precision: Precision) -> Path:
+    """A file for ONNX, a folder for the other formats."""
+    suffix = "" if precision == "fp32" else f"-{precision}"
+    name = run.resolve().stem
+    return Path(f"{name}{suffix}.onnx" if to == "onnx" else f"{name}-{to}{suffix}")
 
 
 def _print(exported: Exported) -> None:

@@ -12,7 +12,9 @@ from verydeep.decoding.normalize import normalize_pixels
 from verydeep.errors import CheckpointError
 from verydeep.runtime.bundle import Bundle, Format, read_bundle
 from verydeep.runtime.extras import Runtime, is_installed
+from verydeep.runtime.ncnn_session import NcnnSession
 from verydeep.runtime.onnx_session import OnnxSession
+from verydeep.runtime.openvino_session import OpenVinoSession
 from verydeep.runtime.session import Session
 
 Pixels = UInt8[np.ndarray, "batch channels height width"]
@@ -103,4 +105,8 @@ def load_exported(
 
 
 def _session(bundle: Bundle, runtime: Runtime, threads: int | None) -> Session:
+    if runtime == "openvino":
+        return OpenVinoSession(bundle, threads)
+    if runtime == "ncnn":
+        return NcnnSession(bundle, threads)
     return OnnxSession(bundle.file, threads)
