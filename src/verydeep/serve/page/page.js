@@ -275,6 +275,7 @@ function row(entry) {
     cells[2].textContent = `${Math.round(entry.ms)} ms`;
   } else {
     [name.textContent, cells[0].textContent] = [entry.file.name, entry.error];
+    cells[0].colSpan = 1 + cells.splice(1).length;
   }
   line.append(name, ...cells);
   return line;
