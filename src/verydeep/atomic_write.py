@@ -49,6 +49,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder to write files to; on success it is synced to disk and gets the new name ``path``.
+
+    Raises:
+        OSError: naming ``path``, where the disk is full or does not allow it, or ``path`` exists.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, path.name)
+        with part_folder(path) as folder:
+            temporary = folder / path.name
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with file.open("rb+") as opened:
+                        os.fsync(opened.fileno())
+            temporary.rename(path)
+        _sync_folder(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, completely or not at all.
 

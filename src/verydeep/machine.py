@@ -4,6 +4,10 @@ import math
 import os
 import platform
 from pathlib import Path
+from typing import Literal
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+"""Where torch computes; ``auto`` takes a GPU where there is one."""
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """The processor time of a container, as ``MICROSECONDS PERIOD`` or ``max PERIOD``."""

@@ -7,23 +7,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import load_network
 from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.find_images import find_images
+from verydeep.machine import Device
 from verydeep.number_format import percent
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction
 from verydeep.prediction.predict import predict as predict_images
 from verydeep.prediction.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.prediction.prediction_file import check_prediction_path
 from verydeep.prediction.sort_images import SortSummary, check_sort_folder, sort_images
+from verydeep.runtime.extras import Runtime
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
-from verydeep.train.device import Device, choose_device
-from verydeep.weights.load import load_classifier
 
 TOP_PRINTED = 3
 TOP_WRITTEN = 5
@@ -43,6 +44,7 @@ def predict(
     top: int | None = None,
     batch: int | None = None,
     device: Device = "auto",
+    runtime: Runtime | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -51,7 +53,8 @@ def predict(
     Parameters
     ----------
     run
-        A run folder, a checkpoint, or a weight file of torchvision, timm, Keras or others.
+        A run folder, a checkpoint, a weight file of torchvision, timm, Keras or others, or a network that
+        `verydeep export` wrote.
     images
         The images.
     out_
@@ -71,6 +74,8 @@ def predict(
         Images per batch; by default it depends on their size.
     device
         Where to compute; auto uses a GPU if there is one.
+    runtime
+        What computes an exported network; by default the usual one for its format.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -79,8 +84,7 @@ def predict(
     """
     _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top})
     _check(out_, resume, top, batch, reject_below)
-    checkpoint = load_classifier(run, verify=not no_verify)
-    checkpoint.model.to(choose_device(device))
+    network = load_network(run, device, runtime, verify=not no_verify)
     found = find_images(images)
     print_found(found)
     sources = found.sources
@@ -88,7 +92,7 @@ def predict(
         check_sort_folder(sort_into, images, sources)
         with ImageProgress(err(), "Sorting") as progress:
             sorted_ = sort_images(
-                checkpoint, sources, sort_into,
+                network, sources, sort_into,
                 link=link, reject_below=reject_below, batch_size=batch, progress=progress,
             )  # fmt: skip
         print_json(sorted_.values) if json else _print_sorted(sorted_)
@@ -96,7 +100,7 @@ def predict(
     if out_:
         with ImageProgress(err(), "Predicting") as progress:
             summary = predict_to_file(
-                checkpoint, sources, out_,
+                network, sources, out_,
                 top=top or TOP_WRITTEN, resume=resume, batch_size=batch, reject_below=reject_below,
                 progress=progress,
             )  # fmt: skip
@@ -104,7 +108,7 @@ def predict(
         print_json(values) if json else _print_summary(summary)
         return 1 if summary.broken else 0
     top = top or (None if json else TOP_PRINTED)
-    batches = predict_images(checkpoint, sources, top=top, batch_size=batch, reject_below=reject_below)
+    batches = predict_images(network, sources, top=top, batch_size=batch, reject_below=reject_below)
     predictions = _one_by_one(batches, len(sources))
     broken = _print_list(predictions) if json else _print_lines(predictions)
     return 1 if broken else 0

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from verydeep.embed.similar_images import SimilarImages, find_similar
 from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
+from verydeep.machine import Device
 from verydeep.report.contact_sheet import check_contact_sheet_path, write_contact_sheet
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
@@ -16,7 +17,7 @@ from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
-from verydeep.train.device import Device, choose_device
+from verydeep.train.device import choose_device
 from verydeep.weights.load import load
 
 FOLDER_HELP = f"{IMAGES_HELP} Or a file that `verydeep embed` wrote, so that only IMAGE is computed."

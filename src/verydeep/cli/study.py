@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.data.builtin import load_dataset
 from verydeep.errors import Interrupted
+from verydeep.machine import Device
 from verydeep.report.study_page import study_report, write_study
 from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.studies import STUDIES, find_study
@@ -16,7 +17,6 @@ from verydeep.tables.study_table import runs_table, studies_table
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.training_progress import TrialProgress
-from verydeep.train.device import Device
 
 FOLDER = Path("studies")
 """The default parent folder of studies."""

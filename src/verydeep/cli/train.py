@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter
 
 from verydeep.analyze.trace import trace
 from verydeep.data.builtin import is_builtin
+from verydeep.machine import Device
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json
@@ -21,7 +22,6 @@ from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.recipe_flags import RecipeFlags, given
 from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.training_progress import TrainingProgress
-from verydeep.train.device import Device
 from verydeep.train.recipe import default_recipe, read_recipe
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import TrainResult, new_start, train_network, unfinished_recipe

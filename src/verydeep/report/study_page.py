@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.atomic_write import write_text
+from verydeep.machine import Device
 from verydeep.report import line_plots as plots
 from verydeep.report import study_plots
 from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
 from verydeep.tables import data_table
 from verydeep.tables.study_table import published_table, runs_table, summary
 from verydeep.templates.environment import environment
-from verydeep.train.device import Device, choose_device, choose_precision, describe
+from verydeep.train.device import choose_device, choose_precision, describe
 
 
 @dataclass(frozen=True, kw_only=True)

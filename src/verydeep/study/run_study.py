@@ -13,9 +13,10 @@ import torch
 from verydeep.data.builtin import load_dataset
 from verydeep.data.images import Dataset
 from verydeep.errors import RecipeError
+from verydeep.machine import Device
 from verydeep.study.run_trial import run_trial, saved_outcome
 from verydeep.study.trial import Outcome, Trial
-from verydeep.train.device import Device, choose_device
+from verydeep.train.device import choose_device
 
 _dataset: Dataset
 """The data of a worker process, loaded once for all its trials."""

@@ -16,8 +16,9 @@ from verydeep.data.normalize import normalize
 from verydeep.data.split import stratified_split
 from verydeep.errors import LearningError, RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
+from verydeep.machine import Device
 from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
-from verydeep.train.device import Device, choose_device, fabric_on
+from verydeep.train.device import choose_device, fabric_on
 from verydeep.train.loop import fit
 from verydeep.train.prepare import fitted_architecture, new_network
 from verydeep.train.recipe import Recipe

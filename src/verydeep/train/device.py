@@ -8,9 +8,8 @@ import torch
 from lightning_fabric import Fabric
 
 from verydeep.errors import RecipeError
-from verydeep.machine import computes_bf16, memory_bytes, processor_name
+from verydeep.machine import Device, computes_bf16, memory_bytes, processor_name
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["bf16-mixed", "32-true"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
 

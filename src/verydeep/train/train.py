@@ -14,10 +14,11 @@ from verydeep.data.split_file import indices_of, keep_split
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
+from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
-from verydeep.train.device import Device, choose_device, choose_precision, describe, fabric_on
+from verydeep.train.device import choose_device, choose_precision, describe, fabric_on
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml

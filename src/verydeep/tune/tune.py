@@ -19,8 +19,8 @@ from typing import Any
 from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import write_label_file
 from verydeep.data.split_file import keep_split
+from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.device import Device
 from verydeep.train.pretrained import with_last_layer
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.unfinished_run import (
@@ -147,11 +147,17 @@ def _resume(
 ) -> TuneResult:
     start = require_unfinished(folder.path, "tune")
     asked = unfinished_config(folder.path)
-    config = replace(asked, weights=start.weights or asked.weights, size=start.size or asked.size)
+    config = replace(
+        asked,
+        weights=start.weights or asked.weights,
+        size=start.size or asked.size,
+        fit=start.fit or "crop",
+    )
     task = prepare(start.data, config, device, watcher)
     task = replace(
         task,
         size_reason=start.size_reason or task.size_reason,
+        fit_reason=start.fit_reason,
         weights_reason=start.weights_reason or task.weights_reason,
     )
     keep_split(task.samples, folder.split, task.content)
@@ -160,12 +166,14 @@ def _resume(
 
 
 def _with_decisions(start: Start, task: Task) -> Start:
-    size = task.network.preprocess.size
+    preprocess = task.network.preprocess
     return replace(
         start,
         weights=task.config.weights,
-        size=size,
+        size=preprocess.size,
+        fit=preprocess.fit,
         size_reason=task.size_reason,
+        fit_reason=task.fit_reason,
         weights_reason=task.weights_reason,
     )
 

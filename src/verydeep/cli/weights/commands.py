@@ -10,43 +10,43 @@ app = cyclopts.App(
 )
 _COMMANDS = {
     "list": (
-        "weights_catalog:list_weights",
+        "weights.catalog:list_weights",
         "List published pretrained weights: file size, accuracy and license.",
         "verydeep weights list --json",
         "verydeep weights get vgg16",
     ),
     "get": (
-        "weights_catalog:get",
+        "weights.catalog:get",
         "Download published weights, verify their checksum, and print the path.",
         "verydeep weights get vgg16",
         "verydeep tune photos/ --weights vgg16",
     ),
     "show": (
-        "weights_files:show",
+        "weights.files:show",
         "Show the contents of a weight file: network, layout, preprocessing. No code in it is run.",
         "verydeep weights show vgg16-397923af.pth",
         "verydeep weights import vgg16-397923af.pth --out vgg16.safetensors",
     ),
     "import": (
-        "weights_files:import_",
+        "weights.files:import_",
         "Convert a weight file to a checkpoint, optionally for other classes, channels and image sizes.",
         "verydeep weights import vgg16-397923af.pth --out vgg16.safetensors --classes 10 --channels 1",
         "verydeep tune photos/ --weights vgg16.safetensors",
     ),
     "export": (
-        "weights_files:export",
+        "weights.files:export",
         "Export weights to a file that torchvision, timm or Keras loads.",
         "verydeep weights export runs/fine-tuned --as torchvision --out fine-tuned.pth",
         "verydeep weights show fine-tuned.pth",
     ),
     "push": (
-        "weights_catalog:push",
+        "weights.catalog:push",
         "Push a checkpoint and its model card to a repository on the Hugging Face Hub.",
         "verydeep weights push runs/fast-fashion-mnist user/name --license apache-2.0",
         "verydeep weights pull user/name --out runs/name",
     ),
     "pull": (
-        "weights_catalog:pull",
+        "weights.catalog:pull",
         "Pull a checkpoint from a repository on the Hugging Face Hub, check it, and print the path.",
         "verydeep weights pull user/name --out runs/name",
         "verydeep predict runs/name photos/",

@@ -1,0 +1,111 @@
+"""``verydeep export``: a trained network as a file for another runtime."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from verydeep.errors import CheckpointError
+from verydeep.export.check_images import given_images
+from verydeep.export.export_bundle import Exported, ExportRequest, at_size, export_bundle
+from verydeep.runtime.bundle import Precision
+from verydeep.terminal.checksum_flag import NoVerify
+from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.image_argument import Location
+from verydeep.terminal.output_path import require_new_file
+from verydeep.weights.load import load_classifier
+
+Target = Literal["onnx", "openvino", "ncnn"]
+
+
+def export(
+    run: Annotated[Path, Parameter(name="RUN")],
+    /,
+    *,
+    to: Target,
+    size: int | None = None,
+    dynamic: Annotated[bool, Parameter(negative="")] = False,
+    bf16: Annotated[bool, Parameter(negative="")] = False,
+    int8: Location | None = None,
+    images: Location | None = None,
+    allow_loss: Annotated[bool, Parameter(negative="")] = False,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    no_verify: NoVerify = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Export the network of RUN for another runtime, with preprocessing, class names and temperature inside.
+
+    The result is compared with RUN on images, and is not written where it disagrees.
+
+    Parameters
+    ----------
+    run
+        A run folder, a checkpoint, or a weight file of torchvision, timm, Keras or others.
+    to
+        The format; docs/export.md has a table.
+    size
+        The side of the images in px; by default that of RUN.
+    dynamic
+        Accept images of any size.
+    bf16
+        Compute in bfloat16, which needs half the memory.
+    int8
+        Compute in 8-bit integers, calibrated on these images: a folder, a list, shards, a built-in data set.
+    images
+        The images to compare on; with labels the accuracy before and after is measured too.
+    allow_loss
+        Write the result even if it disagrees with RUN.
+    out_
+        The file or folder to write; it must not exist.
+    no_verify
+        Leave out the comparison with the checksum.
+    json
+        Print one JSON object: path, format, precision, size, outputs, bytes, parity.
+    """
+    precision = _precision(bf16, int8)
+    if dynamic and size is not None:
+        raise CheckpointError("--dynamic accepts images of any size; leave out --size")
+    target = out_ or _default_path(run, to, precision)
+    require_new_file(target, "give another name with --out")
+    checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
+    data = int8 or images
+    given = given_images(data, checkpoint.classes, run, checkpoint.preprocess) if data else None
+    request = ExportRequest(
+        format=to,
+        precision=precision,
+        size=None if dynamic else checkpoint.preprocess.size,
+        allow_loss=allow_loss,
+    )
+    err().print(f"Exporting {run} to {target}", soft_wrap=True)
+    exported = export_bundle(checkpoint, target, request, given)
+    print_json(exported.values) if json else _print(exported)
+    return 0
+
+
+def _precision(bf16: bool, int8: str | None) -> Precision:
+    if bf16 and int8 is not None:
+        raise CheckpointError("--bf16 and --int8 do not go together; give one of them")
+    if int8 is not None:
+        return "int8"
+    return "bf16" if bf16 else "fp32"
+
+
+def _default_path(run: Path, to: Target, precision: Precision) -> Path:
+    """A file for ONNX, a folder for the other formats."""
+    suffix = "" if precision == "fp32" else f"-{precision}"
+    name = run.resolve().stem
+    return Path(f"{name}{suffix}.onnx" if to == "onnx" else f"{name}-{to}{suffix}")
+
+
+def _print(exported: Exported) -> None:
+    parity = exported.parity
+    sizes = ", ".join(f"{height} x {width}" for height, width in parity.sizes)
+    lines = [
+        f"{exported.path}: {exported.bytes / 1e6:,.1f} MB",
+        f"Compared on {parity.description}, at {sizes} px: relative error of logits "
+        f"{parity.relative_error:.1e}, the same class for {parity.agreement:.1%}",
+    ]
+    if parity.accuracy_before is not None and parity.accuracy_after is not None:
+        lines.append(f"Accuracy {parity.accuracy_before:.2%} before, {parity.accuracy_after:.2%} after")
+    for line in lines:
+        out().print(line, soft_wrap=True)

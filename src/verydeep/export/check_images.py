@@ -1,0 +1,128 @@
+"""The images by which an exported network is compared with its checkpoint, and INT8 is calibrated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.normalize import fit_to_input, resize
+from verydeep.data.stream import stream
+from verydeep.data.synthetic import shapes
+from verydeep.decoding.batch_size import auto_batch_size
+from verydeep.errors import DataError
+from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
+from verydeep.image_sources.find_images import find_images
+from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.samples import Samples
+
+MAX_CHECKED, MAX_CALIBRATION = 200, 100
+DRAWN_IMAGES = 16
+_SMALLEST_DRAWING = 8
+
+
+@dataclass(frozen=True)
+class CheckImages:
+    """Decoded images of the network's input size, with labels where they are known."""
+
+    pixels: UInt8[np.ndarray, "count channels size size"]
+    labels: Int64[np.ndarray, " count"] | None
+    """Indices of the network's classes."""
+    description: str
+    """Which images these are."""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True)
+class GivenImages:
+    """The user's images, of which some are for calibration, and others for the check."""
+
+    calibration: CheckImages
+    check: CheckImages
+
+
+def drawn_images(preprocess: Preprocess) -> CheckImages:
+    """Drawn shapes, where no images are given."""
+    drawn = shapes(
+        DRAWN_IMAGES, size=max(_SMALLEST_DRAWING, preprocess.size), channels=preprocess.channels, seed=0
+    )
+    pixels = resize(drawn.pixels, preprocess.size)
+    return CheckImages(pixels.numpy(), None, f"{DRAWN_IMAGES} drawn shapes, as no images were given")
+
+
+def given_images(data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess) -> GivenImages:
+    """Images of ``data``: training images for calibration and test images for the check.
+
+    Where ``data`` has no such parts, every second image is for the check. Where it has no labels of the
+    network's classes, only logits are compared.
+
+    Raises:
+        DataError: if there are fewer than two readable images.
+    """
+    try:
+        test = read_labeled(data, classes, run)
+    except DataError as error:
+        sources = find_images([data]).sources
+        return GivenImages(
+            _unlabeled(sources[::2], MAX_CALIBRATION, preprocess, data, error),
+            _unlabeled(sources[1::2], MAX_CHECKED, preprocess, data, error),
+        )
+    everything = np.arange(len(test))
+    if test.part != "test":
+        return GivenImages(
+            _labeled(test, everything[::2], MAX_CALIBRATION, preprocess),
+            _labeled(test, everything[1::2], MAX_CHECKED, preprocess),
+        )
+    train = read_labeled(data, classes, run, "train")
+    return GivenImages(
+        _labeled(train, np.arange(len(train)), MAX_CALIBRATION, preprocess),
+        _labeled(test, everything, MAX_CHECKED, preprocess),
+    )
+
+
+def _labeled(
+    images: LabeledImages, indices: Int64[np.ndarray, " some"], most: int, preprocess: Preprocess
+) -> CheckImages:
+    chosen = torch.from_numpy(_evenly(indices, most))
+    if isinstance(images.source, Samples):
+        read, pixels = _decoded(images.source.select(chosen).sources, preprocess, images.name)
+        chosen = chosen[read]
+    else:
+        pixels = fit_to_input(images.source[chosen], preprocess)
+    return CheckImages(
+        pixels.numpy(), images.labels[chosen].numpy(), f"{len(chosen):,} images of {images.name}"
+    )
+
+
+def _unlabeled(
+    sources: Sequence[ImageSource], most: int, preprocess: Preprocess, data: str, reason: DataError
+) -> CheckImages:
+    chosen = [sources[index] for index in _evenly(np.arange(len(sources)), most)]
+    _, pixels = _decoded(chosen, preprocess, data)
+    return CheckImages(
+        pixels.numpy(), None, f"{len(pixels):,} images of {data}, without their labels ({reason})"
+    )
+
+
+def _evenly(indices: Int64[np.ndarray, " some"], most: int) -> Int64[np.ndarray, " chosen"]:
+    """At most ``most`` of ``indices``, spread over all of them."""
+    if len(indices) <= most:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, most).round().astype(np.int64)]
+
+
+def _decoded(
+    sources: Sequence[ImageSource], preprocess: Preprocess, name: str
+) -> tuple[Int64[Tensor, " read"], UInt8[Tensor, "read channels size size"]]:
+    """The indices of the readable images, and their pixels."""
+    batches = list(stream(sources, preprocess, auto_batch_size(preprocess.size**2)))
+    read = torch.cat([batch.indices for batch in batches]) if batches else torch.zeros(0, dtype=torch.int64)
+    if not len(read):
+        raise DataError(f"{name} has too few readable images for calibration and check; give at least two")
+    return read, torch.cat([batch.pixels for batch in batches])

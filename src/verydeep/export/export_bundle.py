@@ -1,0 +1,154 @@
+"""Exports a checkpoint to a bundle for another runtime; a bundle that disagrees with it is not written."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from verydeep.atomic_write import atomic_folder, atomic_write
+from verydeep.decoding.normalize import normalize_pixels
+from verydeep.errors import CheckpointError
+from verydeep.export.check_images import CheckImages, GivenImages, drawn_images
+from verydeep.export.graph import ExportGraph
+from verydeep.export.parity import MAX_ERROR, MIN_AGREEMENT, Parity, measure_parity
+from verydeep.export.to_onnx import set_description
+from verydeep.export.writers import ExportJob, writer
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.runtime.bundle import DESCRIPTION, ExportInfo, Format, Precision, bundle_json
+from verydeep.runtime.exported_network import load_exported
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """What is to be exported, and how."""
+
+    format: Format
+    precision: Precision = "fp32"
+    size: int | None = None
+    """The side of all images in px; None for images of any size."""
+    allow_loss: bool = False
+    """Write the bundle even if it disagrees with the checkpoint more than its precision explains."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A written bundle."""
+
+    path: Path
+    export: ExportInfo
+    parity: Parity
+    bytes: int
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "path": str(self.path),
+            "format": self.export.format,
+            "precision": self.export.precision,
+            "size": self.export.size,
+            "outputs": list(self.export.outputs),
+            "bytes": self.bytes,
+            "parity": self.parity.values,
+        }
+
+
+def at_size(checkpoint: Checkpoint, size: int | None) -> Checkpoint:
+    """``checkpoint`` for images of ``size`` px.
+
+    Raises:
+        ShapeError: if they are too small for its layers.
+    """
+    preprocess = checkpoint.preprocess
+    if size is None or size == preprocess.size:
+        return checkpoint
+    checkpoint.model.architecture.with_input(preprocess.channels, size)  # raises where it is too small
+    return replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
+
+
+def export_bundle(
+    checkpoint: Checkpoint, path: Path, request: ExportRequest, images: GivenImages | None = None
+) -> Exported:
+    """Write ``checkpoint`` to ``path`` as a bundle: an ``.onnx`` file, or a folder for the other formats.
+
+    It is loaded again and compared with the checkpoint, before it gets its name.
+
+    Args:
+        checkpoint: a network with a head.
+        path: where the bundle is written.
+        request: the format, the precision and the size.
+        images: for the comparison, and for the calibration of INT8; drawn shapes by default.
+
+    Raises:
+        CheckpointError: if the format does not have the precision, INT8 has no images, the size is too small,
+            or the written network disagrees with the checkpoint.
+    """
+    write = writer(request.format, request.precision)
+    if request.precision == "int8" and images is None:
+        raise CheckpointError("INT8 is calibrated on your own images; give them, such as --int8 photos/")
+    network = at_size(checkpoint, request.size)
+    graph = ExportGraph(network.model)
+    info = ExportInfo(
+        format=request.format, precision=request.precision, size=request.size, outputs=graph.outputs
+    )
+    job = ExportJob(
+        graph=graph,
+        size=request.size,
+        precision=request.precision,
+        calibration=normalize_pixels(images.calibration.pixels, network.preprocess) if images else None,
+        description=bundle_json(network.description, info),
+    )
+    checked = images.check if images else drawn_images(network.preprocess)
+    new_bundle = atomic_write if request.format == "onnx" else atomic_folder
+    with new_bundle(path) as temporary:
+        write(job, temporary)
+        _describe(temporary, job.description)
+        parity = _checked(network, temporary, request, checked)
+        info = replace(info, parity=parity.values)
+        _describe(temporary, bundle_json(network.description, info))
+        size = _bytes(temporary)
+    return Exported(path, info, parity, size)
+
+
+def _describe(bundle: Path, description: str) -> None:
+    if bundle.is_dir():
+        (bundle / DESCRIPTION).write_text(description, encoding="utf-8")
+    else:
+        set_description(bundle, description)
+
+
+def _checked(network: Checkpoint, bundle: Path, request: ExportRequest, images: CheckImages) -> Parity:
+    """The parity of the written ``bundle``.
+
+    Raises:
+        CheckpointError: if it is not accepted.
+    """
+    sizes = _other_sizes(network) if request.size is None else ()
+    parity = measure_parity(network, load_exported(bundle), images, request.precision, sizes)
+    if not parity.is_accepted and not request.allow_loss:
+        raise CheckpointError(_refusal(parity))
+    return parity
+
+
+def _other_sizes(network: Checkpoint) -> tuple[tuple[int, int], ...]:
+    """Two larger sizes, one of them not square."""
+    side = network.preprocess.size
+    return (side + side // 4 + 1, side + side // 4 + 1), (side + side // 2, side + side // 8 + 1)
+
+
+def _refusal(parity: Parity) -> str:
+    accuracy = (
+        ""
+        if parity.accuracy_before is None or parity.accuracy_after is None
+        else f", accuracy {parity.accuracy_before:.2%} before and {parity.accuracy_after:.2%} after"
+    )
+    return (
+        f"the exported network disagrees with the checkpoint on {parity.description}: relative error of "
+        f"logits {parity.relative_error:.2g} (at most {MAX_ERROR[parity.precision]:g}), the same class for "
+        f"{parity.agreement:.1%} (at least {MIN_AGREEMENT:.0%}){accuracy}. Nothing was written; --allow-loss "
+        "writes it all the same"
+    )
+
+
+def _bytes(bundle: Path) -> int:
+    files = [bundle] if bundle.is_file() else [each for each in bundle.rglob("*") if each.is_file()]
+    return sum(file.stat().st_size for file in files)
