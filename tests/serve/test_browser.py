@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from verydeep.serve.served import ServedNetwork
+
 from .conftest import encoded, serving, wait_until
 
 sync_api = pytest.importorskip(
@@ -85,6 +87,26 @@ def test_the_heat_map_lies_over_the_crop(page, png):
     heat, image = (page.locator(each).bounding_box() for each in ("#heat", "#preview"))
     assert heat["height"] == pytest.approx(image["height"], abs=1)
     assert heat["width"] == pytest.approx(image["width"] * 30 / 40, abs=1)
+
+
+@pytest.mark.parametrize(("fit", "width", "height"), [("pad", 1, 4 / 3), ("squash", 1, 1)])
+def test_the_heat_map_lies_over_all_that_the_network_sees(browser, served, png, fit, width, height):
+    class Fitted:
+        preprocess = served.network.preprocess.with_fit(fit)
+        classes, origin, logits = served.network.classes, served.network.origin, served.network.logits
+
+    with serving(ServedNetwork(Fitted(), served.embed, served.explain, served.facts)) as client:
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{client.port}/")
+        page.wait_for_selector("#facts:has-text('3 classes')")
+        choose(page, ("a.png", png))
+        page.wait_for_selector("#bars li")
+        page.check("#explain")
+        page.wait_for_selector("#heat:visible")
+        heat, image = (page.locator(each).bounding_box() for each in ("#heat", "#preview"))
+        page.close()
+    assert heat["width"] / image["width"] == pytest.approx(width, abs=0.01)
+    assert heat["height"] / image["height"] == pytest.approx(height, abs=0.01)
 
 
 def test_a_pasted_image_is_classified(page, png):

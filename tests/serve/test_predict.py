@@ -130,7 +130,7 @@ def test_the_openapi_document_has_every_route_and_loads_nothing_from_elsewhere(c
 
 
 def test_metrics_count_requests_images_and_batches(served, png):
-    with serving(served) as client:
+    with serving(served, max_batch=2, max_wait_ms=5000.0) as client:
         client.form([("a.png", png), ("b.png", png), ("c.png", b"text")])
         lines = client.get("/metrics").body.decode().splitlines()
     assert 'verydeep_requests_total{route="/v1/predict",status="200"} 1' in lines

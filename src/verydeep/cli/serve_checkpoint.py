@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float32
 
 from verydeep.embed.embedder import Embedder
 from verydeep.explain.heat_maps import heat_maps
-from verydeep.serve.served import Explained, Pixels, ServedNetwork
+from verydeep.serve.served import Explained, Pixels, ServedNetwork, Vectors
 from verydeep.weights.load import load_classifier
 
 
@@ -25,7 +23,7 @@ def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
     checkpoint.model.eval()
     embedder = Embedder(checkpoint)
 
-    def embed(pixels: Pixels) -> Float32[np.ndarray, "batch values"]:
+    def embed(pixels: Pixels) -> Vectors:
         return embedder.vectors(torch.from_numpy(pixels)).numpy()
 
     def explain(pixels: Pixels) -> Sequence[Explained]:

@@ -74,6 +74,7 @@ def model_facts(served: ServedNetwork, limits: Limits) -> Values:
         "classes": list(served.network.classes),
         "size": preprocess.size,
         "channels": preprocess.channels,
+        "fit": preprocess.fit,
         "crop": preprocess.size / preprocess.short_side,
         "temperature": temperature_of(served.network.origin),
         "explain": ["grad-cam"] if served.explain else [],

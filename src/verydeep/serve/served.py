@@ -12,6 +12,7 @@ from verydeep.runtime.exported_network import ExportedNetwork
 from verydeep.serve.heat_image import heat_from_class_maps
 
 Pixels = UInt8[np.ndarray, "batch channels height width"]
+Vectors = Float32[np.ndarray, "batch values"]
 Explained = tuple[Float32[np.ndarray, " classes"], Float32[np.ndarray, "height width"]]
 """Logits, and the heat map of the predicted class, from 0 to 1."""
 
@@ -21,7 +22,7 @@ class ServedNetwork:
     """A network with the functions that requests ask for."""
 
     network: Network
-    embed: Callable[[Pixels], Float32[np.ndarray, "batch values"]]
+    embed: Callable[[Pixels], Vectors]
     """The last feature map of each image, averaged over its positions."""
     explain: Callable[[Pixels], Sequence[Explained]] | None
     """Grad-CAM; None where the network cannot be explained."""

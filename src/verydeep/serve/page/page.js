@@ -6,7 +6,7 @@ const NONE = "none of these";
 
 const at = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const entries = []; // {file, url, answer, error, ms, heatFor}
+const entries = []; // {file, url, answer, error, ms}
 let model = null;
 let shown = null;
 let token = sessionStorage.getItem("token");
@@ -232,14 +232,14 @@ async function showHeat() {
   heat.hidden = false;
 }
 
-// The network sees a square in the center: `crop` of the short side.
+// The network sees a square in the center, `crop` of the short side; or all of the image, padded or squashed.
 function placeHeat() {
   const { naturalWidth: width, naturalHeight: height } = at("preview");
   if (!width) return;
-  const side = Math.min(width, height) * model.crop;
+  const side = model.fit === "pad" ? Math.max(width, height) : Math.min(width, height) * model.crop;
+  const [across, down] = model.fit === "squash" ? [100, 100] : [(100 * side) / width, (100 * side) / height];
   Object.assign(at("heat").style, {
-    left: `${(50 * (width - side)) / width}%`, top: `${(50 * (height - side)) / height}%`,
-    width: `${(100 * side) / width}%`, height: `${(100 * side) / height}%`,
+    left: `${(100 - across) / 2}%`, top: `${(100 - down) / 2}%`, width: `${across}%`, height: `${down}%`,
   });
 }
 
@@ -275,6 +275,7 @@ function row(entry) {
     cells[2].textContent = `${Math.round(entry.ms)} ms`;
   } else {
     [name.textContent, cells[0].textContent] = [entry.file.name, entry.error];
+    cells[0].colSpan = 1 + cells.splice(1).length;
   }
   line.append(name, ...cells);
   return line;
