@@ -6,7 +6,8 @@ from pathlib import Path
 from verydeep.bench.candidate import BenchRuntime, Candidate
 from verydeep.errors import CheckpointError, ShapeError
 from verydeep.export.check_images import GivenImages
-from verydeep.export.export_bundle import ExportRequest, export_bundle, precisions_of
+from verydeep.export.export_bundle import ExportRequest, export_bundle
+from verydeep.export.writers import precisions_of
 from verydeep.machine import computes_bf16
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import Bundle, Format, Precision

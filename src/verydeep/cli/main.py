@@ -105,6 +105,12 @@ _COMMANDS = {
         "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
         "verydeep data check photos/",
     ),
+    "serve": (
+        "serve:serve",
+        "Serve a network over HTTP, with a page to classify images in the browser.",
+        "verydeep serve runs/fast-fashion-mnist --port 8000",
+        "verydeep predict runs/fast-fashion-mnist photos/",
+    ),
     "study": (
         "study:study",
         "Run a prepared experiment on depth, initialization or shortcuts, and write its report.",

@@ -137,6 +137,8 @@ def _one_broken_file(name: str) -> Iterator[None]:
         raise UnreadableError(f"{name} does not exist", "missing") from error
     except Exception as error:
         kind: UnreadableKind = "truncated" if "truncated" in str(error).lower() else "corrupt"
+        if isinstance(error, Image.DecompressionBombError):  # Pillow's own limit, at twice the usual one
+            kind = "too large"
         raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
 
 

@@ -86,11 +86,12 @@ class Embedder:
         """
         decoded = stream(sources, self.preprocess, batch_size)
         for batch in count_images(decoded, len(sources), progress):
-            vectors = self._vectors(batch.pixels) if len(batch.pixels) else torch.zeros(0, 0)
+            vectors = self.vectors(batch.pixels) if len(batch.pixels) else torch.zeros(0, 0)
             yield VectorBatch(tuple(str(sources[i]) for i in batch.indices.tolist()), vectors, batch.broken)
 
     @torch.inference_mode()
-    def _vectors(self, pixels: UInt8[Tensor, "files channels size size"]) -> Float32[Tensor, "files values"]:
+    def vectors(self, pixels: UInt8[Tensor, "files channels size size"]) -> Float32[Tensor, "files values"]:
+        """The vectors of decoded images, 0 to 255, on the CPU."""
         images = normalize(pixels.to(self.device), self.preprocess)
         values = self.extractor(images)[self.layer]
         vectors: Tensor = (values.mean((2, 3)) if values.ndim == 4 else values).float().cpu()

@@ -65,11 +65,6 @@ def at_size(checkpoint: Checkpoint, size: int | None) -> Checkpoint:
     return replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
 
 
-def precisions_of(format_: Format) -> tuple[Precision, ...]:
-    """The precisions that ``format_`` can be written in."""
-    return tuple(_WRITERS.get(format_, {}))
-
-
 def export_bundle(
     checkpoint: Checkpoint, path: Path, request: ExportRequest, images: GivenImages | None = None
 ) -> Exported:

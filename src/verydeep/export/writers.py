@@ -85,3 +85,8 @@ def writer(format_: Format, precision: Precision) -> Writer:
         table = "; ".join(f"{name}: {', '.join(writers)}" for name, writers in _WRITERS.items())
         raise CheckpointError(f"{format_} has no {precision}. What there is: {table}")
     return _WRITERS[format_][precision]
+
+
+def precisions_of(format_: Format) -> tuple[Precision, ...]:
+    """The precisions that ``format_`` can be written in."""
+    return tuple(_WRITERS[format_])
