@@ -137,6 +137,12 @@ def test_what_ncnn_cannot_do_is_refused(tmp_path, request_, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_any_name_will_do(tmp_path):
+    for name, format_ in (("pnnx", "ncnn"), ("network.onnx", "openvino")):
+        export_bundle(NETWORKS["gap"](3), tmp_path / name, ExportRequest(format=format_, size=SIZE))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network.onnx", "pnnx"]
+
+
 def test_a_converter_that_fails_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(to_ncnn, "_pnnx", lambda: shutil.which("false"))
     with pytest.raises(CheckpointError, match=r"^pnnx cannot convert this network \(exit code 1\)"):
