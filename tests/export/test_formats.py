@@ -33,8 +33,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("channels", [1, 3], ids=["gray", "color"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "channels"), [("gap", 3), ("gap", 1), ("pool", 3), ("residual", 3)])
 def test_photographs_have_the_same_probabilities_in_every_runtime(tmp_path, photographs, name, channels):
     checkpoint = NETWORKS[name](channels)
     networks = {"torch": checkpoint}
