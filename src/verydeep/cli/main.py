@@ -58,7 +58,7 @@ _COMMANDS = {
         "verydeep show resnet34",
     ),
     "data": (
-        "data:app",
+        "data.commands:app",
         "Check your own image folder: damaged files, duplicates, data leakage, class imbalance.",
         "",
         "",
