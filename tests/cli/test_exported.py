@@ -142,6 +142,8 @@ def test_heat_maps_of_other_heads_are_by_occlusion(exported, photographs, capsys
         (["export", "gap.safetensors", "--to", "onnx", "--out", "gap.onnx"], "gap.onnx already exists"),
         (["export", "gap.safetensors", "--to", "onnx", "--dynamic", "--size", "32"], "leave out --size"),
         (["export", "gap.safetensors", "--to", "onnx", "--bf16"], "onnx has no bf16"),
+        (["export", "gap.safetensors", "--to", "ncnn", "--dynamic"], "ncnn takes images of one size"),
+        (["export", "gap.safetensors", "--to", "ncnn", "--int8", "synthetic"], "ncnn has no int8"),
     ],
 )
 def test_what_does_not_fit_is_one_line(exported, photographs, capsys, monkeypatch, arguments, message):
@@ -150,6 +152,24 @@ def test_what_does_not_fit_is_one_line(exported, photographs, capsys, monkeypatc
     assert main(arguments) == 2
     error = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert message in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("to", "flags", "name"), [("openvino", ("--bf16",), "gap-openvino-bf16"), ("ncnn", (), "gap-ncnn")]
+)
+def test_other_formats_are_folders(exported, photographs, capsys, monkeypatch, to, flags, name):
+    monkeypatch.chdir(photographs.parent)
+    values = printed(capsys, "export", exported / "gap.safetensors", "--to", to, "--size", 32, *flags, code=0)
+    assert (values["path"], values["format"], values["size"]) == (name, to, 32)
+    files = [each.stat().st_size for each in (photographs.parent / name).iterdir()]
+    assert sum(files) == values["bytes"]
+    of_onnx, of_folder = (
+        printed(capsys, "predict", network, photographs / "0.png", code=0)
+        for network in (exported / "gap.onnx", name)
+    )
+    assert of_onnx[0].keys() == of_folder[0].keys()
+    heat = printed(capsys, "explain", name, photographs / "0.png", "--out", "heat", code=0)
+    assert heat["images"][0]["method"] == "grad-cam"
 
 
 def test_a_damaged_bundle_is_one_line(exported, photographs, capsys):

@@ -172,9 +172,10 @@ def distribution(requirement):
 
 
 def imports(folder, module):
-    """Whether a file of ``folder`` imports ``module``."""
+    """Whether a file of ``folder`` imports ``module``, or names it to a function that does."""
     pattern = re.compile(
-        rf"^\s*(import|from) {module}\b|import(_module|_runtime)?\(\"{module}[\".]", re.MULTILINE
+        rf"^\s*(import|from) {module}\b|(import_module|import_runtime|find_spec|_import)\(\"{module}[\".]",
+        re.MULTILINE,
     )
     return any(pattern.search(file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
 

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import verydeep
+from verydeep.runtime.bundle import DESCRIPTION
 
 from .pages import HISTORY, PAGES, ROOT, blocks, code_spans, name
 
@@ -38,7 +39,7 @@ def dotted_names():
         for page in PAGES
         if name(page) not in HISTORY
         for span in dict.fromkeys(code_spans(name(page)))
-        if (match := re.match(r"(verydeep|vd)(\.\w+)+", span))
+        if span != DESCRIPTION and (match := re.match(r"(verydeep|vd)(\.\w+)+", span))
     ]
 
 

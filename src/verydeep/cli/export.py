@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
 from verydeep.export.export_bundle import Exported, ExportRequest, at_size, export_bundle
+from verydeep.export.writers import writer
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -66,6 +67,7 @@ def export(
     if dynamic and size is not None:
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
     target = out_ or _default_path(run, to, precision)
+    writer(to, precision)  # refuses what the format does not have, before anything is read
     require_new_file(target, "give another name with --out")
     checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
     data = int8 or images

@@ -20,7 +20,9 @@ from verydeep.image_sources.find_images import find_images
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.samples import Samples
 
-MAX_CHECKED, MAX_CALIBRATION = 200, 100
+MAX_CHECKED = 200
+MAX_CALIBRATION = 30
+"""More images make INT8 no better: docs/export.md."""
 DRAWN_IMAGES = 16
 _SMALLEST_DRAWING = 8
 

@@ -56,14 +56,14 @@ def _openvino_int8(job: ExportJob, folder: Path) -> None:
 def _ncnn(job: ExportJob, folder: Path) -> None:
     if job.size is None:
         raise CheckpointError("ncnn takes images of one size; leave out --dynamic, or export to onnx")
-    scratch = folder.with_name("pnnx")
+    scratch = folder.with_name(f"{folder.name}.pnnx")
     scratch.mkdir()
     write_ncnn(job.graph, job.size, folder, scratch, compress=job.precision == "bf16")
 
 
 def _beside(job: ExportJob, path: Path) -> Path:
     """An ONNX file in the temporary folder that ``path`` is in, which is deleted at the end."""
-    onnx = path.parent / "network.onnx"
+    onnx = path.with_name(f"{path.name}.fp32.onnx")
     write_onnx(job.graph, job.size, onnx, job.description)
     return onnx
 
