@@ -1,21 +1,20 @@
 """``verydeep export``: a trained network as a file for another runtime."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
-from verydeep.export.export_bundle import Exported, ExportRequest, export_bundle
+from verydeep.export.export_bundle import Exported
+from verydeep.export.export_to import Target, export_to
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_new_file
 from verydeep.weights.load import load_classifier
-
-Target = Literal["onnx"]
 
 
 def export(
@@ -65,19 +64,17 @@ def export(
     precision = _precision(bf16, int8)
     if dynamic and size is not None:
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
-    target = out_ or Path(f"{run.resolve().stem}{'' if precision == 'fp32' else f'-{precision}'}.onnx")
+    target = out_ or _default_path(run, to, precision)
     require_new_file(target, "give another name with --out")
     checkpoint = load_classifier(run, verify=not no_verify)
     data = int8 or images
     given = given_images(data, checkpoint.classes, run, checkpoint.preprocess) if data else None
-    request = ExportRequest(
-        format=to,
-        precision=precision,
-        size=None if dynamic else size or checkpoint.preprocess.size,
-        allow_loss=allow_loss,
-    )
     err().print(f"Exporting {run} to {target}", soft_wrap=True)
-    exported = export_bundle(checkpoint, target, request, given)
+    exported = export_to(
+        to, checkpoint, target, given,
+        precision=precision, size=None if dynamic else size or checkpoint.preprocess.size,
+        allow_loss=allow_loss,
+    )  # fmt: skip
     print_json(exported.values) if json else _print(exported)
     return 0
 
@@ -88,6 +85,11 @@ def _precision(bf16: bool, int8: str | None) -> Precision:
     if int8 is not None:
         return "int8"
     return "bf16" if bf16 else "fp32"
+
+
+def _default_path(run: Path, to: Target, precision: Precision) -> Path:
+    name = run.resolve().stem + ("" if precision == "fp32" else f"-{precision}")
+    return Path(f"{name}.onnx" if to == "onnx" else f"{name}-{to}")
 
 
 def _print(exported: Exported) -> None:

@@ -1,0 +1,47 @@
+"""Exports a checkpoint to any target: a bundle for a runtime, or a module in plain torch."""
+
+from pathlib import Path
+from typing import Literal
+
+from verydeep.errors import CheckpointError
+from verydeep.export.check_images import GivenImages
+from verydeep.export.export_bundle import Exported, ExportRequest, export_bundle
+from verydeep.export.export_torch import export_torch
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.runtime.bundle import Precision
+
+Target = Literal["onnx", "torch"]
+
+
+def export_to(
+    target: Target,
+    checkpoint: Checkpoint,
+    path: Path,
+    images: GivenImages | None = None,
+    *,
+    precision: Precision = "fp32",
+    size: int | None = None,
+    allow_loss: bool = False,
+) -> Exported:
+    """Write ``checkpoint`` to ``path`` for ``target``, compared with it.
+
+    Args:
+        target: a format of bundles, or ``torch``.
+        checkpoint: a network with a head.
+        path: a new file for ``onnx``, a new folder for the others.
+        images: for the comparison, and for the calibration of INT8; drawn shapes by default.
+        precision: of the exported network.
+        size: the side of images in px; None for images of any size.
+        allow_loss: write it even if it disagrees with the checkpoint.
+
+    Raises:
+        CheckpointError: if ``target`` does not have the precision or the result disagrees.
+    """
+    if target == "torch":
+        if precision != "fp32":
+            raise CheckpointError(
+                f"torch has no {precision}; it has fp32. docs/export-web-torch.md says more"
+            )
+        return export_torch(checkpoint, path, images, size=size, allow_loss=allow_loss)
+    request = ExportRequest(format=target, precision=precision, size=size, allow_loss=allow_loss)
+    return export_bundle(checkpoint, path, request, images)
