@@ -28,6 +28,7 @@ def export(
     int8: Location | None = None,
     images: Location | None = None,
     allow_loss: Annotated[bool, Parameter(negative="")] = False,
+    ort: Path | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -54,6 +55,8 @@ def export(
         The images to compare on; with labels the accuracy before and after is measured too.
     allow_loss
         Write the result even if it disagrees with RUN.
+    ort
+        For web: the folder dist of onnxruntime-web; by default that of `npm install` in this folder.
     out_
         The file or folder to write; it must not exist.
     no_verify
@@ -64,6 +67,8 @@ def export(
     precision = _precision(bf16, int8)
     if dynamic and size is not None:
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
+    if ort is not None and to != "web":
+        raise CheckpointError("--ort is for --to web; leave it out")
     target = out_ or _default_path(run, to, precision)
     require_new_file(target, "give another name with --out")
     checkpoint = load_classifier(run, verify=not no_verify)
@@ -73,7 +78,7 @@ def export(
     exported = export_to(
         to, checkpoint, target, given,
         precision=precision, size=None if dynamic else size or checkpoint.preprocess.size,
-        allow_loss=allow_loss,
+        allow_loss=allow_loss, ort=ort,
     )  # fmt: skip
     print_json(exported.values) if json else _print(exported)
     return 0
