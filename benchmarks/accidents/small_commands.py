@@ -40,7 +40,7 @@ COMMANDS = {
     "import": "weights import tiny.safetensors --out imported.safetensors",
 }
 """The decisions of tune are fixed, as clocks would make others."""
-_MODULES = ("train", "tune", "predict", "embed", "weights", "weights_files")
+_MODULES = ("train", "tune", "predict", "embed", "weights.commands", "weights.files")
 _IMAGES = 24
 
 

@@ -13,7 +13,10 @@ from verydeep.errors import ArchitectureError
 FASHION = Preprocess(size=28, channels=1, mean=(0.2860,), std=(0.3530,))
 
 
-@pytest.mark.parametrize("preprocess", [FASHION, IMAGENET, CAFFE, CAFFE_RGB])
+@pytest.mark.parametrize(
+    "preprocess",
+    [FASHION, IMAGENET, CAFFE, CAFFE_RGB, FASHION.with_fit("pad"), CAFFE.with_fit("squash")],
+)
 def test_the_json_round_trip_gives_an_equal_value(preprocess):
     assert Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict()))) == preprocess
 
@@ -48,6 +51,35 @@ def test_without_a_resize_the_short_side_is_the_size():
     assert (FASHION.short_side, IMAGENET.short_side) == (28, 256)
 
 
+def test_the_fit_crop_is_not_written_and_the_others_are():
+    assert "fit" not in IMAGENET.to_dict()
+    assert Preprocess.from_dict({"size": 8, "mean": [0] * 3, "std": [1] * 3}).fit == "crop"
+    assert IMAGENET.with_fit("pad").to_dict()["fit"] == "pad"
+
+
+def test_only_a_crop_has_a_margin():
+    assert IMAGENET.with_fit("crop") == IMAGENET
+    padded = IMAGENET.with_fit("pad")
+    assert (padded.size, padded.resize, padded.short_side) == (224, None, 224)
+    assert padded.for_input(1, 96).fit == "pad"
+
+
+def test_the_padding_is_the_mean_in_the_order_of_the_pixels():
+    assert IMAGENET.padding == (124, 116, 104)
+    assert (CAFFE.padding, CAFFE_RGB.padding) == ((124, 117, 104), (123, 117, 104))  # 123.68 and 123.00
+    assert FASHION.padding == (73,)
+    assert Preprocess(size=8, channels=1, mean=(-3.0,), std=(1.0,)).padding == (0,)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "inner"), [(400, 200, (8, 4)), (200, 400, (4, 8)), (3, 3, (8, 8)), (900, 1, (8, 1))]
+)
+def test_a_padded_image_keeps_its_aspect_ratio(width, height, inner):
+    assert (
+        Preprocess(size=8, channels=1, mean=(0.0,), std=(1.0,), fit="pad").inner_size(width, height) == inner
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -67,6 +99,9 @@ def test_without_a_resize_the_short_side_is_the_size():
         ({"scale": -1}, "above zero"),
         ({"scale": "255"}, "scale is '255'"),
         ({"order": "hsv"}, "order is 'hsv'"),
+        ({"fit": "stretch"}, "fit is 'stretch'"),
+        ({"fit": ["pad"]}, "fit is"),
+        ({"fit": "pad"}, "resize = 256"),
         ({"invert": True}, r"unknown keys \['invert'\]"),
     ],
 )

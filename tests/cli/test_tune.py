@@ -46,7 +46,7 @@ def test_the_json_is_all_of_stdout_and_has_the_documented_keys(tune, tmp_path):
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert list(values) == [
-        "run", "model", "architecture_string", "size", "head", "head_reason", "weights",
+        "run", "model", "architecture_string", "size", "fit", "fit_reason", "head", "head_reason", "weights",
         "weights_reason", "chosen", "reason", "test",
         "strategies", "l2", "temperature", "calibration", "changes", "comparison", "broken", "skipped",
         "notes", "warnings", "seconds",

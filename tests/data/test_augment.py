@@ -16,7 +16,7 @@ from verydeep.data.augment import (
 )
 from verydeep.data.batches import generator
 from verydeep.data.decode import decode
-from verydeep.data.normalize import normalize, resize_and_crop, standardize
+from verydeep.data.normalize import fit_to_input, normalize, standardize
 from verydeep.errors import ShapeError
 
 COUNT = 400
@@ -149,18 +149,17 @@ def test_standardize_matches_normalize(preprocess):
     assert standardize((pixels / 255).bfloat16(), preprocess).dtype == torch.float32
 
 
-@pytest.mark.parametrize(("height", "width"), [(30, 20), (20, 31), (11, 11), (9, 12)])
-def test_tensors_are_resized_and_cropped_as_files_are(height, width, tmp_path):
-    preprocess = Preprocess(size=10, resize=12, mean=(0.0,) * 3, std=(1.0,) * 3)
+@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
+@pytest.mark.parametrize(("height", "width"), [(30, 20), (20, 31), (11, 11), (9, 12), (1, 40)])
+def test_tensors_come_to_the_input_size_as_files_do(height, width, fit, tmp_path):
+    preprocess = Preprocess(size=10, resize=12, mean=(0.1, 0.2, 0.3), std=(1.0,) * 3).with_fit(fit)
     pixels = torch.randint(256, (3, height, width), generator=generator(0)).to(torch.uint8)
     Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(tmp_path / "image.png")
     expected = decode(tmp_path / "image.png", preprocess)
-    (cropped,) = resize_and_crop(pixels[None], preprocess)
-    assert (
-        cropped.int() - expected.int()
-    ).abs().max() <= 1  # Pillow and torch round differently by one level
+    (fitted,) = fit_to_input(pixels[None], preprocess)
+    assert (fitted.int() - expected.int()).abs().max() <= 1  # Pillow and torch round differently by one level
 
 
 def test_images_of_the_input_size_are_returned_unchanged():
     images = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
-    assert resize_and_crop(images, IMAGENET) is images
+    assert fit_to_input(images, IMAGENET) is images

@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from verydeep.architecture.preprocess import Preprocess
+from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.data.decode import decode
-from verydeep.decoding.decode import read_image, short_side
+from verydeep.data.normalize import normalize
+from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError
 
 GRAY = Preprocess(size=8, channels=1, mean=(0.5,), std=(0.5,))
@@ -215,6 +216,57 @@ def test_the_center_is_cropped():
     assert decode(file(image), GRAY).equal(flat(255))
 
 
+def wide(width=32, height=8, mode="RGB"):
+    """White on black: a bar at the right edge, which no center crop sees."""
+    image = Image.new(mode, (width, height), 0)
+    image.paste("white", (width - width // 8, 0, width, height))
+    return image
+
+
+def fitted(fit, preprocess=COLOR):
+    return preprocess.with_fit(fit)
+
+
+@pytest.mark.parametrize("preprocess", [GRAY, COLOR])
+@pytest.mark.parametrize("tall", [False, True])
+def test_what_is_at_the_edge_of_a_wide_picture_is_kept_by_pad_and_squash_only(preprocess, tall):
+    image = wide().transpose(Image.Transpose.ROTATE_90) if tall else wide()
+    crop, pad, squash = (decode(file(image), fitted(fit, preprocess)) for fit in ("crop", "pad", "squash"))
+    assert crop.shape == pad.shape == squash.shape == (preprocess.channels, 8, 8)
+    assert crop.max() == 0
+    assert pad.max() > 200 and squash.max() > 200
+
+
+def test_a_padded_picture_is_in_the_middle_of_the_mean_color():
+    preprocess = fitted("pad", Preprocess(size=8, mean=(1.0, 0.5, 0.0), std=(0.2,) * 3))
+    pixels = decode(file(Image.new("RGB", (32, 16), (7, 8, 9))), preprocess)
+    assert pixels[:, 2:6].equal(flat(7, 8, 9)[:, 2:6])
+    for padding in (pixels[:, :2], pixels[:, 6:]):
+        assert padding.equal(flat(255, 128, 0)[:, :2])
+
+
+@pytest.mark.parametrize("preprocess", [GRAY, COLOR, IMAGENET, CAFFE, CAFFE_RGB], ids=str)
+def test_normalized_padding_is_zero_within_half_a_gray_level(preprocess):
+    preprocess = fitted("pad", preprocess.for_input(preprocess.channels, 8))
+    pixels = decode(file(Image.new("RGB", (80, 8))), preprocess)
+    padding = normalize(pixels[None], preprocess)[0, :, 0]
+    half_a_level = [0.5 * preprocess.scale / 255 / std for std in preprocess.std]
+    assert (padding.abs() <= torch.tensor(half_a_level)[:, None] + 1e-6).all()
+
+
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+@pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 41), (4, 4), (1, 3000), (3000, 1), (8, 8)])
+def test_any_size_is_padded_and_squashed_to_the_input_size(width, height, fit):
+    gray = Preprocess(size=8, channels=1, mean=(9 / 255,), std=(0.5,))
+    assert decode(file(Image.new("L", (width, height), 9)), fitted(fit, gray)).equal(flat(9))
+
+
+def test_a_square_picture_is_the_same_with_every_fit():
+    content = file(PHOTO)
+    for fit in ("pad", "squash"):
+        assert decode(content, fitted(fit)).equal(decode(content, COLOR))
+
+
 def test_downscaling_is_antialiased():
     stripes = Image.fromarray(np.tile(np.array([[0, 255]], dtype=np.uint8), (64, 32)))
     middle = decode(file(stripes), GRAY)[0, :, 1:-1]
@@ -265,15 +317,3 @@ def test_a_decompression_bomb_is_an_error(width, height):
 def test_an_image_too_narrow_to_resize_is_an_error():
     with pytest.raises(DataError, match=r"is 3000 x 1 px, too narrow: .* it would be 24000 x 8 px"):
         decode(file(Image.new("L", (3000, 1))), GRAY, pixel_limit=100_000)
-
-
-def test_the_short_side_is_read_from_the_header(tmp_path):
-    Image.new("RGB", (300, 200)).save(tmp_path / "wide.jpg")
-    whole = (tmp_path / "wide.jpg").read_bytes()
-    (tmp_path / "truncated.jpg").write_bytes(whole[: len(whole) * 2 // 3])
-    (tmp_path / "none.jpg").write_bytes(b"not an image")
-    assert [short_side(tmp_path / name) for name in ("wide.jpg", "truncated.jpg", "none.jpg")] == [
-        200,
-        200,
-        None,
-    ]

@@ -173,7 +173,9 @@ def distribution(requirement):
 
 def imports(folder, module):
     """Whether a file of ``folder`` imports ``module``."""
-    pattern = re.compile(rf"^\s*(import|from) {module}\b", re.MULTILINE)
+    pattern = re.compile(
+        rf"^\s*(import|from) {module}\b|import(_module|_runtime)?\(\"{module}[\".]", re.MULTILINE
+    )
     return any(pattern.search(file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
 
 

@@ -80,6 +80,14 @@ def test_invalid_scales_are_rejected():
         make_protocol("single", IMAGENET, scales=[256])
 
 
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+def test_protocols_of_crops_and_whole_images_are_for_networks_that_crop(fit):
+    assert make_protocol("single", IMAGENET.with_fit(fit)).scales == (224,)
+    for name in AUGMENTED:
+        with pytest.raises(ShapeError, match=f"fitted by '{fit}'. Use the protocol single"):
+            make_protocol(name, IMAGENET.with_fit(fit))
+
+
 @pytest.mark.parametrize("name", AUGMENTED)
 def test_on_images_of_the_input_size_all_protocols_are_equal(model, name):
     images = random_images(8, 8)

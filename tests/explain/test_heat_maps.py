@@ -187,3 +187,16 @@ def test_probabilities_are_those_of_predict(colors, red_left):
     logit = torch.tensor(plain.probability).logit()
     assert plain.label == calibrated.label
     assert calibrated.probability == pytest.approx(float((logit / 4).sigmoid()), abs=1e-5)
+
+
+@pytest.mark.parametrize(("fit", "label"), [("crop", "green"), ("pad", "red"), ("squash", "red")])
+def test_the_explained_image_is_the_one_that_is_classified(colors, fit, label):
+    """A wide picture with green in the middle and more red at both ends, which a crop cuts off."""
+    wide = torch.zeros(1, 3, SIDE, 4 * SIDE, dtype=torch.uint8)
+    wide[:, 0, :, : SIDE + 12] = wide[:, 0, :, -SIDE - 12 :] = 250
+    wide[:, 1, :, SIDE + 12 : -SIDE - 12] = 250
+    network = replace(colors, preprocess=colors.preprocess.with_fit(fit))
+    (heat_map,) = heat_maps(network, wide)
+    assert heat_map.predicted == label
+    assert (heat_map.pixels[0].amax() > 100).item() == (fit != "crop")
+    assert heat_map.pixels.shape == (3, SIDE, SIDE)

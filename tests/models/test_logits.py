@@ -4,7 +4,7 @@ import torch
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.models.build import build
 from verydeep.models.logits import predict_logits
 
@@ -28,11 +28,11 @@ def test_the_model_keeps_its_mode_and_its_batch_norm_statistics():
     assert model.training and torch.equal(model.features[1].running_mean, before)
 
 
-def test_images_of_another_size_are_resized_and_cropped():
+def test_images_of_another_size_come_to_the_input_size():
     preprocess = Preprocess(size=8, resize=10, channels=1, mean=(0.3,), std=(0.2,))
     model = build(NET).eval()
     pixels = torch.randint(256, (3, 1, 15, 20), dtype=torch.uint8)
-    cropped = resize_and_crop(pixels, preprocess)
+    cropped = fit_to_input(pixels, preprocess)
     assert cropped.shape == (3, 1, 8, 8)
     torch.testing.assert_close(
         predict_logits(model, pixels, preprocess), model(normalize(cropped, preprocess))

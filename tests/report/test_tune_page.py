@@ -166,7 +166,8 @@ def test_the_images_are_counted_by_class_and_part(tmp_path):
     assert (
         "Class imbalance cat has 5.0 times the images of dog: logit adjustment makes every class count the "
         "same. Image size 96 px, as half of the images have a short side of at least 88 px. "
-        "Classifier head After relu5_3, by the loss in cross-validation:" in shown
+        "Fit to a square Crop, as the images are about square: 0 % have a long side of over 4/3 of the short "
+        "side. Classifier head After relu5_3, by the loss in cross-validation:" in shown
     )
 
 
@@ -311,6 +312,7 @@ def test_names_are_escaped(tmp_path):
         reason=evil,
         balance=evil,
         size_reason=evil,
+        fit_reason=evil,
         head_reason=evil,
         machine={evil: evil},
         origin={"weights": evil, "temperature": 1.25},

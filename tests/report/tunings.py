@@ -17,8 +17,8 @@ from verydeep.errors import UnreadableKind
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.explain.heat_maps import HeatMap
 from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.report.tune_heat_maps import TestHeatMap
 from verydeep.tune.config import TuneConfig
-from verydeep.tune.heat_maps import TestHeatMap
 from verydeep.tune.result import (
     CrossValidation,
     FeatureCost,
@@ -171,6 +171,7 @@ def tune_result(folder: Path, **changes: object) -> TuneResult:
         ),
         parts=PARTS,
         size_reason="96 px, as half of the images have a short side of at least 88 px",
+        fit_reason="crop, as the images are about square: 0 % have a long side of over 4/3 of the short side",
         head_reason="after relu5_3, by the loss in cross-validation: 0.052 after pool5, 0.041 after relu5_3",
         balance="cat has 5.0 times the images of dog: logit adjustment makes every class count the same",
         features=FeatureCost(values=512, computed=400, cached=62, seconds=8.0, cache=Path("cache")),

@@ -85,7 +85,7 @@ def test_every_class_has_its_recall_and_its_confusion(result):
 def test_json_has_all_values_of_the_result(result):
     values = json.loads(json.dumps(tune_values(result)))
     assert list(values) == [
-        "run", "model", "architecture_string", "size", "head", "head_reason", "weights",
+        "run", "model", "architecture_string", "size", "fit", "fit_reason", "head", "head_reason", "weights",
         "weights_reason", "chosen", "reason", "test",
         "strategies", "l2", "temperature", "calibration", "changes", "comparison", "broken", "skipped",
         "notes", "warnings", "seconds",

@@ -4,19 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.errors import CheckpointError, DataError, DownloadError, RecipeError, ShapeError
+from verydeep.errors import CheckpointError, DownloadError, RecipeError, ShapeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.pretrained import (
     at_size,
     fitting_size,
     last_layer,
-    median_short_side,
     pretrained_network,
     with_dropout,
 )
@@ -163,17 +161,6 @@ def test_dropout_is_that_of_the_recipe(plain):
 def test_the_image_size_fits_the_images_and_the_weights(asked, short_side, own, size, reason):
     chosen, text = fitting_size(asked, short_side, own)
     assert chosen == size and text.startswith(reason)
-
-
-def test_the_median_short_side_is_that_of_the_files(tmp_path):
-    for number, size in enumerate([(10, 50), (30, 20), (90, 90)]):
-        Image.new("RGB", size).save(tmp_path / f"{number}.png")
-    files = sorted(tmp_path.iterdir())
-    assert median_short_side(files) == 20
-    (tmp_path / "text.png").write_text("no image")
-    assert median_short_side([*files, tmp_path / "text.png"]) == 20
-    with pytest.raises(DataError, match="none of 1 images can be read"):
-        median_short_side([tmp_path / "text.png"])
 
 
 @pytest.mark.parametrize("norm", ["batch", "batch-after-pool"])

@@ -111,7 +111,7 @@ def test_the_same_content_twice_is_computed_once(cache, files, tmp_path):
     assert torch.equal(features.values[0], features.values[1])
 
 
-@pytest.mark.parametrize("change", ["weights", "size", "mean", "layer", "extract"])
+@pytest.mark.parametrize("change", ["weights", "size", "mean", "fit", "layer", "extract"])
 def test_another_network_or_preprocessing_has_another_cache(cache, model, files, change):
     cache(files)
     preprocess, extract = PREPROCESS, head_inputs
@@ -123,6 +123,8 @@ def test_another_network_or_preprocessing_has_another_cache(cache, model, files,
             preprocess = dataclasses.replace(PREPROCESS, size=12)
         case "mean":
             preprocess = dataclasses.replace(PREPROCESS, mean=(0.4, 0.5, 0.7))
+        case "fit":
+            preprocess = PREPROCESS.with_fit("pad")
         case "layer":
             model = build(dataclasses.replace(GAP, norm="batch-after-pool"))
         case "extract":

@@ -72,7 +72,7 @@ def cached(tmp_path, monkeypatch):
 def slow(monkeypatch, weights):
     """The tiny network stands for VGG16, and takes 10 s an image; the lighter ones less."""
 
-    def default(tell, *, features):
+    def default(tell, progress, *, features):
         tell("Weights: tiny from the cache, as no --weights was given")
         return str(weights)
 
@@ -123,7 +123,7 @@ def test_named_weights_a_named_layer_and_no_limit_keep_the_network(run, large, s
 
 
 def test_without_a_lighter_network_the_images_are_made_smaller(run, slow, tmp_path, monkeypatch, weights):
-    monkeypatch.setattr(probe, "lighter_weights", lambda names, tell: None)
+    monkeypatch.setattr(probe, "lighter_weights", lambda names, tell, progress: None)
     told = Told()
     folder = write_folder(tmp_path / "larger", (10, 10, 10), size=128)
     monkeypatch.setattr("verydeep.tune.prepare.fitting_size", lambda asked, short, own: (128, "128 px"))
@@ -144,7 +144,7 @@ def test_the_most_accurate_that_fits_is_wanted_first_else_the_fastest(
     run, large, slow, monkeypatch, budget, names
 ):
     wanted = []
-    monkeypatch.setattr(probe, "lighter_weights", lambda names, tell: wanted.extend(names))
+    monkeypatch.setattr(probe, "lighter_weights", lambda names, tell, progress: wanted.extend(names))
     run(large, weights=None, size=96, budget=budget)
     assert wanted == names
 

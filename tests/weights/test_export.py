@@ -102,7 +102,7 @@ def test_every_exportable_network_is_in_the_zoo():
 
 def test_the_mode_of_keras_preprocess_input():
     assert (keras_mode(CAFFE), keras_mode(IMAGENET), keras_mode(CAFFE_RGB)) == ("caffe", "torch", None)
-    assert keras_mode(CAFFE.for_input(3, 32)) == "caffe"
+    assert keras_mode(CAFFE.for_input(3, 32)) == keras_mode(CAFFE.with_fit("pad")) == "caffe"
 
 
 @pytest.mark.slow

@@ -32,6 +32,21 @@ class Description:
     origin: dict[str, Any] = field(default_factory=dict)
     """Metadata of the training: recipe, data, seed, accuracy, temperature, and any other entries."""
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a temperature was fitted, and scaling with it helps: it is not 1."""
+        return bool(self.origin.get("temperature", 1.0) != 1.0)
+
+    @property
+    def temperature(self) -> float:
+        """The number that divides the logits (temperature scaling, Guo et al. 2017, eq. 9); 1 if none was
+        fitted.
+
+        Raises:
+            CheckpointError: if it is not a number in the range in which a temperature is fitted.
+        """
+        return temperature_of(self.origin)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``from_json`` is the inverse."""
         names = _Architecture.model_fields

@@ -1,4 +1,4 @@
-"""The preprocessing of images: resize, center crop and normalization. It is saved in the checkpoint."""
+"""The preprocessing of images: the fit to a square, and normalization. It is saved in the checkpoint."""
 
 import math
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeGuard, get_args
 from verydeep.errors import ArchitectureError
 
 Order = Literal["rgb", "bgr"]
+Fit = Literal["crop", "pad", "squash"]
+"""How an image of any shape becomes square."""
 
 MIN_VALUE, MAX_VALUE = 1e-7, 1e7
 """The range of std and scale, and the largest mean. Outside it, fp32 overflows or loses the image."""
@@ -17,9 +19,8 @@ MIN_VALUE, MAX_VALUE = 1e-7, 1e7
 class Preprocess:
     """The same preprocessing for training, evaluation, prediction and export.
 
-    An image is resized (bilinear, antialiased) so that its short side is ``resize`` px, cropped at its
-    center to ``size`` by ``size`` px, and each channel becomes ``(value - mean) / std``, where ``value``
-    runs from 0 (black) to ``scale`` (white).
+    An image is resized (bilinear, antialiased) to ``size`` by ``size`` px as ``fit`` says, and each channel
+    becomes ``(value - mean) / std``, where ``value`` runs from 0 (black) to ``scale`` (white).
 
     Raises:
         ArchitectureError: where a value has the wrong type, the wrong length or is out of range.
@@ -34,11 +35,15 @@ class Preprocess:
     std: tuple[float, ...]
     """Standard deviation of each channel, with ``order`` and ``scale``."""
     resize: int | None = None
-    """Short side before the center crop, in px; None means ``size``: a square image is not cropped."""
+    """Short side before the center crop, in px; None means ``size``: a square image is not cropped. The other
+    fits have no crop, and no ``resize``."""
     order: Order = "rgb"
     """Order of the channels; networks from Caffe need "bgr"."""
     scale: float = 1.0
     """The value of white before mean and std: 1 as in torchvision, 255 as in Caffe."""
+    fit: Fit = "crop"
+    """crop resizes the short side and cuts off what is outside the center square; pad resizes the long side
+    and fills the rest with ``padding``; squash resizes both sides, and loses the aspect ratio."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.short_side < self.size:
@@ -52,6 +57,11 @@ class Preprocess:
             raise ArchitectureError(
                 f"order is {self.order!r} with channels = {self.channels}; "
                 'expected "rgb", or "bgr" with 3 channels'
+            )
+        if self.fit not in get_args(Fit) or (self.fit != "crop" and self.resize is not None):
+            raise ArchitectureError(
+                f"fit is {self.fit!r} with resize = {self.resize}; "
+                'expected "crop", or "pad" or "squash", which crop nothing, without a resize'
             )
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != self.channels:
@@ -76,6 +86,30 @@ class Preprocess:
         """Short side of the resized image before the center crop, in px."""
         return self.size if self.resize is None else self.resize
 
+    @property
+    def padding(self) -> tuple[int, ...]:
+        """The color around an image with the fit pad, 0 to 255 in gray or RGB order: the mean.
+
+        Normalized it is zero, but for the rounding to 8 bits: at most half a gray level.
+        """
+        mean = self.mean[::-1] if self.order == "bgr" else self.mean
+        return tuple(min(255, max(0, round(255 * value / self.scale))) for value in mean)
+
+    def inner_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height in px of an image inside its padding: the long side is ``size``."""
+        inner_width, inner_height = (
+            max(1, round(self.size * side / max(width, height))) for side in (width, height)
+        )
+        return inner_width, inner_height
+
+    def with_fit(self, fit: Fit) -> "Preprocess":
+        """The same preprocessing with another fit; without a margin around a crop where nothing is cropped.
+
+        Raises:
+            ArchitectureError: where there is no such fit.
+        """
+        return replace(self, fit=fit, resize=self.resize if fit == "crop" else None)
+
     def for_input(self, channels: int, size: int) -> "Preprocess":
         """The same preprocessing for another image size, or for gray images instead of color.
 
@@ -97,8 +131,13 @@ class Preprocess:
         return replace(changed, channels=1, mean=(mean,), std=(std,), order="rgb")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON or TOML; ``from_dict`` is the inverse."""
+        """Plain values for JSON or TOML; ``from_dict`` is the inverse.
+
+        The fit "crop" is left out: checkpoints and caches without any other keep their bytes.
+        """
         values = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        if self.fit == "crop":
+            del values["fit"]
         return {name: value for name, value in values.items() if value is not None}  # TOML has no null
 
     @classmethod
@@ -127,7 +166,7 @@ def _read(name: str, value: Any) -> Any:
         return tuple(float(number) for number in value)
     if name == "scale" and _is_number(value):
         return float(value)
-    if name == "order" and value in get_args(Order):
+    if (name == "order" and value in get_args(Order)) or (name == "fit" and value in get_args(Fit)):
         return value
     if name in ("size", "channels", "resize") and isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -146,6 +185,7 @@ _EXPECTED = {
     "resize": "a whole number of px, or no key",
     "order": '"rgb" or "bgr"',
     "scale": "a number",
+    "fit": '"crop", "pad" or "squash"',
 }
 
 

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import load_network
 from verydeep.embed.embed_images import embed_images
 from verydeep.embed.vector_file import check_vector_path
 from verydeep.image_sources.find_images import find_images
 from verydeep.machine import Device
+from verydeep.runtime.extras import Runtime
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -16,8 +18,6 @@ from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
-from verydeep.train.device import choose_device
-from verydeep.weights.load import load
 
 
 def embed(
@@ -29,6 +29,7 @@ def embed(
     out_: Annotated[Path, Parameter(name="--out")] = Path("vectors.npz"),
     unit_length: Annotated[bool, Parameter(negative="")] = False,
     device: Device = "auto",
+    runtime: Runtime | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -39,7 +40,7 @@ def embed(
     Parameters
     ----------
     run
-        A run folder, a checkpoint, or a weight file, with or without a head.
+        A run folder, a checkpoint, a weight file with or without a head, or an exported network.
     images
         The images.
     layer
@@ -50,6 +51,8 @@ def embed(
         L2-normalize each vector.
     device
         Where to compute; auto uses a GPU if there is one.
+    runtime
+        What computes an exported network; by default the usual one for its format.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -59,11 +62,10 @@ def embed(
     require_writable_file(out_)
     found = find_images(images)
     print_found(found)
-    checkpoint = load(run, verify=not no_verify)
-    checkpoint.model.to(choose_device(device))
+    network = load_network(run, device, runtime, verify=not no_verify, needs_head=False)
     with ImageProgress(err(), "Embedding") as progress:
         summary = embed_images(
-            checkpoint, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
+            network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
         )
     if json:
         print_json(summary.values | {"skipped": dict(found.reading.skipped)})

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import load_network
 from verydeep.data.label_file import labels_file, labels_to_correct, write_label_file
 from verydeep.data.split_file import WantedPart
 from verydeep.errors import ShapeError
@@ -15,6 +16,7 @@ from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
 from verydeep.evaluate.protocols import ProtocolName, make_protocol
 from verydeep.machine import Device
 from verydeep.report.evaluation_page import write_evaluation_page
+from verydeep.runtime.extras import Runtime
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
@@ -22,8 +24,6 @@ from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ByteProgress, ImageProgress
-from verydeep.train.device import choose_device
-from verydeep.weights.load import load_classifier
 
 
 def evaluate(
@@ -38,6 +38,7 @@ def evaluate(
     group_by: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     device: Device = "auto",
+    runtime: Runtime | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -48,7 +49,8 @@ def evaluate(
     Parameters
     ----------
     run
-        A run folder, a checkpoint, or a weight file of torchvision, timm, Keras or others.
+        A run folder, a checkpoint, a weight file of torchvision, timm, Keras or others, or a network that
+        `verydeep export` wrote.
     data
         A folder with one folder of images per class, a list with labels, shards, a Hugging Face data set, or
         the name of a built-in data set.
@@ -70,6 +72,8 @@ def evaluate(
         and beside it a CSV of doubtful labels of your own images.
     device
         Where to compute; auto uses a GPU if there is one.
+    runtime
+        What computes an exported network; by default the usual one for its format.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -77,15 +81,14 @@ def evaluate(
     """
     if out_ is not None:
         require_writable_file(out_)
-    checkpoint = load_classifier(run, verify=not no_verify)
-    chosen = make_protocol(protocol, checkpoint.preprocess, scales=_parse_scales(scales), flip=flip)
-    images = _read(data, checkpoint.classes, run, part, group_by)
+    network = load_network(run, device, runtime, verify=not no_verify)
+    chosen = make_protocol(protocol, network.preprocess, scales=_parse_scales(scales), flip=flip)
+    images = _read(data, network.classes, run, part, group_by)
     for note in images.reading.notes:
         print_message(f"Note: {note}")
     err().print(f"Evaluating {images.description}", markup=False, soft_wrap=True)
-    checkpoint.model.to(choose_device(device))
     with ImageProgress(err(), "Evaluating") as progress:
-        result = evaluate_images(checkpoint, images, chosen, progress)
+        result = evaluate_images(network, images, chosen, progress)
     print_broken(result.broken)
     if out_ is not None:
         labels = labels_to_correct(result.doubtful_labels, labels_file(out_))

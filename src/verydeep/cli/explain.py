@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import load_network
 from verydeep.errors import DataError
 from verydeep.explain.heat_maps import Method
 from verydeep.explain.image_patches import patches_of_images
@@ -16,6 +17,8 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.filters_image import write_filters_image
 from verydeep.pictures.patches_image import write_patches_image
 from verydeep.report.explain_images import ExplainedImages, explain_images
+from verydeep.runtime.exported_network import ExportedNetwork
+from verydeep.runtime.extras import Runtime
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -23,8 +26,6 @@ from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
-from verydeep.train.device import choose_device
-from verydeep.weights.load import load
 
 
 def explain(
@@ -39,6 +40,7 @@ def explain(
     filters: Annotated[bool, Parameter(negative="")] = False,
     out_: Annotated[Path, Parameter(name="--out")] = Path("explained"),
     device: Device = "auto",
+    runtime: Runtime | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -52,7 +54,8 @@ def explain(
     Parameters
     ----------
     run
-        A run folder, a checkpoint, or a weight file; --patches and --filters work without a head.
+        A run folder, a checkpoint, or a weight file; --patches and --filters work without a head. An exported
+        network has grad-cam where its head is gap, and occlusion.
     images
         The images.
     method
@@ -70,6 +73,8 @@ def explain(
         The folder for the output.
     device
         Where to compute; auto uses a GPU if there is one.
+    runtime
+        What computes an exported network; by default the usual one for its format.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -82,23 +87,28 @@ def explain(
     if class_ and (filters or patches):
         raise DataError("--class is for heat maps; --patches and --filters have no class")
     require_writable_folder(out_)
-    checkpoint = load(run, verify=not no_verify)
-    checkpoint.model.to(choose_device(device))
+    network = load_network(run, device, runtime, verify=not no_verify, needs_head=False)
     if filters:
-        return _filters(checkpoint, out_, json)
+        return _filters(_with_weights(network, "--filters"), out_, json)
     found = find_images(images or [])
     print_found(found)
     if patches:
-        return _patches(checkpoint, found, layer, out_, json)
+        return _patches(_with_weights(network, "--patches"), found, layer, out_, json)
     with ImageProgress(err(), "Explaining") as progress:
         result = explain_images(
-            checkpoint, found.sources, out_, method=method, class_name=class_, layer=layer, progress=progress
+            network, found.sources, out_, method=method, class_name=class_, layer=layer, progress=progress
         )
     if json:
         print_json(result.values | {"skipped": dict(found.reading.skipped)})
     else:
         _print(result)
     return 1 if result.broken else 0
+
+
+def _with_weights(network: Checkpoint | ExportedNetwork, flag: str) -> Checkpoint:
+    if isinstance(network, Checkpoint):
+        return network
+    raise DataError(f"{flag} needs the layers of the network; give the run that it was exported from")
 
 
 def _filters(checkpoint: Checkpoint, folder: Path, json: bool) -> int:

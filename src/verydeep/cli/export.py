@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
-from verydeep.export.export_bundle import Exported
+from verydeep.export.export_bundle import Exported, at_size
 from verydeep.export.export_to import Target, export_to
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
@@ -71,13 +71,13 @@ def export(
         raise CheckpointError("--ort is for --to web; leave it out")
     target = out_ or _default_path(run, to, precision)
     require_new_file(target, "give another name with --out")
-    checkpoint = load_classifier(run, verify=not no_verify)
+    checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
     data = int8 or images
     given = given_images(data, checkpoint.classes, run, checkpoint.preprocess) if data else None
     err().print(f"Exporting {run} to {target}", soft_wrap=True)
     exported = export_to(
         to, checkpoint, target, given,
-        precision=precision, size=None if dynamic else size or checkpoint.preprocess.size,
+        precision=precision, size=None if dynamic else checkpoint.preprocess.size,
         allow_loss=allow_loss, ort=ort,
     )  # fmt: skip
     print_json(exported.values) if json else _print(exported)
@@ -93,8 +93,10 @@ def _precision(bf16: bool, int8: str | None) -> Precision:
 
 
 def _default_path(run: Path, to: Target, precision: Precision) -> Path:
-    name = run.resolve().stem + ("" if precision == "fp32" else f"-{precision}")
-    return Path(f"{name}.onnx" if to == "onnx" else f"{name}-{to}")
+    """A file for ONNX, a folder for the others."""
+    suffix = "" if precision == "fp32" else f"-{precision}"
+    name = run.resolve().stem
+    return Path(f"{name}{suffix}.onnx" if to == "onnx" else f"{name}-{to}{suffix}")
 
 
 def _print(exported: Exported) -> None:

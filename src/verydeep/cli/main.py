@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import cyclopts
 
+import verydeep
 from verydeep.errors import Interrupted, LearningError, VeryDeepError
 from verydeep.terminal.console import accept_any_text, err, out, print_error
 from verydeep.terminal.help_page import HelpFormatter
@@ -12,9 +13,7 @@ from verydeep.terminal.usage_error import usage_panel
 
 
 def _version() -> str:
-    from importlib.metadata import version  # 50 ms that the other commands do not need
-
-    return version("verydeep")
+    return str(verydeep.__version__)
 
 
 app = cyclopts.App(
@@ -59,7 +58,7 @@ _COMMANDS = {
         "verydeep show resnet34",
     ),
     "data": (
-        "data:app",
+        "data.commands:app",
         "Check your own image folder: damaged files, duplicates, data leakage, class imbalance.",
         "",
         "",
@@ -106,6 +105,12 @@ _COMMANDS = {
         "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
         "verydeep data check photos/",
     ),
+    "serve": (
+        "serve:serve",
+        "Serve a network over HTTP, with a page to classify images in the browser.",
+        "verydeep serve runs/fast-fashion-mnist --port 8000",
+        "verydeep predict runs/fast-fashion-mnist photos/",
+    ),
     "study": (
         "study:study",
         "Run a prepared experiment on depth, initialization or shortcuts, and write its report.",
@@ -123,6 +128,12 @@ _COMMANDS = {
         "Export a trained network for another runtime, such as ONNX Runtime.",
         "verydeep export runs/fast-fashion-mnist --to onnx --out fashion.onnx",
         "verydeep predict fashion.onnx shoe.jpg",
+    ),
+    "bench": (
+        "bench:bench",
+        "Time a network in every installed runtime, side by side.",
+        "verydeep bench runs/fast-fashion-mnist --batch 1 16",
+        "verydeep export runs/fast-fashion-mnist --to onnx",
     ),
     "weights": (
         "weights.commands:app",
@@ -148,6 +159,10 @@ for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
     app.command(f"verydeep.cli.{_target}", name=_name, help=_summary, **_end)
 
 
+_TORCH = frozenset({"torch", "lightning_fabric", "torchmetrics", "safetensors", "matplotlib", "jinja2"})
+"""What the distribution verydeep-runtime leaves out."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0, 1 (failure), 2 (usage error, full disk) or 130 (interrupted).
 
@@ -165,6 +180,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except VeryDeepError as error:
         print_error(_with_suggestion(str(error), arguments))
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in _TORCH:
+            raise
+        print_error(
+            f"this command needs PyTorch ({error}): pip install verydeep, instead of verydeep-runtime"
+        )
         return 2
     except OSError as error:
         message = f"{error.filename or 'the disk'}: {error.strerror or error}"

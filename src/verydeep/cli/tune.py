@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter
 from verydeep.data.label_file import labels_to_correct
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
+from verydeep.report.tune_heat_maps import test_heat_maps
 from verydeep.report.tune_page import write_tune_page
 from verydeep.tables.tune_table import tune_table, tune_values
 from verydeep.terminal.console import err, out, print_json, print_message
@@ -22,7 +23,6 @@ from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.tune_progress import TuneProgress
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.tune.config import TuneConfig, config_from_run, read_tune_config
-from verydeep.tune.heat_maps import test_heat_maps
 from verydeep.tune.result import TuneResult
 from verydeep.tune.tune import new_start, tune_network, unfinished_config
 from verydeep.weights.load import load

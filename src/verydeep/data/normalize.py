@@ -1,4 +1,4 @@
-"""Preprocessing of pixels in memory: resize, center crop, normalization by mean and standard deviation."""
+"""Preprocessing of pixels in memory: the fit to the input size, and normalization by mean and deviation."""
 
 import torch
 from jaxtyping import Float, Float32, Shaped, UInt8
@@ -16,20 +16,43 @@ def resize(
     return functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
 
 
-def resize_and_crop(
+def fit_to_input(
     pixels: UInt8[Tensor, "count channels height width"], preprocess: Preprocess
 ) -> UInt8[Tensor, "count channels size size"]:
-    """``pixels`` at the input size of the network: short side resized, then center crop, as in ``decode``.
+    """``pixels`` at the input size of the network: cropped, padded or squashed, as in ``decode``.
 
     Images that already have the input size are returned unchanged.
     """
-    size = preprocess.size
-    if pixels.shape[2:] == (size, size):
+    if pixels.shape[2:] == (preprocess.size, preprocess.size):
         return pixels
-    pixels = resize_short_side(pixels, preprocess.short_side)
+    match preprocess.fit:
+        case "crop":
+            return _crop(resize_short_side(pixels, preprocess.short_side), preprocess.size)
+        case "pad":
+            return _pad(pixels, preprocess)
+        case "squash":
+            return resize(pixels, preprocess.size)
+
+
+def _crop(
+    pixels: UInt8[Tensor, "count channels height width"], size: int
+) -> UInt8[Tensor, "count channels size size"]:
     height, width = pixels.shape[2:]
     top, left = round((height - size) / 2), round((width - size) / 2)
     return pixels[:, :, top : top + size, left : left + size]
+
+
+def _pad(
+    pixels: UInt8[Tensor, "count channels height width"], preprocess: Preprocess
+) -> UInt8[Tensor, "count channels size size"]:
+    size = preprocess.size
+    width, height = preprocess.inner_size(pixels.shape[3], pixels.shape[2])
+    color = torch.tensor(preprocess.padding, dtype=torch.uint8, device=pixels.device)[:, None, None]
+    padded = color.expand(len(pixels), -1, size, size).clone()
+    top, left = (size - height) // 2, (size - width) // 2
+    inner = functional.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
+    padded[:, :, top : top + height, left : left + width] = inner
+    return padded
 
 
 def resize_short_side(

@@ -1,4 +1,4 @@
-"""Decodes image files of the common formats: upright by EXIF, 8 bits, resized and cropped for the network.
+"""Decodes image files of the common formats: upright by EXIF, 8 bits, at the input size of the network.
 
 The pixels are numpy arrays, so that an exported network classifies images without torch.
 """
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.heic import is_heic, register_heic
+from verydeep.decoding.resize import fit_to_input, resize_short_side
 from verydeep.decoding.to_8_bits import read_encoding, to_8_bits
 from verydeep.errors import UnreadableError, UnreadableKind
 from verydeep.foreign_text import one_line
@@ -38,12 +39,12 @@ def decode_pixels(
     """The pixels of an image, 0 to 255 in gray or RGB order, ready for normalization.
 
     The first frame is rotated by its EXIF orientation, composited on white if it is transparent, converted to
-    8 bits and to the channels of ``preprocess``, resized (bilinear, antialiased) and center-cropped. Colors
-    are not inverted or equalized, and the aspect ratio does not change.
+    8 bits and to the channels of ``preprocess``, and resized (bilinear, antialiased) to its size: cropped,
+    padded or squashed as its fit says. Colors are not inverted or equalized.
 
     Args:
         source: a file, the content of a file, or an entry of a shard.
-        preprocess: channels, resize and size.
+        preprocess: channels, size and fit.
         pixel_limit: images with more pixels are not decoded.
 
     Raises:
@@ -54,10 +55,7 @@ def decode_pixels(
     with _one_broken_file(name):
         image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=min_side)
         image = _in_channels(image, preprocess.channels)
-        image = _resize_short_side(image, preprocess.short_side, name, pixel_limit)
-        left = round((image.width - preprocess.size) / 2)
-        top = round((image.height - preprocess.size) / 2)
-        return _pixels(image.crop((left, top, left + preprocess.size, top + preprocess.size)))
+        return _pixels(fit_to_input(image, preprocess, name, pixel_limit))
 
 
 def decode_whole_pixels(
@@ -75,7 +73,7 @@ def decode_whole_pixels(
     name = _name(source)
     with _one_broken_file(name):
         image = _in_channels(read_image(source, name=name, pixel_limit=pixel_limit), channels)
-        return tuple(_pixels(_resize_short_side(image, side, name, pixel_limit)) for side in short_sides)
+        return tuple(_pixels(resize_short_side(image, side, name, pixel_limit)) for side in short_sides)
 
 
 def _name(source: Path | str | bytes | ArchivedImage) -> str:
@@ -139,6 +137,8 @@ def _one_broken_file(name: str) -> Iterator[None]:
         raise UnreadableError(f"{name} does not exist", "missing") from error
     except Exception as error:
         kind: UnreadableKind = "truncated" if "truncated" in str(error).lower() else "corrupt"
+        if isinstance(error, Image.DecompressionBombError):  # Pillow's own limit, at twice the usual one
+            kind = "too large"
         raise UnreadableError(f"{name} cannot be decoded: {error or type(error).__name__}", kind) from error
 
 
@@ -209,27 +209,3 @@ def _check_pixels(size: tuple[int, int], name: str, pixel_limit: int) -> None:
             f"{name} is {width} x {height} px, over the limit of {pixel_limit:,} pixels. Resize it first.",
             "too large",
         )
-
-
-def _resize_short_side(image: Image.Image, short_side: int, name: str, pixel_limit: int) -> Image.Image:
-    """``image`` with its short side resized to ``short_side``; the other is rounded as in torchvision."""
-    short = min(image.size)
-    width, height = (int(short_side * side / short) for side in image.size)
-    if width * height > pixel_limit:
-        raise UnreadableError(
-            f"{name} is {image.width} x {image.height} px, too narrow: with a short side of {short_side} px "
-            f"it would be {width} x {height} px. Crop it first.",
-            "too narrow",
-        )
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return image
-
-
-def short_side(source: Path | ArchivedImage) -> int | None:
-    """The shorter side of an image in px, read from its header only; None if the header cannot be read."""
-    try:
-        with open_image(source, _name(source)) as image:
-            return min(image.size)
-    except UnreadableError:  # decoding reports it
-        return None

@@ -11,10 +11,12 @@ from torch.nn import functional
 from verydeep.data.normalize import normalize
 from verydeep.data.progress import OnProgress, count_images
 from verydeep.data.stream import stream
+from verydeep.decoding.stream import stream_pixels
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
 from verydeep.models.feature_steps import last_map_name
+from verydeep.runtime.exported_network import ExportedNetwork
 
 BATCH_SIZE = 16
 """Images per batch, small enough that a progress bar moves every few seconds with VGG16 on one core."""
@@ -28,6 +30,26 @@ class VectorBatch:
     """Paths, or locations in shards."""
     vectors: Float32[Tensor, "files values"]
     broken: tuple[UnreadableImage, ...] = ()
+
+
+def embed_exported(
+    network: ExportedNetwork,
+    sources: Sequence[ImageSource],
+    *,
+    unit_length: bool = False,
+    progress: OnProgress | None = None,
+) -> Iterator[VectorBatch]:
+    """The vectors of ``sources`` by an exported network: the mean of its last feature map, as by default.
+
+    Broken images are reported, not raised.
+    """
+    decoded = stream_pixels(sources, network.preprocess, BATCH_SIZE)
+    for batch in count_images(decoded, len(sources), progress):
+        vectors = torch.zeros(0, 0)
+        if len(batch.pixels):
+            vectors = torch.from_numpy(network.embedding(batch.pixels))
+            vectors = functional.normalize(vectors) if unit_length else vectors
+        yield VectorBatch(tuple(str(sources[i]) for i in batch.indices.tolist()), vectors, batch.broken)
 
 
 class Embedder:
@@ -64,11 +86,12 @@ class Embedder:
         """
         decoded = stream(sources, self.preprocess, batch_size)
         for batch in count_images(decoded, len(sources), progress):
-            vectors = self._vectors(batch.pixels) if len(batch.pixels) else torch.zeros(0, 0)
+            vectors = self.vectors(batch.pixels) if len(batch.pixels) else torch.zeros(0, 0)
             yield VectorBatch(tuple(str(sources[i]) for i in batch.indices.tolist()), vectors, batch.broken)
 
     @torch.inference_mode()
-    def _vectors(self, pixels: UInt8[Tensor, "files channels size size"]) -> Float32[Tensor, "files values"]:
+    def vectors(self, pixels: UInt8[Tensor, "files channels size size"]) -> Float32[Tensor, "files values"]:
+        """The vectors of decoded images, 0 to 255, on the CPU."""
         images = normalize(pixels.to(self.device), self.preprocess)
         values = self.extractor(images)[self.layer]
         vectors: Tensor = (values.mean((2, 3)) if values.ndim == 4 else values).float().cpu()

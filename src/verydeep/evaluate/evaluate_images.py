@@ -14,10 +14,11 @@ from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
-from verydeep.evaluate.protocols import Protocol, protocol_logits
+from verydeep.evaluate.protocols import Protocol, exported_logits, protocol_logits
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.runtime.exported_network import ExportedNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,24 +62,31 @@ class EvaluationResult:
 
 
 def evaluate_images(
-    checkpoint: Checkpoint, images: LabeledImages, protocol: Protocol, progress: OnProgress | None = None
+    network: Checkpoint | ExportedNetwork,
+    images: LabeledImages,
+    protocol: Protocol,
+    progress: OnProgress | None = None,
 ) -> EvaluationResult:
     """Everything that is measured of a network on ``images``.
 
     Args:
-        checkpoint: the result of ``verydeep.load_classifier``; the computation runs on its device.
+        network: a checkpoint, which computes on its device, or an exported network.
         images: the labeled images.
         protocol: which crops are classified, and at which scales.
         progress: called after each batch.
 
     Raises:
-        DataError: if no image can be read.
-        CheckpointError: if the checkpoint's temperature is not a valid number.
+        DataError: if no image can be read, or ``protocol`` is not single for an exported network.
+        CheckpointError: if the network's temperature is not a valid number.
     """
     # The temperature was fitted on validation logits of single crops. It is not valid for averaged views.
-    is_scaled = checkpoint.is_calibrated and protocol.name == "single"
-    temperature = checkpoint.temperature if is_scaled else None
-    logits = protocol_logits(checkpoint.model, images.source, checkpoint.preprocess, protocol)
+    described = network.description
+    is_scaled = described.is_calibrated and protocol.name == "single"
+    temperature = described.temperature if is_scaled else None
+    if isinstance(network, Checkpoint):
+        logits = protocol_logits(network.model, images.source, network.preprocess, protocol)
+    else:
+        logits = exported_logits(network, images.source, protocol)
     batches = list(count_images(logits, len(images), progress))
     broken = tuple(image for batch in batches for image in batch.broken)
     indices = torch.cat([batch.indices for batch in batches])
@@ -88,21 +96,21 @@ def evaluate_images(
     evaluation = evaluate_logits(
         all_logits,
         labels,
-        checkpoint.classes,
+        described.classes,
         groups=images.groups and tuple(images.groups[i] for i in indices.tolist()),
         temperature=temperature,
     )
-    doubtful = _doubtful(images, indices, all_logits / (temperature or 1), checkpoint.classes)
-    mistakes = most_confident_mistakes(all_logits, labels, checkpoint.classes)
+    doubtful = _doubtful(images, indices, all_logits / (temperature or 1), described.classes)
+    mistakes = most_confident_mistakes(all_logits, labels, described.classes)
     return EvaluationResult(
-        network=checkpoint.model.architecture.name,
+        network=described.architecture.name,
         images=images,
         protocol=protocol,
         evaluation=evaluation,
         mistakes=tuple(replace(each, index=int(indices[each.index])) for each in mistakes),
         doubtful_labels=doubtful,
         broken=broken,
-        unused_temperature=checkpoint.is_calibrated and not is_scaled,
+        unused_temperature=described.is_calibrated and not is_scaled,
     )
 
 

@@ -16,21 +16,23 @@ from functools import partial
 from math import log
 from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import resize_short_side
+from verydeep.data.normalize import fit_to_input, resize_short_side
 from verydeep.data.stream import stream, stream_whole
 from verydeep.decoding.batch_size import auto_batch_size
-from verydeep.errors import ShapeError
+from verydeep.errors import DataError, ShapeError
 from verydeep.evaluate.crops import CropPosition, corners_and_center, crops, grid
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.samples import Samples
 from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
 from verydeep.models.logits import predict_dense, predict_logits
+from verydeep.runtime.exported_network import ExportedNetwork
 
 ProtocolName = Literal["single", "multi-scale", "ten-crop", "multi-crop", "dense"]
 Pixels = UInt8[Tensor, "count channels height width"]
@@ -88,7 +90,8 @@ def make_protocol(
         flip: whether mirror images are classified too; the protocol ``single`` never does.
 
     Raises:
-        ShapeError: if a scale is smaller than the input size, or scales are given for ``single``.
+        ShapeError: if a scale is smaller than the input size, scales are given for ``single``, or images are
+            not cropped in the network's preprocessing.
     """
     if name == "single":
         if scales:
@@ -98,6 +101,11 @@ def make_protocol(
                 f"{others}"
             )
         return Protocol(name, (preprocess.short_side,), flip=False)
+    if preprocess.fit != "crop":
+        raise ShapeError(
+            f"the protocol {name} classifies crops, or whole images at their own shape; this network was "
+            f"trained on images that are fitted by {preprocess.fit!r}. Use the protocol single"
+        )
     chosen = tuple(scales or _default_scales(name, preprocess))
     if min(chosen) < preprocess.size:
         raise ShapeError(
@@ -133,6 +141,26 @@ def protocol_logits(
     empty = torch.zeros(0, model.architecture.classes)
     for indices, pixels, broken in batches:
         yield LogitBatch(indices, forward(pixels) if len(indices) else empty, broken)
+
+
+def exported_logits(
+    network: ExportedNetwork, images: Pixels | Samples, protocol: Protocol
+) -> Iterator[LogitBatch]:
+    """The logits of ``images`` by an exported network, in batches, in order; broken files are reported.
+
+    Raises:
+        DataError: if ``protocol`` is not single.
+    """
+    if protocol.name != "single":
+        raise DataError(
+            f"an exported network has only the protocol single, not {protocol.name}. Evaluate the run that "
+            "it was exported from"
+        )
+    preprocess = network.preprocess
+    for indices, pixels, broken in _cropped(images, preprocess, auto_batch_size(preprocess.size**2)):
+        cropped = fit_to_input(pixels, preprocess).numpy()
+        logits = network.logits(cropped) if len(indices) else np.zeros((0, len(network.classes)), np.float32)
+        yield LogitBatch(indices, torch.from_numpy(logits), broken)
 
 
 def _pixels_per_image(preprocess: Preprocess, protocol: Protocol) -> int:

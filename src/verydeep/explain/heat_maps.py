@@ -9,7 +9,8 @@ from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.architecture.description import Description
+from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.grad_cam import Heat, grad_cam, grad_cam_plus_plus
 from verydeep.explain.integrated_gradients import integrated_gradients, smooth_grad
@@ -35,7 +36,7 @@ class HeatMap:
     """The evidence for one class in one image."""
 
     pixels: UInt8[Tensor, "channels size size"]
-    """The resized and cropped image, before normalization."""
+    """The image at the input size of the network, before normalization."""
     heat: Float32[Tensor, "size size"]
     """From 0 to 1, the maximum of this image; 0 everywhere if there is no evidence for the class."""
     label: str
@@ -70,7 +71,7 @@ def heat_maps(
     Grad-CAM and Grad-CAM++ show the evidence in the feature map of a layer, in the resolution of that map.
     Occlusion shows how much the prediction drops when a part is covered. Integrated gradients show the
     contribution of each pixel relative to a black image. SmoothGrad shows the influence of each pixel, for or
-    against the class. Images are resized and cropped as in ``predict`` and computed in batches. The model
+    against the class. Images come to the input size as in ``predict`` and are computed in batches. The model
     keeps its training or evaluation mode.
 
     Args:
@@ -86,7 +87,7 @@ def heat_maps(
         DataError: if the network has no such class, or no classes at all.
     """
     known_method, layer = _check(checkpoint, method, layer)
-    labels = None if classes is None else _labels(checkpoint, classes, len(pixels))
+    labels = None if classes is None else class_labels(checkpoint.description, classes, len(pixels))
     batch_size = max(1, BATCH_PIXELS // checkpoint.preprocess.size**2)
     was_training = checkpoint.model.training
     checkpoint.model.eval()
@@ -130,19 +131,24 @@ def _check(checkpoint: Checkpoint, name: str, layer: str | None) -> tuple[Method
     return method, layer
 
 
-def _labels(checkpoint: Checkpoint, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:
+def class_labels(network: Description, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:
+    """The indices of ``classes``, one per image, among those of ``network``.
+
+    Raises:
+        DataError: if there is no such class, or not one per image.
+    """
     if isinstance(classes, str) or len(classes) != count:
         raise DataError(
             f"{count} images are given with the classes {classes!r}; expected one class per image"
         )
-    return torch.tensor([class_index(checkpoint, name) for name in classes])
+    return torch.tensor([class_index(network, name) for name in classes])
 
 
 def _explain_batch(
     checkpoint: Checkpoint, pixels: UInt8[Tensor, "batch channels height width"], request: _Request
 ) -> Iterator[HeatMap]:
     device = next(checkpoint.model.parameters()).device
-    pixels = resize_and_crop(pixels.to(device), checkpoint.preprocess)
+    pixels = fit_to_input(pixels.to(device), checkpoint.preprocess)
     images = normalize(pixels, checkpoint.preprocess)
     with torch.no_grad():
         probabilities = (checkpoint.model(images) / checkpoint.temperature).softmax(1)
@@ -170,10 +176,10 @@ def _heat(checkpoint: Checkpoint, images: Images, labels: Int64[Tensor, " batch"
             method = grad_cam if request.method == "grad-cam" else grad_cam_plus_plus
             coarse = method(model, images, labels, request.layer)[:, None]
             heat = functional.interpolate(coarse, images.shape[2:], mode="bilinear")[:, 0]
-            return _scale(heat, heat.amax((1, 2)))
+            return scaled_to_maximum(heat)
         case "occlusion":
             heat = occlusion(model, images, labels, batch_size=size).relu()
-            return _scale(heat, heat.amax((1, 2)))
+            return scaled_to_maximum(heat)
         case "integrated-gradients":
             black = normalize(torch.zeros_like(images, dtype=torch.uint8), checkpoint.preprocess)
             contributions = integrated_gradients(model, images, labels, black, batch_size=size)
@@ -186,6 +192,11 @@ def _clip(heat: Heat) -> Heat:
     """``heat`` of single pixels, clipped at a quantile: otherwise a few outliers make all others dark."""
     maximum = heat.flatten(1).quantile(CLIP_QUANTILE, dim=1)
     return _scale(heat, torch.where(maximum > 0, maximum, heat.amax((1, 2))))
+
+
+def scaled_to_maximum(heat: Heat) -> Heat:
+    """``heat`` of each image divided by its maximum; a map without heat stays 0."""
+    return _scale(heat, heat.amax((1, 2)))
 
 
 def _scale(heat: Heat, maximum: Float[Tensor, " batch"]) -> Heat:

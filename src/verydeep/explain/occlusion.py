@@ -3,6 +3,7 @@
 Zeiler and Fergus 2014 (arXiv 1311.2901).
 """
 
+from collections.abc import Callable
 from itertools import product
 
 import torch
@@ -10,14 +11,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from verydeep.models.blocks import Images
-from verydeep.models.classifier import Classifier
 
 WINDOWS_PER_SIDE = 7
 """The default window is 1/7 of the image's side, as large as a value of VGG's last map: 32 of 224 px."""
 
 
 def occlusion(
-    model: Classifier,
+    model: Callable[[Images], Tensor],
     images: Images,
     labels: Int64[Tensor, " batch"],
     *,
@@ -32,7 +32,7 @@ def occlusion(
     images.
 
     Args:
-        model: the network, in evaluation mode.
+        model: from images to logits, such as a network in evaluation mode.
         images: preprocessed images.
         labels: the class of each image.
         window: side of the square in px; 1/7 of the image's side by default.
@@ -58,7 +58,7 @@ def _starts(length: int, window: int, stride: int) -> list[int]:
 
 @torch.inference_mode()
 def _occlude(
-    model: Classifier,
+    model: Callable[[Images], Tensor],
     image: Float[Tensor, "channels height width"],
     label: Int64[Tensor, ""],
     corners: list[tuple[int, int]],

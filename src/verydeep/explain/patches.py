@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.targets import receptive_field_of
 from verydeep.models.checkpoint import Checkpoint
@@ -87,7 +87,7 @@ def strongest_patches(
     extractor = taps(checkpoint.model.eval(), layer)
     device = next(checkpoint.model.parameters()).device
     for pixels in batches:
-        images = normalize(resize_and_crop(pixels.to(device), checkpoint.preprocess), checkpoint.preprocess)
+        images = normalize(fit_to_input(pixels.to(device), checkpoint.preprocess), checkpoint.preprocess)
         with torch.inference_mode():
             strongest.add(extractor(images)[layer].float())
     selected = tuple(strongest.most_selective(channels, receptive_field))

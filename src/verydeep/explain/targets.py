@@ -2,8 +2,8 @@
 
 import difflib
 
+from verydeep.architecture.description import Description
 from verydeep.errors import ArchitectureError, DataError
-from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.feature_extractor import taps
 from verydeep.models.receptive_fields import ReceptiveField, receptive_fields
@@ -12,13 +12,13 @@ MAX_LISTED = 12
 """Class names in an error message."""
 
 
-def class_index(checkpoint: Checkpoint, name: str) -> int:
-    """The index of the class ``name``.
+def class_index(network: Description, name: str) -> int:
+    """The index of the class ``name`` of ``network``.
 
     Raises:
         DataError: if the network has no such class, with similar names.
     """
-    classes = checkpoint.classes
+    classes = network.classes
     if name in classes:
         return classes.index(name)
     similar = difflib.get_close_matches(name, classes, n=3)
@@ -26,7 +26,7 @@ def class_index(checkpoint: Checkpoint, name: str) -> int:
     listed = ", ".join(classes[:MAX_LISTED])
     more = f" and {len(classes) - MAX_LISTED:,} more" if len(classes) > MAX_LISTED else ""
     raise DataError(
-        f"{checkpoint.model.architecture.name} has no class {name!r}. {hint}Its classes are {listed}{more}"
+        f"{network.architecture.name} has no class {name!r}. {hint}Its classes are {listed}{more}"
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import resize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, resize
 from verydeep.data.stream import stream
 from verydeep.data.synthetic import shapes
 from verydeep.decoding.batch_size import auto_batch_size
@@ -94,7 +94,7 @@ def _labeled(
         read, pixels = _decoded(images.source.select(chosen).sources, preprocess, images.name)
         chosen = chosen[read]
     else:
-        pixels = resize_and_crop(images.source[chosen], preprocess)
+        pixels = fit_to_input(images.source[chosen], preprocess)
     return CheckImages(
         pixels.numpy(), images.labels[chosen].numpy(), f"{len(chosen):,} images of {images.name}"
     )

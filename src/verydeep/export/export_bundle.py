@@ -1,12 +1,8 @@
 """Exports a checkpoint to a bundle for another runtime; a bundle that disagrees with it is not written."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from jaxtyping import Float32
 
 from verydeep.atomic_write import atomic_folder, atomic_write
 from verydeep.decoding.normalize import normalize_pixels
@@ -14,7 +10,8 @@ from verydeep.errors import CheckpointError
 from verydeep.export.check_images import CheckImages, GivenImages, drawn_images
 from verydeep.export.graph import ExportGraph
 from verydeep.export.parity import MAX_ERROR, MIN_AGREEMENT, Parity, measure_parity
-from verydeep.export.to_onnx import set_description, write_onnx
+from verydeep.export.to_onnx import set_description
+from verydeep.export.writers import ExportJob, writer
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.prediction.network import Network
 from verydeep.runtime.bundle import DESCRIPTION, ExportInfo, Format, Precision, bundle_json
@@ -61,27 +58,17 @@ class Exported:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    """What a writer needs."""
+def at_size(checkpoint: Checkpoint, size: int | None) -> Checkpoint:
+    """``checkpoint`` for images of ``size`` px.
 
-    graph: ExportGraph
-    size: int | None
-    precision: Precision
-    calibration: Float32[np.ndarray, "count channels height width"] | None
-    """Preprocessed images, for INT8."""
-    description: str
-    """The JSON of the bundle."""
-
-
-def _write_onnx(job: _Job, path: Path) -> None:
-    write_onnx(job.graph, job.size, path, job.description)
-
-
-_WRITERS: dict[Format, dict[Precision, Callable[[_Job, Path], None]]] = {
-    "onnx": {"fp32": _write_onnx},
-}
-"""What writes each format and precision: ONNX to a file, the others into a folder."""
+    Raises:
+        ShapeError: if they are too small for its layers.
+    """
+    preprocess = checkpoint.preprocess
+    if size is None or size == preprocess.size:
+        return checkpoint
+    checkpoint.model.architecture.with_input(preprocess.channels, size)  # raises where it is too small
+    return replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
 
 
 def export_bundle(
@@ -101,12 +88,7 @@ def export_bundle(
         CheckpointError: if the format does not have the precision, INT8 has no images, the size is too small,
             or the written network disagrees with the checkpoint.
     """
-    writers = _WRITERS[request.format]
-    if request.precision not in writers:
-        raise CheckpointError(
-            f"{request.format} has no {request.precision}; it has {' and '.join(writers)}. docs/export.md "
-            "has the table"
-        )
+    write = writer(request.format, request.precision)
     if request.precision == "int8" and images is None:
         raise CheckpointError("INT8 is calibrated on your own images; give them, such as --int8 photos/")
     network = at_size(checkpoint, request.size)
@@ -114,7 +96,7 @@ def export_bundle(
     info = ExportInfo(
         format=request.format, precision=request.precision, size=request.size, outputs=graph.outputs
     )
-    job = _Job(
+    job = ExportJob(
         graph=graph,
         size=request.size,
         precision=request.precision,
@@ -123,7 +105,7 @@ def export_bundle(
     )
     new_bundle = atomic_write if request.format == "onnx" else atomic_folder
     with new_bundle(path) as temporary:
-        writers[request.precision](job, temporary)
+        write(job, temporary)
         _describe(temporary, job.description)
         parity = checked(
             network,
@@ -145,19 +127,6 @@ def export_bundle(
         parity=parity,
         bytes=size,
     )
-
-
-def at_size(checkpoint: Checkpoint, size: int | None) -> Checkpoint:
-    """``checkpoint`` for images of ``size`` px.
-
-    Raises:
-        ShapeError: if they are too small for its layers.
-    """
-    preprocess = checkpoint.preprocess
-    if size is None or size == preprocess.size:
-        return checkpoint
-    checkpoint.model.architecture.with_input(preprocess.channels, size)  # raises where it is too small
-    return replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
 
 
 def _describe(bundle: Path, description: str) -> None:

@@ -11,7 +11,7 @@ from verydeep.export.export_web import export_web
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import Precision
 
-Target = Literal["onnx", "torch", "web"]
+Target = Literal["onnx", "openvino", "ncnn", "torch", "web"]
 
 
 def export_to(

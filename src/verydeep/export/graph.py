@@ -45,14 +45,15 @@ def average_pool(maps: Maps, grid: int) -> Float[Tensor, "batch maps grid grid"]
 
     ONNX has no such operation for a size that is only known when the network runs.
     """
-    rows, columns = (_averaging(maps.shape[axis], grid, maps) for axis in (2, 3))
+    rows, columns = (_averaging(maps, axis, grid) for axis in (2, 3))
     return rows @ maps @ columns.T
 
 
-def _averaging(length: int, grid: int, like: Tensor) -> Float[Tensor, "grid length"]:
-    """A row for each cell of the grid, with the weights of the positions that it averages."""
-    cells = torch.arange(grid, device=like.device)[:, None]
-    positions = torch.arange(length, device=like.device)[None]
+def _averaging(maps: Maps, axis: int, grid: int) -> Float[Tensor, "cells length"]:
+    """A row for each cell of the grid, with the weights of the positions along ``axis`` that it averages."""
+    length = maps.shape[axis]
+    cells = torch.arange(grid, device=maps.device)[:, None]
+    positions = torch.arange(length, device=maps.device)[None]
     starts, ends = cells * length // grid, ((cells + 1) * length + grid - 1) // grid
-    is_inside = ((positions >= starts) & (positions < ends)).to(like.dtype)
+    is_inside = ((positions >= starts) & (positions < ends)).to(maps.dtype)
     return is_inside / is_inside.sum(1, keepdim=True)

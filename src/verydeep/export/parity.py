@@ -105,9 +105,7 @@ def _checkpoint_logits(checkpoint: Checkpoint, pixels: _Pixels) -> _Logits:
 
 def _resized(pixels: _Pixels, size: tuple[int, int]) -> UInt8[np.ndarray, "some channels rows columns"]:
     some = torch.from_numpy(pixels[:OTHER_SIZE_IMAGES])
-    resized: Any = functional.interpolate(some, size, mode="bilinear", antialias=True)
-    pixels_of_size: UInt8[np.ndarray, "some channels rows columns"] = resized.numpy()
-    return pixels_of_size
+    return np.asarray(functional.interpolate(some, size, mode="bilinear", antialias=True))
 
 
 def _accuracy(logits: _Logits, images: CheckImages) -> float | None:

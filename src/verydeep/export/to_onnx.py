@@ -29,7 +29,7 @@ def write_onnx(graph: ExportGraph, size: int | None, path: Path, description: st
     Raises:
         CheckpointError: if the extra ``onnx`` is not installed.
     """
-    onnx = _import("onnx")
+    onnx = import_onnx()
     _import("onnxscript")
     model = _exported(graph, size)
     model.producer_name = "verydeep"
@@ -44,10 +44,19 @@ def write_onnx(graph: ExportGraph, size: int | None, path: Path, description: st
 
 def set_description(path: Path, description: str) -> None:
     """Replace the bundle description in the ONNX file at ``path``."""
-    onnx = _import("onnx")
+    onnx = import_onnx()
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {KEY: description})
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def import_onnx() -> Any:
+    """The module ``onnx``.
+
+    Raises:
+        CheckpointError: if it is not installed.
+    """
+    return _import("onnx")
 
 
 def _import(name: str) -> Any:

@@ -44,7 +44,7 @@ class Checkpoint:
     @property
     def is_calibrated(self) -> bool:
         """Whether a temperature was fitted, and scaling with it helps: it is not 1."""
-        return bool(self.origin.get("temperature", 1.0) != 1.0)
+        return self.description.is_calibrated
 
     @property
     def temperature(self) -> float:

@@ -7,7 +7,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.models.classifier import Classifier
 from verydeep.models.dense import DenseClassifier
@@ -23,13 +23,13 @@ def predict_logits(
     """Logits of every image, on the CPU. The model keeps its training or evaluation mode.
 
     ``pixels`` may be on another device than the model, and of another size: each batch is moved to the
-    model's device, resized and cropped according to ``preprocess``, and normalized.
+    model's device, cropped, padded or squashed according to ``preprocess``, and normalized.
     """
     return _in_batches(
         model,
         pixels,
         batch_size or auto_batch_size(preprocess.size**2),
-        lambda batch: model(normalize(resize_and_crop(batch, preprocess), preprocess)),
+        lambda batch: model(normalize(fit_to_input(batch, preprocess), preprocess)),
     )
 
 

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from jaxtyping import UInt8
+from torch import Tensor
+
 from verydeep.data.progress import OnProgress, count_images
 from verydeep.data.stream import stream
+from verydeep.explain.exported_heat_maps import exported_heat_maps
 from verydeep.explain.heat_maps import HeatMap, heat_maps
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.heat_map_image import class_text, method_text, write_heat_map_image
 from verydeep.report.heat_map_page import HeatMapEntry, heat_map_entry, write_heat_map_page
+from verydeep.runtime.exported_network import ExportedNetwork
 
 MAX_NAME = 100
 """Bytes of an image's name in the name of its picture; file names have a limit."""
@@ -59,7 +64,7 @@ class ExplainedImages:
 
 
 def explain_images(
-    checkpoint: Checkpoint,
+    network: Checkpoint | ExportedNetwork,
     sources: Sequence[ImageSource],
     folder: Path,
     *,
@@ -71,7 +76,7 @@ def explain_images(
     """Write the heat map of each of ``sources`` to ``folder``, and ``index.html`` with all of them.
 
     Args:
-        checkpoint: the result of ``verydeep.load``; the computation runs on its device.
+        network: a checkpoint, which computes on its device, or an exported network.
         sources: the images.
         folder: where pictures and the page are written.
         method: one of ``verydeep.explain.heat_maps.METHODS``.
@@ -87,18 +92,32 @@ def explain_images(
     images: list[ExplainedImage] = []
     entries: list[HeatMapEntry] = []
     broken: list[UnreadableImage] = []
-    batches = stream(sources, checkpoint.preprocess, 1)  # most methods make a batch of each image
+    batches = stream(sources, network.preprocess, 1)  # most methods make a batch of each image
     for batch in count_images(batches, len(sources), progress):
         broken += batch.broken
         classes = class_name and [class_name] * len(batch.indices)
-        heats = heat_maps(checkpoint, batch.pixels, classes or None, method, layer=layer)
+        heats = _heat_maps(network, batch.pixels, classes or None, method, layer)
         for index, heat_map in zip(batch.indices.tolist(), heats, strict=True):
             images.append(_write(heat_map, sources[index], names))
             entries.append(heat_map_entry(heat_map, PurePath(images[-1].file).name))
     page = folder / "index.html" if images else None
     if page:
-        write_heat_map_page(entries, f"{checkpoint.model.architecture.name} · {images[0].method_text}", page)
+        write_heat_map_page(
+            entries, f"{network.description.architecture.name} · {images[0].method_text}", page
+        )
     return ExplainedImages(page, tuple(images), tuple(broken))
+
+
+def _heat_maps(
+    network: Checkpoint | ExportedNetwork,
+    pixels: UInt8[Tensor, "count channels height width"],
+    classes: Sequence[str] | None,
+    method: str,
+    layer: str | None,
+) -> tuple[HeatMap, ...]:
+    if isinstance(network, Checkpoint):
+        return heat_maps(network, pixels, classes, method, layer=layer)
+    return exported_heat_maps(network, pixels, classes, method, layer=layer)
 
 
 def _write(heat_map: HeatMap, source: ImageSource, names: "_PictureNames") -> ExplainedImage:

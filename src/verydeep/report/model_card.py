@@ -9,6 +9,7 @@ import jinja2
 from verydeep.analyze.trace import trace
 from verydeep.foreign_text import markdown_text, terminal_text, valid_text
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.tables.preprocess_text import fit_text
 from verydeep.templates.environment import environment
 
 SHOWN_CLASSES = 100
@@ -35,6 +36,7 @@ def model_card(checkpoint: Checkpoint, repo: str, license: str | None = None) ->
             license=license,
             architecture=architecture,
             totals=trace(architecture).totals,
+            fit_text=fit_text(checkpoint.preprocess),
             preprocess=_assignments(checkpoint.preprocess.to_dict()),
             classes=checkpoint.classes,
             shown_count=SHOWN_CLASSES,

@@ -22,6 +22,7 @@ from verydeep.report.heat_map_page import color_bar_colors, heat_map_entry
 from verydeep.report.pictures import Picture, data_uri, is_crisp
 from verydeep.report.reliability_diagram import reliability_diagram
 from verydeep.report.training_page import architecture_tokens
+from verydeep.report.tune_heat_maps import TestHeatMap
 from verydeep.report.tune_plots import interval_plot, interval_range, l2_charts
 from verydeep.report.tune_text import (
     PARTS,
@@ -35,7 +36,6 @@ from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.config import tune_toml
-from verydeep.tune.heat_maps import TestHeatMap
 from verydeep.tune.result import MistakenImage, StrategyResult, TuneResult
 
 MAX_PICTURES = 24

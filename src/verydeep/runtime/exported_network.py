@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from verydeep.architecture.description import Description
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.normalize import normalize_pixels
 from verydeep.errors import CheckpointError
 from verydeep.runtime.bundle import Bundle, Format, read_bundle
 from verydeep.runtime.extras import Runtime, is_installed
+from verydeep.runtime.ncnn_session import NcnnSession
 from verydeep.runtime.onnx_session import OnnxSession
+from verydeep.runtime.openvino_session import OpenVinoSession
 from verydeep.runtime.session import Session
 
 Pixels = UInt8[np.ndarray, "batch channels height width"]
@@ -33,19 +36,24 @@ class ExportedNetwork:
         self.runtime = runtime
 
     @property
+    def description(self) -> Description:
+        """Everything but the weights."""
+        return self.bundle.description
+
+    @property
     def preprocess(self) -> Preprocess:
         """The preprocessing of images."""
-        return self.bundle.preprocess
+        return self.description.preprocess
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the logits."""
-        return self.bundle.description.classes
+        return self.description.classes
 
     @property
     def origin(self) -> dict[str, Any]:
         """Metadata of the training."""
-        return self.bundle.description.origin
+        return self.description.origin
 
     def logits(self, pixels: Pixels) -> Float32[np.ndarray, "batch classes"]:
         """The logits of one batch of decoded images, 0 to 255 in gray or RGB order."""
@@ -97,4 +105,8 @@ def load_exported(
 
 
 def _session(bundle: Bundle, runtime: Runtime, threads: int | None) -> Session:
+    if runtime == "openvino":
+        return OpenVinoSession(bundle, threads)
+    if runtime == "ncnn":
+        return NcnnSession(bundle, threads)
     return OnnxSession(bundle.file, threads)

@@ -1,5 +1,6 @@
 """Runtimes are optional dependencies: an error names the extra that brings a missing one."""
 
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, get_args
@@ -22,9 +23,20 @@ def import_runtime(runtime: Runtime) -> Any:
     Raises:
         CheckpointError: if it is not installed.
     """
+    if runtime == "openvino":
+        disable_telemetry()
     try:
         return import_module(runtime)
     except ImportError as error:
         raise CheckpointError(
             f"this network needs {runtime} ({error}). Install it: pip install 'verydeep[{_EXTRAS[runtime]}]'"
         ) from None
+
+
+def disable_telemetry() -> None:
+    """Keep OpenVINO and NNCF from reporting each import and conversion to Google Analytics.
+
+    They do so by a package of its own, and do without where it cannot be imported.
+    """
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)

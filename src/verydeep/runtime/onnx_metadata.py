@@ -6,8 +6,8 @@ is read, the others are skipped (onnx.proto, ``ModelProto.metadata_props``).
 
 import io
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from verydeep.errors import CheckpointError
 
@@ -35,7 +35,7 @@ def onnx_metadata(path: Path) -> dict[str, str]:
         raise CheckpointError(f"{path} is not an ONNX file, or is truncated: {error}") from None
 
 
-def _fields(file: BinaryIO, end: int, wanted: int) -> Iterator[bytes]:
+def _fields(file: BufferedIOBase, end: int, wanted: int) -> Iterator[bytes]:
     """The contents of all fields with the number ``wanted`` of the message that ends at ``end``."""
     entries = 0
     while file.tell() < end:
@@ -63,7 +63,7 @@ def _entry(content: bytes) -> tuple[bytes, bytes]:
     return values[_KEY], values[_VALUE]
 
 
-def _varint(file: BinaryIO) -> int:
+def _varint(file: BufferedIOBase) -> int:
     """An integer of up to 64 bits: seven bits per byte, the lowest first."""
     result = 0
     for shift in range(0, 64, 7):

@@ -27,6 +27,7 @@ def tune_table(result: TuneResult) -> Group:
         f"chosen: {result.chosen}; {result.reason}\n",
         f"weights: {result.weights_reason}\n" if result.weights_reason else "",
         f"classifier head: {result.head_reason}\n",
+        f"fit: {result.fit_reason}\n",
         f"beside {result.comparison.text}\n" if result.comparison else "",
     )
     return Group(headline, _strategies(result), _notes(result), class_table(test))
@@ -68,6 +69,8 @@ def tune_values(result: TuneResult) -> dict[str, Any]:
         "model": result.architecture.name,
         "architecture_string": result.architecture.string,
         "size": result.preprocess.size,
+        "fit": result.preprocess.fit,
+        "fit_reason": result.fit_reason,
         "head": result.decided.head,
         "head_reason": result.head_reason,
         "weights": result.decided.weights,

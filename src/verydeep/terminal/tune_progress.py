@@ -76,6 +76,11 @@ class TuneProgress(TuneWatcher):
         self._forget_bars()
         self._print(f"Images are resized to {reason}")
 
+    def chooses_fit(self, text: str) -> None:
+        """One line."""
+        self._forget_bars()
+        self._print(text)
+
     def forecasts(self, forecast: ExtractionForecast) -> None:
         """One line, if it is long enough to wait for."""
         if forecast.seconds >= EVERY_SECONDS or not forecast.fits:

@@ -23,7 +23,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.augment import Flip, flip_mask
 from verydeep.data.batches import generator
 from verydeep.data.images import Images
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import DataError
 from verydeep.train.inputs import TrainingInputs, channels_last
 
@@ -126,7 +126,7 @@ class _Extractor:
     @torch.no_grad()
     def maps_of(self, pixels: Tensor, *, mirror: bool = False) -> Tensor:
         """The maps of a batch."""
-        pixels = resize_and_crop(pixels.to(self.fabric.device), self.preprocess)
+        pixels = fit_to_input(pixels.to(self.fabric.device), self.preprocess)
         images = normalize(pixels.flip(-1) if mirror else pixels, self.preprocess)
         with self.fabric.autocast():
             maps: Tensor = self.frozen(channels_last(images))

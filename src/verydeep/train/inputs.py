@@ -15,7 +15,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.augment import AugmentConfig, augment
 from verydeep.data.batches import generator
 from verydeep.data.images import Images
-from verydeep.data.normalize import normalize, resize_and_crop
+from verydeep.data.normalize import fit_to_input, normalize
 
 
 @runtime_checkable
@@ -71,7 +71,7 @@ class PixelsInMemory:
     ) -> Float[Tensor, "batch channels height width"]:
         """Augmented and normalized pixels."""
         pixels = self.images.pixels[indices.to(self.images.pixels.device)].to(self.device)
-        pixels = resize_and_crop(pixels, self.preprocess)
+        pixels = fit_to_input(pixels, self.preprocess)
         if self.augment is not None:
             pixels = augment(pixels, indices, epoch, self.augment, generator(self.seed, epoch, step))
         images = normalize(pixels, self.preprocess)

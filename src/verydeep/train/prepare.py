@@ -17,6 +17,7 @@ from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
 from verydeep.data.stream import decode_all
+from verydeep.decoding.image_sizes import image_sizes, median_short_side
 from verydeep.download.download import Progress
 from verydeep.errors import RecipeError
 from verydeep.image_sources.samples import Samples
@@ -26,7 +27,6 @@ from verydeep.models.initialization import initialize_from_shallower
 from verydeep.train.pretrained import (
     at_size,
     fitting_size,
-    median_short_side,
     pretrained_network,
     with_dropout,
 )
@@ -116,7 +116,7 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None) -> 
     if recipe.weights is not None:
         network = _pretrained(recipe, recipe.weights, samples.classes, progress)
     own_size = (network.preprocess if network else IMAGENET).size
-    size, reason = fitting_size(recipe.size, median_short_side(samples.sources), own_size)
+    size, reason = fitting_size(recipe.size, median_short_side(image_sizes(samples.sources)), own_size)
     if network is not None:
         network = at_size(network, size)
     preprocess = network.preprocess if network else replace(IMAGENET, size=size, resize=None)

@@ -1,9 +1,8 @@
 """Pretrained weights as the start of training, for your classes, at a size that fits your images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 import torch
 from torch import nn
@@ -12,10 +11,9 @@ from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import layer_names
 from verydeep.architecture.layers import Head
-from verydeep.decoding.decode import short_side
+from verydeep.architecture.preprocess import Fit
 from verydeep.download.download import Progress
-from verydeep.errors import CheckpointError, DataError, RecipeError
-from verydeep.image_sources.image_source import ImageSource
+from verydeep.errors import CheckpointError, RecipeError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
@@ -28,8 +26,6 @@ from verydeep.weights.load import IMAGENET_WEIGHTS, pretrained
 
 LEAST_SIZE, GREATEST_SIZE, SIZE_STEP = 96, 224, 32
 """Of images in px: published networks halve them five times, and were trained on 224."""
-SIZES_READ = 500
-"""Of how many images the sides are read."""
 
 
 def pretrained_network(
@@ -198,7 +194,7 @@ def rebuilt(
 
 
 def at_size(network: Checkpoint, size: int) -> Checkpoint:
-    """``network`` for images whose short side is resized to ``size`` px, of which the center square is used.
+    """``network`` for images of ``size`` px, without a margin around the crop.
 
     Raises:
         ShapeError: where its layers need larger images.
@@ -209,25 +205,17 @@ def at_size(network: Checkpoint, size: int) -> Checkpoint:
     return replace(network, model=model, preprocess=preprocess)
 
 
+def with_fit(network: Checkpoint, fit: Fit) -> Checkpoint:
+    """``network`` for images that become square by ``fit``."""
+    return replace(network, preprocess=network.preprocess.with_fit(fit))
+
+
 def with_dropout(network: Checkpoint, dropout: float | None) -> Checkpoint:
     """``network`` with this dropout in the hidden layers of its head; None leaves it as it is."""
     if dropout is None:
         return network
     architecture = replace(network.model.architecture, dropout=dropout)
     return replace(network, model=rebuilt(network.model, architecture))
-
-
-def median_short_side(sources: Sequence[ImageSource]) -> int:
-    """The median of the images' short sides in px, from the headers of at most 500, evenly spaced.
-
-    Raises:
-        DataError: where none of them can be read.
-    """
-    step = -(-len(sources) // SIZES_READ)
-    sides = [side for source in sources[::step] if (side := short_side(source))]
-    if not sides:
-        raise DataError(f"none of {len(sources[::step])} images can be read, such as {sources[0]}")
-    return int(median(sides))
 
 
 def fitting_size(asked: int | None, short_side: int, own: int) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from verydeep.architecture.preprocess import Fit
 from verydeep.atomic_write import delete_folder, remove_leftovers, write_text
 from verydeep.claim import LOCK, claim_folder, is_in_use
 from verydeep.errors import CheckpointError, RecipeError
@@ -39,7 +40,10 @@ class Start:
     """Those that a tuning took. A resumed one takes them again, whatever the clock or the connection says."""
     size: int | None = None
     """The image size that a tuning took, in px; likewise."""
+    fit: Fit | None = None
+    """How images become square in a tuning; likewise."""
     size_reason: str = ""
+    fit_reason: str = ""
     weights_reason: str = ""
 
 

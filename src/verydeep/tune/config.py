@@ -36,6 +36,9 @@ Strategy = Literal["linear-probe", "fine-tune", "scratch"]
 WantedStrategy = Literal["auto", "linear-probe", "fine-tune", "scratch", "compare"]
 """One of them, all of them (compare), or what data and time allow and validation prefers (auto)."""
 
+WantedFit = Literal["auto", "crop", "pad", "squash"]
+"""How images become square, or what cross-validation prefers where many are far from square (auto)."""
+
 NO_LIMIT = "none"
 """The time budget of a run whose decisions are fixed."""
 SHARED = frozenset(
@@ -65,6 +68,9 @@ class TuneConfig:
     the hidden layers of the weights)."""
     size: Annotated[int, Gt(0)] | None = None
     """Side of the images in px; by default their median short side, from 96 to 224 in steps of 32."""
+    fit: WantedFit = "auto"
+    """How wide and tall images become square: crop (the center), pad (with the mean color), squash, or auto:
+    by cross-validation where many images are far from square, else crop."""
     group_by: str | None = None
     """What keeps images together in a split: a pattern for their names, a column, or duplicates."""
     test: Annotated[float, Interval(gt=0, lt=1)] = 0.2

@@ -17,7 +17,7 @@ from verydeep.data.stream import decode_all
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
-from verydeep.tune.feature_cache import Extract, FeatureCache
+from verydeep.tune.feature_cache import Extract, FeatureCache, Features
 from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.prepare import Task
 from verydeep.tune.result import FeatureCost, ImageSummary
@@ -79,16 +79,7 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
             and a smaller one takes less time; what was computed is in the cache.
     """
     cache = FeatureCache(task.network.model, task.network.preprocess, cache_root, extract)
-    pace, forecasts = Pace(), list[ExtractionForecast]()
-
-    def extracted(done: int, total: int) -> None:
-        task.watcher.extracted(done, total)
-        task.watcher.stop_if_wanted(f"stopped after {done:,} of {total:,} images, whose features are kept")
-        if not forecasts and (seconds_each := pace.seconds_each(done)):
-            forecasts.append(_forecast(task, total, seconds_each, spent))
-            _use(forecasts[0], task)
-
-    features = cache(task.samples.sources, extracted, task.content)
+    features = extract_rows(task, cache, spent)
     samples, summary = _readable(task, features.indices, dict(features.unreadable))
     cost = FeatureCost(
         values=features.values.shape[1],
@@ -107,11 +98,38 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
     )
 
 
-def _forecast(task: Task, to_compute: int, seconds_each: float, spent: float) -> ExtractionForecast:
+def extract_rows(task: Task, cache: FeatureCache, spent: float, later: int = 0) -> Features:
+    """The features of all images of ``task``, from ``cache`` or computed, with a forecast after some batches.
+
+    Args:
+        task: with the images.
+        cache: of its network.
+        spent: seconds of the budget that have passed.
+        later: how many images follow, of which this is the beginning; they count in the forecast.
+
+    Raises:
+        Interrupted, TooSlowError: as ``extract_features``.
+        DataError: where none can be read.
+    """
+    pace, forecasts = Pace(), list[ExtractionForecast]()
+
+    def extracted(done: int, total: int) -> None:
+        task.watcher.extracted(done, total)
+        task.watcher.stop_if_wanted(f"stopped after {done:,} of {total:,} images, whose features are kept")
+        if not forecasts and (seconds_each := pace.seconds_each(done)):
+            forecasts.append(_forecast(task, total, later, seconds_each, spent))
+            _use(forecasts[0], task)
+
+    return cache(task.samples.sources, extracted, task.content)
+
+
+def _forecast(
+    task: Task, to_compute: int, later: int, seconds_each: float, spent: float
+) -> ExtractionForecast:
     return ExtractionForecast(
         size=task.network.preprocess.size,
-        images=len(task.samples),
-        to_compute=to_compute,
+        images=len(task.samples) + later,
+        to_compute=to_compute + later,
         seconds_each=seconds_each,
         spent=spent,
         budget=task.config.budget_s,

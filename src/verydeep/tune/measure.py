@@ -72,6 +72,7 @@ def measure(
         images=read.summary,
         parts=part_sizes(read.samples),
         size_reason=task.size_reason,
+        fit_reason=task.fit_reason,
         weights_reason=task.weights_reason,
         head_reason=probed.head_reason,
         balance=balance_text(pool_of(read), probed.asked),

@@ -16,6 +16,7 @@ from verydeep.check.grouping import read_grouped
 from verydeep.data.content import content_hashes
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, is_split_here, with_test_part
+from verydeep.decoding.image_sizes import Size, image_sizes, median_short_side
 from verydeep.errors import CheckpointError, Interrupted, RecipeError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
@@ -24,7 +25,7 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
 from verydeep.train.device import choose_device
-from verydeep.train.pretrained import at_size, fitting_size, median_short_side, pretrained_network
+from verydeep.train.pretrained import at_size, fitting_size, pretrained_network, with_fit
 from verydeep.train.run import TrainingWatcher
 from verydeep.tune.config import Strategy, TuneConfig
 from verydeep.tune.forecast import ExtractionForecast
@@ -47,6 +48,9 @@ class TuneWatcher(TrainingWatcher):
 
     def resizes(self, reason: str) -> None:
         """Another image size was decided for this reason: feature extraction would take too long."""
+
+    def chooses_fit(self, text: str) -> None:
+        """Many images are far from square: how they become square, in one line."""
 
     def forecasts(self, forecast: ExtractionForecast) -> None:
         """The first batches of feature extraction were timed."""
@@ -95,6 +99,10 @@ class Task:
     watcher: TuneWatcher
     summary: ImageSummary
     size_reason: str
+    sizes: tuple[Size, ...]
+    """Of some images as they are stored."""
+    fit_reason: str = ""
+    """How images become square, and why; empty until it is decided."""
     earlier: EarlierRun | None = None
     """The run that this one continues."""
     weights_reason: str = ""
@@ -123,7 +131,8 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     require_all_classes(samples)
     may_change_weights = config.weights is None and config.model is None and config.strategy != "scratch"
     config, weights_reason = _with_weights(config, watcher)
-    short_side = median_short_side(samples.sources)
+    sizes = image_sizes(samples.sources)
+    short_side = median_short_side(sizes)
     try:
         network, reason = _network(config, samples.classes, short_side, watcher)
     except CheckpointError as error:
@@ -155,6 +164,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         watcher=watcher,
         summary=summary,
         size_reason=reason,
+        sizes=sizes,
         earlier=earlier,
         weights_reason=weights_reason,
         may_change_weights=may_change_weights and config.head in ("auto", "gap"),
@@ -215,7 +225,7 @@ def _network(
             config.weights, config.model, head, classes, config.seed, progress=watcher.downloaded
         )
         size, reason = fitting_size(config.size, short_side, network.preprocess.size)
-        return at_size(network, size), reason
+        return _fitted(at_size(network, size), config), reason
     if config.model is None:
         raise RecipeError(
             "--strategy scratch needs --model for the network, such as vgg11, or --weights, whose network is "
@@ -224,7 +234,12 @@ def _network(
     size, reason = fitting_size(config.size, short_side, IMAGENET.size)
     architecture = zoo.resolve(config.model).with_classes(len(classes)).with_input(3, size)
     preprocess = replace(IMAGENET, size=size, resize=None)
-    return Checkpoint(build(architecture).eval(), preprocess, classes), reason
+    return _fitted(Checkpoint(build(architecture).eval(), preprocess, classes), config), reason
+
+
+def _fitted(network: Checkpoint, config: TuneConfig) -> Checkpoint:
+    """With the fit of ``config``, or the network's own where that is not decided yet."""
+    return network if config.fit == "auto" else with_fit(network, config.fit)
 
 
 def _groups(samples: Samples) -> int | None:

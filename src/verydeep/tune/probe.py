@@ -1,4 +1,4 @@
-"""From the images to the linear probe: features, the position of the head, the L2 strength.
+"""From the images to the linear probe: their fit, features, the position of the head, the L2 strength.
 
 Features are extracted by a network, and at an image size, that the time budget allows.
 """
@@ -12,6 +12,7 @@ from verydeep.image_sources.samples import Samples
 from verydeep.tune.budget import extraction_seconds
 from verydeep.tune.config import TuneConfig
 from verydeep.tune.features import ReadImages, TooSlowError, decode_images, extract_features
+from verydeep.tune.fit_choice import with_best_fit, with_known_fit
 from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.head_position import HeadPosition, best_position, head_positions
 from verydeep.tune.linear_probe import LinearProbe, fit_linear_probe
@@ -44,6 +45,7 @@ def probe_features(task: Task, cache: Path | None, began: float) -> Probed:
     Raises:
         DataError, Interrupted: as ``extract_features``.
     """
+    task = with_known_fit(task)
     config = task.config
     if config.strategy == "scratch":
         head = "gap" if config.head == "auto" else config.head
@@ -74,8 +76,10 @@ def _extract(
 ) -> tuple[Task, tuple[HeadPosition, ...], ReadImages]:
     """The features at all positions of the head, at an image size that the budget allows."""
     while True:
-        positions, extract = head_positions(task.network, task.config.head)
         try:
+            if task.config.fit == "auto":
+                task = with_best_fit(task, cache, began)
+            positions, extract = head_positions(task.network, task.config.head)
             return task, positions, extract_features(task, extract, cache, time.perf_counter() - began)
         except TooSlowError as slow:
             task = _faster(task, slow.forecast)

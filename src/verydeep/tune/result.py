@@ -156,6 +156,8 @@ class TuneResult:
     """Train, val where there is one, test."""
     size_reason: str
     """Why the images are of this size."""
+    fit_reason: str
+    """How images of other shapes become square, and why."""
     weights_reason: str = ""
     """Why these weights were taken; empty where they were named."""
     head_reason: str

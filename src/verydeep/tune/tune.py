@@ -147,11 +147,17 @@ def _resume(
 ) -> TuneResult:
     start = require_unfinished(folder.path, "tune")
     asked = unfinished_config(folder.path)
-    config = replace(asked, weights=start.weights or asked.weights, size=start.size or asked.size)
+    config = replace(
+        asked,
+        weights=start.weights or asked.weights,
+        size=start.size or asked.size,
+        fit=start.fit or "crop",
+    )
     task = prepare(start.data, config, device, watcher)
     task = replace(
         task,
         size_reason=start.size_reason or task.size_reason,
+        fit_reason=start.fit_reason,
         weights_reason=start.weights_reason or task.weights_reason,
     )
     keep_split(task.samples, folder.split, task.content)
@@ -160,12 +166,14 @@ def _resume(
 
 
 def _with_decisions(start: Start, task: Task) -> Start:
-    size = task.network.preprocess.size
+    preprocess = task.network.preprocess
     return replace(
         start,
         weights=task.config.weights,
-        size=size,
+        size=preprocess.size,
+        fit=preprocess.fit,
         size_reason=task.size_reason,
+        fit_reason=task.fit_reason,
         weights_reason=task.weights_reason,
     )
 

@@ -217,6 +217,9 @@ def _load_code(project: Project, name: str, network: Checkpoint, path: Path) -> 
 def keras_mode(preprocess: Preprocess) -> str | None:
     """The mode of Keras's ``preprocess_input`` that normalizes in the same way; None where none does."""
     for mode, keras_preprocess in (("caffe", CAFFE), ("torch", IMAGENET)):
-        if replace(keras_preprocess, size=preprocess.size, resize=preprocess.resize) == preprocess:
+        same_input = replace(
+            keras_preprocess, size=preprocess.size, resize=preprocess.resize, fit=preprocess.fit
+        )
+        if same_input == preprocess:
             return mode
     return None

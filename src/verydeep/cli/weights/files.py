@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.errors import CheckpointError
-from verydeep.tables.preprocess_text import preprocess_text
+from verydeep.tables.preprocess_text import fit_text, preprocess_text
 from verydeep.tables.weights_table import contents_table
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, print_json
@@ -192,7 +192,9 @@ def export(
 def _print_export(exported: Exported) -> None:
     console().print(f"Wrote {exported.path}: {exported.tensors} tensors", markup=False, soft_wrap=True)
     mode = keras_mode(exported.preprocess) if exported.project == "keras" else None
-    preprocess = f'preprocess_input(images, mode="{mode}")' if mode else preprocess_text(exported.preprocess)
+    preprocess = preprocess_text(exported.preprocess)
+    if mode:
+        preprocess = f'preprocess_input(images, mode="{mode}"), after {fit_text(exported.preprocess)}'
     code = exported.load_code
     shown = code if "\n" not in code else "\n" + textwrap.indent(code, "    ")
     lines = [f"Load it: {shown}", f"Preprocessing: {preprocess}"]

@@ -11,13 +11,13 @@ app = cyclopts.App(
 )
 _COMMANDS = {
     "check": (
-        "check:check",
+        "data.check:check",
         "Check every image of a folder: unreadable files, duplicates, labels, classes, data leakage.",
         "verydeep data check photos/ --out check.html",
         "verydeep tune photos/ --weights vgg16",
     ),
     "relabel": (
-        "relabel:relabel",
+        "data.relabel:relabel",
         "Apply the labels that you corrected in a list of doubtful labels.",
         "verydeep data relabel runs/tune-photos/doubtful-labels.csv",
         "verydeep data relabel runs/tune-photos/doubtful-labels.csv --apply",

@@ -1,0 +1,45 @@
+"""What ``verydeep serve`` computes with a run or a checkpoint, in torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from verydeep.embed.embedder import Embedder
+from verydeep.explain.heat_maps import heat_maps
+from verydeep.serve.served import Explained, Pixels, ServedNetwork
+from verydeep.weights.load import load_classifier
+
+
+def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
+    """The functions of the network in a run folder, a checkpoint, or a weight file.
+
+    Raises:
+        CheckpointError: if the file is broken, or has no head.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    checkpoint = load_classifier(path)
+    checkpoint.model.eval()
+    embedder = Embedder(checkpoint)
+
+    def embed(pixels: Pixels) -> Float32[np.ndarray, "batch values"]:
+        return embedder.vectors(torch.from_numpy(pixels)).numpy()
+
+    def explain(pixels: Pixels) -> Sequence[Explained]:
+        maps = heat_maps(checkpoint, torch.from_numpy(pixels), method="grad-cam")
+        return [
+            (logits, map_.heat.numpy()) for logits, map_ in zip(checkpoint.logits(pixels), maps, strict=True)
+        ]
+
+    architecture = checkpoint.model.architecture
+    facts = {
+        "name": architecture.name,
+        "architecture": architecture.string,
+        "format": "checkpoint",
+        "precision": "fp32",
+        "runtime": "torch",
+    }
+    return ServedNetwork(checkpoint, embed, explain, facts)

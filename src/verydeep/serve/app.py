@@ -1,0 +1,177 @@
+"""The web application: its routes, and how its errors are answered."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from verydeep.errors import UnreadableError
+from verydeep.prediction.predict import NONE_OF_THESE
+from verydeep.serve.answers import Answers, Values, answer_each, model_facts
+from verydeep.serve.batcher import Compute
+from verydeep.serve.limits import Limits
+from verydeep.serve.metrics import Metrics
+from verydeep.serve.openapi import EMBED, PREDICT, PROBLEMS
+from verydeep.serve.page_files import page_routes
+from verydeep.serve.pipeline import Pipeline
+from verydeep.serve.problems import Problem, problem_response
+from verydeep.serve.served import ServedNetwork
+from verydeep.serve.uploads import Receiver
+
+Top = Annotated[int, Ge(1), Le(1_000_000)]
+Share = Annotated[float, Gt(0), Le(1)]
+
+
+def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> FastAPI:
+    """The application for ``served``.
+
+    Raises:
+        CheckpointError: if the network's temperature is not a valid number.
+    """
+    pipeline = Pipeline(served.network.preprocess, limits, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(_warm_up, served)
+        yield
+        await asyncio.to_thread(pipeline.stop)
+
+    app = FastAPI(
+        title="verydeep", docs_url=None, redoc_url=None, lifespan=lifespan, responses=PROBLEMS,
+        description="Image classification by one network. Errors are problem details (RFC 9457).",
+    )  # fmt: skip
+    for kind, answer in _ERRORS.items():
+        app.add_exception_handler(kind, answer)
+    app.include_router(page_routes())
+    _add_images(app, served, _Images(pipeline, Receiver(limits), metrics))
+    _add_state(app, served, pipeline)
+    return app
+
+
+def _warm_up(served: ServedNetwork) -> None:
+    """The first batch is slow in most runtimes."""
+    preprocess = served.network.preprocess
+    served.network.logits(np.zeros((1, preprocess.channels, preprocess.size, preprocess.size), np.uint8))
+
+
+class _Images:
+    """From a request with images to the answer."""
+
+    def __init__(self, pipeline: Pipeline, receiver: Receiver, metrics: Metrics) -> None:
+        self.pipeline, self.receiver, self.metrics = pipeline, receiver, metrics
+
+    async def answer(self, request: Request, compute: Compute, answer: Callable[..., Values]) -> JSONResponse:
+        self.pipeline.check_room()
+        async with self.receiver.images(request) as uploads:
+            results = await self.pipeline.run([upload.content for upload in uploads], compute)
+        broken = sum(isinstance(result, UnreadableError) for result in results)
+        self.metrics.count_images(len(results), broken)
+        request.state.log = {"images": len(results), "broken": broken}
+        return JSONResponse(answer_each(uploads, results, answer))
+
+
+def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
+    """The routes that take images."""
+    answers = Answers(served)
+
+    @app.post("/v1/predict", openapi_extra=PREDICT, response_class=JSONResponse)
+    async def predict(
+        request: Request,
+        top: Top = 5,
+        reject_below: Share | None = None,
+        explain: Literal["grad-cam"] | None = None,
+    ) -> Response:
+        """Classify images; the answer has one object for each, as `verydeep predict --json` prints them."""
+        if reject_below is not None and NONE_OF_THESE in served.network.classes:
+            detail = f"the network has a class {NONE_OF_THESE!r}; leave out reject_below"
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        if explain is None:
+            return await images.answer(
+                request,
+                served.network.logits,
+                partial(answers.prediction, top=top, reject_below=reject_below),
+            )
+        if served.explain is None:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, NOT_EXPLAINED)
+        return await images.answer(
+            request, served.explain, partial(answers.explained, top=top, reject_below=reject_below)
+        )
+
+    @app.post("/v1/embed", openapi_extra=EMBED, response_class=JSONResponse)
+    async def embed(request: Request) -> Response:
+        """Extract features: one vector for each image, as `verydeep embed` gives it."""
+        return await images.answer(request, served.embed, answers.embedding)
+
+
+NOT_EXPLAINED = (
+    "this network has no class maps, which a heat map needs: its head is not one linear layer after a global "
+    "average pool. Leave out explain, or serve the run that it was exported from"
+)
+
+
+def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:
+    """The routes about the network and the server."""
+
+    @app.get("/v1/model")
+    async def model() -> Response:
+        """The network: classes, input, runtime, and the limits of the server."""
+        return JSONResponse(model_facts(served, pipeline.limits))
+
+    @app.get("/healthz", response_class=PlainTextResponse)
+    async def healthz() -> Response:
+        """Whether the process answers."""
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz", response_class=PlainTextResponse)
+    async def readyz() -> Response:
+        """Whether images are accepted now: 503 where the queue is full or the server stops."""
+        if pipeline.is_ready:
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("busy or stopping\n", HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Counters in the text format of Prometheus."""
+        text = pipeline.metrics.text(pipeline.waiting)
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """No such route, or no such method."""
+    assert isinstance(error, HTTPException)
+    return problem_response(Problem(error.status_code, str(error.detail), error.headers))
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    detail = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+    return problem_response(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail))
+
+
+async def _answer_fault(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has it."""
+    detail = "the server failed; its log has the reason"
+    return problem_response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+
+
+_ERRORS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    Problem: _answer_problem,
+    HTTPException: _answer_http,
+    RequestValidationError: _answer_invalid,
+    Exception: _answer_fault,
+}

@@ -1,0 +1,93 @@
+"""The parts of the OpenAPI document that types do not tell: bodies with images, answers, problems."""
+
+from typing import Any
+
+from verydeep.serve.problems import MEDIA_TYPE
+
+_IMAGE = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+    }
+}
+_JSON = {
+    "schema": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["images"],
+        "properties": {
+            "images": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["content"],
+                    "properties": {
+                        "file": {"type": "string"},
+                        "content": {"type": "string", "format": "byte"},
+                    },
+                },
+            }
+        },
+    }
+}
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": _FORM,
+        "application/json": _JSON,
+        "application/octet-stream": _IMAGE,
+        "image/*": _IMAGE,
+    },
+}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def _answers(properties: dict[str, Any]) -> dict[str, Any]:
+    """A list with an object for each image, which has ``error`` where the image cannot be read."""
+    properties = {"file": {"type": "string"}, "error": {"type": "string"}} | properties
+    item = {"type": "object", "required": ["file"], "properties": properties}
+    schema = {"type": "array", "items": item}
+    return {
+        "200": {
+            "description": "One object for each image",
+            "content": {"application/json": {"schema": schema}},
+        }
+    }
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "A problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}},
+    422: {"description": "A problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}},
+}
+PREDICT = {
+    "requestBody": _BODY,
+    "responses": _answers(
+        {
+            "label": {"type": "string"},
+            "confidence": {"type": "number"},
+            "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+            "rejected": {"type": "string"},
+            "heat_map": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in ("method", "label", "png")},
+            },
+        }
+    ),
+}
+EMBED = {
+    "requestBody": _BODY,
+    "responses": _answers({"embedding": {"type": "array", "items": {"type": "number"}}}),
+}

@@ -1,0 +1,52 @@
+"""What a server computes with a network: functions of a batch of decoded images, whatever computes them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from verydeep.prediction.network import Network
+from verydeep.runtime.exported_network import ExportedNetwork
+from verydeep.serve.heat_image import heat_from_class_maps
+
+Pixels = UInt8[np.ndarray, "batch channels height width"]
+Explained = tuple[Float32[np.ndarray, " classes"], Float32[np.ndarray, "height width"]]
+"""Logits, and the heat map of the predicted class, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class ServedNetwork:
+    """A network with the functions that requests ask for."""
+
+    network: Network
+    embed: Callable[[Pixels], Float32[np.ndarray, "batch values"]]
+    """The last feature map of each image, averaged over its positions."""
+    explain: Callable[[Pixels], Sequence[Explained]] | None
+    """Grad-CAM; None where the network cannot be explained."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """More about the network, for JSON."""
+
+
+def served_from_exported(network: ExportedNetwork) -> ServedNetwork:
+    """The functions of an exported network."""
+    bundle = network.bundle
+
+    def explain(pixels: Pixels) -> Sequence[Explained]:
+        logits = network.logits(pixels)
+        maps = network.class_maps(pixels)[np.arange(len(pixels)), logits.argmax(1)]
+        return list(zip(logits, (heat_from_class_maps(each, pixels.shape[2:]) for each in maps), strict=True))
+
+    return ServedNetwork(
+        network,
+        network.embedding,
+        explain if "class_maps" in bundle.export.outputs else None,
+        {
+            "name": bundle.architecture.name,
+            "architecture": bundle.architecture.string,
+            "format": bundle.export.format,
+            "precision": bundle.export.precision,
+            "runtime": network.runtime,
+        },
+    )

@@ -1,0 +1,165 @@
+"""An exported network classifies, is evaluated, embeds and explains as its run does, and needs no torch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from verydeep.cli.main import main
+from verydeep.data.decode import decode
+from verydeep.data.normalize import normalize
+from verydeep.embed.vector_file import read_vectors
+from verydeep.explain.exported_heat_maps import exported_heat_maps
+from verydeep.explain.grad_cam import grad_cam
+from verydeep.models.feature_steps import last_map_name
+from verydeep.runtime.exported_network import load_exported
+from verydeep.weight_files.checkpoint_file import save
+
+from ..export.conftest import make_network
+from ..export.conftest import photographs as photographs
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with the checkpoint and the ONNX file of two networks."""
+    folder = tmp_path_factory.mktemp("exported")
+    for name in ("gap", "pool"):
+        save(make_network(name), folder / f"{name}.safetensors")
+        assert main(["export", str(folder / f"{name}.safetensors"), "--to", "onnx",
+                     "--out", str(folder / f"{name}.onnx")]) == 0  # fmt: skip
+    return folder
+
+
+def printed(capsys, *arguments, code=1):
+    capsys.readouterr()
+    assert main([*map(str, arguments), "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_predictions_have_the_same_form_and_values(exported, photographs, capsys):
+    of_run, of_onnx = (
+        printed(capsys, "predict", exported / f"gap.{kind}", photographs) for kind in ("safetensors", "onnx")
+    )
+    assert [each.get("error") for each in of_run] == [each.get("error") for each in of_onnx]
+    for before, after in zip(of_run[:3], of_onnx[:3], strict=True):
+        assert before.keys() == after.keys() and list(before["probabilities"]) == list(after["probabilities"])
+        assert before["probabilities"] == pytest.approx(after["probabilities"], abs=1e-5)
+
+
+def test_prediction_imports_no_torch(exported, photographs):
+    code = (
+        "import sys; from verydeep.cli.main import main; code = main(sys.argv[1:]);"
+        "assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, "predict", exported / "gap.onnx", photographs / "0.png"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith(f"{photographs}/0.png: ")
+
+
+def test_without_torch_a_command_that_needs_it_says_so(exported, photographs):
+    code = (
+        "import sys; sys.modules['torch'] = None; from verydeep.cli.main import main;"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+
+    def run(*arguments):
+        return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+
+    assert run("predict", exported / "gap.onnx", photographs / "0.png").returncode == 0
+    result = run("predict", exported / "gap.safetensors", photographs / "0.png")
+    assert result.returncode == 2 and "needs PyTorch" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_evaluation_is_the_same(exported, photographs, capsys):
+    labels = photographs.parent / "labels.csv"
+    rows = [f"photographs/{number}.png,{name}" for number, name in enumerate(("a", "b", "고양이"))]
+    labels.write_text("\n".join(["file,label", *rows]), encoding="utf-8")
+    of_run, of_onnx = (
+        printed(capsys, "evaluate", exported / f"gap.{kind}", labels, code=0)
+        for kind in ("safetensors", "onnx")
+    )
+    assert of_run["top1"] == of_onnx["top1"]
+    assert of_run["loss"] == pytest.approx(of_onnx["loss"], abs=1e-4)
+
+
+def test_other_protocols_are_refused(exported, photographs, capsys):
+    arguments = ["evaluate", str(exported / "gap.onnx"), "synthetic", "--protocol", "dense"]
+    assert main(arguments) == 2
+    capsys.readouterr()
+
+
+def test_vectors_are_the_same(exported, photographs, capsys):
+    vectors = []
+    for kind in ("safetensors", "onnx"):
+        out = photographs.parent / f"{kind}.npz"
+        summary = printed(
+            capsys, "embed", exported / f"pool.{kind}", photographs, "--out", out, "--unit-length"
+        )
+        assert (summary["vectors"], summary["layer"]) == (3, "pool2")
+        vectors.append(read_vectors(out).vectors)
+    torch.testing.assert_close(*vectors)
+    assert main(["embed", str(exported / "pool.onnx"), str(photographs), "--layer", "fc3"]) == 2
+    assert "gives pool2 and not fc3" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_heat_maps_of_a_global_average_pool_are_grad_cam(exported, photographs, capsys, tmp_path):
+    network = make_network("gap")
+    values = printed(
+        capsys, "explain", exported / "gap.onnx", photographs / "0.png", "--out", tmp_path / "out", code=0
+    )
+    (image,) = values["images"]
+    assert (image["method"], image["layer"]) == ("grad-cam", last_map_name(network.model))
+    pixels = decode(photographs / "0.png", network.preprocess)[None]
+    (heat,) = exported_heat_maps(load_exported(exported / "gap.onnx"), pixels)
+    label = torch.tensor([network.classes.index(heat.label)])
+    coarse = grad_cam(
+        network.model, normalize(pixels, network.preprocess), label, last_map_name(network.model)
+    )
+    expected = torch.nn.functional.interpolate(coarse[:, None], (24, 24), mode="bilinear")[0, 0]
+    torch.testing.assert_close(heat.heat, expected / expected.max(), atol=1e-4, rtol=1e-4)
+
+
+def test_heat_maps_of_other_heads_are_by_occlusion(exported, photographs, capsys, tmp_path):
+    values = [
+        printed(capsys, "explain", exported / name, photographs / "0.png", *method, "--out", tmp_path, code=0)
+        for name, method in (("pool.onnx", ()), ("pool.safetensors", ("--method", "occlusion")))
+    ]
+    methods = [each["images"][0]["method"] for each in values]
+    assert methods == ["occlusion", "occlusion"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "gap.onnx", "x.png", "--device", "cpu"], "no --device"),
+        (["predict", "gap.safetensors", "x.png", "--runtime", "onnxruntime"], "--runtime is for exported"),
+        (["predict", "gap.onnx", "x.png", "--runtime", "ncnn"], "which ncnn cannot load"),
+        (["explain", "gap.onnx", "x.png", "--method", "smoothgrad"], "the method smoothgrad is for the run"),
+        (["explain", "gap.onnx", "--filters"], "--filters needs the layers"),
+        (["export", "gap.safetensors", "--to", "onnx", "--out", "gap.onnx"], "gap.onnx already exists"),
+        (["export", "gap.safetensors", "--to", "onnx", "--dynamic", "--size", "32"], "leave out --size"),
+        (["export", "gap.safetensors", "--to", "onnx", "--bf16"], "onnx has no bf16"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(exported, photographs, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(exported)
+    (exported / "x.png").write_bytes((photographs / "0.png").read_bytes())
+    assert main(arguments) == 2
+    error = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert message in error and "Traceback" not in error
+
+
+def test_a_damaged_bundle_is_one_line(exported, photographs, capsys):
+    content = (exported / "gap.onnx").read_bytes()
+    damaged = photographs.parent / "damaged.onnx"
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        changed = bytearray(content)
+        for place in random.integers(0, len(content), 8):
+            changed[place] ^= int(random.integers(1, 256))
+        damaged.write_bytes(changed)
+        code = main(["predict", str(damaged), str(photographs / "0.png")])
+        assert code in (0, 1, 2) and "Traceback" not in capsys.readouterr().err

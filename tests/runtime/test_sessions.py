@@ -1,0 +1,75 @@
+"""Sessions of all runtimes: named outputs, threads, and files that cannot be loaded."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from verydeep.errors import CheckpointError
+from verydeep.export.export_bundle import ExportRequest, export_bundle
+from verydeep.runtime import openvino_session
+from verydeep.runtime.exported_network import load_exported
+
+from ..export.networks import NETWORKS, SIZE, drawings
+
+FOLDERS = ("openvino", "ncnn")
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    """A folder with a bundle of each format that is a folder."""
+    folder = tmp_path_factory.mktemp("bundles")
+    for format_ in FOLDERS:
+        export_bundle(NETWORKS["gap"](3), folder / format_, ExportRequest(format=format_, size=SIZE))
+    return folder
+
+
+@pytest.mark.parametrize("format_", FOLDERS)
+def test_outputs_have_their_names(bundles, format_):  # Zhou et al. 2016, eq. 2
+    network, checkpoint, pixels = (
+        load_exported(bundles / format_),
+        NETWORKS["gap"](3),
+        drawings(3).check.pixels,
+    )
+    bias = checkpoint.model.get_submodule("classifier.0").bias.detach().numpy()
+    assert network.embedding(pixels).shape == (20, 16)
+    maps = network.class_maps(pixels)
+    assert maps.shape == (20, 3, 6, 6)
+    np.testing.assert_allclose(maps.mean((2, 3)) + bias, network.logits(pixels), atol=1e-4)
+
+
+@pytest.mark.parametrize("format_", FOLDERS)
+@pytest.mark.parametrize("change", ["cut", "missing", "text"])
+def test_broken_weights_or_layers_are_one_line(bundles, tmp_path, format_, change):
+    for file in (bundles / format_).iterdir():
+        content = file.read_bytes()
+        is_layers = file.suffix in (".xml", ".param")
+        if change == "text" and is_layers:
+            content = b"not a network"
+        if change == "cut" and file.suffix == ".bin":
+            content = content[:-2000]
+        if not (change == "missing" and file.suffix == ".bin"):
+            (tmp_path / file.name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"cannot be loaded by .*\. Export .* again$") as caught:
+        load_exported(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_bf16_that_is_wrong_on_this_processor_is_computed_in_fp32(tmp_path, monkeypatch):
+    checkpoint, pixels = NETWORKS["gap"](3), drawings(3).check.pixels
+    request = ExportRequest(format="openvino", precision="bf16", size=SIZE)
+    export_bundle(checkpoint, tmp_path / "x", request)
+    monkeypatch.setattr(openvino_session, "_LARGEST_BF16_ERROR", -1)
+    error = np.abs(load_exported(tmp_path / "x").logits(pixels) - checkpoint.logits(pixels)).max()
+    assert error < 1e-3 * np.abs(checkpoint.logits(pixels)).max()
+
+
+@pytest.mark.parametrize("format_", FOLDERS)
+def test_a_bundle_is_loaded_without_torch_and_without_reports_to_others(bundles, format_):
+    code = (
+        "import sys; from pathlib import Path; from verydeep.runtime.exported_network import load_exported; "
+        "load_exported(Path(sys.argv[1])); "
+        "assert not {'torch', 'openvino_telemetry.main'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, bundles / format_], check=True)

@@ -1,0 +1,159 @@
+"""A tiny exported network, real servers of it in this process, and a client that reads problems."""
+
+import http.client
+import io
+import json
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.export.graph import ExportGraph
+from verydeep.export.to_onnx import write_onnx
+from verydeep.models.build import build
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.runtime.bundle import ExportInfo, bundle_json
+from verydeep.runtime.exported_network import load_exported
+from verydeep.serve.limits import Limits
+from verydeep.serve.run import listen, server
+from verydeep.serve.served import served_from_exported
+from verydeep.weight_files.checkpoint_file import save
+
+
+@pytest.fixture(scope="session")
+def checkpoint():
+    torch.manual_seed(0)
+    model = build(Architecture.from_string("8 M 16 M | gap", classes=3, input=(3, 16, 16))).eval()
+    preprocess = Preprocess(size=16, mean=(0.5,) * 3, std=(0.2,) * 3)
+    return Checkpoint(model, preprocess, ("cat", "dog", "newt"), {"temperature": 0.5})
+
+
+@pytest.fixture(scope="session")
+def bundle(checkpoint, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bundle") / "tiny.onnx"
+    graph = ExportGraph(checkpoint.model)
+    export = ExportInfo(format="onnx", precision="fp32", size=None, outputs=graph.outputs)
+    write_onnx(graph, None, path, bundle_json(checkpoint.description, export))
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_file(checkpoint, tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "model.safetensors"
+    save(checkpoint, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def served(bundle):
+    return served_from_exported(load_exported(bundle, threads=1))
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def problem(self):
+        """The status and the detail, of a problem in the form of RFC 9457."""
+        assert self.headers["content-type"] == "application/problem+json"
+        assert self.json["status"] == self.status and self.json["title"] and self.json["type"]
+        return self.status, self.json["detail"]
+
+
+@dataclass(frozen=True)
+class Client:
+    """Sends requests to a server on this machine."""
+
+    port: int
+
+    def send(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            return read(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path, **headers):
+        return self.send("GET", path, **headers)
+
+    def image(self, content, query="", **headers):
+        """Predict one image, as the raw body."""
+        return self.send("POST", f"/v1/predict{query}", content, content_type="image/png", **headers)
+
+    def form(self, files, path="/v1/predict"):
+        body, kind = form_of(files)
+        return self.send("POST", path, body, content_type=kind)
+
+
+def read(response):
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, headers, response.read())
+
+
+def form_of(files, field="file"):
+    """``(name, content)`` of each as multipart/form-data, with its content type."""
+    parts = [
+        b'--limit\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n%s\r\n'
+        % (field.encode(), name.encode(), content)
+        for name, content in files
+    ]
+    return b"".join([*parts, b"--limit--\r\n"]), "multipart/form-data; boundary=limit"
+
+
+@contextmanager
+def serving(served, token=None, **limits):
+    """A server with ``limits``, in a thread; it must end within seconds."""
+    with listen("127.0.0.1", 0) as listener:
+        running = server(served, Limits(**{"max_wait_ms": 1.0, "stop_seconds": 5.0} | limits), token)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_until(lambda: running.started)
+            yield Client(listener.getsockname()[1])
+        finally:
+            running.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    with serving(served) as client:
+        yield client
+        assert client.get("/healthz").body == b"ok\n"
+
+
+def encoded(width=40, height=30, kind="PNG", mode="RGB", **options):
+    """A random image in a file of the format ``kind``."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def png():
+    return encoded()

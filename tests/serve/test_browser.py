@@ -1,0 +1,162 @@
+"""The page in a real Chromium: uploads, paste, errors, heat map, table; where playwright is installed."""
+
+import shutil
+
+import pytest
+
+from .conftest import encoded, serving, wait_until
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="the page is tested where playwright is installed"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+PASTE = """
+(bytes) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
+  document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium in PATH")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, client):
+    """The page, which asks this server only and breaks no rule of its Content-Security-Policy."""
+    page = browser.new_page()
+    asked, logged = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: logged.append(message.text))
+    page.on("pageerror", lambda error: logged.append(str(error)))
+    page.goto(f"http://127.0.0.1:{client.port}/")
+    page.wait_for_selector("#facts:has-text('3 classes')")
+    yield page
+    own = f"http://127.0.0.1:{client.port}/"
+    assert all(url.startswith((own, "data:", f"blob:{own}")) for url in asked)
+    assert not [text for text in logged if "Content Security" in text or "Error:" in text]
+    page.close()
+
+
+def choose(page, *files):
+    page.set_input_files("#files", [{"name": n, "mimeType": "image/png", "buffer": c} for n, c in files])
+
+
+def test_an_image_is_classified_with_bars_and_latency(page, client, png):
+    choose(page, ("a.png", png))
+    page.wait_for_selector("#bars li")
+    (answer,) = client.image(png).json
+    assert page.inner_text("#label") == answer["label"]
+    assert page.locator("#bars li").count() == 3
+    assert " ms " in page.inner_text("#latency")
+    assert page.locator("#list").is_hidden()
+    width, filled = (page.locator(each).first.bounding_box()["width"] for each in (".track", ".bar"))
+    assert filled / width == pytest.approx(answer["confidence"], abs=0.02)
+
+
+def test_below_the_threshold_it_is_none_of_these(page, png):
+    choose(page, ("a.png", png))
+    page.wait_for_selector("#bars li")
+    page.focus("#threshold")
+    page.keyboard.press("End")
+    assert page.inner_text("#label") == "none of these"
+
+
+def test_the_heat_map_lies_over_the_crop(page, png):
+    choose(page, ("a.png", png))
+    page.wait_for_selector("#bars li")
+    page.check("#explain")
+    page.wait_for_selector("#heat:visible")
+    page.focus("#opacity")
+    page.keyboard.press("Home")
+    assert page.evaluate("getComputedStyle(document.getElementById('heat')).opacity") == "0"
+    heat, image = (page.locator(each).bounding_box() for each in ("#heat", "#preview"))
+    assert heat["height"] == pytest.approx(image["height"], abs=1)
+    assert heat["width"] == pytest.approx(image["width"] * 30 / 40, abs=1)
+
+
+def test_a_pasted_image_is_classified(page, png):
+    page.evaluate(PASTE, list(png))
+    page.wait_for_selector("#bars li")
+    assert page.inner_text("#file") == "pasted.png"
+
+
+def test_a_photo_of_the_camera_is_classified(page):
+    page.click("#camera")
+    wait_until(lambda: page.evaluate("document.getElementById('video').videoWidth"))
+    page.click("#shoot")
+    page.wait_for_selector("#bars li")
+    assert page.inner_text("#file") == "photo.jpg"
+    page.click("#close")
+
+
+def test_a_wrong_file_and_one_that_is_too_large_are_errors(page, png, tmp_path):
+    choose(page, ("a.txt", b"text"))
+    page.wait_for_selector("#errors p")
+    assert "a.txt: " in page.inner_text("#errors") and "expected JPEG" in page.inner_text("#errors")
+    big = tmp_path / "big.png"
+    big.write_bytes(bytes(33_000_000))
+    page.set_input_files("#files", big)
+    page.wait_for_selector("#errors:has-text('larger than 32 MB')")
+    choose(page, ("a.png", png))
+    page.wait_for_selector("#bars li")
+
+
+def test_several_images_are_a_table_to_download(page, png):
+    choose(page, ("=a.png", png), ("b.txt", b"text"), ("c.png", encoded(20, 20)))
+    page.wait_for_selector("#rows tr:nth-child(3)")
+    page.wait_for_selector("#status:has-text('3 images, 1 of them')")
+    with page.expect_download() as download:
+        page.click("#csv")
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "file,label,confidence,error" and lines[1].startswith("'=a.png,")
+    page.click("#rows button >> nth=1")
+    assert page.inner_text("#file") == "c.png"
+
+
+def test_a_server_that_is_gone_is_an_error(browser, served, png):
+    page = browser.new_page()
+    with serving(served) as client:
+        page.goto(f"http://127.0.0.1:{client.port}/")
+        page.wait_for_selector("#facts:has-text('3 classes')")
+    choose(page, ("a.png", png))
+    page.wait_for_selector("#errors:has-text('The server does not answer')")
+    page.close()
+
+
+def test_the_page_asks_for_the_token(browser, served, png):
+    with serving(served, "a-token-of-24-characters") as client:
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{client.port}/")
+        page.fill("#token", "a-token-of-24-characters")
+        page.click("#login button")
+        page.wait_for_selector("#facts:has-text('3 classes')")
+        choose(page, ("a.png", png))
+        page.wait_for_selector("#bars li")
+        page.close()
+
+
+def test_a_phone_scrolls_only_down_and_every_control_has_a_name(browser, client, png):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"http://127.0.0.1:{client.port}/")
+    choose(page, ("a-very-long-name" * 9 + ".png", png), ("b.png", png))
+    page.wait_for_selector("#rows tr:nth-child(2)")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('input, button')].filter("
+        "(each) => !(each.labels?.length || each.textContent.trim())).map((each) => each.id)"
+    )
+    assert unnamed == []
+    page.close()

@@ -1,0 +1,84 @@
+"""``verydeep serve`` as a process: without torch, its signals, its log, and the user's mistakes."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from verydeep.cli.main import main
+
+from .conftest import Client
+
+CODE = """
+import sys
+from verydeep.cli.main import main
+code = main(sys.argv[1:])
+print("torch" in sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@contextmanager
+def started(*arguments):
+    """The process of ``verydeep serve`` once it listens, and a client of it."""
+    command = [sys.executable, "-c", CODE, "serve", *map(str, arguments), "--port", "0", "--threads", "1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "COLUMNS": "100"}, **pipes) as process:
+        try:
+            line = process.stderr.readline()
+            yield process, Client(int(re.search(r"http://127.0.0.1:(\d+)/", line)[1]))
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_exported_network_is_served_without_torch_until_a_signal(bundle, png, number):
+    with started(bundle) as (process, client):
+        assert client.form([("private-name.png", png)]).status == 200
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "False\n")
+    (line,) = map(json.loads, out.splitlines())
+    assert (line["path"], line["status"], line["images"]) == ("/v1/predict", 200, 1)
+    assert "private-name" not in out
+
+
+def test_a_token_comes_from_a_file(bundle, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("0123456789abcdef\n")
+    with started(bundle, "--token-file", file) as (_, client):
+        assert client.get("/v1/model").status == 401
+        assert client.get("/v1/model", authorization="Bearer 0123456789abcdef").status == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--max-batch", "0"], "--max-batch is 0; expected 1 or more"),
+        (["--max-queue", "0"], "--max-queue is 0; expected 1 or more"),
+        (["--max-wait-ms", "-1"], "--max-wait-ms is -1; expected 0 to 10000"),
+        (["--threads", "0"], "--threads is 0; expected 1 or more"),
+        (["--port", "70000"], "--port is 70000; expected 0 to 65535"),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--token-file", "{short}"], "at least 16 ASCII characters"),
+        (["--token-file", "{short}.missing"], "No such file"),
+    ],
+)
+def test_a_mistake_ends_with_exit_code_2(bundle, tmp_path, capsys, arguments, message):
+    short = tmp_path / "short"
+    short.write_text("short")
+    values = [value.format(short=short) for value in arguments]
+    assert main(["serve", str(bundle), *values]) == 2
+    assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_port_in_use_ends_with_exit_code_2(bundle, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert main(["serve", str(bundle), "--port", str(other.getsockname()[1])]) == 2
+    assert "Address already in use. Choose another with --port" in capsys.readouterr().err

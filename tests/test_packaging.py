@@ -1,0 +1,25 @@
+"""The distribution without torch is the same package, with a part of the same dependencies."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def project(folder):
+    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_runtime_has_the_version_and_the_ranges_of_the_package():
+    package, runtime = project("."), project("packaging/runtime")
+    assert runtime["version"] == package["version"]
+    assert runtime["requires-python"] == package["requires-python"]
+    assert set(runtime["dependencies"]) < set(package["dependencies"])
+    for extra, libraries in runtime["optional-dependencies"].items():
+        assert set(libraries) <= set(package["optional-dependencies"][extra])
+
+
+def test_the_runtime_leaves_out_torch():
+    assert not any(
+        each.startswith(("torch", "lightning")) for each in project("packaging/runtime")["dependencies"]
+    )
