@@ -44,7 +44,11 @@ def test_the_bundle_has_everything(tmp_path):
     assert is_bundle(tmp_path / "x.onnx") and [each.name for each in tmp_path.iterdir()] == ["x.onnx"]
     bundle = read_bundle(tmp_path / "x.onnx")
     assert bundle.description == network.description
-    assert bundle.export == exported.export and bundle.export.parity["images"] == 16
+    assert bundle.export.parity == exported.parity.values and exported.parity.images == 16
+    assert {name: exported.values[name] for name in ("format", "precision", "size")} == {
+        "format": bundle.export.format, "precision": bundle.export.precision, "size": bundle.export.size
+    }  # fmt: skip
+    assert bundle.export.outputs == exported.outputs
     assert bundle.architecture.string == "8 M 16 M | gap"
     assert json.loads(json.dumps(exported.values))["size"] == 24
 

@@ -1,22 +1,20 @@
 """``verydeep export``: a trained network as a file for another runtime."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
-from verydeep.export.export_bundle import Exported, ExportRequest, at_size, export_bundle
-from verydeep.export.writers import writer
+from verydeep.export.export_bundle import Exported, at_size
+from verydeep.export.export_to import Target, check_precision, export_to
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_new_file
 from verydeep.weights.load import load_classifier
-
-Target = Literal["onnx", "openvino", "ncnn"]
 
 
 def export(
@@ -30,6 +28,7 @@ def export(
     int8: Location | None = None,
     images: Location | None = None,
     allow_loss: Annotated[bool, Parameter(negative="")] = False,
+    ort: Path | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -56,6 +55,8 @@ def export(
         The images to compare on; with labels the accuracy before and after is measured too.
     allow_loss
         Write the result even if it disagrees with RUN.
+    ort
+        For web: the folder dist of onnxruntime-web; by default that of `npm install` in this folder.
     out_
         The file or folder to write; it must not exist.
     no_verify
@@ -66,20 +67,20 @@ def export(
     precision = _precision(bf16, int8)
     if dynamic and size is not None:
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
+    if ort is not None and to != "web":
+        raise CheckpointError("--ort is for --to web; leave it out")
     target = out_ or _default_path(run, to, precision)
-    writer(to, precision)  # refuses what the format does not have, before anything is read
+    check_precision(to, precision)  # before anything is read
     require_new_file(target, "give another name with --out")
     checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
     data = int8 or images
     given = given_images(data, checkpoint.classes, run, checkpoint.preprocess) if data else None
-    request = ExportRequest(
-        format=to,
-        precision=precision,
-        size=None if dynamic else checkpoint.preprocess.size,
-        allow_loss=allow_loss,
-    )
     err().print(f"Exporting {run} to {target}", soft_wrap=True)
-    exported = export_bundle(checkpoint, target, request, given)
+    exported = export_to(
+        to, checkpoint, target, given,
+        precision=precision, size=None if dynamic else checkpoint.preprocess.size,
+        allow_loss=allow_loss, ort=ort,
+    )  # fmt: skip
     print_json(exported.values) if json else _print(exported)
     return 0
 
@@ -93,7 +94,7 @@ def _precision(bf16: bool, int8: str | None) -> Precision:
 
 
 def _default_path(run: Path, to: Target, precision: Precision) -> Path:
-    """A file for ONNX, a folder for the other formats."""
+    """A file for ONNX, a folder for the others."""
     suffix = "" if precision == "fp32" else f"-{precision}"
     name = run.resolve().stem
     return Path(f"{name}{suffix}.onnx" if to == "onnx" else f"{name}-{to}{suffix}")

@@ -13,6 +13,7 @@ from verydeep.export.parity import MAX_ERROR, MIN_AGREEMENT, Parity, measure_par
 from verydeep.export.to_onnx import set_description
 from verydeep.export.writers import ExportJob, writer
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.prediction.network import Network
 from verydeep.runtime.bundle import DESCRIPTION, ExportInfo, Format, Precision, bundle_json
 from verydeep.runtime.exported_network import load_exported
 
@@ -29,12 +30,17 @@ class ExportRequest:
     """Write the bundle even if it disagrees with the checkpoint more than its precision explains."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exported:
-    """A written bundle."""
+    """What was written."""
 
     path: Path
-    export: ExportInfo
+    format: str
+    """The format of a bundle, ``torch`` or ``web``."""
+    precision: Precision
+    size: int | None
+    """The side of the only images that it accepts, in px; None where every size fits."""
+    outputs: tuple[str, ...]
     parity: Parity
     bytes: int
 
@@ -43,10 +49,10 @@ class Exported:
         """For JSON."""
         return {
             "path": str(self.path),
-            "format": self.export.format,
-            "precision": self.export.precision,
-            "size": self.export.size,
-            "outputs": list(self.export.outputs),
+            "format": self.format,
+            "precision": self.precision,
+            "size": self.size,
+            "outputs": list(self.outputs),
             "bytes": self.bytes,
             "parity": self.parity.values,
         }
@@ -97,16 +103,30 @@ def export_bundle(
         calibration=normalize_pixels(images.calibration.pixels, network.preprocess) if images else None,
         description=bundle_json(network.description, info),
     )
-    checked = images.check if images else drawn_images(network.preprocess)
     new_bundle = atomic_write if request.format == "onnx" else atomic_folder
     with new_bundle(path) as temporary:
         write(job, temporary)
         _describe(temporary, job.description)
-        parity = _checked(network, temporary, request, checked)
+        parity = checked(
+            network,
+            load_exported(temporary),
+            images.check if images else drawn_images(network.preprocess),
+            precision=request.precision,
+            size=request.size,
+            allow_loss=request.allow_loss,
+        )
         info = replace(info, parity=parity.values)
         _describe(temporary, bundle_json(network.description, info))
-        size = _bytes(temporary)
-    return Exported(path, info, parity, size)
+        size = bytes_of(temporary)
+    return Exported(
+        path=path,
+        format=info.format,
+        precision=info.precision,
+        size=info.size,
+        outputs=info.outputs,
+        parity=parity,
+        bytes=size,
+    )
 
 
 def _describe(bundle: Path, description: str) -> None:
@@ -116,15 +136,23 @@ def _describe(bundle: Path, description: str) -> None:
         set_description(bundle, description)
 
 
-def _checked(network: Checkpoint, bundle: Path, request: ExportRequest, images: CheckImages) -> Parity:
-    """The parity of the written ``bundle``.
+def checked(
+    checkpoint: Checkpoint,
+    network: Network,
+    images: CheckImages,
+    *,
+    precision: Precision = "fp32",
+    size: int | None,
+    allow_loss: bool,
+) -> Parity:
+    """The parity of the written ``network``, at other sizes too where ``size`` is None.
 
     Raises:
         CheckpointError: if it is not accepted.
     """
-    sizes = _other_sizes(network) if request.size is None else ()
-    parity = measure_parity(network, load_exported(bundle), images, request.precision, sizes)
-    if not parity.is_accepted and not request.allow_loss:
+    sizes = _other_sizes(checkpoint) if size is None else ()
+    parity = measure_parity(checkpoint, network, images, precision, sizes)
+    if not parity.is_accepted and not allow_loss:
         raise CheckpointError(_refusal(parity))
     return parity
 
@@ -149,6 +177,7 @@ def _refusal(parity: Parity) -> str:
     )
 
 
-def _bytes(bundle: Path) -> int:
+def bytes_of(bundle: Path) -> int:
+    """The size on disk of a file or a folder."""
     files = [bundle] if bundle.is_file() else [each for each in bundle.rglob("*") if each.is_file()]
     return sum(file.stat().st_size for file in files)

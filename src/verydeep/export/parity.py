@@ -13,8 +13,8 @@ from verydeep.data.normalize import normalize
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.export.check_images import CheckImages
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.prediction.network import Network
 from verydeep.runtime.bundle import Precision
-from verydeep.runtime.exported_network import ExportedNetwork
 
 MAX_ERROR: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.05}
 """The largest relative error of logits that is accepted, by precision."""
@@ -57,7 +57,7 @@ class Parity:
 
 def measure_parity(
     checkpoint: Checkpoint,
-    network: ExportedNetwork,
+    network: Network,
     images: CheckImages,
     precision: Precision,
     sizes: Sequence[tuple[int, int]],
@@ -87,7 +87,7 @@ def relative_error(before: _Logits, after: _Logits) -> float:
     return float(np.abs(after - before).max() / max(float(np.abs(before).max()), 1e-12))
 
 
-def _both(checkpoint: Checkpoint, network: ExportedNetwork, pixels: _Pixels) -> tuple[_Logits, _Logits]:
+def _both(checkpoint: Checkpoint, network: Network, pixels: _Pixels) -> tuple[_Logits, _Logits]:
     size = auto_batch_size(pixels.shape[2] * pixels.shape[3])
     batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
     before = np.concatenate([_checkpoint_logits(checkpoint, batch) for batch in batches])

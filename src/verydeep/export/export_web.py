@@ -1,0 +1,80 @@
+"""Exports a checkpoint to a folder with a page that classifies images in the browser."""
+
+import json
+import shutil
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from verydeep.architecture.description import Description, temperature_of
+from verydeep.atomic_write import atomic_folder
+from verydeep.errors import CheckpointError
+from verydeep.export.check_images import GivenImages
+from verydeep.export.export_bundle import Exported, ExportRequest, at_size, bytes_of, export_bundle
+from verydeep.models.checkpoint import Checkpoint
+
+NETWORK, DESCRIPTION = "model.onnx", "network.json"
+ORT_FOLDER = Path("node_modules/onnxruntime-web/dist")
+ORT_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+"""What the page needs of onnxruntime-web: its code, and the compiled runtime."""
+
+
+def export_web(
+    checkpoint: Checkpoint,
+    path: Path,
+    request: ExportRequest,
+    images: GivenImages | None = None,
+    ort: Path | None = None,
+) -> Exported:
+    """Write ``checkpoint`` to the new folder ``path`` as a page, which any server of static files can serve.
+
+    Args:
+        checkpoint: a network with a head.
+        path: the folder.
+        request: how the ONNX file in it is written.
+        images: for the comparison, and for the calibration of INT8; drawn shapes by default.
+        ort: the folder ``dist`` of onnxruntime-web; by default that of ``npm install`` in this folder.
+
+    Raises:
+        CheckpointError: if onnxruntime-web is missing, or the network disagrees with the checkpoint.
+    """
+    runtime = _runtime_files(ort or ORT_FOLDER)
+    description = at_size(checkpoint, request.size).description
+    with atomic_folder(path) as folder:
+        exported = export_bundle(checkpoint, folder / NETWORK, request, images)
+        (folder / DESCRIPTION).write_text(json.dumps(_for_page(description)), encoding="utf-8")
+        with as_file(files("verydeep.export") / "web") as page:
+            shutil.copytree(page, folder, dirs_exist_ok=True)
+        (folder / "ort").mkdir()
+        for file in runtime:
+            shutil.copyfile(file, folder / "ort" / file.name)
+        written = bytes_of(folder)
+    return replace(exported, path=path, format="web", bytes=written)
+
+
+def _runtime_files(folder: Path) -> list[Path]:
+    """The files of onnxruntime-web.
+
+    Raises:
+        CheckpointError: if one of them is missing.
+    """
+    found = [folder / name for name in ORT_FILES]
+    for file in found:
+        if not file.is_file():
+            raise CheckpointError(
+                f"the page needs onnxruntime-web, and there is no {file}. Run: npm install onnxruntime-web, "
+                "or name its folder dist with --ort"
+            )
+    return found
+
+
+def _for_page(description: Description) -> dict[str, Any]:
+    """What the page has to know about the network; nothing about its training."""
+    preprocess = description.preprocess
+    return {
+        "name": description.architecture.name,
+        "classes": list(description.classes),
+        "temperature": temperature_of(description.origin),
+        "preprocess": preprocess.to_dict() | {"resize": preprocess.short_side},
+    }
