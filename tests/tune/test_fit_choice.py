@@ -13,7 +13,9 @@ from verydeep.models.logits import predict_logits
 from verydeep.report.tune_page import render_tune
 from verydeep.tables.tune_table import tune_values
 from verydeep.tune import fit_choice
+from verydeep.tune.config import config_from_run
 from verydeep.tune.prepare import TuneWatcher
+from verydeep.tune.tune import tune_network
 from verydeep.weight_files.checkpoint_file import load
 
 COLORS = {"green": (20, 230, 40), "red": (230, 20, 40)}
@@ -100,6 +102,14 @@ def test_square_images_are_cropped_without_a_comparison(run):
     tensors = zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True)
     assert all(torch.equal(one, other) for one, other in tensors)
     assert "fit" not in first.preprocess.to_dict()
+
+
+def test_a_run_that_is_continued_keeps_its_fit(run, wide, tmp_path):
+    first = run(wide, fit="pad", **QUICK)
+    config = config_from_run(first.run)
+    second = tune_network(str(wide), config, tmp_path / "more", device="cpu", cache=tmp_path / "cache")
+    assert second.preprocess == first.preprocess and second.fit_reason == f"pad, as in {first.run}"
+    assert second.comparison is not None
 
 
 def test_without_time_to_compare_the_crop_stays_with_the_reason(run, wide):

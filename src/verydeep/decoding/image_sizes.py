@@ -7,9 +7,14 @@ from verydeep.decoding.decode import open_image
 from verydeep.errors import DataError, UnreadableError
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.image_source import ImageSource
+from verydeep.number_format import percent
 
 SIZES_READ = 500
 """Of how many images the sides are read."""
+FAR_FROM_SQUARE = 4 / 3
+"""Long side by short side: beyond it, a center crop cuts off over a quarter of the image."""
+FEW = 0.1
+"""The share of images that may be far from square before it matters how they become square."""
 Size = tuple[int, int]
 """Width and height in px, as stored: a photo that EXIF rotates has them the other way round."""
 
@@ -39,3 +44,17 @@ def image_sizes(sources: Sequence[ImageSource]) -> tuple[Size, ...]:
 def median_short_side(sizes: Sequence[Size]) -> int:
     """The median of the images' short sides in px."""
     return int(median(map(min, sizes)))
+
+
+def are_about_square(sizes: Sequence[Size]) -> bool:
+    """Whether few images are far from square."""
+    return _far_from_square(sizes) <= FEW
+
+
+def shapes_text(sizes: Sequence[Size]) -> str:
+    """How many images are far from square, in words."""
+    return f"{percent(_far_from_square(sizes), 0)} have a long side of over 4/3 of the short side"
+
+
+def _far_from_square(sizes: Sequence[Size]) -> float:
+    return sum(max(size) > FAR_FROM_SQUARE * min(size) for size in sizes) / len(sizes)

@@ -43,9 +43,9 @@ class LabeledImages:
         return self.source.names[index] if isinstance(self.source, Samples) else f"image {index}"
 
     def thumbnail(self, index: int) -> UInt8[Tensor, "channels height width"]:
-        """A small version of the image; of a file, its center crop."""
+        """A small version of the image; of a file, all of it on a white square."""
         if isinstance(self.source, Samples):
-            small = Preprocess(size=THUMBNAIL_SIDE, mean=(0, 0, 0), std=(1, 1, 1))
+            small = Preprocess(size=THUMBNAIL_SIDE, mean=(1, 1, 1), std=(1, 1, 1), fit="pad")
             return decode(self.source.sources[index], small)
         return self.source[index]
 

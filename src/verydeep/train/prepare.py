@@ -1,5 +1,6 @@
 """The start of a training: images in memory, with their split, and the network, new or pretrained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +18,7 @@ from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
 from verydeep.data.stream import decode_all
-from verydeep.decoding.image_sizes import image_sizes, median_short_side
+from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, median_short_side, shapes_text
 from verydeep.download.download import Progress
 from verydeep.errors import RecipeError
 from verydeep.image_sources.samples import Samples
@@ -29,6 +30,7 @@ from verydeep.train.pretrained import (
     fitting_size,
     pretrained_network,
     with_dropout,
+    with_fit,
 )
 from verydeep.train.recipe import Recipe
 from verydeep.weights.load import load
@@ -80,10 +82,14 @@ def _prepare_dataset(recipe: Recipe, dataset: Dataset, progress: Progress | None
     """From images in memory, at their own size or at that of the recipe."""
     dataset = _with_validation(_resized(dataset, recipe.size), recipe)
     if recipe.weights is None:
-        return Prepared(dataset, new_network(recipe, dataset))
+        return Prepared(dataset, _fitted(new_network(recipe, dataset), recipe))
     _, channels, height, width = dataset.train.pixels.shape
     network = _pretrained(recipe, recipe.weights, dataset.classes, progress, channels)
-    return Prepared(dataset, at_size(network, min(height, width)))
+    return Prepared(dataset, _fitted(at_size(network, min(height, width)), recipe))
+
+
+def _fitted(network: Checkpoint, recipe: Recipe) -> Checkpoint:
+    return network if recipe.fit is None else with_fit(network, recipe.fit)
 
 
 def _resized(dataset: Dataset, size: int | None) -> Dataset:
@@ -116,16 +122,33 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None) -> 
     if recipe.weights is not None:
         network = _pretrained(recipe, recipe.weights, samples.classes, progress)
     own_size = (network.preprocess if network else IMAGENET).size
-    size, reason = fitting_size(recipe.size, median_short_side(image_sizes(samples.sources)), own_size)
+    sizes = image_sizes(samples.sources)
+    size, reason = fitting_size(recipe.size, median_short_side(sizes), own_size)
+    preprocess = replace(IMAGENET, size=size, resize=None).with_fit(recipe.fit or "crop")
     if network is not None:
-        network = at_size(network, size)
-    preprocess = network.preprocess if network else replace(IMAGENET, size=size, resize=None)
+        network = _fitted(at_size(network, size), recipe)
+        preprocess = network.preprocess
     dataset, samples, note = _decode(samples, preprocess, location)
     read = with_class_notes(samples).reading
     found = read.lines(len(samples), len(samples.classes))
     skipped = f"skipped: {read.skipped_text}" if read.skipped else ""
-    notes = tuple(filter(None, (skipped, *read.notes, f"images are resized to {reason}", note)))
-    return Prepared(dataset, network or new_network(recipe, dataset), samples, notes, found)
+    made = (f"images are resized to {reason}", _fit_note(preprocess, sizes))
+    notes = tuple(filter(None, (skipped, *read.notes, *made, note)))
+    return Prepared(dataset, network or _new_network_for(preprocess, recipe, dataset), samples, notes, found)
+
+
+def _new_network_for(preprocess: Preprocess, recipe: Recipe, dataset: Dataset) -> Checkpoint:
+    """Randomly initialized, for images that ``preprocess`` decoded."""
+    network = with_fit(new_network(recipe, dataset), preprocess.fit)
+    # Padding that is in the images already keeps its color only with the mean that it was made of.
+    return replace(network, preprocess=preprocess) if preprocess.fit == "pad" else network
+
+
+def _fit_note(preprocess: Preprocess, sizes: Sequence[Size]) -> str:
+    """That the crop cuts much off; empty where it does not."""
+    if preprocess.fit != "crop" or are_about_square(sizes):
+        return ""
+    return f"images are cropped: {shapes_text(sizes)}; --fit pad keeps them whole, and --fit squash too"
 
 
 def _decode(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Dataset, Samples, str]:

@@ -20,6 +20,7 @@ from annotated_types import Ge, Gt, Interval
 from pydantic import TypeAdapter, ValidationError
 
 from verydeep.architecture.architecture import Norm
+from verydeep.architecture.preprocess import Fit
 from verydeep.data.augment import AugmentConfig
 from verydeep.data.builtin import is_builtin
 from verydeep.errors import DataError, RecipeError
@@ -69,6 +70,9 @@ class Recipe:
     size: Annotated[int, Gt(0)] | None = None
     """Side in px to which images are resized; by default their own, for your own images their median short
     side in steps of 32 px from 96 to 224."""
+    fit: Fit | None = None
+    """How wide and tall images become square: crop (the center), pad (with the mean color) or squash; by
+    default as the weights were trained, else crop."""
     epochs: Annotated[int, Gt(0)] | Literal["auto"] = 10
     """Passes over the training images; auto is 20, or more where 20 are under 500 steps."""
     batch_size: Annotated[int, Gt(0)] = 256

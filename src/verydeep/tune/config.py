@@ -42,7 +42,19 @@ WantedFit = Literal["auto", "crop", "pad", "squash"]
 NO_LIMIT = "none"
 """The time budget of a run whose decisions are fixed."""
 SHARED = frozenset(
-    ("model", "weights", "head", "size", "seed", "test", "validation", "group_by", "balance", "grow_from")
+    (
+        "model",
+        "weights",
+        "head",
+        "size",
+        "fit",
+        "seed",
+        "test",
+        "validation",
+        "group_by",
+        "balance",
+        "grow_from",
+    )
 )
 """Fields of a recipe that are set once, at the top, for both steps."""
 UNUSED = {"fine_tune": frozenset(("norm", "init")), "scratch": frozenset(("freeze", "norm_statistics"))}

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Fit
 from verydeep.data.split_file import indices_of
+from verydeep.decoding.image_sizes import are_about_square, shapes_text
 from verydeep.number_format import duration, percent
 from verydeep.train.pretrained import with_fit
 from verydeep.tune.config import NO_LIMIT
@@ -27,10 +28,6 @@ from verydeep.tune.linear_probe import fit_linear_probe
 from verydeep.tune.prepare import Task, balance_method
 from verydeep.tune.result import L2Point
 
-FAR_FROM_SQUARE = 4 / 3
-"""Long side by short side: beyond it, a center crop cuts off over a quarter of the image."""
-FEW = 0.1
-"""The share of images that may be far from square before the fits are compared."""
 SAMPLE, LEAST_OF_CLASS = 500, 5
 """Training images that the fits are compared on, and the least of each class."""
 
@@ -65,10 +62,12 @@ def with_known_fit(task: Task) -> Task:
         if earlier is not None and earlier.network.preprocess.fit == asked:
             return _decided(task, asked, f"as in {earlier.path}")
         return _decided(task, asked, "as given")
-    if _far_from_square(task) <= FEW:
-        return _decided(task, own, f"as the images are about square: {_shapes(task)}")
+    if are_about_square(task.sizes):
+        return _decided(task, own, f"as the images are about square: {shapes_text(task.sizes)}")
     if task.config.strategy == "scratch":
-        reason = f"as there is no linear probe to choose by: {_shapes(task)}; --fit pad keeps them whole"
+        reason = (
+            f"as there is no linear probe to choose by: {shapes_text(task.sizes)}; --fit pad keeps them whole"
+        )
         return _decided(task, own, reason)
     return task
 
@@ -90,9 +89,8 @@ def with_best_fit(task: Task, cache_root: Path | None, began: float) -> Task:
     own = task.network.preprocess.fit
     sample = _sample(task)
     fits = (own, *(fit for fit in get_args(Fit) if fit != own))
-    task.watcher.chooses_fit(
-        f"Comparing crop, pad and squash on {len(sample.samples):,} training images: {_shapes(task)}"
-    )
+    images = f"{len(sample.samples):,} training images"
+    task.watcher.chooses_fit(f"Comparing crop, pad and squash on {images}: {shapes_text(task.sizes)}")
     compared = list[_Compared]()
     for fit in fits:
         if compared and (too_long := _too_long(task, sample, compared[-1], len(fits) - len(compared), began)):
@@ -104,9 +102,9 @@ def with_best_fit(task: Task, cache_root: Path | None, began: float) -> Task:
         # By the first fit it is known that there is time: the others must not make the network lighter.
         sample = replace(sample, config=replace(sample.config, budget=NO_LIMIT))
     best = min(compared, key=lambda each: each.point.loss)
-    on = f"{best.folds}-fold cross-validation on {len(sample.samples):,} training images"
+    on = f"{best.folds}-fold cross-validation on {images}"
     figures = ", ".join(each.text for each in compared)
-    return _told(_decided(task, best.fit, f"by the loss in {on}: {figures}; {_shapes(task)}"))
+    return _told(_decided(task, best.fit, f"by the loss in {on}: {figures}; {shapes_text(task.sizes)}"))
 
 
 def _decided(task: Task, fit: Fit, reason: str) -> Task:
@@ -121,15 +119,6 @@ def _decided(task: Task, fit: Fit, reason: str) -> Task:
 def _told(task: Task) -> Task:
     task.watcher.chooses_fit(f"Images become square by {task.fit_reason}")
     return task
-
-
-def _far_from_square(task: Task) -> float:
-    """The share of the images whose headers were read."""
-    return sum(max(size) > FAR_FROM_SQUARE * min(size) for size in task.sizes) / len(task.sizes)
-
-
-def _shapes(task: Task) -> str:
-    return f"{percent(_far_from_square(task), 0)} have a long side of over 4/3 of the short side"
 
 
 def _sample(task: Task) -> Task:
@@ -205,6 +194,6 @@ def _too_long(task: Task, sample: Task, last: _Compared, fits: int, began: float
     sufficient = math.ceil((spent + needed / FEATURE_SHARE) / 60)
     return (
         f"as comparing other fits would take about {duration(comparison)} more, which the budget of "
-        f"{duration(budget)} does not allow: {_shapes(task)}; --fit pad keeps them whole, and "
+        f"{duration(budget)} does not allow: {shapes_text(task.sizes)}; --fit pad keeps them whole, and "
         f"--budget {sufficient}m allows the comparison"
     )
