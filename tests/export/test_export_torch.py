@@ -96,12 +96,20 @@ def photographs():
 CAFFE_VALUES = {"order": "bgr", "scale": 255.0, "mean": (103.0, 116.0, 123.0), "std": (1.0, 1.0, 1.0)}
 
 
-@pytest.mark.parametrize("preprocess", [{}, CAFFE_VALUES, {"resize": None}])
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        {}, CAFFE_VALUES, {"resize": None}, {"resize": None, "fit": "pad"}, {"resize": None, "fit": "squash"},
+        CAFFE_VALUES | {"resize": None, "fit": "pad"},
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("image", list(photographs()), ids=lambda image: image[0])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_preprocess_is_that_of_this_package(image, channels, preprocess, tmp_path):
     if channels == 1 and preprocess.get("order"):
-        preprocess = {"scale": 255.0}
+        preprocess = {name: value for name, value in preprocess.items() if name in ("resize", "fit")} | {
+            "scale": 255.0
+        }
     network = checkpoint("4 | gap", {"input": (channels, 16, 16)}, **preprocess)
     write_torch(network, tmp_path)
     _, picture, options = image

@@ -21,7 +21,7 @@ from verydeep.cli.main import main
 from verydeep.decoding.decode import decode_pixels
 from verydeep.decoding.normalize import normalize_pixels
 from verydeep.export.export_bundle import ExportRequest
-from verydeep.export.export_web import ORT_FILES, export_web
+from verydeep.export.export_web import ORT_FILES, export_web, preprocess_for_page
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.prediction.predict import predict
@@ -179,13 +179,14 @@ INPUT = """async ([bytes, preprocess]) => {
 
 
 @pytest.mark.parametrize("settings", [
-    {}, {"channels": 1, "resize": None},
+    {}, {"channels": 1, "resize": None}, {"resize": None, "fit": "pad"}, {"resize": None, "fit": "squash"},
+    {"channels": 1, "resize": None, "fit": "pad"},
     {"order": "bgr", "scale": 255.0, "mean": (103.939, 116.779, 123.68), "std": (1.0, 1.0, 1.0)},
 ])  # fmt: skip
 def test_the_network_input_is_equal_to_that_of_python(settings, open_page):
     network = checkpoint(**settings)
     page, preprocess = open_page(network), network.preprocess
-    description = preprocess.to_dict() | {"resize": preprocess.short_side}
+    description = preprocess_for_page(preprocess)
     for content in images():
         expected = normalize_pixels(decode_pixels(content, preprocess)[None], preprocess)
         given = np.array(page.evaluate(INPUT, [list(content), description]), np.float32)
@@ -198,7 +199,7 @@ def test_transparent_pixels_differ_by_the_rounding_of_the_browser(open_page):
     page, preprocess = open_page(network), network.preprocess
     content = _png(photograph())
     expected = normalize_pixels(decode_pixels(content, preprocess)[None], preprocess)
-    given = page.evaluate(INPUT, [list(content), preprocess.to_dict()])
+    given = page.evaluate(INPUT, [list(content), preprocess_for_page(preprocess)])
     assert np.abs(np.array(given) - expected.ravel()).max() <= 1
 
 

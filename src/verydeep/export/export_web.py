@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.architecture.description import Description, temperature_of
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import atomic_folder
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import GivenImages
@@ -71,10 +72,15 @@ def _runtime_files(folder: Path) -> list[Path]:
 
 def _for_page(description: Description) -> dict[str, Any]:
     """What the page has to know about the network; nothing about its training."""
-    preprocess = description.preprocess
     return {
         "name": description.architecture.name,
         "classes": list(description.classes),
         "temperature": temperature_of(description.origin),
-        "preprocess": preprocess.to_dict() | {"resize": preprocess.short_side},
+        "preprocess": preprocess_for_page(description.preprocess),
     }
+
+
+def preprocess_for_page(preprocess: Preprocess) -> dict[str, Any]:
+    """What ``preprocess.js`` reads: every value, those that follow from others too."""
+    filled = {"resize": preprocess.short_side, "fit": preprocess.fit, "padding": list(preprocess.padding)}
+    return preprocess.to_dict() | filled

@@ -9,8 +9,19 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError
-from verydeep.export.torch_source_parts import BLOCK, FORWARD, MODULE, NETWORK, ORDER_BGR, PIXELS, START
+from verydeep.export.torch_source_parts import (
+    BLOCK,
+    FIT,
+    FIT_IN_WORDS,
+    FORWARD,
+    MODULE,
+    NETWORK,
+    ORDER_BGR,
+    PIXELS,
+    START,
+)
 from verydeep.models.blocks import ResidualBlock
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
@@ -29,14 +40,30 @@ def torch_source(checkpoint: Checkpoint) -> str:
         _constants(checkpoint),
         *([BLOCK] if "ResidualBlock(" in network else []),
         network,
-        PIXELS.replace("    # order\n", ORDER_BGR if preprocess.order == "bgr" else "").replace(
-            "MODE", '"L"' if preprocess.channels == 1 else '"RGB"'
-        ),
+        _pixels(preprocess),
         MODULE,
     ]
     source = "\n\n".join(parts)
     _check(source, checkpoint.classes)
     return source
+
+
+def _pixels(preprocess: Preprocess) -> str:
+    """The preprocessing of images."""
+    source = PIXELS.replace("    # order\n", ORDER_BGR if preprocess.order == "bgr" else "")
+    source = source.replace("    # fit\n", FIT[preprocess.fit]).replace("WORDS", FIT_IN_WORDS[preprocess.fit])
+    return source.replace("MODE", '"L"' if preprocess.channels == 1 else '"RGB"')
+
+
+def _fit_constant(preprocess: Preprocess) -> str:
+    """What the fit needs beside the size."""
+    if preprocess.fit == "crop":
+        comment = "Short side of the resized image, before the center crop to SIZE."
+        return f'RESIZE = {preprocess.short_side}\n"""{comment}"""\n'
+    if preprocess.fit == "pad":
+        color = preprocess.padding if preprocess.channels > 1 else preprocess.padding[0]
+        return f'PADDING = {color!r}\n"""The color around the image, 0 to 255: the mean."""\n'
+    return ""
 
 
 def _check(source: str, classes: tuple[str, ...]) -> None:
@@ -65,9 +92,7 @@ TEMPERATURE = {checkpoint.temperature!r}
 
 SIZE = {preprocess.size}
 """Side of the square input in px."""
-RESIZE = {preprocess.short_side}
-"""Short side of the resized image, before the center crop to SIZE."""
-SCALE = {preprocess.scale!r}
+{_fit_constant(preprocess)}SCALE = {preprocess.scale!r}
 """The value of white, before mean and standard deviation."""
 MEAN = {preprocess.mean!r}
 STD = {preprocess.std!r}

@@ -1,5 +1,7 @@
 """The parts of the generated PyTorch module that are the same for every network."""
 
+from verydeep.architecture.preprocess import Fit
+
 START = '''\
 """A trained image classifier in plain PyTorch; the weights are in the .safetensors file beside this one.
 
@@ -79,16 +81,12 @@ PIXELS = '''\
 def preprocess(image: Image.Image) -> Tensor:
     """The network input for ``image``: channels x SIZE x SIZE.
 
-    The image is turned upright by its EXIF orientation, put on white where it is transparent, resized
-    (bilinear, antialiased) and center-cropped.
+    The image is turned upright by its EXIF orientation, put on white where it is transparent, and WORDS
+    (bilinear, antialiased).
     """
     image = _in_8_bits(ImageOps.exif_transpose(image)).convert(MODE)
-    short = min(image.size)
-    width, height = (int(RESIZE * side / short) for side in image.size)
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = round((width - SIZE) / 2), round((height - SIZE) / 2)
-    return normalize(np.array(image.crop((left, top, left + SIZE, top + SIZE))))
+    # fit
+    return normalize(np.array(image))
 
 
 def normalize(pixels: np.ndarray) -> Tensor:
@@ -97,6 +95,10 @@ def normalize(pixels: np.ndarray) -> Tensor:
     # order
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     return (images.float() / (255 / SCALE) - mean) / std
+
+
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+    return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
@@ -111,6 +113,29 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 '''
+
+FIT: dict[Fit, str] = {
+    "crop": """\
+    short = min(image.size)
+    image = _resized(image, *(int(RESIZE * side / short) for side in image.size))
+    left, top = round((image.width - SIZE) / 2), round((image.height - SIZE) / 2)
+    image = image.crop((left, top, left + SIZE, top + SIZE))
+""",
+    "pad": """\
+    long = max(image.size)
+    inner = _resized(image, *(max(1, round(SIZE * side / long)) for side in image.size))
+    image = Image.new(MODE, (SIZE, SIZE), PADDING)
+    image.paste(inner, ((SIZE - inner.width) // 2, (SIZE - inner.height) // 2))
+""",
+    "squash": """\
+    image = _resized(image, SIZE, SIZE)
+""",
+}
+FIT_IN_WORDS: dict[Fit, str] = {
+    "crop": "resized and\n    center-cropped",
+    "pad": "resized and\n    padded to a square",
+    "squash": "resized to\n    a square",
+}
 
 ORDER_BGR = "    images = images.flip(0)  # BGR, as in Caffe\n"
 

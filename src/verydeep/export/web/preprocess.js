@@ -23,16 +23,43 @@ export async function decode(blob) {
 
 /** The network input for RGBA pixels: Float32Array of channels x size x size. */
 export function networkInput(image, preprocess) {
-  const { size, resize, channels } = preprocess;
+  const { size, channels } = preprocess;
   const pixels = inChannels(image.data, channels);
-  const short = Math.min(image.width, image.height);
-  const width = Math.trunc((resize * image.width) / short);
-  const height = Math.trunc((resize * image.height) / short);
-  const left = roundHalfToEven((width - size) / 2);
-  const top = roundHalfToEven((height - size) / 2);
-  const columns = filter(image.width, width, left, size);
-  const rows = filter(image.height, height, top, size);
-  return normalize(resized(pixels, image, channels, columns, rows, height), preprocess);
+  const { width, height, left, top } = placed(image, preprocess);
+  const columns = filter(image.width, width, left, Math.min(width, size));
+  const rows = filter(image.height, height, top, Math.min(height, size));
+  const inner = resized(pixels, image, channels, columns, rows, height);
+  return normalize(padded(inner, columns.length, rows.length, preprocess), preprocess);
+}
+
+/** Width and height of the resized image, and where its part that the network sees begins. */
+function placed({ width, height }, { size, resize, fit }) {
+  if (fit === "squash") {
+    return { width: size, height: size, left: 0, top: 0 };
+  }
+  if (fit === "pad") {
+    const inner = (side) => Math.max(1, roundHalfToEven((size * side) / Math.max(width, height)));
+    return { width: inner(width), height: inner(height), left: 0, top: 0 };
+  }
+  const short = Math.min(width, height);
+  const whole = { width: Math.trunc((resize * width) / short), height: Math.trunc((resize * height) / short) };
+  const start = (side) => roundHalfToEven((side - size) / 2);
+  return { ...whole, left: start(whole.width), top: start(whole.height) };
+}
+
+/** `pixels` in the middle of a square in the color of the padding. */
+function padded(pixels, width, height, { size, channels, padding }) {
+  if (width === size && height === size) {
+    return pixels;
+  }
+  const square = new Uint8ClampedArray(size * size * channels).map((_, index) => padding[index % channels]);
+  const left = Math.floor((size - width) / 2);
+  const top = Math.floor((size - height) / 2);
+  for (let row = 0; row < height; row++) {
+    const line = pixels.subarray(row * width * channels, (row + 1) * width * channels);
+    square.set(line, ((top + row) * size + left) * channels);
+  }
+  return square;
 }
 
 /** Rows first, and columns first for an image higher than twice its width that gets smaller, as Pillow 13 does. */
