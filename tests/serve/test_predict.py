@@ -85,7 +85,7 @@ def test_a_vector_is_that_of_the_embedder(client, checkpoint, png, tmp_path):
 
 
 def test_a_checkpoint_is_served_alike(client, run_file, png):
-    with serving(serve_checkpoint(run_file, 1)) as other:
+    with serving(serve_checkpoint(run_file, None)) as other:
         for path, key in (("/v1/predict?explain=grad-cam", "confidence"), ("/v1/embed", "embedding")):
             (ours,), (theirs,) = (
                 each.send("POST", path, png, content_type="image/png").json for each in (client, other)
