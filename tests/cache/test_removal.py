@@ -111,7 +111,7 @@ def test_a_folder_that_became_a_link_is_left_alone(root, tmp_path):
 
 
 def test_a_package_that_is_unpacked_is_a_leftover_when_its_process_is_dead(root):
-    package = root / "data/cifar10/.package-abc/root/usr"
+    package = root / "data/cifar10/.package-abc/unpacked"
     package.mkdir(parents=True)
     (package / "file").write_bytes(bytes(60))
     (package / "link").symlink_to(root / "todo.txt")
