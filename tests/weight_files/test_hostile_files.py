@@ -36,6 +36,15 @@ class EasyDict(dict):
 EasyDict.__module__ = "easydict"
 
 
+def test_a_zip_of_an_unknown_version_is_one_line(tmp_path):
+    torch.save(TENSORS, tmp_path / "w.pth")
+    content = bytearray((tmp_path / "w.pth").read_bytes())
+    version_needed = content.index(b"PK\x01\x02") + 6  # in the central directory (APPNOTE.TXT, 4.3.12)
+    content[version_needed] = 0xFF
+    (tmp_path / "w.pth").write_bytes(content)
+    refused(tmp_path / "w.pth", "zip file version 25.5")
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_options_paths_and_numbers_of_training_scripts_are_read_as_empty_objects(
     legacy, tmp_path, monkeypatch

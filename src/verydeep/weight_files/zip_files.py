@@ -19,7 +19,7 @@ _BROKEN = (
     zipfile.BadZipFile,  # no table of contents, cut headers, wrong checksums
     zlib.error,  # compressed bytes that cannot be inflated
     EOFError,  # compressed bytes that end early
-    NotImplementedError,  # a version of the format that Python does not read
+    NotImplementedError,  # what zipfile raises for a damaged version number, or for patched data
     ValueError,  # a position before the start of the file, a name that is not in its encoding
     OSError,  # a position that the file system refuses
 )
