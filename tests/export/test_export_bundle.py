@@ -59,16 +59,15 @@ def test_class_maps_give_the_logits(tmp_path):  # Zhou et al. 2016, eq. 2
     loaded = load_exported(tmp_path / "x.onnx")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 24, 24), dtype=np.uint8)
     bias = network.model.get_submodule("classifier.0").bias.detach().numpy()
-    np.testing.assert_allclose(
-        loaded.class_maps(pixels).mean((2, 3)) + bias, loaded.logits(pixels), atol=1e-5
-    )
+    (maps,) = loaded.outputs(pixels, "class_maps")
+    np.testing.assert_allclose(maps.mean((2, 3)) + bias, loaded.logits(pixels), atol=1e-5)
     assert loaded.embedding(pixels).shape == (2, 16)
 
 
 def test_a_hidden_layer_has_no_class_maps(tmp_path):
     export_bundle(NETWORKS["pool"](), tmp_path / "x.onnx", ExportRequest(format="onnx", size=24))
     with pytest.raises(CheckpointError, match="has no output class_maps; it has logits, embedding"):
-        load_exported(tmp_path / "x.onnx").class_maps(np.zeros((1, 3, 24, 24), dtype=np.uint8))
+        load_exported(tmp_path / "x.onnx").outputs(np.zeros((1, 3, 24, 24), dtype=np.uint8), "class_maps")
 
 
 def test_another_size_keeps_the_proportion_of_the_crop(tmp_path):

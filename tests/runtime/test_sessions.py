@@ -34,7 +34,7 @@ def test_outputs_have_their_names(bundles, format_):  # Zhou et al. 2016, eq. 2
     )
     bias = checkpoint.model.get_submodule("classifier.0").bias.detach().numpy()
     assert network.embedding(pixels).shape == (20, 16)
-    maps = network.class_maps(pixels)
+    (maps,) = network.outputs(pixels, "class_maps")
     assert maps.shape == (20, 3, 6, 6)
     np.testing.assert_allclose(maps.mean((2, 3)) + bias, network.logits(pixels), atol=1e-4)
 

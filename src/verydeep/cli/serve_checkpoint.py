@@ -24,7 +24,7 @@ def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
     embedder = Embedder(checkpoint)
 
     def embed(pixels: Pixels) -> Vectors:
-        return embedder.vectors(torch.from_numpy(pixels)).numpy()
+        return embedder.vectors(pixels).numpy()
 
     def explain(pixels: Pixels) -> Sequence[Explained]:
         maps = heat_maps(checkpoint, torch.from_numpy(pixels), method="grad-cam")

@@ -1,16 +1,17 @@
 """Feature extraction: images as vectors (embeddings), from the values of one layer of a network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.normalize import normalize
 from verydeep.data.progress import OnProgress, count_images
-from verydeep.data.stream import stream
 from verydeep.decoding.stream import stream_pixels
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
@@ -21,6 +22,9 @@ from verydeep.runtime.exported_network import ExportedNetwork
 BATCH_SIZE = 16
 """Images per batch, small enough that a progress bar moves every few seconds with VGG16 on one core."""
 
+Pixels = UInt8[np.ndarray, "files channels size size"]
+Vectors = Float32[Tensor, "files values"]
+
 
 @dataclass(frozen=True)
 class VectorBatch:
@@ -28,8 +32,22 @@ class VectorBatch:
 
     files: tuple[str, ...]
     """Paths, or locations in shards."""
-    vectors: Float32[Tensor, "files values"]
+    vectors: Vectors
     broken: tuple[UnreadableImage, ...] = ()
+
+
+def _vector_batches(
+    sources: Sequence[ImageSource],
+    preprocess: Preprocess,
+    batch_size: int,
+    progress: OnProgress | None,
+    vectors_of: Callable[[Pixels], Vectors],
+) -> Iterator[VectorBatch]:
+    """The vectors of ``sources`` in batches; the next batches are decoded in the meantime."""
+    decoded = stream_pixels(sources, preprocess, batch_size)
+    for batch in count_images(decoded, len(sources), progress):
+        vectors = vectors_of(batch.pixels) if len(batch.pixels) else torch.zeros(0, 0)
+        yield VectorBatch(tuple(str(sources[i]) for i in batch.indices.tolist()), vectors, batch.broken)
 
 
 def embed_exported(
@@ -43,13 +61,12 @@ def embed_exported(
 
     Broken images are reported, not raised.
     """
-    decoded = stream_pixels(sources, network.preprocess, BATCH_SIZE)
-    for batch in count_images(decoded, len(sources), progress):
-        vectors = torch.zeros(0, 0)
-        if len(batch.pixels):
-            vectors = torch.from_numpy(network.embedding(batch.pixels))
-            vectors = functional.normalize(vectors) if unit_length else vectors
-        yield VectorBatch(tuple(str(sources[i]) for i in batch.indices.tolist()), vectors, batch.broken)
+
+    def vectors_of(pixels: Pixels) -> Vectors:
+        vectors = torch.from_numpy(network.embedding(pixels))
+        return functional.normalize(vectors) if unit_length else vectors
+
+    return _vector_batches(sources, network.preprocess, BATCH_SIZE, progress, vectors_of)
 
 
 class Embedder:
@@ -84,15 +101,12 @@ class Embedder:
 
         Broken images are reported, not raised.
         """
-        decoded = stream(sources, self.preprocess, batch_size)
-        for batch in count_images(decoded, len(sources), progress):
-            vectors = self.vectors(batch.pixels) if len(batch.pixels) else torch.zeros(0, 0)
-            yield VectorBatch(tuple(str(sources[i]) for i in batch.indices.tolist()), vectors, batch.broken)
+        return _vector_batches(sources, self.preprocess, batch_size, progress, self.vectors)
 
     @torch.inference_mode()
-    def vectors(self, pixels: UInt8[Tensor, "files channels size size"]) -> Float32[Tensor, "files values"]:
+    def vectors(self, pixels: Pixels) -> Vectors:
         """The vectors of decoded images, 0 to 255, on the CPU."""
-        images = normalize(pixels.to(self.device), self.preprocess)
+        images = normalize(torch.from_numpy(pixels).to(self.device), self.preprocess)
         values = self.extractor(images)[self.layer]
         vectors: Tensor = (values.mean((2, 3)) if values.ndim == 4 else values).float().cpu()
         return functional.normalize(vectors) if self.unit_length else vectors

@@ -39,14 +39,16 @@ def exported_heat_maps(
     """
     chosen = _method(network, method, layer)
     pixels = fit_to_input(pixels, network.preprocess)
-    images = normalize(pixels, network.preprocess)
-    probabilities = (_logits(network, images) / network.description.temperature).softmax(1)
+    names = ("logits", CLASS_MAPS) if chosen == "grad-cam" else ("logits",)
+    logits, *maps = map(torch.from_numpy, network.outputs(pixels.numpy(), *names))
+    probabilities = (logits / network.description.temperature).softmax(1)
     confidences, predicted = probabilities.max(1)
     labels = predicted if classes is None else class_labels(network.description, classes, len(pixels))
     if chosen == "grad-cam":
-        heat = _class_map_heat(network, pixels, labels)
+        heat = _class_map_heat(maps[0], labels, network.preprocess.size)
         layer = last_map_name(build_empty(network.description.architecture))
     else:
+        images = normalize(pixels, network.preprocess)
         heat = occlusion(partial(_logits, network), images, labels).relu()
     heat = scaled_to_maximum(heat)
     return tuple(
@@ -83,11 +85,8 @@ def _logits(
 
 
 def _class_map_heat(
-    network: ExportedNetwork,
-    pixels: UInt8[Tensor, "batch channels height width"],
-    labels: Int64[Tensor, " batch"],
-) -> Float[Tensor, "batch height width"]:
-    """The positive evidence for ``labels`` at each pixel."""
-    maps = torch.from_numpy(network.class_maps(pixels.numpy()))
+    maps: Float[Tensor, "batch classes rows columns"], labels: Int64[Tensor, " batch"], size: int
+) -> Float[Tensor, "batch size size"]:
+    """The positive evidence for ``labels`` at each pixel of images of ``size`` px."""
     chosen = maps[torch.arange(len(labels)), labels][:, None].relu()
-    return functional.interpolate(chosen, pixels.shape[2:], mode="bilinear")[:, 0]
+    return functional.interpolate(chosen, (size, size), mode="bilinear")[:, 0]

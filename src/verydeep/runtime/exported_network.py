@@ -15,7 +15,7 @@ from verydeep.runtime.extras import Runtime, is_installed
 from verydeep.runtime.ncnn_session import NcnnSession
 from verydeep.runtime.onnx_session import OnnxSession
 from verydeep.runtime.openvino_session import OpenVinoSession
-from verydeep.runtime.session import Session
+from verydeep.runtime.session import Outputs, Session
 
 Pixels = UInt8[np.ndarray, "batch channels height width"]
 
@@ -57,27 +57,29 @@ class ExportedNetwork:
 
     def logits(self, pixels: Pixels) -> Float32[np.ndarray, "batch classes"]:
         """The logits of one batch of decoded images, 0 to 255 in gray or RGB order."""
-        return self._output("logits", pixels)
+        (logits,) = self.outputs(pixels, "logits")
+        return logits
 
     def embedding(self, pixels: Pixels) -> Float32[np.ndarray, "batch values"]:
         """The mean of the last feature map over its positions."""
-        return self._output("embedding", pixels)
+        (embedding,) = self.outputs(pixels, "embedding")
+        return embedding
 
-    def class_maps(self, pixels: Pixels) -> Float32[np.ndarray, "batch classes rows columns"]:
-        """The evidence for each class at each position of the last feature map.
+    def outputs(self, pixels: Pixels, *names: str) -> Outputs:
+        """The named outputs for one batch of decoded images, of one pass through the network.
+
+        ``class_maps`` is the evidence for each class at each position of the last feature map, where the head
+        is linear after a global average pool.
 
         Raises:
-            CheckpointError: if the head is not linear after a global average pool.
+            CheckpointError: if there is no such output.
         """
-        return self._output("class_maps", pixels)
-
-    def _output(self, name: str, pixels: Pixels) -> Float32[np.ndarray, "..."]:
-        if name not in self.bundle.export.outputs:
-            raise CheckpointError(
-                f"{self.bundle.path} has no output {name}; it has {', '.join(self.bundle.export.outputs)}"
-            )
-        (values,) = self.session.run(normalize_pixels(pixels, self.preprocess), [name])
-        return values
+        for name in names:
+            if name not in self.bundle.export.outputs:
+                raise CheckpointError(
+                    f"{self.bundle.path} has no output {name}; it has {', '.join(self.bundle.export.outputs)}"
+                )
+        return self.session.run(normalize_pixels(pixels, self.preprocess), names)
 
 
 def load_exported(

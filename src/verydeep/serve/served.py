@@ -35,8 +35,8 @@ def served_from_exported(network: ExportedNetwork) -> ServedNetwork:
     bundle = network.bundle
 
     def explain(pixels: Pixels) -> Sequence[Explained]:
-        logits = network.logits(pixels)
-        maps = network.class_maps(pixels)[np.arange(len(pixels)), logits.argmax(1)]
+        logits, class_maps = network.outputs(pixels, "logits", "class_maps")
+        maps = class_maps[np.arange(len(pixels)), logits.argmax(1)]
         return list(zip(logits, (heat_from_class_maps(each, pixels.shape[2:]) for each in maps), strict=True))
 
     return ServedNetwork(
