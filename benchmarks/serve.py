@@ -44,7 +44,7 @@ def main() -> None:
         load.run(arguments.clients, arguments.seconds)
         process.send_signal(signal.SIGTERM)
         code = process.wait(60)
-    report(load, arguments.seconds, (before, offline(arguments.bundle, files, arguments.batch)), code)
+    report(load, (before, offline(arguments.bundle, files, arguments.batch)), code)
 
 
 def started(bundle: Path, batch: int) -> subprocess.Popen[str]:
@@ -80,17 +80,21 @@ class Load:
         self.port, self.process, self.images = port, process, images
         self.latencies: list[float] = []
         self.errors = 0
+        self.seconds = 0.0
+        """From the first request to the last answer."""
         self.memory: dict[int, float] = {}
         self._numbers = itertools.count()
 
     def run(self, clients: int, seconds: float) -> None:
-        """Send from ``clients`` threads for so many ``seconds``."""
-        end = time.perf_counter() + seconds
+        """Send from ``clients`` threads for so many ``seconds``, and wait for the last answers."""
+        start = time.perf_counter()
+        end = start + seconds
         threads = [threading.Thread(target=self._client, args=(end,)) for _ in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        self.seconds = time.perf_counter() - start
 
     def _client(self, end: float) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -114,10 +118,10 @@ def resident(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def report(load: Load, seconds: float, offline_rates: tuple[float, float], code: int) -> None:
+def report(load: Load, offline_rates: tuple[float, float], code: int) -> None:
     """Print the table."""
     p50, p99 = 1e3 * np.percentile(load.latencies, (50, 99))
-    rate, alone = len(load.latencies) / seconds, sum(offline_rates) / 2
+    rate, alone = (len(load.latencies) - load.errors) / load.seconds, sum(offline_rates) / 2
     print("| requests | errors | images/s | offline, images/s | ratio | median, ms | p99, ms | exit code |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     row = (f"{len(load.latencies):,}", load.errors, f"{rate:,.1f}", f"{alone:,.1f}", f"{rate / alone:.0%}")

@@ -17,7 +17,7 @@ from verydeep.download.sources import PACKAGE_PREFIX
 from verydeep.errors import DataError, InUseError
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_DAYS = {"h": 1 / 24, "d": 1, "w": 7}
+_HOURS = {"h": 1, "d": 24, "w": 168}
 
 
 @dataclass(frozen=True)
@@ -70,30 +70,31 @@ def age_seconds(text: str) -> float:
         raise DataError(
             f"the age {text!r} has no unit that is known; expected hours, days or weeks: 12h, 30d or 2w"
         )
-    return float(match[1]) * _DAYS[match[2]] * 24 * 3600
+    return float(match[1]) * _HOURS[match[2]] * 3600
 
 
 def remove(entry: CacheEntry) -> Removal:
     """Delete the files of ``entry``, unless another process is writing in its folder."""
     if entry.folder.resolve() != entry.folder:
         return Removal(entry, 0, "it is behind a link now")
-    freed = 0
+    problem = None
     try:
         if entry.kind == "features":
             _require_no_claim(entry)
-            freed = _delete_files(entry)
+            _delete_files(entry)
         elif entry.kind == "leftovers":
-            freed = _delete_leftovers(entry)
+            _delete_leftovers(entry)
         else:
             with claim_folder(entry.folder):
-                freed = _delete_files(entry)
+                _delete_files(entry)
     except InUseError:
-        return Removal(entry, freed, "another process is using it")
+        problem = "another process is using it"
     except OSError as error:
-        return Removal(entry, freed, error.strerror or str(error))
+        problem = error.strerror or str(error)
+    freed = sum(file.size for file in entry.files if not file.path.exists())
     with suppress(OSError):  # something else is in it
         entry.folder.rmdir()
-    return Removal(entry, freed)
+    return Removal(entry, freed, problem)
 
 
 def _require_no_claim(entry: CacheEntry) -> None:
@@ -107,20 +108,15 @@ def _require_no_claim(entry: CacheEntry) -> None:
                 pass
 
 
-def _delete_files(entry: CacheEntry) -> int:
-    freed = 0
+def _delete_files(entry: CacheEntry) -> None:
     for file in entry.files:
-        with suppress(FileNotFoundError):
-            file.path.unlink()
-            freed += file.size
-    return freed
+        file.path.unlink(missing_ok=True)
 
 
-def _delete_leftovers(entry: CacheEntry) -> int:
+def _delete_leftovers(entry: CacheEntry) -> None:
     remove_leftovers(entry.folder)
     packages = [folder for folder in entry.folder.glob(f"{PACKAGE_PREFIX}*") if not folder.is_symlink()]
     if packages:
         with claim_folder(entry.folder):
             for folder in packages:
                 shutil.rmtree(folder)
-    return sum(file.size for file in entry.files if not file.path.exists())

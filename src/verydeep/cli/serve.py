@@ -1,6 +1,5 @@
 """``verydeep serve``: an HTTP server for one network."""
 
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,5 +75,6 @@ def _load(path: Path, threads: int | None) -> "ServedNetwork":
         from verydeep.serve.served import served_from_exported
 
         return served_from_exported(load_exported(path, threads=threads))
-    served: ServedNetwork = import_module("verydeep.cli.serve_checkpoint").serve_checkpoint(path, threads)
-    return served
+    from verydeep.cli.serve_checkpoint import serve_checkpoint  # it imports torch
+
+    return serve_checkpoint(path, threads)

@@ -52,7 +52,7 @@ class Info:
     @property
     def values(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self) | {"variables": dict(self.variables)}
+        return asdict(self)
 
 
 def read_info() -> Info:

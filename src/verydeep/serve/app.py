@@ -77,7 +77,8 @@ class _Images:
         broken = sum(isinstance(result, UnreadableError) for result in results)
         self.metrics.count_images(len(results), broken)
         request.state.log = {"images": len(results), "broken": broken}
-        return JSONResponse(answer_each(uploads, results, answer))
+        values = await asyncio.to_thread(answer_each, uploads, results, answer)  # heat maps take long to draw
+        return JSONResponse(values)
 
 
 def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:

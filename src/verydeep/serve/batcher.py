@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from verydeep.malloc import return_freed_memory
 
-Pixels = UInt8[np.ndarray, "channels height width"]
+ImagePixels = UInt8[np.ndarray, "channels height width"]
 Compute = Callable[[UInt8[np.ndarray, "batch channels height width"]], Iterable[Any]]
 """A function of a batch, with one result for each image."""
 
@@ -34,7 +34,8 @@ class Job:
     """Called once, in some thread, with the result or an exception."""
     deadline: float
     """By ``time.monotonic``."""
-    pixels: Pixels | None = None
+    pixels: ImagePixels = field(init=False)
+    """Set before the job is submitted."""
     arrived: float = field(default_factory=time.monotonic)
 
     @property
@@ -107,20 +108,22 @@ class Batcher:
             return batch
 
     def _run(self, batch: list[Job]) -> None:
+        jobs = []
         for job in batch:
             if job.is_late:
                 job.finish(Late())
-        jobs = [(job, job.pixels) for job in batch if not job.is_late and job.pixels is not None]
+            else:
+                jobs.append(job)
         if not jobs:
             return
         start = time.monotonic()
         results: list[Any]
         try:
-            results = list(jobs[0][0].compute(np.stack([pixels for _, pixels in jobs])))
+            results = list(jobs[0].compute(np.stack([job.pixels for job in jobs])))
         except Exception as error:  # one batch fails, the server goes on
             results = [error] * len(jobs)
         seconds = time.monotonic() - start
         self.batch_seconds += (_EMA if self.batch_seconds else 1.0) * (seconds - self.batch_seconds)
         self.on_batch(len(jobs), seconds)
-        for (job, _), result in zip(jobs, results, strict=True):
+        for job, result in zip(jobs, results, strict=True):
             job.finish(result)

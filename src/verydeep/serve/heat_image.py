@@ -34,5 +34,5 @@ def heat_png(heat: Float32[np.ndarray, "height width"]) -> str:
     channels = [np.interp(positions, anchors, values) for values in zip(*_INFERNO, strict=True)]
     pixels = np.stack([*channels, 255 * positions], axis=-1).round().astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    Image.fromarray(pixels).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

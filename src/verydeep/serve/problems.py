@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from starlette.responses import Response
 
@@ -21,11 +20,9 @@ _STATUS_OF: dict[UnreadableKind, HTTPStatus] = {
 class Problem(Exception):
     """A request that is refused; ``detail`` states what was given and what would do."""
 
-    def __init__(
-        self, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any
-    ) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers, self.members = status, detail, headers, members
+        self.status, self.detail, self.headers = status, detail, headers
 
 
 def busy(detail: str, seconds: int) -> Problem:
@@ -38,14 +35,14 @@ def status_of(kind: UnreadableKind) -> int:
     return _STATUS_OF.get(kind, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def problem_json(status: int, detail: str, **members: Any) -> bytes:
+def problem_json(status: int, detail: str) -> bytes:
     """The body of a problem."""
     title = HTTPStatus(status).phrase
-    values = {"type": "about:blank", "title": title, "status": int(status), "detail": detail} | members
+    values = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
     return json.dumps(values).encode()
 
 
 def problem_response(problem: Problem) -> Response:
     """``problem`` as a response."""
-    body = problem_json(problem.status, problem.detail, **problem.members)
+    body = problem_json(problem.status, problem.detail)
     return Response(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

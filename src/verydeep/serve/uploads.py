@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -129,7 +128,7 @@ def _from_json(body: bytes, max_files: int) -> list[Upload]:
         return [Upload(image.file, base64.b64decode(image.content, validate=True)) for image in images]
     except ValidationError as error:
         problem = problems_of(error)[:1000]
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         problem = f"content is not base64: {error}"
     detail = f'{problem}. Expected {{"images": [{{"file": "cat.jpg", "content": "<base64>"}}]}}'
     raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
