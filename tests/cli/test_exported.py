@@ -71,6 +71,8 @@ def test_without_torch_a_command_that_needs_it_says_so(exported, photographs):
     assert run("predict", exported / "gap.onnx", photographs / "0.png").returncode == 0
     result = run("predict", exported / "gap.safetensors", photographs / "0.png")
     assert result.returncode == 2 and "needs PyTorch" in result.stderr and "Traceback" not in result.stderr
+    result = run("train", "synthetic")  # cyclopts imports the file of this command
+    assert result.returncode == 2 and "needs PyTorch" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_evaluation_is_the_same(exported, photographs, capsys):

@@ -12,7 +12,7 @@ from verydeep.export import to_ncnn
 from verydeep.export.export_bundle import ExportRequest, export_bundle
 from verydeep.image_sources.find_images import find_images
 from verydeep.prediction.predict import predict
-from verydeep.runtime.bundle import FORMATS, read_bundle
+from verydeep.runtime.bundle import read_bundle
 from verydeep.runtime.exported_network import RUNTIMES_OF, load_exported
 
 from .networks import NETWORKS, SIZE, drawings
@@ -37,7 +37,7 @@ def photographs(tmp_path_factory):
 def test_photographs_have_the_same_probabilities_in_every_runtime(tmp_path, photographs, name, channels):
     checkpoint = NETWORKS[name](channels)
     networks = {"torch": checkpoint}
-    for format_ in FORMATS:
+    for format_ in RUNTIMES_OF:
         path = bundle_path(tmp_path, format_)
         export_bundle(checkpoint, path, ExportRequest(format=format_, size=SIZE))
         networks |= {

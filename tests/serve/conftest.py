@@ -16,7 +16,7 @@ from PIL import Image
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.export.graph import ExportGraph
-from verydeep.export.to_onnx import write_onnx
+from verydeep.export.to_onnx import set_description, write_onnx
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import ExportInfo, bundle_json
@@ -40,7 +40,8 @@ def bundle(checkpoint, tmp_path_factory):
     path = tmp_path_factory.mktemp("bundle") / "tiny.onnx"
     graph = ExportGraph(checkpoint.model)
     export = ExportInfo(format="onnx", precision="fp32", size=None, outputs=graph.outputs)
-    write_onnx(graph, None, path, bundle_json(checkpoint.description, export))
+    write_onnx(graph, None, path)
+    set_description(path, bundle_json(checkpoint.description, export))
     return path
 
 

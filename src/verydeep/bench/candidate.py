@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from verydeep.runtime.bundle import Precision
+from verydeep.runtime.extras import Runtime
 
-BenchRuntime = Literal["torch", "onnxruntime", "openvino", "ncnn"]
+BenchRuntime = Literal["torch", Runtime]
 BENCH_RUNTIMES: tuple[BenchRuntime, ...] = get_args(BenchRuntime)
 
 
@@ -18,11 +19,3 @@ class Candidate:
     precision: Precision
     path: Path
     """The checkpoint for torch, else the bundle."""
-
-    @property
-    def bytes(self) -> int:
-        """Its size on the disk."""
-        files = (
-            [self.path] if self.path.is_file() else [each for each in self.path.rglob("*") if each.is_file()]
-        )
-        return sum(file.stat().st_size for file in files if file.is_file())

@@ -10,12 +10,9 @@ from verydeep.export.export_bundle import ExportRequest, export_bundle
 from verydeep.export.writers import precisions_of
 from verydeep.machine import computes_bf16
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.runtime.bundle import Bundle, Format, Precision
+from verydeep.runtime.bundle import Bundle
 from verydeep.runtime.exported_network import RUNTIMES_OF
-from verydeep.runtime.extras import Runtime, is_installed
-
-_FORMATS: dict[Runtime, Format] = {"onnxruntime": "onnx", "openvino": "openvino", "ncnn": "ncnn"}
-_PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+from verydeep.runtime.extras import is_installed
 
 
 def candidates_of_run(
@@ -41,11 +38,11 @@ def candidates_of_run(
         yield Candidate("torch", "fp32", file)
         if computes_bf16():
             yield Candidate("torch", "bf16", file)
-    for runtime, format_ in _FORMATS.items():
+    for format_, (runtime, *_) in RUNTIMES_OF.items():
         if runtime not in runtimes or not is_installed(runtime):
             continue
-        for precision in _PRECISIONS:
-            if precision not in precisions_of(format_) or (precision == "int8" and images is None):
+        for precision in precisions_of(format_):
+            if precision == "int8" and images is None:
                 continue
             name = f"{runtime}-{precision}" + (".onnx" if format_ == "onnx" else "")
             size = checkpoint.preprocess.size

@@ -9,13 +9,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.bench.candidate import BenchRuntime, Candidate
 from verydeep.bench.worker import serve
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import CheckImages
+from verydeep.export.export_bundle import bytes_of
 from verydeep.runtime.bundle import Precision
 
 ROUNDS = 7
@@ -131,10 +131,10 @@ def measure(
                         median_ms=1000 * median,
                         p95_ms=1000 * float(np.quantile(times, 0.95)),
                         memory_mb=worker.ask("memory") / 1e6,
-                        disk_mb=worker.candidate.bytes / 1e6,
+                        disk_mb=bytes_of(worker.candidate.path) / 1e6,
                         start_s=worker.start_s,
                         agreement=float((own.argmax(1) == logits[0].argmax(1)).mean()),
-                        accuracy=_accuracy(own, images),
+                        accuracy=images.accuracy(own),
                         share_of_peak=macs * batch / median / peak,
                     )
                 )
@@ -166,10 +166,6 @@ def _in_turns(workers: Sequence[_Worker], batch: int, turns: _Turns) -> list[lis
 
 def _repeats(seconds: float) -> int:
     return max(1, min(MAX_REPEATS, round(SECONDS_A_TURN / max(seconds, 1e-6))))
-
-
-def _accuracy(logits: Float32[np.ndarray, "count classes"], images: CheckImages) -> float | None:
-    return None if images.labels is None else float((logits.argmax(1) == images.labels).mean())
 
 
 @contextmanager

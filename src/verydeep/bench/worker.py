@@ -1,6 +1,5 @@
 """A process that holds one network in one runtime, and times it when it is asked to."""
 
-import resource
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -60,13 +59,13 @@ def _torch_forward(candidate: Candidate, threads: int | None) -> Forward:
 
     if threads is not None:
         torch.set_num_threads(threads)
-    model = load_classifier(candidate.path).model
+    dtype = torch.bfloat16 if candidate.precision == "bf16" else torch.float32
+    model = load_classifier(candidate.path).model.to(dtype)  # once: autocast would do it in every pass
     torch.nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
 
     def forward(images: _Images) -> _Logits:
-        on_bf16 = torch.autocast("cpu", torch.bfloat16, enabled=candidate.precision == "bf16")
-        with torch.inference_mode(), on_bf16:
-            batch = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            batch = torch.from_numpy(images).to(dtype, memory_format=torch.channels_last)
             logits: _Logits = model(batch).float().numpy()
         return logits
 
@@ -102,6 +101,8 @@ def _memory(forward: Forward, preprocess: Preprocess, argument: None) -> int:
     if _STATUS.exists():
         line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * _KIB
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

@@ -159,7 +159,9 @@ for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
     app.command(f"verydeep.cli.{_target}", name=_name, help=_summary, **_end)
 
 
-_TORCH = frozenset({"torch", "lightning_fabric", "torchmetrics", "safetensors", "matplotlib", "jinja2"})
+_FULL = frozenset(
+    {"jinja2", "lightning_fabric", "matplotlib", "safetensors", "tomli_w", "torch", "torchmetrics", "xxhash"}
+)
 """What the distribution verydeep-runtime leaves out."""
 
 
@@ -181,12 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VeryDeepError as error:
         print_error(_with_suggestion(str(error), arguments))
         return 2
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _TORCH:
+    except ImportError as error:
+        missing = error.__cause__ or error  # cyclopts wraps what fails while a command is imported
+        if (
+            not isinstance(missing, ModuleNotFoundError)
+            or (missing.name or "").partition(".")[0] not in _FULL
+        ):
             raise
-        print_error(
-            f"this command needs PyTorch ({error}): pip install verydeep, instead of verydeep-runtime"
-        )
+        print_error(f"this command needs PyTorch ({missing}): pip install verydeep, not verydeep-runtime")
         return 2
     except OSError as error:
         message = f"{error.filename or 'the disk'}: {error.strerror or error}"

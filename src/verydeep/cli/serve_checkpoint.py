@@ -7,7 +7,8 @@ import torch
 
 from verydeep.embed.embedder import Embedder
 from verydeep.explain.heat_maps import heat_maps
-from verydeep.serve.served import Explained, Pixels, ServedNetwork, Vectors
+from verydeep.runtime.exported_network import Pixels
+from verydeep.serve.served import Explained, ServedNetwork, Vectors
 from verydeep.weights.load import load_classifier
 
 

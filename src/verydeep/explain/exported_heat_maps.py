@@ -14,9 +14,8 @@ from verydeep.explain.heat_maps import HeatMap, Method, class_labels, scaled_to_
 from verydeep.explain.occlusion import occlusion
 from verydeep.models.build import build_empty
 from verydeep.models.feature_steps import last_map_name
+from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
 from verydeep.runtime.exported_network import ExportedNetwork
-
-CLASS_MAPS = "class_maps"
 
 
 def exported_heat_maps(
@@ -39,7 +38,7 @@ def exported_heat_maps(
     """
     chosen = _method(network, method, layer)
     pixels = fit_to_input(pixels, network.preprocess)
-    names = ("logits", CLASS_MAPS) if chosen == "grad-cam" else ("logits",)
+    names = (LOGITS, CLASS_MAPS) if chosen == "grad-cam" else (LOGITS,)
     logits, *maps = map(torch.from_numpy, network.outputs(pixels.numpy(), *names))
     probabilities = (logits / network.description.temperature).softmax(1)
     confidences, predicted = probabilities.max(1)
@@ -80,7 +79,7 @@ def _method(network: ExportedNetwork, name: str, layer: str | None) -> Method:
 def _logits(
     network: ExportedNetwork, images: Float[Tensor, "batch channels height width"]
 ) -> Float[Tensor, "batch classes"]:
-    (logits,) = network.session.run(images.numpy(), ["logits"])
+    (logits,) = network.session.run(images.numpy(), [LOGITS])
     return torch.from_numpy(logits)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
@@ -16,6 +16,7 @@ from verydeep.data.synthetic import shapes
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.errors import DataError
 from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
+from verydeep.evaluate.metrics import accuracy
 from verydeep.image_sources.find_images import find_images
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.samples import Samples
@@ -39,6 +40,12 @@ class CheckImages:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def accuracy(self, logits: Float32[np.ndarray, "count classes"]) -> float | None:
+        """The accuracy of ``logits`` on these images, in [0, 1]; None without labels."""
+        if self.labels is None:
+            return None
+        return accuracy(torch.from_numpy(logits), torch.from_numpy(self.labels))
 
 
 @dataclass(frozen=True)

@@ -101,12 +101,11 @@ def export_bundle(
         size=request.size,
         precision=request.precision,
         calibration=normalize_pixels(images.calibration.pixels, network.preprocess) if images else None,
-        description=bundle_json(network.description, info),
     )
     new_bundle = atomic_write if request.format == "onnx" else atomic_folder
     with new_bundle(path) as temporary:
         write(job, temporary)
-        _describe(temporary, job.description)
+        _describe(temporary, bundle_json(network.description, info))
         parity = checked(
             network,
             load_exported(temporary),

@@ -10,9 +10,9 @@ from verydeep.export.export_torch import export_torch
 from verydeep.export.export_web import export_web
 from verydeep.export.writers import writer
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.runtime.bundle import Precision
+from verydeep.runtime.bundle import Format, Precision
 
-Target = Literal["onnx", "openvino", "ncnn", "torch", "web"]
+Target = Literal[Format, "torch", "web"]
 
 
 def check_precision(target: Target, precision: Precision) -> None:

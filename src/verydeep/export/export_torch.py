@@ -5,9 +5,9 @@ from pathlib import Path
 from verydeep.atomic_write import atomic_folder
 from verydeep.export.check_images import GivenImages, drawn_images
 from verydeep.export.export_bundle import Exported, at_size, bytes_of, checked
-from verydeep.export.graph import LOGITS
 from verydeep.export.to_torch import WrittenModule, write_torch
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.runtime.bundle import LOGITS
 
 
 def export_torch(

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from verydeep.models.blocks import Images, Maps
 from verydeep.models.classifier import Classifier
 from verydeep.models.fold_batch_norm import folded
-
-LOGITS, EMBEDDING, CLASS_MAPS = "logits", "embedding", "class_maps"
+from verydeep.runtime.bundle import CLASS_MAPS, EMBEDDING, LOGITS
 
 
 class ExportGraph(nn.Module):

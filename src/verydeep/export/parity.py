@@ -75,8 +75,8 @@ def measure_parity(
         sizes=((own_size[0], own_size[1]), *sizes),
         relative_error=max(errors),
         agreement=float((before.argmax(1) == after.argmax(1)).mean()),
-        accuracy_before=_accuracy(before, images),
-        accuracy_after=_accuracy(after, images),
+        accuracy_before=images.accuracy(before),
+        accuracy_after=images.accuracy(after),
     )
 
 
@@ -106,7 +106,3 @@ def _checkpoint_logits(checkpoint: Checkpoint, pixels: _Pixels) -> _Logits:
 def _resized(pixels: _Pixels, size: tuple[int, int]) -> UInt8[np.ndarray, "some channels rows columns"]:
     some = torch.from_numpy(pixels[:OTHER_SIZE_IMAGES])
     return np.asarray(functional.interpolate(some, size, mode="bilinear", antialias=True))
-
-
-def _accuracy(logits: _Logits, images: CheckImages) -> float | None:
-    return None if images.labels is None else float((logits.argmax(1) == images.labels).mean())

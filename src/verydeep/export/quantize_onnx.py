@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from verydeep.export.graph import CLASS_MAPS, LOGITS
 from verydeep.export.to_onnx import import_onnx
+from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
 from verydeep.runtime.extras import import_runtime
 
 _QUANTIZED = ["Conv", "Gemm", "Add", "Relu", "MaxPool"]

@@ -1,4 +1,4 @@
-"""Writes a network as one ONNX file, with its bundle description in the metadata."""
+"""Writes a network as one ONNX file, and its bundle description into the metadata."""
 
 import logging
 import warnings
@@ -17,14 +17,13 @@ from verydeep.runtime.bundle import KEY
 OPSET = 20
 
 
-def write_onnx(graph: ExportGraph, size: int | None, path: Path, description: str) -> None:
-    """Write ``graph`` to ``path``.
+def write_onnx(graph: ExportGraph, size: int | None, path: Path) -> None:
+    """Write ``graph`` to ``path``, without a description.
 
     Args:
         graph: the network.
         size: the side of all images in px; None for images of any size.
         path: the file.
-        description: the JSON of the bundle.
 
     Raises:
         CheckpointError: if the extra ``onnx`` is not installed.
@@ -37,13 +36,12 @@ def write_onnx(graph: ExportGraph, size: int | None, path: Path, description: st
     for node in model.graph.node:
         del node.metadata_props[:]  # the source lines of this machine
     del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {KEY: description})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def set_description(path: Path, description: str) -> None:
-    """Replace the bundle description in the ONNX file at ``path``."""
+    """Write the bundle description into the ONNX file at ``path``."""
     onnx = import_onnx()
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {KEY: description})

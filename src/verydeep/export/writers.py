@@ -27,8 +27,6 @@ class ExportJob:
     precision: Precision
     calibration: Float32[np.ndarray, "count channels height width"] | None
     """Preprocessed images, for INT8."""
-    description: str
-    """The JSON of the bundle."""
 
 
 Writer = Callable[[ExportJob, Path], None]
@@ -36,7 +34,7 @@ Writer = Callable[[ExportJob, Path], None]
 
 
 def _onnx(job: ExportJob, path: Path) -> None:
-    write_onnx(job.graph, job.size, path, job.description)
+    write_onnx(job.graph, job.size, path)
 
 
 def _openvino(job: ExportJob, folder: Path) -> None:
@@ -64,7 +62,7 @@ def _ncnn(job: ExportJob, folder: Path) -> None:
 def _beside(job: ExportJob, path: Path) -> Path:
     """An ONNX file in the temporary folder that ``path`` is in, which is deleted at the end."""
     onnx = path.with_name(f"{path.name}.fp32.onnx")
-    write_onnx(job.graph, job.size, onnx, job.description)
+    write_onnx(job.graph, job.size, onnx)
     return onnx
 
 

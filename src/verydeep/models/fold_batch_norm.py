@@ -3,9 +3,8 @@
 import copy
 from collections.abc import Iterator, Sequence
 
-import torch
-from jaxtyping import Float64
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from verydeep.models.blocks import ResidualBlock
 from verydeep.models.classifier import Classifier
@@ -19,10 +18,12 @@ def folded(model: Classifier) -> Classifier:
     """
     copied = copy.deepcopy(model).eval()
     for parent, convolution, norm, is_after_pool in list(_pairs(copied)):
-        scale, shift = _affine(parent.get_submodule(norm))
-        if is_after_pool and bool((scale <= 0).any()):
+        conv, bn = parent.get_submodule(convolution), parent.get_submodule(norm)
+        assert isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d)
+        if is_after_pool and bool((bn.weight <= 0).any()):
             continue
-        setattr(parent, convolution, _scaled(parent.get_submodule(convolution), scale, shift))
+        dtype = conv.weight.dtype
+        setattr(parent, convolution, fuse_conv_bn_eval(conv.double(), bn.double()).to(dtype))
         setattr(parent, norm, nn.Identity())
     return copied
 
@@ -47,23 +48,3 @@ def _names_in_order(module: nn.Module) -> Sequence[str]:
     if isinstance(module, ResidualBlock):
         return module.body
     return [name for name, _ in module.named_children()]
-
-
-def _affine(norm: nn.Module) -> tuple[Float64[Tensor, " channels"], Float64[Tensor, " channels"]]:
-    """Scale and shift of a norm in evaluation mode (Ioffe and Szegedy 2015, algorithm 2, line 11)."""
-    assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
-    return scale, norm.bias.detach().double() - norm.running_mean.double() * scale
-
-
-def _scaled(
-    convolution: nn.Module, scale: Float64[Tensor, " channels"], shift: Float64[Tensor, " channels"]
-) -> nn.Conv2d:
-    """``convolution`` with its output multiplied by ``scale`` and shifted."""
-    assert isinstance(convolution, nn.Conv2d)
-    result = copy.deepcopy(convolution)
-    bias = torch.zeros_like(scale) if convolution.bias is None else convolution.bias.detach().double()
-    weight = convolution.weight.detach().double() * scale[:, None, None, None]
-    result.weight = nn.Parameter(weight.to(convolution.weight.dtype), requires_grad=False)
-    result.bias = nn.Parameter((bias * scale + shift).to(convolution.weight.dtype), requires_grad=False)
-    return result

@@ -8,7 +8,7 @@ needs neither torch nor a runtime.
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 from pydantic import TypeAdapter, ValidationError
@@ -20,10 +20,11 @@ from verydeep.errors import CheckpointError
 from verydeep.runtime.onnx_metadata import onnx_metadata
 
 Format = Literal["onnx", "openvino", "ncnn"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 Precision = Literal["fp32", "bf16", "int8"]
 
 KEY = "verydeep"
+LOGITS, EMBEDDING, CLASS_MAPS = "logits", "embedding", "class_maps"
+"""The outputs of an exported network; ``export/graph.py`` says what they are."""
 DESCRIPTION = "verydeep.json"
 FILES: dict[Format, str] = {"onnx": "model.onnx", "openvino": "model.xml", "ncnn": "model.ncnn.param"}
 """The file of a folder that the runtime is given."""

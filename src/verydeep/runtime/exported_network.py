@@ -10,7 +10,7 @@ from verydeep.architecture.description import Description
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.normalize import normalize_pixels
 from verydeep.errors import CheckpointError
-from verydeep.runtime.bundle import Bundle, Format, read_bundle
+from verydeep.runtime.bundle import EMBEDDING, LOGITS, Bundle, Format, read_bundle
 from verydeep.runtime.extras import Runtime, is_installed
 from verydeep.runtime.ncnn_session import NcnnSession
 from verydeep.runtime.onnx_session import OnnxSession
@@ -57,12 +57,12 @@ class ExportedNetwork:
 
     def logits(self, pixels: Pixels) -> Float32[np.ndarray, "batch classes"]:
         """The logits of one batch of decoded images, 0 to 255 in gray or RGB order."""
-        (logits,) = self.outputs(pixels, "logits")
+        (logits,) = self.outputs(pixels, LOGITS)
         return logits
 
     def embedding(self, pixels: Pixels) -> Float32[np.ndarray, "batch values"]:
         """The mean of the last feature map over its positions."""
-        (embedding,) = self.outputs(pixels, "embedding")
+        (embedding,) = self.outputs(pixels, EMBEDDING)
         return embedding
 
     def outputs(self, pixels: Pixels, *names: str) -> Outputs:

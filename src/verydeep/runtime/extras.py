@@ -3,12 +3,11 @@
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from verydeep.errors import CheckpointError
 
 Runtime = Literal["onnxruntime", "openvino", "ncnn"]
-RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 _EXTRAS: dict[Runtime, str] = {"onnxruntime": "onnx", "openvino": "openvino", "ncnn": "ncnn"}
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
 from verydeep.prediction.network import Network
-from verydeep.runtime.exported_network import ExportedNetwork
+from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
+from verydeep.runtime.exported_network import ExportedNetwork, Pixels
 from verydeep.serve.heat_image import heat_from_class_maps
 
-Pixels = UInt8[np.ndarray, "batch channels height width"]
 Vectors = Float32[np.ndarray, "batch values"]
 Explained = tuple[Float32[np.ndarray, " classes"], Float32[np.ndarray, "height width"]]
 """Logits, and the heat map of the predicted class, from 0 to 1."""
@@ -35,14 +35,14 @@ def served_from_exported(network: ExportedNetwork) -> ServedNetwork:
     bundle = network.bundle
 
     def explain(pixels: Pixels) -> Sequence[Explained]:
-        logits, class_maps = network.outputs(pixels, "logits", "class_maps")
+        logits, class_maps = network.outputs(pixels, LOGITS, CLASS_MAPS)
         maps = class_maps[np.arange(len(pixels)), logits.argmax(1)]
         return list(zip(logits, (heat_from_class_maps(each, pixels.shape[2:]) for each in maps), strict=True))
 
     return ServedNetwork(
         network,
         network.embedding,
-        explain if "class_maps" in bundle.export.outputs else None,
+        explain if CLASS_MAPS in bundle.export.outputs else None,
         {
             "name": bundle.architecture.name,
             "architecture": bundle.architecture.string,
