@@ -42,7 +42,9 @@ def wait_to_be_traced() -> None:
 
 
 def end_at(child: int, number: int, folder: Path) -> tuple[int, int]:
-    """Run ``child``, and end it at its file operation of that number in ``folder``.
+    """Run ``child``, and end it at its file operation of that number.
+
+    Writes are counted in ``folder``; opening for writing, renaming and deleting anywhere.
 
     Returns:
         Its exit code, and how many operations there were.

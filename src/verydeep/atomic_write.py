@@ -67,6 +67,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 if file.is_file():
                     with file.open("rb+") as opened:
                         os.fsync(opened.fileno())
+            for each in (temporary, *filter(Path.is_dir, temporary.rglob("*"))):
+                _sync_folder(each)
             temporary.rename(path)
         _sync_folder(path.parent)
 

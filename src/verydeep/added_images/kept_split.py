@@ -45,7 +45,7 @@ def with_kept_split(
     """``samples`` with the split of ``run``, and what changed since.
 
     New images are split so that the test images are ``fraction`` of each class again, by whole groups. An
-    image in a group with one of the earlier run comes to its side; a group with images of both sides becomes
+    image in a group with one of the earlier run joins its side; a group with images of both sides becomes
     one of training images. Where the data has test images of its own, it decides.
 
     Args:

@@ -7,6 +7,9 @@ from verydeep.check.duplicates import PLAIN
 from verydeep.check.finding import Finding, count_images, counted, names_of
 from verydeep.image_sources.part_names import Part
 
+CONFLICT, LIKELY_CONFLICT = "label conflict", "likely label conflict"
+"""The findings of which an image has a wrong label."""
+
 
 def label_conflicts(result: CheckResult) -> Iterator[Finding]:
     """Duplicates in several classes: an error for the same bytes, a warning for near duplicates.
@@ -24,7 +27,7 @@ def label_conflicts(result: CheckResult) -> Iterator[Finding]:
     likely = [each for each in conflicts if each not in certain and in_plain_conflict.intersection(each)]
     if certain:
         yield Finding(
-            kind="label conflict",
+            kind=CONFLICT,
             severity="error",
             message=f"{count_images(len(certain), 'is', 'are')} in two classes with the same bytes: one of "
             "the labels is wrong.",
@@ -34,7 +37,7 @@ def label_conflicts(result: CheckResult) -> Iterator[Finding]:
     if likely:
         verb = "has" if len(likely) == 1 else "have"
         yield Finding(
-            kind="likely label conflict",
+            kind=LIKELY_CONFLICT,
             severity="warning",
             message=f"{counted(len(likely), 'cluster')} of near duplicates {verb} images of different "
             "classes.",

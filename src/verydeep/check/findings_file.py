@@ -10,18 +10,18 @@ message    the finding in words, and
 next_step  what to do about it
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from verydeep.atomic_write import atomic_write
 from verydeep.check.check import CheckResult
+from verydeep.check.duplicate_findings import CONFLICT, LIKELY_CONFLICT
 from verydeep.check.finding import Finding
 from verydeep.csv_text import KEEP_BYTES, Cell, csv_line
 from verydeep.data.label_file import LabelRow
+from verydeep.image_sources.part_names import Part
 
 COLUMNS = ("severity", "finding", "group", "path", "label", "part", "message", "next_step")
-LABEL_CONFLICTS = ("label conflict", "likely label conflict")
-"""The findings of which an image has a wrong label."""
 
 
 def write_findings(result: CheckResult, findings: Sequence[Finding], path: Path) -> None:
@@ -31,13 +31,15 @@ def write_findings(result: CheckResult, findings: Sequence[Finding], path: Path)
         temporary.open("w", newline="", encoding="utf-8-sig", errors=KEEP_BYTES) as file,
     ):
         file.write(csv_line(COLUMNS))
+        labels = _labels(result)
+        parts = dict(zip(result.samples.names, result.samples.parts, strict=True))
         for finding in findings:
-            file.writelines(map(csv_line, _rows(result, finding)))
+            file.writelines(map(csv_line, _rows(finding, labels, parts)))
 
 
-def _rows(result: CheckResult, finding: Finding) -> Iterator[tuple[Cell, ...]]:
-    labels = _labels(result)
-    parts = dict(zip(result.samples.names, result.samples.parts, strict=True))
+def _rows(
+    finding: Finding, labels: Mapping[str, str], parts: Mapping[str, Part | None]
+) -> Iterator[tuple[Cell, ...]]:
     start, end = (finding.severity, finding.kind), (finding.message, finding.next_step)
     for number, names in enumerate(finding.files, 1):
         for name in names:
@@ -55,7 +57,7 @@ def doubtful_labels(result: CheckResult, findings: Sequence[Finding]) -> tuple[L
     return tuple(
         LabelRow(path=name, label=labels[name])
         for finding in findings
-        if finding.kind in LABEL_CONFLICTS
+        if finding.kind in (CONFLICT, LIKELY_CONFLICT)
         for names in finding.files
         for name in names
     )

@@ -109,7 +109,7 @@ def extended_split(
 ) -> tuple[Int64[Tensor, " train"], Int64[Tensor, " val"]]:
     """A split where some images have a side already: the others make ``fraction`` of each class held out.
 
-    An image in a group with one that has a side comes to that side; a group with images on both sides becomes
+    An image in a group with one that has a side joins that side; a group with images on both sides becomes
     one of training images.
 
     Args:

@@ -82,7 +82,7 @@ def _correlation(resampled: Float[Tensor, "2 resamples"]) -> float:
 def _difference(first: Interval, second: Interval, correlation: float) -> Interval:
     """``second`` minus ``first``, by their own intervals and their correlation.
 
-    Newcombe 1998, method 10, for any two estimates (Zou and Donner 2008). Other than percentiles of the
+    Newcombe 1998, method 10, for any two estimates (Zou and Donner 2008). Unlike percentiles of the
     bootstrap, it has a width where both make the same mistakes, or none.
     """
 

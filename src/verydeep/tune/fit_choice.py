@@ -6,7 +6,6 @@ Where nearly all images are about square, the fit makes no difference and nothin
 import math
 import time
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 from typing import get_args
 
@@ -189,7 +188,7 @@ def _too_long(task: Task, sample: Task, last: _Compared, fits: int, began: float
     comparison = fits * last.seconds
     needed = comparison + each * (len(task.samples) - len(sample.samples))
     spent, budget = time.perf_counter() - began, task.config.budget_s
-    if budget == inf or needed <= FEATURE_SHARE * (budget - spent):
+    if needed <= FEATURE_SHARE * (budget - spent):
         return ""
     sufficient = math.ceil((spent + needed / FEATURE_SHARE) / 60)
     return (

@@ -99,9 +99,9 @@ def _faster(task: Task, forecast: ExtractionForecast) -> Task:
 
 
 def _lighter(task: Task, forecast: ExtractionForecast) -> Task | None:
-    """With the most accurate of the lighter networks that fits the budget, else the fastest that can be had.
+    """With the most accurate of the lighter networks that fits the budget, else the fastest available.
 
-    How long each takes is measured, with random weights: nothing is downloaded in vain.
+    How long each computes is measured with random weights, so that only the chosen one is downloaded.
     """
     assert task.config.weights is not None
     seconds = {
