@@ -6,10 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import load_network
-from verydeep.embed.embed_images import embed_images
+from verydeep.embed.embed_exported import embed_exported
 from verydeep.embed.vector_file import check_vector_path
 from verydeep.image_sources.find_images import find_images
 from verydeep.machine import Device
+from verydeep.runtime.exported_network import ExportedNetwork
 from verydeep.runtime.extras import Runtime
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
@@ -64,9 +65,16 @@ def embed(
     print_found(found)
     network = load_network(run, device, runtime, verify=not no_verify, needs_head=False)
     with ImageProgress(err(), "Embedding") as progress:
-        summary = embed_images(
-            network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
-        )
+        if isinstance(network, ExportedNetwork):
+            summary = embed_exported(
+                network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
+            )
+        else:
+            from verydeep.embed.embed_images import embed_images  # torch, which a bundle does without
+
+            summary = embed_images(
+                network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
+            )
     if json:
         print_json(summary.values | {"skipped": dict(found.reading.skipped)})
     else:
