@@ -52,12 +52,13 @@ def test_predictions_have_the_same_form_and_values(exported, photographs, capsys
 
 @pytest.mark.parametrize("network", ["gap", "pool"])
 @pytest.mark.parametrize("verb", ["predict", "embed", "explain"])
-def test_exported_networks_need_no_torch(exported, photographs, tmp_path, verb, network):
+def test_exported_networks_need_no_torch(exported, photographs, tmp_path, monkeypatch, verb, network):
     code = (
         "import sys; from verydeep.cli.main import main; code = main(sys.argv[1:]);"
         "assert not {'torch', 'matplotlib', 'pandas'} & set(sys.modules); sys.exit(code)"
     )
-    arguments = [verb, exported / f"{network}.onnx", photographs / "0.png", "--json"]
+    arguments = [verb, exported / f"{network}.onnx", photographs / "0.png", "--json", "--runtime", "auto"]
+    monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path))
     command = [sys.executable, "-c", code, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -141,6 +142,26 @@ def test_heat_maps_of_other_heads_are_by_occlusion(exported, photographs, capsys
     (heat,) = exported_heat_maps(load_exported(exported / "pool.onnx"), pixels.numpy())
     (expected,) = heat_maps(network, pixels, method="occlusion")
     np.testing.assert_allclose(heat.heat, expected.heat, atol=1e-3)
+
+
+def test_the_fastest_runtime_is_timed_once(exported, photographs, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path))
+    for words in ("measured now", "kept from before"):
+        assert (
+            main(["predict", str(exported / "gap.onnx"), str(photographs / "0.png"), "--runtime", "auto"])
+            == 0
+        )
+        captured = capsys.readouterr()
+        assert words in " ".join(captured.err.split()) and captured.out.startswith(f"{photographs}/0.png: ")
+    assert main(["cache", "list", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["entries"]
+    assert (entry["kind"], entry["name"], entry["files"]) == ("runtimes", "timings", 1)
+    assert main(["cache", "clear", "runtimes", "--yes"]) == 0
+    assert not (tmp_path / "runtimes" / "timings").exists()
+    capsys.readouterr()
+    arguments = [str(exported / "gap.safetensors"), str(photographs / "0.png"), "--runtime", "auto"]
+    assert main(["predict", *arguments]) == 0
+    assert "Runtime torch, the only one for a checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

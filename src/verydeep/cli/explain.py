@@ -15,7 +15,7 @@ from verydeep.image_sources.find_images import FoundImages, find_images
 from verydeep.machine import Device
 from verydeep.report.explain_images import ExplainedImages, HeatMaps, explain_images
 from verydeep.runtime.exported_network import ExportedNetwork
-from verydeep.runtime.extras import Runtime
+from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -42,7 +42,7 @@ def explain(
     filters: Annotated[bool, Parameter(negative="")] = False,
     out_: Annotated[Path, Parameter(name="--out")] = Path("explained"),
     device: Device = "auto",
-    runtime: Runtime | None = None,
+    runtime: RuntimeFlag | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -76,7 +76,8 @@ def explain(
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
-        What computes an exported network; by default the usual one for its format.
+        What computes an exported network; by default the usual one for its format. auto is the fastest one
+        on this machine, which is timed once.
     no_verify
         Leave out the comparison with the checksum.
     json
