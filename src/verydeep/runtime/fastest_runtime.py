@@ -26,6 +26,7 @@ from verydeep.machine import processor_name, usable_cores
 from verydeep.runtime.bundle import Bundle, Precision, read_bundle
 from verydeep.runtime.exported_network import RUNTIMES_OF, ExportedNetwork, Pixels, load_exported
 from verydeep.runtime.extras import TIMINGS, Runtime, is_installed
+from verydeep.runtime.file_checksum import blocks_checksum
 
 BATCHES = (1, 4, 16)
 """A larger batch hardly changes which runtime is the fastest."""
@@ -34,7 +35,6 @@ SECONDS = 1.0
 MAX_TURNS = 15
 MAX_RELATIVE_ERROR: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.1, "int8": 0.1}
 """Of the logits of two runtimes; a broken kernel gives other values altogether."""
-_HASHED_BLOCKS, _BLOCK_BYTES = 64, 1 << 20
 _FORM = 1
 """Of the kept file; another one is measured again."""
 
@@ -115,7 +115,7 @@ def _key(bundle: Bundle, runtimes: list[Runtime], batch: int, threads: int | Non
     """What the times depend on, as 32 hexadecimal digits."""
     facts = {
         "form": _FORM,
-        "file": _fingerprint(bundle.file),
+        "file": blocks_checksum(bundle.file),
         "processor": processor_name(),
         "cores": usable_cores(),
         "versions": {each: version(each) for each in runtimes},
@@ -123,19 +123,6 @@ def _key(bundle: Bundle, runtimes: list[Runtime], batch: int, threads: int | Non
         "batch": batch,
     }
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _fingerprint(file: Path) -> str:
-    """A hash of the file's size and of blocks spread over it: all of it takes long for a large file."""
-    size = file.stat().st_size
-    digest = sha256(str(size).encode())
-    with file.open("rb") as opened:
-        for start in sorted(
-            {int(each) for each in np.linspace(0, max(0, size - _BLOCK_BYTES), _HASHED_BLOCKS)}
-        ):
-            opened.seek(start)
-            digest.update(opened.read(_BLOCK_BYTES))
-    return digest.hexdigest()
 
 
 def _read(file: Path, runtimes: list[Runtime]) -> RuntimeChoice | None:
