@@ -1,6 +1,7 @@
 """Fine-tuning is the training loop with a pretrained start: frozen stages, rates by stage, the best epoch."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -180,6 +181,7 @@ def unbalanced(sizes, seed):
     return images.select(kept)
 
 
+@cache
 def balanced_accuracy_after(balance):
     train, val = unbalanced((300, 30, 10), 2), unbalanced((60, 60, 60), 3)
     recipe = replace(

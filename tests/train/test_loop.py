@@ -13,9 +13,9 @@ from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import CheckpointError, LearningError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.device import fabric_on
 from verydeep.train.inputs import channels_last
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.run import fabric_on
 from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.state import load_state, save_state
 
