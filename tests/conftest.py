@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from .browser import browser, ort
+
+__all__ = ["browser", "ort"]  # fixtures
+
 
 @pytest.fixture(scope="session")
 def real_features():

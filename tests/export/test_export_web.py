@@ -3,9 +3,7 @@
 import functools
 import io
 import json
-import os
 import re
-import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -92,28 +90,6 @@ def test_ort_is_for_the_page_only(fake_ort, tmp_path, capsys):
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def ort():
-    folder = Path(os.environ.get("VERYDEEP_ORT") or "node_modules/onnxruntime-web/dist")
-    if not (folder / ORT_FILES[0]).is_file():
-        pytest.skip(
-            f"there is no onnxruntime-web in {folder}; npm install it, or name its dist by VERYDEEP_ORT"
-        )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
@@ -178,6 +154,7 @@ INPUT = """async ([bytes, preprocess]) => {
 }"""
 
 
+@pytest.mark.network
 @pytest.mark.parametrize("settings", [
     {}, {"channels": 1, "resize": None}, {"resize": None, "fit": "pad"}, {"resize": None, "fit": "squash"},
     {"channels": 1, "resize": None, "fit": "pad"},
@@ -193,6 +170,7 @@ def test_the_network_input_is_equal_to_that_of_python(settings, open_page):
         np.testing.assert_array_equal(given, expected.ravel())
 
 
+@pytest.mark.network
 def test_transparent_pixels_differ_by_the_rounding_of_the_browser(open_page):
     """A canvas stores colors multiplied by alpha, which Pillow does not."""
     network = checkpoint(mean=(0.0,) * 3, std=(1.0,) * 3, scale=255.0)
@@ -203,6 +181,7 @@ def test_transparent_pixels_differ_by_the_rounding_of_the_browser(open_page):
     assert np.abs(np.array(given) - expected.ravel()).max() <= 1
 
 
+@pytest.mark.network
 def test_the_page_shows_the_probabilities_of_predict(open_page, tmp_path):
     network = checkpoint()
     page = open_page(network)
@@ -232,6 +211,7 @@ DROP = """(content) => {
 }"""
 
 
+@pytest.mark.network
 def test_dropped_and_pasted_images_are_classified_and_other_files_are_named(open_page, tmp_path):
     page = open_page(checkpoint())
     content = list(_png(photograph().convert("RGB")))

@@ -1,17 +1,10 @@
-"""The page in a real Chromium: uploads, paste, errors, heat map, table; where playwright is installed."""
-
-import shutil
+"""The page in a real Chromium: uploads, paste, camera, errors, heat map, table."""
 
 import pytest
 
 from verydeep.serve.served import ServedNetwork
 
 from .conftest import encoded, serving, wait_until
-
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="the page is tested where playwright is installed"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 PASTE = """
 (bytes) => {
@@ -20,19 +13,6 @@ PASTE = """
   document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium in PATH")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
