@@ -31,7 +31,7 @@ def started(*arguments):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env={**os.environ, "COLUMNS": "100"}, **pipes) as process:
         try:
-            line = process.stderr.readline()
+            line = next(line for line in process.stderr if line.startswith("Serving"))
             yield process, Client(int(re.search(r"http://127.0.0.1:(\d+)/", line)[1]))
         finally:
             process.kill()
@@ -47,6 +47,18 @@ def test_an_exported_network_is_served_without_torch_until_a_signal(bundle, png,
     (line,) = map(json.loads, out.splitlines())
     assert (line["path"], line["status"], line["images"]) == ("/v1/predict", 200, 1)
     assert "private-name" not in out
+
+
+def test_the_fastest_runtime_is_served_without_torch(bundle, png, tmp_path, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path))
+    with started(bundle, "--runtime", "auto") as (process, client):
+        assert client.form([("a.png", png)]).status == 200
+        runtime = client.get("/v1/model").json["runtime"]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert runtime in ("onnxruntime", "openvino") and err == "False\n"
+    (kept,) = (tmp_path / "runtimes" / "timings").iterdir()
+    assert json.loads(kept.read_text())["runtime"] == runtime
 
 
 def test_a_token_comes_from_a_file(bundle, tmp_path):
