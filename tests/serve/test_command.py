@@ -1,40 +1,14 @@
 """``verydeep serve`` as a process: without torch, its signals, its log, and the user's mistakes."""
 
 import json
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
 
 from verydeep.cli.main import main
 
-from .conftest import Client
-
-CODE = """
-import sys
-from verydeep.cli.main import main
-code = main(sys.argv[1:])
-print("torch" in sys.modules, file=sys.stderr)
-sys.exit(code)
-"""
-
-
-@contextmanager
-def started(*arguments):
-    """The process of ``verydeep serve`` once it listens, and a client of it."""
-    command = [sys.executable, "-c", CODE, "serve", *map(str, arguments), "--port", "0", "--threads", "1"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, "COLUMNS": "100"}, **pipes) as process:
-        try:
-            line = process.stderr.readline()
-            yield process, Client(int(re.search(r"http://127.0.0.1:(\d+)/", line)[1]))
-        finally:
-            process.kill()
+from .conftest import started
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -43,7 +43,9 @@ def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> Fast
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(_warm_up, served)
+        returning = asyncio.create_task(pipeline.return_memory())
         yield
+        returning.cancel()
         await asyncio.to_thread(pipeline.stop)
 
     app = FastAPI(

@@ -12,6 +12,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.decode import decode_pixels
 from verydeep.errors import UnreadableError
 from verydeep.machine import usable_cores
+from verydeep.malloc import return_freed_memory
 from verydeep.serve.batcher import Batcher, Compute, Job, Late
 from verydeep.serve.image_format import check_format
 from verydeep.serve.limits import Limits
@@ -19,7 +20,9 @@ from verydeep.serve.metrics import Metrics
 from verydeep.serve.problems import busy
 
 MAX_DECODERS = 4
-"""Each holds the pixels of one image: up to 150 MB at the limit of pixels."""
+"""Each holds the pixels of one image: up to 200 MB at the limit of pixels."""
+TRIM_SECONDS = 2.0
+"""How often freed memory is given back: that takes milliseconds."""
 
 
 class Pipeline:
@@ -29,6 +32,8 @@ class Pipeline:
         self.limits, self.metrics = limits, metrics
         self.waiting = 0
         """Images that are accepted and not finished; changed on the event loop only."""
+        self._finished = 0
+        """Images since the start; changed on the event loop only."""
         self._decode = partial(decode_pixels, preprocess=preprocess, pixel_limit=limits.max_pixels)
         self._decoders = ThreadPoolExecutor(min(usable_cores(), MAX_DECODERS), "decode")
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms / 1e3, metrics.count_batch)
@@ -82,6 +87,17 @@ class Pipeline:
 
         return finish
 
+    async def return_memory(self) -> None:
+        """Give freed memory back to the kernel now and then, until the task is canceled.
+
+        Also after the last image: an idle server would otherwise keep the memory of its largest images.
+        """
+        while True:
+            finished = self._finished
+            await asyncio.sleep(TRIM_SECONDS)
+            if self._finished != finished:
+                await asyncio.to_thread(return_freed_memory)
+
     def stop(self) -> None:
         """Finish what was accepted, then end the threads."""
         self._decoders.shutdown()
@@ -102,5 +118,6 @@ class Pipeline:
 
     def _finish(self, future: asyncio.Future[Any], result: Any) -> None:
         self.waiting -= 1
+        self._finished += 1
         if not future.done():  # the request may have given up
             future.set_result(result)
