@@ -1,5 +1,6 @@
 """A tiny exported network, real servers of it in a thread or a process, and a client that reads problems."""
 
+import base64
 import http.client
 import io
 import json
@@ -110,6 +111,11 @@ class Client:
 def read(response):
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Answer(response.status, headers, response.read())
+
+
+def opacity(heat_map):
+    """The heat in the PNG of an answer, from 0 to 1."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(heat_map["png"]))))[..., 3] / 255
 
 
 def form_of(files, field="file"):

@@ -1,10 +1,9 @@
 """The page in a real Chromium: uploads, paste, errors, heat map, table; where playwright is installed."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
-
-from verydeep.serve.served import ServedNetwork
 
 from .conftest import encoded, serving, wait_until
 
@@ -95,7 +94,7 @@ def test_the_heat_map_lies_over_all_that_the_network_sees(browser, served, png, 
         preprocess = served.network.preprocess.with_fit(fit)
         classes, origin, logits = served.network.classes, served.network.origin, served.network.logits
 
-    with serving(ServedNetwork(Fitted(), served.embed, served.explain, served.facts)) as client:
+    with serving(replace(served, network=Fitted())) as client:
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{client.port}/")
         page.wait_for_selector("#facts:has-text('3 classes')")

@@ -5,6 +5,7 @@ import signal
 import socket
 
 import pytest
+import torch
 
 from verydeep.cli.main import main
 
@@ -38,6 +39,7 @@ def test_a_token_comes_from_a_file(bundle, tmp_path):
         (["--max-queue", "0"], "--max-queue is 0; expected 1 or more"),
         (["--max-wait-ms", "-1"], "--max-wait-ms is -1; expected 0 to 10000"),
         (["--threads", "0"], "--threads is 0; expected 1 or more"),
+        (["--device", "cpu"], "no --device"),
         (["--port", "70000"], "--port is 70000; expected 0 to 65535"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--token-file", "{short}"], "at least 16 ASCII characters"),
@@ -50,6 +52,12 @@ def test_a_mistake_ends_with_exit_code_2(bundle, tmp_path, capsys, arguments, me
     values = [value.format(short=short) for value in arguments]
     assert main(["serve", str(bundle), *values]) == 2
     assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has the device")
+def test_a_device_that_the_machine_lacks_ends_with_exit_code_2(run_file, capsys):
+    assert main(["serve", str(run_file), "--device", "mps"]) == 2
+    assert "no device 'mps'" in capsys.readouterr().err
 
 
 def test_a_port_in_use_ends_with_exit_code_2(bundle, capsys):

@@ -96,12 +96,12 @@ def test_a_large_upload_is_refused_before_it_is_sent(running, growth_below, head
 
 
 def test_large_images_leave_no_memory(running, png):
-    """49 million pixels in a file of 150 kB, which the limit of pixels allows."""
+    """36 million pixels in a file of 110 kB, which the limit of pixels allows."""
     process, client = running
-    large = blank(7000, 7000)
+    large = blank(6000, 6000)
     before = memory(process.pid, "VmRSS")
-    assert {client.image(large).status for _ in range(4)} == {200}
-    assert memory(process.pid, "VmHWM") - before < 200 * MAX_DECODERS
+    assert {client.image(large).status for _ in range(3)} == {200}
+    assert memory(process.pid, "VmHWM") - before < 150 * MAX_DECODERS
     wait_until(lambda: memory(process.pid, "VmRSS") - before < 30)
 
 

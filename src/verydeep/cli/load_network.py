@@ -37,9 +37,20 @@ def load_network(
         if runtime is not None:
             raise CheckpointError(f"{run} is computed by torch; --runtime is for exported networks")
         return _checkpoint(run, device, verify, needs_head)
-    if device != "auto":
-        raise CheckpointError(f"{run} is an exported network, whose runtime chooses the device: no --device")
+    refuse_device(run, device)
     return load_exported(run, runtime)
+
+
+def refuse_device(bundle: Path, device: Device) -> None:
+    """Refuse a ``device`` for an exported network.
+
+    Raises:
+        CheckpointError: if it is not auto.
+    """
+    if device != "auto":
+        raise CheckpointError(
+            f"{bundle} is an exported network, whose runtime chooses the device: no --device"
+        )
 
 
 def _checkpoint(run: Path, device: Device, verify: bool, needs_head: bool) -> "Checkpoint":

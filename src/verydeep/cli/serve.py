@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import refuse_device
 from verydeep.errors import DataError
+from verydeep.machine import Device
 from verydeep.runtime.bundle import is_bundle
 from verydeep.terminal.console import print_message
 
@@ -27,6 +29,7 @@ def serve(
     max_queue: int = 256,
     token_file: Path | None = None,
     threads: int | None = None,
+    device: Device = "auto",
 ) -> int:
     """Serve a network over HTTP, with a page to try it. Ctrl-C or SIGTERM stops it, with exit code 0.
 
@@ -48,6 +51,8 @@ def serve(
         A file with a token, which requests to /v1 and /metrics then need: `Authorization: Bearer TOKEN`.
     threads
         Threads of the network; as many as the processor has cores by default.
+    device
+        Where a run or a checkpoint computes; auto uses a GPU if there is one.
     """
     if missing := [name for name in EXTRA if find_spec(name) is None]:
         raise DataError(f"the server needs {missing[0]}. Install it: pip install 'verydeep[serve]'")
@@ -60,7 +65,7 @@ def serve(
     limits = Limits(max_batch=max_batch, max_wait_ms=max_wait_ms, max_queue=max_queue)
     token = read_token(token_file) if token_file else None
     with listen(host, port) as listener:
-        running = server(_load(bundle, threads), limits, token)
+        running = server(_load(bundle, threads, device), limits, token)
         log_to_stdout()
         address = f"[{host}]" if ":" in host else host
         print_message(f"Serving {bundle} on http://{address}:{listener.getsockname()[1]}/ (Ctrl-C stops it)")
@@ -68,13 +73,14 @@ def serve(
     return 0
 
 
-def _load(path: Path, threads: int | None) -> "ServedNetwork":
+def _load(path: Path, threads: int | None, device: Device) -> "ServedNetwork":
     """The network at ``path``; only a run or a checkpoint needs torch."""
     if is_bundle(path):
+        refuse_device(path, device)
         from verydeep.runtime.exported_network import load_exported
         from verydeep.serve.served import served_from_exported
 
         return served_from_exported(load_exported(path, threads=threads))
     from verydeep.cli.serve_checkpoint import serve_checkpoint  # it imports torch
 
-    return serve_checkpoint(path, threads)
+    return serve_checkpoint(path, threads, device)

@@ -5,23 +5,29 @@ from pathlib import Path
 
 import torch
 
+from verydeep.decoding.normalize import normalize_pixels
 from verydeep.embed.embedder import Embedder
 from verydeep.explain.heat_maps import heat_maps
+from verydeep.machine import Device
 from verydeep.runtime.exported_network import Pixels
-from verydeep.serve.served import Explained, ServedNetwork, Vectors
+from verydeep.runtime.occlusion import Window, cover
+from verydeep.serve.served import Explained, ImagePixels, Logits, ServedNetwork, Vectors
+from verydeep.train.device import choose_device
 from verydeep.weights.load import load_classifier
 
 
-def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
+def serve_checkpoint(path: Path, threads: int | None = None, device: Device = "auto") -> ServedNetwork:
     """The functions of the network in a run folder, a checkpoint, or a weight file.
 
     Raises:
         CheckpointError: if the file is broken, or has no head.
+        RecipeError: if the machine has no such device.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     checkpoint = load_classifier(path)
-    checkpoint.model.eval()
+    chosen = choose_device(device)
+    checkpoint.model.eval().to(chosen)
     embedder = Embedder(checkpoint)
 
     def embed(pixels: Pixels) -> Vectors:
@@ -33,6 +39,13 @@ def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
             (logits, map_.heat.numpy()) for logits, map_ in zip(checkpoint.logits(pixels), maps, strict=True)
         ]
 
+    @torch.inference_mode()
+    def covered_logits(pixels: ImagePixels, windows: Sequence[Window]) -> Logits:
+        (image,) = normalize_pixels(pixels[None], checkpoint.preprocess)
+        images = torch.from_numpy(cover(image, windows)).to(chosen)
+        logits: Logits = checkpoint.model(images).numpy(force=True)
+        return logits
+
     architecture = checkpoint.model.architecture
     facts = {
         "name": architecture.name,
@@ -40,5 +53,6 @@ def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
         "format": "checkpoint",
         "precision": "fp32",
         "runtime": "torch",
+        "device": chosen.type,
     }
-    return ServedNetwork(checkpoint, embed, explain, facts)
+    return ServedNetwork(checkpoint, embed, explain, covered_logits, facts)

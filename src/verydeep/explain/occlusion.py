@@ -4,16 +4,14 @@ Zeiler and Fergus 2014 (arXiv 1311.2901).
 """
 
 from collections.abc import Callable
-from itertools import product
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from verydeep.models.blocks import Images
-
-WINDOWS_PER_SIDE = 7
-"""The default window is 1/7 of the image's side, as large as a value of VGG's last map: 32 of 224 px."""
+from verydeep.runtime.occlusion import Window, mean_over_windows, occlusion_windows
 
 
 def occlusion(
@@ -40,43 +38,31 @@ def occlusion(
         batch_size: covered images per batch.
     """
     height, width = images.shape[2:]
-    window = window or max(1, round(min(height, width) / WINDOWS_PER_SIDE))
-    stride = stride or -(-window // 2)
-    corners = list(product(_starts(height, window, stride), _starts(width, window, stride)))
-    return torch.stack(
-        [
-            _occlude(model, image, label, corners, window, batch_size)
-            for image, label in zip(images, labels, strict=True)
-        ]
-    )
-
-
-def _starts(length: int, window: int, stride: int) -> list[int]:
-    last = max(0, length - window)
-    return [*range(0, last, stride), last]
+    windows = occlusion_windows(height, width, window, stride)
+    heat = [
+        mean_over_windows(
+            _drops(model, image, label, windows, batch_size).numpy(force=True), windows, (height, width)
+        )
+        for image, label in zip(images, labels, strict=True)
+    ]
+    return torch.from_numpy(np.stack(heat)).to(images.device)
 
 
 @torch.inference_mode()
-def _occlude(
+def _drops(
     model: Callable[[Images], Tensor],
     image: Float[Tensor, "channels height width"],
     label: Int64[Tensor, ""],
-    corners: list[tuple[int, int]],
-    window: int,
+    windows: list[Window],
     batch_size: int,
-) -> Float[Tensor, "height width"]:
+) -> Float32[Tensor, " windows"]:
+    """The drop in the log-probability of ``label`` under each window."""
     uncovered = model(image[None]).log_softmax(1)[0, label]
-    drop_sums, window_counts = torch.zeros_like(image[0]), torch.zeros_like(image[0])
-    for start in range(0, len(corners), batch_size):
-        windows = [
-            (slice(top, top + window), slice(left, left + window))
-            for top, left in corners[start : start + batch_size]
-        ]
-        covered = image.repeat(len(windows), 1, 1, 1)
-        for copy, (rows, columns) in zip(covered, windows, strict=True):
+    drops = []
+    for start in range(0, len(windows), batch_size):
+        batch = windows[start : start + batch_size]
+        covered = image.repeat(len(batch), 1, 1, 1)
+        for copy, (rows, columns) in zip(covered, batch, strict=True):
             copy[:, rows, columns] = 0
-        drops = uncovered - model(covered).log_softmax(1)[:, label]
-        for drop, (rows, columns) in zip(drops, windows, strict=True):
-            drop_sums[rows, columns] += drop
-            window_counts[rows, columns] += 1
-    return drop_sums / window_counts.clamp_min(1)
+        drops.append(uncovered - model(covered).log_softmax(1)[:, label])
+    return torch.cat(drops).float()

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-ImagePixels = UInt8[np.ndarray, "channels height width"]
+from verydeep.serve.served import ImagePixels
+
 Compute = Callable[[UInt8[np.ndarray, "batch channels height width"]], Iterable[Any]]
 """A function of a batch, with one result for each image."""
 
