@@ -14,6 +14,23 @@ from typing import Any
 
 import pytest
 
+from .browser import browser, ort
+
+__all__ = ["browser", "ort"]  # fixtures
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core that this container may use; none where single files are asked for.
+
+    Tests of a file then run in this process: it prints and stops at breakpoints, and starts at once.
+    """
+    from verydeep.machine import usable_cores
+
+    return 0 if all(".py" in argument for argument in config.args) else usable_cores()
+
 
 @pytest.fixture(scope="session")
 def real_features():

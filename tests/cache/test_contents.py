@@ -72,7 +72,9 @@ def test_a_missing_or_empty_cache_has_nothing(tmp_path):
     assert read_cache(tmp_path).entries == ()
 
 
-@pytest.mark.parametrize("source", [*SOURCES.values(), *(row.source for row in catalog())], ids=str)
+@pytest.mark.parametrize(
+    "source", [*SOURCES.values(), *(row.source for row in catalog())], ids=lambda source: source.name
+)
 def test_each_published_file_is_known(tmp_path, source):
     (tmp_path / "data").mkdir()
     own = OwnFiles(tmp_path)

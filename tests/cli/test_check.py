@@ -28,9 +28,9 @@ def test_a_clean_folder_exits_with_0_and_a_page_is_written(verydeep, folder, tmp
     assert "<!DOCTYPE html>" in (tmp_path / "check.html").read_text(encoding="utf-8")
 
 
-def test_an_unreadable_file_exits_with_1_and_is_in_the_json(verydeep, folder):
+def test_an_unreadable_file_exits_with_1_and_is_in_the_json(here, folder):
     (folder / "class 0" / "0.png").write_bytes(b"")
-    done = verydeep("data", "check", folder, "--json")
+    done = here("data", "check", folder, "--json")
     assert done.returncode == 1, done.stderr
     values = json.loads(done.stdout)
     assert values["damaged"][0]["file"] == "class 0/0.png" and values["damaged"][0]["kind"] == "empty"

@@ -52,7 +52,7 @@ def test_embed_writes_vectors_reports_broken_images_and_exits_with_1(verydeep, t
 
 
 def test_similar_lists_the_same_neighbors_from_a_folder_and_from_vectors(
-    verydeep, features, folder, tmp_path
+    verydeep, here, features, folder, tmp_path
 ):
     image, vectors = folder / "rows" / "3.png", tmp_path / "vectors.npz"
     computed = verydeep("similar", features, folder, image, "--count", 4, "--json")
@@ -61,8 +61,8 @@ def test_similar_lists_the_same_neighbors_from_a_folder_and_from_vectors(
     assert list(values) == ["image", "layer", "neighbors", "broken", "skipped"]
     assert {neighbor["file"].split("/")[-2] for neighbor in values["neighbors"]} == {"rows"}
     assert str(image) not in [neighbor["file"] for neighbor in values["neighbors"]]
-    assert verydeep("embed", features, folder, "--out", vectors).returncode == 1
-    stored = verydeep("similar", features, vectors, image, "--count", 4, "--out", tmp_path / "sheet.png")
+    assert here("embed", features, folder, "--out", vectors).returncode == 1
+    stored = here("similar", features, vectors, image, "--count", 4, "--out", tmp_path / "sheet.png")
     assert stored.returncode == 0, stored.stderr
     listed = [line.split("  ", 1)[1] for line in stored.stdout.splitlines()]
     assert listed == [neighbor["file"] for neighbor in values["neighbors"]]
@@ -82,23 +82,23 @@ def listed(folder, tmp_path_factory):
     return parent / "list.csv", parent / "train-000.tar"
 
 
-def test_embed_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_path):
-    done = verydeep("embed", features, *listed, "--out", tmp_path / "v.npz")
+def test_embed_reads_a_list_and_a_shard(here, features, folder, listed, tmp_path):
+    done = here("embed", features, *listed, "--out", tmp_path / "v.npz")
     assert (done.returncode, done.stderr) == (0, "5 images\n")
     files = [f"{folder}/{name}.png" for name in ("rows/1", "rows/2", "columns/3")]
     with np.load(tmp_path / "v.npz", allow_pickle=False) as opened:
         names, vectors = opened["files"].tolist(), opened["vectors"]
     assert names == [*files, f"{listed[1]}/./rows-4.png", f"{listed[1]}/./columns-5.png"]
-    verydeep("embed", features, folder / "rows" / "4.png", "--out", tmp_path / "one.npz")
+    here("embed", features, folder / "rows" / "4.png", "--out", tmp_path / "one.npz")
     with np.load(tmp_path / "one.npz") as opened:
         np.testing.assert_allclose(opened["vectors"][0], vectors[3], rtol=1e-4, atol=1e-6)
 
 
-def test_similar_reads_a_list_and_a_shard(verydeep, features, folder, listed, tmp_path):
+def test_similar_reads_a_list_and_a_shard(here, features, folder, listed, tmp_path):
     image = folder / "rows" / "3.png"
     for images, expected in zip(listed, (["1.png", "2.png"], ["rows-4.png"]), strict=True):
         out = tmp_path / "sheet.html"
-        done = verydeep("similar", features, images, image, "--count", 2, "--json", "--out", out)
+        done = here("similar", features, images, image, "--count", 2, "--json", "--out", out)
         assert done.returncode == 0, done.stderr
         names = [neighbor["file"].rsplit("/", 1)[1] for neighbor in json.loads(done.stdout)["neighbors"]]
         assert sorted(names[: len(expected)]) == expected
@@ -106,11 +106,11 @@ def test_similar_reads_a_list_and_a_shard(verydeep, features, folder, listed, tm
 
 
 def test_a_contact_sheet_of_stored_vectors_finds_the_images_in_their_shard(
-    verydeep, features, folder, listed, tmp_path
+    here, features, folder, listed, tmp_path
 ):
-    verydeep("embed", features, listed[1], "--out", tmp_path / "v.npz")
+    here("embed", features, listed[1], "--out", tmp_path / "v.npz")
     image, sheet = folder / "rows" / "3.png", tmp_path / "sheet.png"
-    done = verydeep("similar", features, tmp_path / "v.npz", image, "--out", sheet)
+    done = here("similar", features, tmp_path / "v.npz", image, "--out", sheet)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2), done.stderr
     with Image.open(sheet) as opened:
         assert opened.format == "PNG"
@@ -136,8 +136,8 @@ def test_invalid_arguments_are_rejected(here, features, folder, tmp_path, argume
     assert not list(tmp_path.iterdir())
 
 
-def test_vectors_of_another_layer_are_rejected(verydeep, features, folder, tmp_path):
-    verydeep("embed", features, folder / "rows", "--out", tmp_path / "v.npz")
+def test_vectors_of_another_layer_are_rejected(here, features, folder, tmp_path):
+    here("embed", features, folder / "rows", "--out", tmp_path / "v.npz")
     image = folder / "rows" / "3.png"
-    failed = verydeep("similar", features, tmp_path / "v.npz", image, "--layer", "conv1_1")
+    failed = here("similar", features, tmp_path / "v.npz", image, "--layer", "conv1_1")
     assert failed.returncode == 2 and "holds vectors of vgg-tiny features, relu3_1" in failed.stderr

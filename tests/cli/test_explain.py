@@ -23,7 +23,7 @@ def photos(tmp_path_factory):
     return folder
 
 
-def test_one_picture_per_image_and_one_page(verydeep, trained, photos, tmp_path):
+def test_one_picture_per_image_and_one_page(verydeep, here, trained, photos, tmp_path):
     done = verydeep("explain", trained, photos, "--out", tmp_path / "out", "--json")
     assert done.returncode == 1, done.stderr  # the broken file
     values = json.loads(done.stdout)
@@ -32,24 +32,24 @@ def test_one_picture_per_image_and_one_page(verydeep, trained, photos, tmp_path)
     names = [image["picture"].rsplit("/", 1)[1] for image in values["images"]]
     assert names == ["photo-grad-cam.png", "photo-grad-cam-2.png"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "index.html"}
-    predicted = json.loads(verydeep("predict", trained, photos / "a", "--json").stdout)[0]
+    predicted = json.loads(here("predict", trained, photos / "a", "--json").stdout)[0]
     first = values["images"][0]
     assert (first["label"], first["method"], first["layer"]) == (predicted["label"], "grad-cam", "relu2_1")
     assert first["probability"] == pytest.approx(predicted["confidence"], abs=1e-6)
 
 
-def test_the_evidence_for_a_given_class_as_text(verydeep, trained, photos, tmp_path):
-    predicted = json.loads(verydeep("predict", trained, photos / "a", "--json").stdout)[0]
+def test_the_evidence_for_a_given_class_as_text(here, trained, photos, tmp_path):
+    predicted = json.loads(here("predict", trained, photos / "a", "--json").stdout)[0]
     last = list(predicted["probabilities"])[-1]
-    done = verydeep("explain", trained, photos / "a", "--class", last, "--method", "occlusion", cwd=tmp_path)
+    done = here("explain", trained, photos / "a", "--class", last, "--method", "occlusion", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"{last} " in done.stdout and f"(predicted: {predicted['label']} " in done.stdout
     assert "occlusion: explained/photo-occlusion.png" in done.stdout
     assert "All heat maps: explained/index.html" in done.stderr
 
 
-def test_patches_and_filters(verydeep, trained, photos, tmp_path):
-    done = verydeep("explain", trained, photos, "--patches", "--json", cwd=tmp_path)
+def test_patches_and_filters(here, trained, photos, tmp_path):
+    done = here("explain", trained, photos, "--patches", "--json", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     values = json.loads(done.stdout)
     assert (values["picture"], values["images"]) == (f"explained/patches-{values['layer']}.png", 2)
@@ -58,20 +58,20 @@ def test_patches_and_filters(verydeep, trained, photos, tmp_path):
         top, left, bottom, right = channel["patches"][0]["box"]
         assert bottom - top == right - left == values["receptive_field"]
     assert list(values["channels"][0]) == ["channel", "z_score", "patches"]
-    done = verydeep("explain", trained, "--filters", cwd=tmp_path)
+    done = here("explain", trained, "--filters", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "explained/filters.png: 8 filters\n")
     with Image.open(tmp_path / "explained" / "filters.png") as opened:
         assert opened.format == "PNG"
 
 
-def test_a_list_and_shards_are_explained(verydeep, trained, photos, tmp_path):
+def test_a_list_and_shards_are_explained(here, trained, photos, tmp_path):
     """Entries of shards have a picture named after the shard; its name is a valid file name everywhere."""
     (photos / "list.csv").write_text("file\na/photo.png\n")
     for shard, name in (("train-000", "./0001.png"), ("train-001", "sub/x?y.png")):
         with tarfile.open(tmp_path / f"{shard}.tar", "w") as archive:
             archive.add(photos / "b" / "photo.png", name)
     images = (photos / "list.csv", tmp_path / "train-{000..001}.tar")
-    done = verydeep("explain", trained, *images, "--out", tmp_path / "out", "--json")
+    done = here("explain", trained, *images, "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     explained = json.loads(done.stdout)["images"]
     files = [f"{photos}/a/photo.png", f"{tmp_path}/train-000.tar/./0001.png",
@@ -81,7 +81,7 @@ def test_a_list_and_shards_are_explained(verydeep, trained, photos, tmp_path):
     assert [image["picture"] for image in explained] == [f"{tmp_path}/out/{name}" for name in names]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "index.html"}
     assert explained[1]["probability"] == explained[2]["probability"]
-    patches = verydeep("explain", trained, *images, "--patches", "--out", tmp_path / "out", "--json")
+    patches = here("explain", trained, *images, "--patches", "--out", tmp_path / "out", "--json")
     values = json.loads(patches.stdout)
     used = {patch["file"] for channel in values["channels"] for patch in channel["patches"]}
     assert values["images"] == 3 and used == set(files)

@@ -13,8 +13,8 @@ def test_show_prints_the_papers_total(verydeep):
     assert "138,357,544" in shown.stdout and "15,470,264,320" in shown.stdout
 
 
-def test_show_json_has_the_documented_keys(verydeep):
-    values = json.loads(verydeep("show", "D", "--json").stdout)
+def test_show_json_has_the_documented_keys(here):
+    values = json.loads(here("show", "D", "--json").stdout)
     assert list(values) == ["name", "architecture_string", "input", "layers", "totals"]
     assert (values["name"], values["input"]) == ("vgg16", [3, 224, 224])
     assert values["layers"][0] == {
@@ -26,24 +26,22 @@ def test_show_json_has_the_documented_keys(verydeep):
     }  # fmt: skip
 
 
-def test_show_accepts_an_architecture_string_and_other_images(verydeep):
+def test_show_accepts_an_architecture_string_and_other_images(here):
     values = json.loads(
-        verydeep(
-            "show", "64x2 M 128x2 M | gap", "--size", 32, "--channels", 1, "--classes", 10, "--json"
-        ).stdout
+        here("show", "64x2 M 128x2 M | gap", "--size", 32, "--channels", 1, "--classes", 10, "--json").stdout
     )
     assert values["input"] == [1, 32, 32]
     assert values["layers"][-1]["output"] == [10, 1, 1]
 
 
-def test_a_changed_head_is_a_note_on_stderr(verydeep):
-    shown = verydeep("show", "vgg16", "--size", 32, "--json")
+def test_a_changed_head_is_a_note_on_stderr(here):
+    shown = here("show", "vgg16", "--size", 32, "--json")
     assert "the head is `gap` instead of `pool7 4096 4096`" in shown.stderr
     assert json.loads(shown.stdout)["architecture_string"].endswith("| gap")
 
 
-def test_show_estimates_training_memory(verydeep):
-    shown = " ".join(verydeep("show", "vgg16", "--batch", 64, "--memory", 10).stdout.split())
+def test_show_estimates_training_memory(here):
+    shown = " ".join(here("show", "vgg16", "--batch", 64, "--memory", 10).stdout.split())
     assert "training · batch 64 · sgd · fp32" in shown and "fits in 10 GB" in shown
     assert "A MAC" not in shown and "Saved are the bytes" in shown
 
@@ -65,13 +63,13 @@ def test_an_amount_of_memory_that_is_none_is_an_error(here, given):
     assert shown.returncode == 2 and "expected an amount such as 24GB" in " ".join(shown.stderr.split())
 
 
-def test_the_column_saved_implies_the_estimate(verydeep):
-    shown = verydeep("show", "vgg-tiny", "--columns", "saved", "--csv").stdout
+def test_the_column_saved_implies_the_estimate(here):
+    shown = here("show", "vgg-tiny", "--columns", "saved", "--csv").stdout
     assert shown.startswith("layer,saved\ninput,")
 
 
-def test_show_json_has_memory_only_with_a_flag_of_training(verydeep):
-    values = json.loads(verydeep("show", "vgg16", "--training", "--dtype", "bf16", "--json").stdout)
+def test_show_json_has_memory_only_with_a_flag_of_training(here):
+    values = json.loads(here("show", "vgg16", "--training", "--dtype", "bf16", "--json").stdout)
     assert list(values) == ["name", "architecture_string", "input", "layers", "totals", "memory"]
     memory = values["memory"]
     assert memory["weights"] == 4 * 138_357_544 and memory["batch"] == 32 and memory["dtype"] == "bf16"
@@ -81,11 +79,11 @@ def test_show_json_has_memory_only_with_a_flag_of_training(verydeep):
     )
 
 
-def test_show_as_csv_markdown_and_keras(verydeep):
-    assert verydeep("show", "vgg11", "--csv", "--columns", "macs").stdout.startswith("layer,macs\nconv1_1,")
-    assert verydeep("show", "vgg11", "--markdown").stdout.startswith("| layer | output | receptive field |")
-    assert verydeep("show", "vgg11", "--csv").stdout.startswith("layer,output,receptive_field,parameters,")
-    assert "block1_conv1 (Conv2D)" in verydeep("show", "vgg16", "--style", "keras").stdout
+def test_show_as_csv_markdown_and_keras(here):
+    assert here("show", "vgg11", "--csv", "--columns", "macs").stdout.startswith("layer,macs\nconv1_1,")
+    assert here("show", "vgg11", "--markdown").stdout.startswith("| layer | output | receptive field |")
+    assert here("show", "vgg11", "--csv").stdout.startswith("layer,output,receptive_field,parameters,")
+    assert "block1_conv1 (Conv2D)" in here("show", "vgg16", "--style", "keras").stdout
 
 
 def test_show_writes_a_plot_and_a_diagram(verydeep, tmp_path):
@@ -94,10 +92,10 @@ def test_show_writes_a_plot_and_a_diagram(verydeep, tmp_path):
     assert shown.stderr == "Wrote p.png\nWrote d.svg\n" and json.loads(shown.stdout)
 
 
-def test_why_3x3(verydeep):
-    rows = json.loads(verydeep("show", "--why-3x3", "--channels", 128, "--json").stdout)
+def test_why_3x3(here):
+    rows = json.loads(here("show", "--why-3x3", "--channels", 128, "--json").stdout)
     assert [row["weights"] for row in rows] == [factor * 128**2 for factor in (25, 18, 49, 27)]
-    assert "45%" in verydeep("show", "--why-3x3").stdout
+    assert "45%" in here("show", "--why-3x3").stdout
 
 
 def test_compare(verydeep, tmp_path):
@@ -132,8 +130,8 @@ def test_list_json_has_every_row_with_its_paper(verydeep):
         (("compare", "vgg16", "--plot", "c.pdf"), "use c.png"),
     ],
 )
-def test_usage_errors_exit_with_2(verydeep, arguments, message):
-    failed = verydeep(*arguments)
+def test_usage_errors_exit_with_2(here, arguments, message):
+    failed = here(*arguments)
     assert failed.returncode == 2
     assert message in " ".join(failed.stderr.split()), failed.stderr
     assert "Traceback" not in failed.stderr and not failed.stdout

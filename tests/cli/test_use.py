@@ -204,14 +204,14 @@ def test_predict_reports_broken_files_and_exits_with_1(verydeep, trained, folder
     assert row["label"] == max(row["probabilities"], key=row["probabilities"].get)
 
 
-def test_predict_reads_files_and_globs(verydeep, trained, folder):
-    done = verydeep("predict", trained, folder / "color.png", str(folder / "*.gif"))
+def test_predict_reads_files_and_globs(here, trained, folder):
+    done = here("predict", trained, folder / "color.png", str(folder / "*.gif"))
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_predict_prints_one_line_per_file(verydeep, trained, folder):
-    done = verydeep("predict", trained, folder / "*.png", "--top", 2)
+def test_predict_prints_one_line_per_file(here, trained, folder):
+    done = here("predict", trained, folder / "*.png", "--top", 2)
     assert done.returncode == 1 and "empty.png is empty" in done.stderr
     (line,) = done.stdout.splitlines()
     assert re.fullmatch(r".*color\.png: \w+ [\d.]+\s%, \w+ [\d.]+\s%", line)
@@ -228,23 +228,23 @@ def test_transparent_images_are_reported_once(verydeep, trained, tmp_path):
     assert not verydeep("predict", trained, tmp_path / "opaque.png").stderr
 
 
-def test_predict_reads_a_list_and_shards(verydeep, trained, folder, tmp_path):
+def test_predict_reads_a_list_and_shards(here, trained, folder, tmp_path):
     (folder / "list.csv").write_text("file\ngray.jpg\ncolor.png\n")
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.add(folder / "gray.jpg", "1.jpg")
-    done = verydeep("predict", trained, folder / "list.csv", tmp_path / "x.tar", "--json", "--top", 1)
+    done = here("predict", trained, folder / "list.csv", tmp_path / "x.tar", "--json", "--top", 1)
     rows = json.loads(done.stdout)
     assert [row["file"].rsplit("/", 1)[1] for row in rows] == ["gray.jpg", "color.png", "1.jpg"]
     assert rows[0]["probabilities"] == rows[2]["probabilities"] and len(rows[0]["probabilities"]) == 1
 
 
-def test_a_file_of_predictions_includes_broken_images(verydeep, trained, folder, tmp_path):
-    done = verydeep("predict", trained, folder, "--out", tmp_path / "p.csv", "--json")
+def test_a_file_of_predictions_includes_broken_images(here, trained, folder, tmp_path):
+    done = here("predict", trained, folder, "--out", tmp_path / "p.csv", "--json")
     assert done.returncode == 1, done.stderr
     values = json.loads(done.stdout)
     assert (values["out"], values["predicted"], values["kept"]) == (str(tmp_path / "p.csv"), 6, 0)
     assert [image["file"].rsplit("/", 1)[1] for image in values["broken"]] == ["broken.jpg", "empty.png"]
-    again = verydeep("predict", trained, folder, "--out", tmp_path / "p.csv", "--resume")
+    again = here("predict", trained, folder, "--out", tmp_path / "p.csv", "--resume")
     assert again.returncode == 1 and "0 images, and 6 from before" in again.stdout
     assert "2 broken" in again.stderr and "empty.png is empty" in again.stderr
 

@@ -124,4 +124,4 @@ def test_a_thousand_slow_connections_delay_nobody(running, growth_below, png):
                 stack.enter_context(connect(client)).sendall(part)
         start = time.monotonic()
         assert client.image(png).status == 200
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 5  # they wait for 10 s and 60 s

@@ -5,19 +5,18 @@ import time
 from dataclasses import replace
 
 import pytest
-import torch
 
 from verydeep.cli.serve_checkpoint import serve_checkpoint
 from verydeep.decoding.decode import decode_pixels
+from verydeep.explain.decoded_heat_maps import decoded_heat_maps
 from verydeep.explain.exported_heat_maps import exported_heat_maps
-from verydeep.explain.heat_maps import heat_maps
 
 from .conftest import form_of, opacity, serving, wait_until
 
 
 @pytest.fixture(scope="module")
 def pixels(checkpoint, png):
-    return torch.from_numpy(decode_pixels(png, checkpoint.preprocess))[None]
+    return decode_pixels(png, checkpoint.preprocess)[None]
 
 
 def test_the_heat_map_is_that_of_explain(client, served, pixels, png):
@@ -25,14 +24,14 @@ def test_the_heat_map_is_that_of_explain(client, served, pixels, png):
     (expected,) = exported_heat_maps(served.network, pixels, method="occlusion")
     assert (answer["heat_map"]["method"], answer["heat_map"]["label"]) == ("occlusion", expected.label)
     assert answer["confidence"] == pytest.approx(expected.confidence, rel=1e-4)
-    assert opacity(answer["heat_map"]) == pytest.approx(expected.heat.numpy(), abs=0.01)
+    assert opacity(answer["heat_map"]) == pytest.approx(expected.heat, abs=0.01)
 
 
 def test_the_heat_map_of_a_checkpoint_is_that_of_explain(checkpoint, run_file, pixels, png):
     with serving(serve_checkpoint(run_file)) as client:
         (answer,) = client.image(png, "?explain=occlusion").json
-    (expected,) = heat_maps(checkpoint, pixels, method="occlusion")
-    assert opacity(answer["heat_map"]) == pytest.approx(expected.heat.numpy(), abs=0.01)
+    (expected,) = decoded_heat_maps(checkpoint, pixels, method="occlusion")
+    assert opacity(answer["heat_map"]) == pytest.approx(expected.heat, abs=0.01)
 
 
 def test_a_broken_image_beside_others_has_its_reason(client, png):

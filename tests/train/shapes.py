@@ -7,15 +7,14 @@ import torch
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data import synthetic
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import channel_statistics
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.device import fabric_on
 from verydeep.train.loop import fit
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import initial_state, training_inputs
+from verydeep.train.run import fabric_on, initial_state, training_inputs
 
 IMAGES = synthetic.shapes(240, size=16, classes=3, seed=1)
 TRAIN, VAL = IMAGES.select(torch.arange(160)), IMAGES.select(torch.arange(160, 240))

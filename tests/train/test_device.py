@@ -1,10 +1,14 @@
 """The device and the precision follow the request and the machine."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from verydeep.errors import RecipeError
-from verydeep.train.device import choose_device, choose_precision, describe, fabric_on
+from verydeep.train.device import choose_device, choose_precision, describe
+from verydeep.train.run import fabric_on
 
 CPU = torch.device("cpu")
 
@@ -83,3 +87,10 @@ def test_memory_is_in_decimal_gigabytes_or_unknown(monkeypatch):
 
     monkeypatch.setattr("os.sysconf", unknown)
     assert describe(CPU, "32-true")["memory"] == "unknown"
+
+
+@pytest.mark.slow
+def test_commands_that_do_not_train_import_no_fabric():
+    commands = ", ".join(f"verydeep.cli.{name}" for name in ("embed", "evaluate", "explain", "similar"))
+    code = f"import sys, {commands}\nassert 'torch' in sys.modules and 'lightning_fabric' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,12 +1,13 @@
 """Fine-tuning is the training loop with a pretrained start: frozen stages, rates by stage, the best epoch."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
 
 from verydeep.data import synthetic
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import RecipeError
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.models.logits import predict_logits
@@ -180,6 +181,7 @@ def unbalanced(sizes, seed):
     return images.select(kept)
 
 
+@cache
 def balanced_accuracy_after(balance):
     train, val = unbalanced((300, 30, 10), 2), unbalanced((60, 60, 60), 3)
     recipe = replace(

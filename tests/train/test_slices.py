@@ -22,6 +22,14 @@ def fabric():
     return Fabric(accelerator="cpu", devices=1)
 
 
+@pytest.fixture
+def four_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
 def one_backward(fabric, net, slices, count=10):
     torch.manual_seed(0)
     model = build(net).train()
@@ -66,7 +74,7 @@ def test_dropout_is_drawn_in_one_order(fabric):
     assert torch.equal(first.logits, again.logits)
 
 
-def test_the_threads_are_given_back(fabric):
-    before = torch.get_num_threads()
-    one_backward(fabric, PLAIN, 2)
-    assert torch.get_num_threads() == before
+def test_the_threads_are_divided_and_given_back(fabric, four_threads):
+    with backward_in_slices(build(PLAIN).train(), 2, CRITERION, fabric):
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 4

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from verydeep.architecture.architecture import Architecture
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.models.build import build
 from verydeep.number_format import duration
-from verydeep.train.device import fabric_on
 from verydeep.train.recipe import Recipe
+from verydeep.train.run import fabric_on
 from verydeep.tune.budget import (
     LEAST_EPOCHS,
     SLACK,

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from verydeep.cli.load_network import refuse_device
+from verydeep.cli.load_network import check_torch_runtime, load_exported_network
 from verydeep.errors import DataError
 from verydeep.machine import Device
 from verydeep.runtime.bundle import is_bundle
+from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.console import print_message
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def serve(
     token_file: Path | None = None,
     threads: int | None = None,
     device: Device = "auto",
+    runtime: RuntimeFlag | None = None,
 ) -> int:
     """Serve a network over HTTP, with a page to try it. Ctrl-C or SIGTERM stops it, with exit code 0.
 
@@ -53,6 +55,9 @@ def serve(
         Threads of the network; as many as the processor has cores by default.
     device
         Where a run or a checkpoint computes; auto uses a GPU if there is one.
+    runtime
+        What computes an exported network; by default the usual one for its format. auto is the fastest one
+        on this machine, which is timed once.
     """
     if missing := [name for name in EXTRA if find_spec(name) is None]:
         raise DataError(f"the server needs {missing[0]}. Install it: pip install 'verydeep[serve]'")
@@ -65,7 +70,7 @@ def serve(
     limits = Limits(max_batch=max_batch, max_wait_ms=max_wait_ms, max_queue=max_queue)
     token = read_token(token_file) if token_file else None
     with listen(host, port) as listener:
-        running = server(_load(bundle, threads, device), limits, token)
+        running = server(_load(bundle, threads, device, runtime, max_batch), limits, token)
         log_to_stdout()
         address = f"[{host}]" if ":" in host else host
         print_message(f"Serving {bundle} on http://{address}:{listener.getsockname()[1]}/ (Ctrl-C stops it)")
@@ -73,14 +78,17 @@ def serve(
     return 0
 
 
-def _load(path: Path, threads: int | None, device: Device) -> "ServedNetwork":
+def _load(
+    path: Path, threads: int | None, device: Device, runtime: RuntimeFlag | None, batch: int
+) -> "ServedNetwork":
     """The network at ``path``; only a run or a checkpoint needs torch."""
     if is_bundle(path):
-        refuse_device(path, device)
-        from verydeep.runtime.exported_network import load_exported
         from verydeep.serve.served import served_from_exported
 
-        return served_from_exported(load_exported(path, threads=threads))
+        return served_from_exported(
+            load_exported_network(path, device, runtime, batch=batch, threads=threads)
+        )
+    check_torch_runtime(path, runtime)
     from verydeep.cli.serve_checkpoint import serve_checkpoint  # it imports torch
 
     return serve_checkpoint(path, threads, device)

@@ -7,11 +7,11 @@ import torch
 
 from verydeep.decoding.normalize import normalize_pixels
 from verydeep.embed.embedder import Embedder
-from verydeep.explain.heat_maps import heat_maps
+from verydeep.explain.decoded_heat_maps import decoded_heat_maps
+from verydeep.explain.occlusion_windows import Window, cover
 from verydeep.machine import Device
 from verydeep.runtime.exported_network import Pixels
-from verydeep.runtime.occlusion import Window, cover
-from verydeep.serve.served import Explained, ImagePixels, Logits, ServedNetwork, Vectors
+from verydeep.serve.served import Explained, ImagePixels, Logits, ServedNetwork
 from verydeep.train.device import choose_device
 from verydeep.weights.load import load_classifier
 
@@ -30,14 +30,9 @@ def serve_checkpoint(path: Path, threads: int | None = None, device: Device = "a
     checkpoint.model.eval().to(chosen)
     embedder = Embedder(checkpoint)
 
-    def embed(pixels: Pixels) -> Vectors:
-        return embedder.vectors(pixels).numpy()
-
     def explain(pixels: Pixels) -> Sequence[Explained]:
-        maps = heat_maps(checkpoint, torch.from_numpy(pixels), method="grad-cam")
-        return [
-            (logits, map_.heat.numpy()) for logits, map_ in zip(checkpoint.logits(pixels), maps, strict=True)
-        ]
+        maps = decoded_heat_maps(checkpoint, pixels, method="grad-cam")
+        return [(logits, map_.heat) for logits, map_ in zip(checkpoint.logits(pixels), maps, strict=True)]
 
     @torch.inference_mode()
     def covered_logits(pixels: ImagePixels, windows: Sequence[Window]) -> Logits:
@@ -55,4 +50,4 @@ def serve_checkpoint(path: Path, threads: int | None = None, device: Device = "a
         "runtime": "torch",
         "device": chosen.type,
     }
-    return ServedNetwork(checkpoint, embed, explain, covered_logits, facts)
+    return ServedNetwork(checkpoint, embedder.vectors, explain, covered_logits, facts)

@@ -5,13 +5,12 @@ Zeiler and Fergus 2014 (arXiv 1311.2901).
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
+from verydeep.explain.occlusion_windows import occlusion_windows
 from verydeep.models.blocks import Images
-from verydeep.runtime.occlusion import Window, mean_over_windows, occlusion_windows
 
 
 def occlusion(
@@ -37,32 +36,32 @@ def occlusion(
         stride: px between windows; half of the window by default. The last window ends at the border.
         batch_size: covered images per batch.
     """
-    height, width = images.shape[2:]
-    windows = occlusion_windows(height, width, window, stride)
-    heat = [
-        mean_over_windows(
-            _drops(model, image, label, windows, batch_size).numpy(force=True), windows, (height, width)
-        )
-        for image, label in zip(images, labels, strict=True)
-    ]
-    return torch.from_numpy(np.stack(heat)).to(images.device)
+    windows = occlusion_windows(images.shape[2], images.shape[3], window, stride)
+    return torch.stack(
+        [
+            _occlude(model, image, label, windows, batch_size)
+            for image, label in zip(images, labels, strict=True)
+        ]
+    )
 
 
 @torch.inference_mode()
-def _drops(
+def _occlude(
     model: Callable[[Images], Tensor],
     image: Float[Tensor, "channels height width"],
     label: Int64[Tensor, ""],
-    windows: list[Window],
+    windows: list[tuple[slice, slice]],
     batch_size: int,
-) -> Float32[Tensor, " windows"]:
-    """The drop in the log-probability of ``label`` under each window."""
+) -> Float[Tensor, "height width"]:
     uncovered = model(image[None]).log_softmax(1)[0, label]
-    drops = []
+    drop_sums, window_counts = torch.zeros_like(image[0]), torch.zeros_like(image[0])
     for start in range(0, len(windows), batch_size):
-        batch = windows[start : start + batch_size]
-        covered = image.repeat(len(batch), 1, 1, 1)
-        for copy, (rows, columns) in zip(covered, batch, strict=True):
+        some = windows[start : start + batch_size]
+        covered = image.repeat(len(some), 1, 1, 1)
+        for copy, (rows, columns) in zip(covered, some, strict=True):
             copy[:, rows, columns] = 0
-        drops.append(uncovered - model(covered).log_softmax(1)[:, label])
-    return torch.cat(drops).float()
+        drops = uncovered - model(covered).log_softmax(1)[:, label]
+        for drop, (rows, columns) in zip(drops, some, strict=True):
+            drop_sums[rows, columns] += drop
+            window_counts[rows, columns] += 1
+    return drop_sums / window_counts.clamp_min(1)

@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from verydeep.errors import UnreadableError
+from verydeep.explain.exported_heat_maps import heat_from_covered
+from verydeep.explain.occlusion_windows import Window, occlusion_windows
 from verydeep.runtime.exported_network import Pixels
-from verydeep.runtime.occlusion import Window, mean_over_windows, occlusion_windows
 from verydeep.serve.pipeline import Pipeline
 from verydeep.serve.served import Explained, ImagePixels, Logits, ServedNetwork
 
 ClassLogits = Float32[np.ndarray, " classes"]
-Heat = Float32[np.ndarray, "height width"]
 
 
 class Occlusion:
@@ -51,31 +51,12 @@ class Occlusion:
             for start in range(0, len(windows), size):
                 compute = partial(self._covered_logits, windows=windows[start : start + size])
                 covered.append(await self.pipeline.compute(pixels, compute))
-        return logits, await asyncio.to_thread(
-            _heat, logits, np.concatenate(covered), windows, (height, width)
+        heat = await asyncio.to_thread(
+            heat_from_covered, logits, np.concatenate(covered), int(logits.argmax()), (height, width)
         )
+        return logits, heat
 
     def _covered_logits(self, pixels: Pixels, windows: Sequence[Window]) -> list[Logits]:
         """The logits of the slice, as the result of a batch of one image."""
         (image,) = pixels
         return [self.served.covered_logits(image, windows)]
-
-
-def _heat(
-    logits: ClassLogits,
-    covered: Float32[np.ndarray, "windows classes"],
-    windows: Sequence[Window],
-    size: tuple[int, int],
-) -> Heat:
-    """How much the log-probability of the predicted class drops, relative to the maximum."""
-    label = int(logits.argmax())
-    drops = _log_probabilities(logits[None], label) - _log_probabilities(covered, label)
-    heat: Heat = np.maximum(mean_over_windows(drops, windows, size), 0)
-    heat /= max(heat.max(), np.finfo(np.float32).tiny)
-    return heat
-
-
-def _log_probabilities(logits: Logits, label: int) -> Float32[np.ndarray, " images"]:
-    shifted: Logits = logits - logits.max(1, keepdims=True)
-    log_probabilities: Logits = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return log_probabilities[:, label]

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from verydeep.decoding.normalize import normalize_pixels
+from verydeep.explain.exported_heat_maps import heat_from_class_maps
+from verydeep.explain.occlusion_windows import Window, cover
 from verydeep.prediction.network import Network
 from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
 from verydeep.runtime.exported_network import ExportedNetwork, Pixels
-from verydeep.runtime.occlusion import Window, cover
-from verydeep.serve.heat_image import heat_from_class_maps
 
 ImagePixels = UInt8[np.ndarray, "channels height width"]
 Logits = Float32[np.ndarray, "images classes"]

@@ -18,11 +18,11 @@ from verydeep.errors import LearningError, RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.machine import Device
 from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
-from verydeep.train.device import choose_device, fabric_on
+from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.prepare import fitted_architecture, new_network
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import initial_state, training_inputs
+from verydeep.train.run import fabric_on, initial_state, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.state import TrainingState
 from verydeep.train.train import resume_training, train_network, unfinished_recipe

@@ -1,11 +1,14 @@
-"""The device and the precision of training and evaluation, and a description for the report."""
+"""The device and the precision of training and evaluation, and a description for the report.
+
+Commands that do not train import this too, so that it needs no Lightning Fabric, whose import takes longer
+than that of torch.
+"""
 
 import os
 import platform
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 
 from verydeep.errors import RecipeError
 from verydeep.machine import Device, computes_bf16, memory_bytes, processor_name
@@ -33,11 +36,6 @@ def choose_precision(wanted: WantedPrecision, device: torch.device) -> Precision
     if wanted == "auto":
         wanted = "bf16" if _has_bf16(device) else "fp32"
     return "bf16-mixed" if wanted == "bf16" else "32-true"
-
-
-def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
-    """Lightning Fabric on one device, in the precision that suits it."""
-    return Fabric(accelerator=device.type, devices=1, precision=choose_precision(wanted, device))
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -19,6 +19,7 @@ from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeE
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
+from verydeep.train.device import WantedPrecision, choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.frozen_features import MEMORY_LIMIT, Computed, frozen_features
@@ -28,6 +29,11 @@ from verydeep.train.optimizer import build_optimizers
 from verydeep.train.recipe import Recipe
 from verydeep.train.run_folder import read_metrics, write_metrics
 from verydeep.train.state import EpochTally, TrainingState, load_state, save_state
+
+
+def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
+    """Lightning Fabric on one device, in the precision that suits it."""
+    return Fabric(accelerator=device.type, devices=1, precision=choose_precision(wanted, device))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,16 +13,17 @@ from verydeep.data.images import Dataset
 from verydeep.data.split_file import indices_of, keep_split
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
-from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
+from verydeep.evaluate.metrics import most_confident_mistakes
+from verydeep.evaluate.mistake import Mistake
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
-from verydeep.train.device import choose_device, choose_precision, describe, fabric_on
+from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
-from verydeep.train.run import Job, Trained, TrainingWatcher, run_training, trained_stages
+from verydeep.train.run import Job, Trained, TrainingWatcher, fabric_on, run_training, trained_stages
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.unfinished_run import (
     Start,

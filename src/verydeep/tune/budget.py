@@ -19,9 +19,9 @@ from verydeep.architecture.layers import Head
 from verydeep.models.build import build
 from verydeep.models.classifier import Classifier
 from verydeep.number_format import duration
-from verydeep.train.device import fabric_on
 from verydeep.train.inputs import channels_last
 from verydeep.train.recipe import Recipe
+from verydeep.train.run import fabric_on
 from verydeep.tune.feature_cache import BATCH_PIXELS
 
 STEP_COST = 6

@@ -1,7 +1,4 @@
-"""Occlusion without torch: which windows cover an image, and the heat from what they change.
-
-Zeiler and Fergus 2014 (arXiv 1311.2901). ``explain/occlusion.py`` does the same with tensors.
-"""
+"""Where an image is covered, so that the drop of a prediction shows what it is based on."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -9,30 +6,28 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float32
 
-WINDOWS_PER_SIDE = 7
-"""The default window is 1/7 of the image's side, as large as a value of VGG's last map: 32 of 224 px."""
-
 Window = tuple[slice, slice]
 """Rows and columns of a square in an image."""
+
+WINDOWS_PER_SIDE = 7
+"""The default window is 1/7 of the image's side, as large as a value of VGG's last map: 32 of 224 px."""
 
 
 def occlusion_windows(
     height: int, width: int, window: int | None = None, stride: int | None = None
 ) -> list[Window]:
-    """The squares that cover an image, row by row; 169 by default for a square image of 14 px or more.
+    """The rows and columns of each window of an image of ``height`` x ``width`` px.
 
     Args:
-        height: of the image, in px.
-        width: of the image, in px.
-        window: side of a square in px; 1/7 of the image's shorter side by default.
-        stride: px between squares; half of a side by default. The last square ends at the border.
+        height: in px.
+        width: in px.
+        window: side of the square in px; 1/7 of the image's short side by default.
+        stride: px between windows; half of the window by default. The last window ends at the border.
     """
     window = window or max(1, round(min(height, width) / WINDOWS_PER_SIDE))
     stride = stride or -(-window // 2)
-    return [
-        (slice(top, top + window), slice(left, left + window))
-        for top, left in product(_starts(height, window, stride), _starts(width, window, stride))
-    ]
+    corners = product(_starts(height, window, stride), _starts(width, window, stride))
+    return [(slice(top, top + window), slice(left, left + window)) for top, left in corners]
 
 
 def _starts(length: int, window: int, stride: int) -> list[int]:
