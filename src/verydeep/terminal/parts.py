@@ -39,5 +39,8 @@ def print_parts(summary: PartsSummary) -> None:
     if summary.missing:
         first = ", ".join(str(part) for part in summary.missing[:MISSING_SHOWN])
         more = " and others" if len(summary.missing) > MISSING_SHOWN else ""
-        text = f"Missing: parts {first}{more}. Another process may be at them; the same command without --check computes what is left"
+        text = (
+            f"Missing: parts {first}{more}. Another process may be at them; the same command without --check "
+            "computes what is left"
+        )
         err().print(text, markup=False, soft_wrap=True)
