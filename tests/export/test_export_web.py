@@ -51,6 +51,7 @@ def fake_ort(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_folder_of_static_files(fake_ort, tmp_path, capsys):
     save(checkpoint(), run := tmp_path / "model.safetensors")
     page = tmp_path / "page"
@@ -69,6 +70,7 @@ def test_the_command_writes_a_folder_of_static_files(fake_ort, tmp_path, capsys)
     assert main(["predict", str(page / "model.onnx"), str(_saved(photograph(), tmp_path / "photo.png"))]) == 0
 
 
+@pytest.mark.slow
 def test_no_text_of_the_page_names_another_server(fake_ort, tmp_path):
     export_web(checkpoint(), tmp_path / "page", ExportRequest(format="onnx", size=16), ort=fake_ort)
     for name in ("index.html", "app.js", "classify.js", "preprocess.js", "style.css"):
@@ -232,6 +234,7 @@ DROP = """(content) => {
 }"""
 
 
+@pytest.mark.slow
 def test_dropped_and_pasted_images_are_classified_and_other_files_are_named(open_page, tmp_path):
     page = open_page(checkpoint())
     content = list(_png(photograph().convert("RGB")))

@@ -226,6 +226,7 @@ def test_a_client_that_does_not_wait_leaves_nothing(strict, png):
     wait_until(lambda: b"verydeep_queue_images 0" in strict.get("/metrics").body)
 
 
+@pytest.mark.slow
 def test_many_connections_at_once_are_all_answered(served, png):
     with serving(served, max_queue=1000) as client:
         connections = [connect(client) for _ in range(200)]
