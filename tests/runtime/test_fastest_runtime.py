@@ -35,8 +35,8 @@ def test_the_fastest_is_taken_and_kept(bundles, cache):
     first = load_fastest(bundles / "x.onnx", batch=7)
     times = first.choice.ms_per_image
     assert set(times) == {"onnxruntime", "openvino"} and not first.is_kept
-    assert first.network.runtime == min(times, key=times.get) and first.choice.batch == 4
-    assert "ms an image, batch 4, measured now and kept" in first.line
+    assert first.network.runtime == min(times, key=times.get) and first.choice.batch in (1, 2, 3, 4)
+    assert f"ms an image, batch {first.choice.batch}, measured now" in first.line
     again = load_fastest(bundles / "x.onnx", batch=4)
     assert again.is_kept and again.choice == first.choice and "kept from before" in again.line
     assert again.network.runtime == first.network.runtime

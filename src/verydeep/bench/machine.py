@@ -1,10 +1,10 @@
 """What the times depend on besides the network: processor, cores, versions, and the peak of the machine."""
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 from verydeep.bench.candidate import BenchRuntime
 from verydeep.machine import computes_bf16, processor_name, system_name, usable_cores
+from verydeep.runtime.extras import runtime_version
 
 
 def bench_machine(runtimes: Sequence[BenchRuntime], threads: int | None, peak: float) -> dict[str, str]:
@@ -15,7 +15,7 @@ def bench_machine(runtimes: Sequence[BenchRuntime], threads: int | None, peak: f
         threads: of each runtime; None for as many as there are cores.
         peak: multiply-adds per second of a matrix multiplication in fp32.
     """
-    versions: dict[str, str] = {name: _version(name) for name in dict.fromkeys(runtimes)}
+    versions: dict[str, str] = {name: runtime_version(name) for name in dict.fromkeys(runtimes)}
     cores = usable_cores()
     return {
         "processor": processor_name(),
@@ -25,10 +25,3 @@ def bench_machine(runtimes: Sequence[BenchRuntime], threads: int | None, peak: f
         "system": system_name(),
         **versions,
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:  # installed under another name, such as onnxruntime-gpu
-        return "unknown version"

@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -34,6 +35,14 @@ def import_runtime(runtime: Runtime) -> Any:
         raise CheckpointError(
             f"this network needs {runtime} ({error}). Install it: pip install 'verydeep[{_EXTRAS[runtime]}]'"
         ) from None
+
+
+def runtime_version(runtime: str) -> str:
+    """The version of ``runtime`` or torch, without importing it."""
+    try:
+        return version(runtime)
+    except PackageNotFoundError:  # installed under another name, such as onnxruntime-gpu
+        return "unknown version"
 
 
 def disable_telemetry() -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -25,14 +24,15 @@ from verydeep.errors import CheckpointError
 from verydeep.machine import processor_name, usable_cores
 from verydeep.runtime.bundle import Bundle, Precision, read_bundle
 from verydeep.runtime.exported_network import RUNTIMES_OF, ExportedNetwork, Pixels, load_exported
-from verydeep.runtime.extras import TIMINGS, Runtime, is_installed
+from verydeep.runtime.extras import TIMINGS, Runtime, is_installed, runtime_version
 from verydeep.runtime.file_checksum import blocks_checksum
 
 BATCHES = (1, 4, 16)
 """A larger batch hardly changes which runtime is the fastest."""
 SECONDS = 1.0
-"""For all passes that are timed, after one pass of each runtime."""
-MAX_TURNS = 15
+"""For all passes that are timed, after two passes of each runtime."""
+MIN_TURNS, MAX_TURNS = 3, 15
+"""A batch is small enough for the least number; a single image may be slower."""
 MAX_RELATIVE_ERROR: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.1, "int8": 0.1}
 """Of the logits of two runtimes; a broken kernel gives other values altogether."""
 _FORM = 1
@@ -60,7 +60,7 @@ class RuntimeChoice:
             for runtime, time_ in sorted(self.ms_per_image.items(), key=lambda x: x[1])
         )
         left_out = "".join(f"; without {runtime}: {reason}" for runtime, reason in self.left_out.items())
-        when = "kept from before" if is_kept else "measured now and kept"
+        when = "kept from before" if is_kept else "measured now"
         return f"Runtime {self.runtime}: {times} ms an image, batch {self.batch}, {when}{left_out}"
 
 
@@ -104,8 +104,9 @@ def load_fastest(path: Path, *, batch: int = 1, threads: int | None = None) -> F
     kept = _read(file, runtimes)
     if kept is not None:
         return FastestRuntime(load_exported(path, kept.runtime, threads=threads), kept, is_kept=True)
-    networks, left_out = _load_all(path, runtimes, threads)
-    choice = _measure(networks, left_out, batch)
+    loaded, failed = _load_all(path, runtimes, threads)
+    networks, disagreeing = _agreeing(loaded)
+    choice = _measure(networks, failed | disagreeing, batch)
     with suppress(OSError):  # a cache that may not be written to: it is measured next time too
         write_text(file, json.dumps(asdict(choice)))
     return FastestRuntime(networks[choice.runtime], choice, is_kept=False)
@@ -118,7 +119,7 @@ def _key(bundle: Bundle, runtimes: list[Runtime], batch: int, threads: int | Non
         "file": blocks_checksum(bundle.file),
         "processor": processor_name(),
         "cores": usable_cores(),
-        "versions": {each: version(each) for each in runtimes},
+        "versions": {each: runtime_version(each) for each in runtimes},
         "threads": threads,
         "batch": batch,
     }
@@ -150,33 +151,43 @@ def _load_all(
     return networks, left_out
 
 
+def _agreeing(
+    networks: Mapping[Runtime, ExportedNetwork],
+) -> tuple[dict[Runtime, ExportedNetwork], dict[Runtime, str]]:
+    """The usual runtime, which is the first, with those that give its logits; and why others are left out."""
+    usual, *others = networks
+    image = _images(networks[usual], 1)
+    expected = networks[usual].logits(image)
+    agreeing, left_out = {usual: networks[usual]}, {}
+    for runtime in others:
+        network = networks[runtime]
+        error = _relative_error(network.logits(image), expected)
+        if error <= MAX_RELATIVE_ERROR[network.bundle.export.precision]:
+            agreeing[runtime] = network
+        else:
+            left_out[runtime] = f"its logits differ from {usual}'s by {error:.2g} of the largest"
+    return agreeing, left_out
+
+
 def _measure(
     networks: Mapping[Runtime, ExportedNetwork], left_out: dict[Runtime, str], batch: int
 ) -> RuntimeChoice:
     usual = next(iter(networks.values()))
-    image = _images(usual, 1)
-    agreeing, seconds = {}, 0.0
-    expected = usual.logits(image)
-    for runtime, network in networks.items():
-        logits = network.logits(image)
-        start = time.perf_counter()
-        network.logits(image)  # the first pass also prepares the runtime
-        seconds = max(seconds, time.perf_counter() - start)
-        error = _relative_error(logits, expected)
-        if error <= MAX_RELATIVE_ERROR[network.bundle.export.precision]:
-            agreeing[runtime] = network
-        else:
-            left_out = left_out | {
-                runtime: f"its logits differ from {usual.runtime}'s by {error:.2g} of the largest"
-            }
-    timed = max(1, min(batch, int(SECONDS / (3 * len(agreeing) * max(seconds, 1e-6)))))
-    times = _in_turns(agreeing, _images(usual, timed))
+    slowest = max(_seconds(network, _images(usual, 1)) for network in networks.values())
+    timed = max(1, min(batch, int(SECONDS / (MIN_TURNS * len(networks) * slowest))))
+    times = _in_turns(networks, _images(usual, timed))
     return RuntimeChoice(
         runtime=min(times, key=lambda runtime: times[runtime]),
         ms_per_image=times,
         batch=timed,
         left_out=left_out,
     )
+
+
+def _seconds(network: ExportedNetwork, images: Pixels) -> float:
+    start = time.perf_counter()
+    network.logits(images)
+    return time.perf_counter() - start
 
 
 def _relative_error(
@@ -195,9 +206,7 @@ def _in_turns(networks: Mapping[Runtime, ExportedNetwork], images: Pixels) -> di
         if turn and time.perf_counter() > end:
             break
         for runtime, network in networks.items():
-            start = time.perf_counter()
-            network.logits(images)
-            seconds[runtime].append(time.perf_counter() - start)
+            seconds[runtime].append(_seconds(network, images))
     return {runtime: 1000 * median(each) / len(images) for runtime, each in seconds.items()}
 
 
