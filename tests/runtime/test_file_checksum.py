@@ -44,7 +44,7 @@ def test_the_description_has_the_checksum_of_each_file(exported):
         assert (checksum["bytes"], checksum["sha256"]) == (len(content), sha256(content).hexdigest())
 
 
-@pytest.mark.parametrize("whole", [64_000_000, 0])  # all of the files, or some blocks of them
+@pytest.mark.parametrize("whole", [16_000_000, 0])  # all of the files, or some blocks of them
 @pytest.mark.parametrize("what", [".bin", "layers"])
 def test_a_changed_file_is_found(bundle, monkeypatch, whole, what):
     monkeypatch.setattr(file_checksum, "WHOLE_BYTES", whole)
