@@ -78,6 +78,7 @@ def test_broken_weights_or_layers_are_one_line(bundles, tmp_path, format_, chang
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_bf16_that_is_wrong_on_this_processor_is_computed_in_fp32(tmp_path, monkeypatch):
     checkpoint, pixels = NETWORKS["gap"](3), drawings(3).check.pixels
     request = ExportRequest(format="openvino", precision="bf16", size=SIZE)

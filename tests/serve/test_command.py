@@ -12,6 +12,7 @@ from verydeep.cli.main import main
 from .conftest import started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_exported_network_is_served_without_torch_until_a_signal(bundle, png, number):
     with started(bundle) as (process, client):
@@ -24,6 +25,7 @@ def test_an_exported_network_is_served_without_torch_until_a_signal(bundle, png,
     assert "private-name" not in out
 
 
+@pytest.mark.slow
 def test_a_token_comes_from_a_file(bundle, tmp_path):
     file = tmp_path / "token"
     file.write_text("0123456789abcdef\n")
