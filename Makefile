@@ -15,7 +15,7 @@ DEV := .venv/.installed-dev
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: setup train test lint types fmt docs bench check help
+.PHONY: setup train test quick lint types fmt docs bench check help
 
 setup: $(DEV) ## Install everything into .venv, to train, test and change verydeep
 
@@ -24,6 +24,9 @@ train: $(RUNTIME) ## Train on Fashion-MNIST and write a report (ARGS="--epochs 8
 
 test: $(DEV) ## Run the tests (TESTS="tests/architecture -k grammar")
 	.venv/bin/python -m pytest $(TESTS)
+
+quick: $(DEV) ## Run all but the slow tests
+	.venv/bin/python -m pytest -m "not slow" $(TESTS)
 
 lint: $(DEV) ## Check code style, formatting, and that imports go down the layers
 	$(BIN)/ruff check .

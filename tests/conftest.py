@@ -32,6 +32,24 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if all(".py" in argument for argument in config.args) else usable_cores()
 
 
+SLOW_FIXTURES = {
+    "bench": {"bundle"},
+    "cli": {"exported", "train", "tune", "verydeep"},
+    "runtime": {"bundles"},
+    "serve": {"browser"},
+    "tune": {"continued", "finished", "resume", "run"},
+    "web_page": {"browser"},
+}
+"""By folder: fixtures that train or export a network, or start a browser or a process that imports torch."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FIXTURES.get(item.path.parent.name, set()).intersection(item.fixturenames):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def real_features():
     """VGG16's convolutions as Simonyan and Zisserman trained them: 59 MB that the project does not carry."""

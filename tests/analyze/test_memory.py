@@ -46,6 +46,7 @@ def test_saved_bytes_are_exactly_those_of_autograd(architecture, dtype):
     assert estimate.activations + estimate.weight_copies == measured.saved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("batch", [2, 64], ids=["step", "backward"])

@@ -47,6 +47,7 @@ def test_a_formatted_string_is_already_the_shortest(layers, head):
     assert format_architecture(*parse_architecture(string)) == string
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_is_a_network_or_an_architecture_error(text):
     with contextlib.suppress(ArchitectureError):

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from verydeep.check.duplicates import find_duplicates
@@ -45,6 +46,7 @@ def test_blank_images_are_compared_only_by_their_bytes():
     assert duplicates.clusters == ((0, 2),)
 
 
+@pytest.mark.slow
 def test_1000_near_duplicates_are_999_pairs():
     same = thumbnails(picture(4)).repeat(1000, axis=0)
     duplicates = find_duplicates(tuple(str(number).encode() for number in range(1000)), same)

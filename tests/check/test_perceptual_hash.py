@@ -68,6 +68,7 @@ def test_the_search_finds_the_same_pairs_as_comparing_all(bits):
     assert pairs == {(i, j) for i, j in np.argwhere(close).tolist() if i < j}
 
 
+@pytest.mark.slow
 def test_the_search_does_not_depend_on_the_chunk_size(monkeypatch):
     hashes = np.random.default_rng(0).integers(0, 50, 500, dtype=np.uint64)  # crowded buckets
     whole = {tuple(pair) for chunk in near_pairs(hashes, hashes, 3) for pair in np.stack(chunk, 1).tolist()}

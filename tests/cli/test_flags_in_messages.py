@@ -80,6 +80,7 @@ def test_a_flag_in_a_message_is_one_of_its_command(file, flag):
         assert any(flag in flags for flags in commands().values())
 
 
+@pytest.mark.slow
 def test_a_command_in_a_message_has_the_flags_beside_it():
     for file in sorted(SOURCE.rglob("*.py")):
         for text in texts(file):

@@ -22,6 +22,7 @@ def kaggle(tmp_path):
     return tmp_path / "set"
 
 
+@pytest.mark.slow
 def test_tune_holds_out_test_images_and_says_what_it_passed_over(here, kaggle, tiny, tmp_path):
     done = here("tune", kaggle, "--weights", tiny, *PROBE, "--json", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
@@ -36,6 +37,7 @@ def test_tune_holds_out_test_images_and_says_what_it_passed_over(here, kaggle, t
     assert classified.returncode == 0 and classified.stderr == "3 images\n"
 
 
+@pytest.mark.slow
 def test_every_command_reads_the_same_images(here, kaggle, trained, tmp_path):
     files = sorted((kaggle / "train").rglob("*.png"))
     rows = "".join(f"{file.stem},{file.parent.name}\n" for file in files)

@@ -209,7 +209,9 @@ def test_flags_beside_resume_are_those_of_the_run(tune, here, shapes, tiny, pres
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_a_terminal_stops_fine_tuning_and_resume_finishes_it(verydeep, shapes, tiny, tmp_path):
+def test_ctrl_c_in_a_terminal_stops_fine_tuning_and_resume_finishes_it(
+    here, shapes, tiny, monkeypatch, tmp_path
+):
     command = [
         sys.executable,
         "-m",
@@ -235,10 +237,8 @@ def test_ctrl_c_in_a_terminal_stops_fine_tuning_and_resume_finishes_it(verydeep,
     assert process.returncode == 130, messages
     assert f"Resume it by: verydeep tune {shapes} --resume --out run" in messages
     assert 1 <= len((tmp_path / "run" / "metrics-fine-tune.jsonl").read_text().splitlines()) < 200
-    done = verydeep(
-        "tune", shapes, "--resume", "--out", "run", "--json", cwd=tmp_path,
-        VERYDEEP_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
+    monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path / "cache"))
+    done = here("tune", shapes, "--resume", "--out", "run", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     strategies = json.loads(done.stdout)["strategies"]
     assert [each["epochs"] for each in strategies] == [0, 200]

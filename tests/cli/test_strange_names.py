@@ -42,6 +42,7 @@ def controls(text):
     }
 
 
+@pytest.mark.slow
 def test_a_folder_of_strange_names_becomes_a_run(here, photos, tiny, tmp_path):
     done = here("tune", photos, "--weights", tiny, "--strategy", "linear-probe", "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -76,6 +77,7 @@ def test_a_folder_of_strange_names_becomes_a_run(here, photos, tiny, tmp_path):
     assert not controls((tmp_path / "check.html").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_classes_of_a_list_with_markup(here, shapes, tiny, tmp_path):
     rows = [
         f"{file},{'cat [/b]' if file.parent.name == 'circle' else '[red]x'}"
@@ -118,6 +120,7 @@ def test_the_output_is_readable_in_any_encoding(verydeep, encoding):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     ["list", "list --json", "show vgg16 --csv", "--help", "tune --help", "weights get --help", "--version"],
@@ -131,6 +134,7 @@ def test_a_closed_pipe_ends_the_command_quietly(command):
     process.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["show nothing", "nothing", "tune --nothing"])
 def test_a_command_goes_on_without_a_reader_of_its_messages(command):
     process = subprocess.Popen([sys.executable, "-m", "verydeep", *command.split()], stderr=subprocess.PIPE)

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 
 def test_without_a_name_it_lists_the_studies(here):
     done = here("study")
@@ -18,8 +16,7 @@ def test_an_unknown_study_is_a_usage_error(here):
     assert "Did you mean depth?" in done.stderr
 
 
-@pytest.mark.slow
-def test_a_study_runs_once_and_writes_all_files(verydeep, tmp_path):
+def test_a_study_runs_once_and_writes_all_files(verydeep, here, tmp_path):
     arguments = ("study", "split", "--data", "synthetic", "--seeds", "1", "--out", tmp_path / "split")
     done = verydeep(*arguments, "--workers", "1", "--json")
     assert done.returncode == 0, done.stderr
@@ -31,7 +28,7 @@ def test_a_study_runs_once_and_writes_all_files(verydeep, tmp_path):
     ]  # fmt: skip
     page = (tmp_path / "split" / "study.html").read_text()
     assert values["conclusion"] in page
-    again = json.loads(verydeep(*arguments, "--json").stdout)
+    again = json.loads(here(*arguments, "--json").stdout)
     assert again["outcomes"] == values["outcomes"]  # the seconds too: no run was repeated
-    read = verydeep(*arguments)
+    read = here(*arguments)
     assert values["conclusion"] in read.stdout and "different seeds" in read.stdout

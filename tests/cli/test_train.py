@@ -43,9 +43,10 @@ def test_the_output_is_the_documented_json(verydeep, recipe, tmp_path):
     assert "epoch 1/1" in done.stderr and "1,466 parameters" in done.stderr
 
 
-def test_flags_come_before_the_recipe(verydeep, recipe, tmp_path):
+@pytest.mark.slow
+def test_flags_come_before_the_recipe(here, recipe, tmp_path):
     run = tmp_path / "run"
-    done = verydeep(
+    done = here(
         "train", "synthetic", "--recipe", recipe, "--out", run, "--optimizer.lr", "0.03", "--augment.shift", 2
     )
     assert done.returncode == 0, done.stderr
@@ -87,6 +88,7 @@ def test_usage_errors_exit_with_2_and_write_nothing(here, tmp_path, arguments, m
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_milestones_are_several_numbers_after_one_flag(here, recipe, tmp_path):
     flags = ("--schedule.name", "step", "--schedule.milestones", "0.4", "0.8")
     done = here("train", "synthetic", "--recipe", recipe, "--out", tmp_path / "run", *flags)
@@ -113,7 +115,7 @@ def test_a_balanced_accuracy_of_zero_is_shown():
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_the_run_and_prints_how_to_resume_it(verydeep, recipe, tmp_path):
+def test_ctrl_c_saves_the_run_and_prints_how_to_resume_it(here, recipe, tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "verydeep", "train", "synthetic", "--recipe", recipe, "--epochs", "20"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -128,7 +130,7 @@ def test_ctrl_c_saves_the_run_and_prints_how_to_resume_it(verydeep, recipe, tmp_
     assert process.returncode == 130
     assert f"Resume it by: verydeep train synthetic --resume --out {run}" in messages
     assert 1 <= len((run / "metrics.jsonl").read_text().splitlines()) < 20
-    done = verydeep("train", "synthetic", "--resume", "--out", run, "--json")
+    done = here("train", "synthetic", "--resume", "--out", run, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["epochs"] == 20
 

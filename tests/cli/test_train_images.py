@@ -55,6 +55,7 @@ def test_a_folder_becomes_a_run_that_evaluates_and_predicts(here, shapes, tmp_pa
     assert len(predicted) == 30 and {row["label"] for row in predicted} <= {"circle", "square"}
 
 
+@pytest.mark.slow
 def test_the_next_run_has_a_folder_of_its_own(here, shapes, tmp_path):
     for name in ("scratch-shapes", "scratch-shapes-2"):
         done = here("train", shapes, *TINY_FLAGS, cwd=tmp_path)
@@ -74,6 +75,7 @@ def test_a_list_is_split_by_a_column_and_balanced_by_loss_weights(here, listed, 
     assert evaluated["top1"] == json.loads(done.stdout)["test_top1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balance", ["weights", "sampler", "logit-adjust"])
 def test_class_imbalance_changes_what_is_learned(here, listed, tmp_path, balance):
     losses = []

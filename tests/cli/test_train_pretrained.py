@@ -50,6 +50,7 @@ def test_a_run_is_fine_tuned_on_other_classes(here, trained, shapes, tmp_path):
     assert json.loads(done.stdout)["run"] == "runs/fine-tune-shapes"
 
 
+@pytest.mark.slow
 def test_a_run_on_the_same_classes_starts_from_its_own_head(here, shapes, tmp_path):
     assert here("train", shapes, *TINY_FLAGS, "--out", "first", cwd=tmp_path).returncode == 0
     flags = ("--weights", "first", "--epochs", 1, "--optimizer.lr", "1e-12", "--ema", 0, "--keep", "last")

@@ -89,6 +89,7 @@ def test_each_strategy_is_run_and_evaluates_to_its_test_accuracy(
     assert (evaluated["temperature"] or 1.0) == pytest.approx(values["temperature"])
 
 
+@pytest.mark.slow
 def test_scratch_needs_a_network_and_no_weights(here, shapes, tmp_path):
     flags = ("--model", "8 M 16 M | gap", "--size", 16, "--scratch.norm", "batch", "--scratch.init", "glorot")
     done = here("tune", shapes, "--strategy", "scratch", *flags, *QUICK, "--out", tmp_path / "run")

@@ -23,6 +23,7 @@ def folder(here, tiny, tmp_path):
     return images
 
 
+@pytest.mark.slow
 def test_added_images_are_counted_and_both_classifiers_are_compared(here, folder, tmp_path):
     done = here("tune", "pets", "--from", "runs/tune-pets", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -39,6 +40,7 @@ def test_added_images_are_counted_and_both_classifiers_are_compared(here, folder
     assert {name: now[name] for name in before} == before
 
 
+@pytest.mark.slow
 def test_the_json_has_the_changes_and_the_comparison(here, folder, tmp_path):
     done = here("tune", "pets", "--from", "runs/tune-pets", "--json", "--out", "mine", cwd=tmp_path)
     values = json.loads(done.stdout)
@@ -52,6 +54,7 @@ def test_the_json_has_the_changes_and_the_comparison(here, folder, tmp_path):
     assert list(values["comparison"]["difference"]) == ["value", "low", "high"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -66,8 +66,8 @@ def here(capsys, monkeypatch):
     return run
 
 
-def test_evaluate_prints_json(verydeep, trained):
-    values = json.loads(verydeep("evaluate", trained, "synthetic", "--json").stdout)
+def test_evaluate_prints_json(here, trained):
+    values = json.loads(here("evaluate", trained, "synthetic", "--json").stdout)
     assert list(values)[:4] == ["top1", "top5", "loss", "per_class"]
     assert set(values["per_class"]) == set(synthetic.dataset(10, 10).classes)
     assert 0 <= values["top1"] <= values["top5"] <= 1
@@ -121,6 +121,7 @@ def test_evaluate_uses_only_the_test_images_of_the_run(here, trained, shapes, tm
     )
 
 
+@pytest.mark.slow
 def test_evaluate_writes_a_page_for_each_protocol(here, trained, shapes, tmp_path):
     page = tmp_path / "page.html"
     for name, scales in (("multi-scale", "28,32"), ("multi-crop", "32"), ("ten-crop", "32")):
@@ -251,7 +252,7 @@ def test_a_file_of_predictions_includes_broken_images(here, trained, folder, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_an_interrupted_prediction_is_resumed(verydeep, trained, tmp_path, suffix):
+def test_an_interrupted_prediction_is_resumed(here, trained, tmp_path, suffix):
     (tmp_path / "images").mkdir()
     for number in range(2000):
         shade = np.full((6, 6), number % 256, np.uint8)
@@ -267,7 +268,7 @@ def test_an_interrupted_prediction_is_resumed(verydeep, trained, tmp_path, suffi
     done = growing.read_bytes().count(b"\n")
     assert 20 < done < 2000, "it was not interrupted before its end"
     growing.write_bytes(growing.read_bytes() + b'{"file": "half')  # an incomplete line
-    resumed = verydeep(*command, "--json")
+    resumed = here(*command, "--json")
     assert resumed.returncode == 0, resumed.stderr
     values = json.loads(resumed.stdout)
     assert (
@@ -275,7 +276,7 @@ def test_an_interrupted_prediction_is_resumed(verydeep, trained, tmp_path, suffi
         and values["kept"] == done - (suffix == "csv")
         and values["predicted"] == 2000 - values["kept"]
     )
-    once = verydeep("predict", trained, tmp_path / "images", "--out", tmp_path / "once.csv")
+    once = here("predict", trained, tmp_path / "images", "--out", tmp_path / "once.csv")
     assert once.returncode == 0, once.stderr
     with (tmp_path / "once.csv").open(newline="") as opened:
         expected = [(row["file"], row["label"]) for row in csv.DictReader(opened)]

@@ -1,8 +1,6 @@
 """``verydeep weights show``, ``import`` and ``export``, and ``predict`` on the resulting files."""
 
-import contextlib
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,36 +8,8 @@ import torch
 from PIL import Image
 
 from verydeep.architecture import zoo
-from verydeep.cli.main import main
 from verydeep.models.build import build
 from verydeep.weight_files.checkpoint_file import load
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """The exit code and the output of a command."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def verydeep(capsys, monkeypatch):
-    """Run the command in this process, so that torch is imported only once."""
-
-    def run(*arguments, cwd=None):
-        monkeypatch.setenv("COLUMNS", "100")
-        if cwd:
-            monkeypatch.chdir(cwd)
-        code = 0
-        with contextlib.suppress(SystemExit):
-            code = 2
-            code = main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return CommandResult(code, printed.out, printed.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -54,30 +24,30 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_show_prints_the_contents_of_a_file(verydeep, folder):
-    shown = verydeep("weights", "show", folder / "resnet18.pth")
+def test_show_prints_the_contents_of_a_file(here, folder):
+    shown = here("weights", "show", folder / "resnet18.pth")
     assert shown.returncode == 0, shown.stderr
     for text in ("resnet18", "torchvision", "3 classes", "RGB, 0 to 1, mean 0.485 0.456 0.406", "SHA-256"):
         assert text in shown.stdout
 
 
-def test_show_json_has_the_documented_keys(verydeep, folder):
-    values = json.loads(verydeep("weights", "show", folder / "resnet18.pth", "--json").stdout)
+def test_show_json_has_the_documented_keys(here, folder):
+    values = json.loads(here("weights", "show", folder / "resnet18.pth", "--json").stdout)
     assert (values["network"], values["layout"], values["format"]) == ("resnet18", "torchvision", "torch")
     assert len(values["matched"]) == 122 and values["missing"] == values["unexpected"] == []
     assert values["preprocess"]["resize"] == 256 and len(values["sha256"]) == 64
 
 
-def test_predict_takes_a_weight_file_of_torchvision(verydeep, folder):
-    done = verydeep("predict", folder / "resnet18.pth", folder / "photo.png", "--json")
+def test_predict_takes_a_weight_file_of_torchvision(here, folder):
+    done = here("predict", folder / "resnet18.pth", folder / "photo.png", "--json")
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)
     assert set(row["probabilities"]) == {"class 0", "class 1", "class 2"}
 
 
-def test_import_writes_a_checkpoint_with_equal_predictions_and_class_names(verydeep, folder, tmp_path):
+def test_import_writes_a_checkpoint_with_equal_predictions_and_class_names(here, folder, tmp_path):
     out = tmp_path / "net.safetensors"
-    done = verydeep(
+    done = here(
         "weights", "import", folder / "resnet18.pth", "--out", out, "--names", folder / "names.txt", "--json"
     )
     assert done.returncode == 0, done.stderr
@@ -88,17 +58,17 @@ def test_import_writes_a_checkpoint_with_equal_predictions_and_class_names(veryd
         [],
     )
     imported, original = (
-        json.loads(verydeep("predict", file, folder / "photo.png", "--json").stdout)[0]["confidence"]
+        json.loads(here("predict", file, folder / "photo.png", "--json").stdout)[0]["confidence"]
         for file in (out, folder / "resnet18.pth")
     )
     assert imported == original
-    repeated = verydeep("weights", "import", folder / "resnet18.pth", "--out", out)
+    repeated = here("weights", "import", folder / "resnet18.pth", "--out", out)
     assert repeated.returncode == 2 and "already exists" in repeated.stderr
 
 
-def test_import_for_another_task_prints_the_changes(verydeep, folder, tmp_path):
+def test_import_for_another_task_prints_the_changes(here, folder, tmp_path):
     out = tmp_path / "gray.safetensors"
-    done = verydeep(
+    done = here(
         "weights",
         "import",
         folder / "resnet18.pth",
@@ -125,17 +95,17 @@ def test_import_for_another_task_prints_the_changes(verydeep, folder, tmp_path):
     )
 
 
-def test_export_prints_the_code_that_loads_the_file(verydeep, folder, tmp_path):
-    done = verydeep("weights", "export", folder / "resnet18.pth", "--as", "timm", cwd=tmp_path)
+def test_export_prints_the_code_that_loads_the_file(here, folder, tmp_path):
+    done = here("weights", "export", folder / "resnet18.pth", "--as", "timm", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "resnet18-timm.safetensors: 122 tensors" in done.stdout
     assert 'timm.create_model("resnet18", num_classes=3' in done.stderr
-    values = json.loads(verydeep("weights", "show", tmp_path / "resnet18-timm.safetensors", "--json").stdout)
+    values = json.loads(here("weights", "show", tmp_path / "resnet18-timm.safetensors", "--json").stdout)
     assert values["network"] == "resnet18"
 
 
-def test_show_takes_a_run_folder(verydeep, trained):
-    shown = verydeep("weights", "show", trained)
+def test_show_takes_a_run_folder(here, trained):
+    shown = here("weights", "show", trained)
     assert "verydeep" in shown.stdout and "the metadata of the file" in shown.stdout
 
 
@@ -151,16 +121,16 @@ def test_show_takes_a_run_folder(verydeep, trained):
         (("export", "{f}/resnet18.pth", "--as", "caffe"), "--as"),
     ],
 )
-def test_a_wrong_call_exits_with_2_and_writes_nothing(verydeep, folder, tmp_path, arguments, message):
-    failed = verydeep("weights", *(text.format(f=folder) for text in arguments), cwd=tmp_path)
+def test_a_wrong_call_exits_with_2_and_writes_nothing(here, folder, tmp_path, arguments, message):
+    failed = here("weights", *(text.format(f=folder) for text in arguments), cwd=tmp_path)
     assert failed.returncode == 2, failed.stderr
     assert message in " ".join(failed.stderr.split()) and "Traceback" not in failed.stderr
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", ["show", "import", "export"])
-def test_each_command_has_help_with_an_example(verydeep, command):
-    assert f"Example: verydeep weights {command}" in verydeep("weights", command, "--help").stdout
+def test_each_command_has_help_with_an_example(here, command):
+    assert f"Example: verydeep weights {command}" in here("weights", command, "--help").stdout
 
 
 def test_names_and_recipes_in_another_encoding_are_one_line(here, tmp_path):

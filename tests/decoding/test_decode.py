@@ -158,6 +158,7 @@ def test_an_image_at_the_pixel_limit_is_decoded():
     assert decode(file(Image.new("L", (10_000, 10_000), 9), "TIFF"), GRAY).equal(flat(9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "decoded"),
     [((1600, 1200), (800, 600)), ((1201, 1603), (1201, 1603)), ((4104, 4104), (513, 513))],

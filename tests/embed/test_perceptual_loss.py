@@ -107,6 +107,7 @@ def test_style_targets_may_have_another_size_and_be_one_for_all(checkpoint, imag
         loss(images, style.expand(3, -1, -1, -1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss_class", [PerceptualLoss, StyleLoss])
 def test_gradients_are_correct(loss_class, checkpoint):
     loss = loss_class(checkpoint, LAYERS).double()

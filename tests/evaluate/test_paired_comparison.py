@@ -52,6 +52,7 @@ def test_without_a_mistake_the_interval_has_a_width():
     assert compared.difference.high < 0.1
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_true_difference_as_often_as_it_says():
     """Two networks that are right on 90 and 80 % of all images, both on 78 %: 200 draws of 100 images."""
     generator = torch.Generator().manual_seed(0)

@@ -42,6 +42,7 @@ def test_smoothgrad_shows_evidence_for_and_against_the_class(colors, red_left):
     assert other.heat.sum() == pytest.approx(heat_map.heat.sum(), rel=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_heat_of_a_trained_network_is_on_the_texture(trained, method):
     """The pointing game (Zhang et al. 2018, section 4.2): the maximum is in the patch, or at most 2 px away.
@@ -86,6 +87,7 @@ def rank_correlation(first, second):
     return float(np.corrcoef(ranks)[0, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_network_of_the_zoo_has_a_default_layer(name):
     """Without memory: a feature map of more than one position, with a gradient from the logits."""
@@ -97,6 +99,7 @@ def test_every_network_of_the_zoo_has_a_default_layer(name):
     assert min(heat.shape[1:]) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vgg-tiny", "resnet20", "plain20"])
 @pytest.mark.parametrize("method", METHODS)
 def test_small_networks_of_the_zoo_have_heat_maps(name, method):

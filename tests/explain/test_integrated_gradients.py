@@ -18,6 +18,7 @@ def score(model, images):
     return model(images).gather(1, LABELS[:, None])[:, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("string", ["8 M 12 M | pool2 10", "8 (8 8) (12s2 12) | gap", "6 L M 8 | gap"])
 def test_contributions_sum_to_the_difference_from_the_baseline(random_network, images, string):
     """Completeness: Sundararajan et al. 2017, proposition 1."""

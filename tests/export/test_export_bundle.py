@@ -21,6 +21,7 @@ from verydeep.runtime.onnx_metadata import onnx_metadata
 
 from .conftest import STRINGS, make_network
 
+pytestmark = pytest.mark.slow
 NETWORKS = {name: partial(make_network, name) for name in STRINGS} | {
     "gray": partial(make_network, "gap", channels=1)
 }

@@ -145,6 +145,7 @@ def test_a_hostile_name_of_the_architecture_is_only_text(tmp_path):
     assert network.model.architecture.name == module.NAME
 
 
+@pytest.mark.slow
 def test_a_module_that_disagrees_is_not_written(tmp_path, monkeypatch):
     source = "verydeep.export.to_torch.torch_source"
     from verydeep.export.torch_source import torch_source
@@ -158,6 +159,7 @@ def test_a_module_that_disagrees_is_not_written(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_command_compares_the_module_in_a_python_without_this_package(tmp_path, capsys):
     network = checkpoint(*NETWORKS["basic blocks"], resize=20)
     save(network, run := tmp_path / "model.safetensors")
@@ -169,6 +171,7 @@ def test_the_command_compares_the_module_in_a_python_without_this_package(tmp_pa
     assert sorted(path.name for path in folder.iterdir()) == ["model.py", "model.safetensors"]
 
 
+@pytest.mark.slow
 def test_the_module_is_a_command_that_classifies_files(tmp_path, capsys):
     network = checkpoint()
     write_torch(network, tmp_path)

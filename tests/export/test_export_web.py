@@ -23,6 +23,7 @@ def fake_ort(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_folder_of_static_files(fake_ort, tmp_path, capsys):
     save(checkpoint(), run := tmp_path / "model.safetensors")
     page = tmp_path / "page"

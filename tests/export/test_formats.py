@@ -17,6 +17,8 @@ from verydeep.runtime.exported_network import RUNTIMES_OF, load_exported
 
 from .networks import NETWORKS, SIZE, drawings
 
+pytestmark = pytest.mark.slow
+
 
 def bundle_path(folder, format_):
     return folder / ("x.onnx" if format_ == "onnx" else format_)

@@ -126,6 +126,7 @@ def test_number_of_keys(name):
     assert len(shapes(name)) == KEYS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_the_trace_and_torch_have_equal_counts(name):
     architecture = zoo.resolve(name)
@@ -137,6 +138,7 @@ def test_the_trace_and_torch_have_equal_counts(name):
     assert counter.get_total_flops() == 2 * totals.macs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "string", ["8 M (8 8)x2 M (16s2 16) 16 | gap 12", "(8 8) | gap", "8 L Mk3s2 | pool2 6 6"]
 )

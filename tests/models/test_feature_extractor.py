@@ -100,6 +100,7 @@ def test_a_feature_does_not_depend_on_the_other_names(family, images):
         assert torch.equal(taps(model, name)(images)[name], value), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_row_of_a_networks_table_is_a_feature(name):
     architecture = zoo.resolve(name)

@@ -21,6 +21,7 @@ ARCHITECTURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_sizes_are_those_of_the_trace(name):
     architecture = zoo.resolve(name)

@@ -213,6 +213,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_there_is_room_later(path):
     root = Path(__file__).parents[2]
     full = subprocess.run([sys.executable, "-c", FULL, path, "150"], capture_output=True, text=True, cwd=root)

@@ -1,6 +1,7 @@
 """Sessions of all runtimes: named outputs, threads, and files that cannot be loaded."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,7 @@ def test_broken_weights_or_layers_are_one_line(bundles, tmp_path, format_, chang
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_bf16_that_is_wrong_on_this_processor_is_computed_in_fp32(tmp_path, monkeypatch):
     checkpoint, pixels = NETWORKS["gap"](3), drawings(3).check.pixels
     request = ExportRequest(format="openvino", precision="bf16", size=SIZE)
@@ -94,3 +96,11 @@ def test_a_bundle_is_loaded_without_torch_and_without_reports_to_others(bundles,
         "assert not {'torch', 'openvino_telemetry.main'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, bundles / format_], check=True)
+
+
+def test_onnx_runtime_keeps_no_id_of_the_machine_that_it_would_report(tmp_path):
+    code = "from verydeep.runtime.extras import import_runtime; import_runtime('onnxruntime')"
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    home = kept | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=home)
+    assert not list(tmp_path.iterdir())

@@ -1,9 +1,10 @@
 """The page in a real Chromium: uploads, paste, camera, errors, heat map, table."""
 
+from dataclasses import replace
+
 import pytest
 
 from verydeep.prediction.prediction_rows import CsvRows
-from verydeep.serve.served import ServedNetwork
 
 from .conftest import encoded, serving, wait_until
 
@@ -78,7 +79,7 @@ def test_the_heat_map_lies_over_all_that_the_network_sees(browser, served, png, 
         preprocess = served.network.preprocess.with_fit(fit)
         classes, origin, logits = served.network.classes, served.network.origin, served.network.logits
 
-    with serving(ServedNetwork(Fitted(), served.embed, served.explain, served.facts)) as client:
+    with serving(replace(served, network=Fitted())) as client:
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{client.port}/")
         page.wait_for_selector("#facts:has-text('3 classes')")

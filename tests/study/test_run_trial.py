@@ -64,6 +64,7 @@ def test_initialization_from_a_failed_trial_is_an_outcome(tmp_path):
     assert outcome.failed == "the shallower network for its initialization did not learn"
 
 
+@pytest.mark.slow
 def test_initialization_from_a_trained_trial_gives_a_higher_accuracy(tmp_path):
     source = Trial(variant="source", recipe=replace(RECIPE, epochs=10))
     run_trial(source, DATA, tmp_path, "cpu")

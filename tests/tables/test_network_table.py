@@ -22,6 +22,7 @@ def layers(network):
     return terminal_table(layer_table(trace(zoo.resolve(network))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_network_of_the_zoo_fits_in_80_columns(name):
     text = shown(layers(name))

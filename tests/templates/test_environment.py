@@ -17,8 +17,8 @@ ADDED_FILTERS = {"model_card.md.j2": ("fenced", "quoted")}
 
 
 def templates(name):
-    added = environment()
-    added.filters |= dict.fromkeys(ADDED_FILTERS.get(name, ()), str)
+    added = environment().overlay()
+    added.filters = added.filters | dict.fromkeys(ADDED_FILTERS.get(name, ()), str)
     return added
 
 

@@ -48,6 +48,7 @@ def test_auto_freezes_nothing():
     assert len(begin(replace(FINE_TUNE, freeze="auto")).part.stages) == 2
 
 
+@pytest.mark.slow
 def test_frozen_stages_or_rates_of_almost_zero_give_the_same_training():
     """Without augmentation, training on frozen feature maps is training on pixels."""
     recipe = replace(FINE_TUNE, augment=AugmentConfig(), norm_statistics="frozen")
@@ -78,6 +79,7 @@ def test_the_moving_average_spans_more_steps_in_longer_training(steps, decay):
     assert ema_decay(steps) == pytest.approx(decay)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_that_of_the_validation_images():
     recipe = replace(FINE_TUNE, epochs=8, norm_statistics="updated")
     state = begin(recipe, network(*LEARNS_FAST))
@@ -90,6 +92,7 @@ def test_the_best_epoch_is_that_of_the_validation_images():
     assert balanced_accuracy(logits, VAL.labels) == pytest.approx(best.val_balanced_accuracy)
 
 
+@pytest.mark.slow
 def test_a_network_that_only_gets_worse_is_kept_as_it_started():
     recipe = replace(FINE_TUNE, epochs=6, norm_statistics="updated")
     first = begin(recipe, network(*LEARNS_FAST))
@@ -115,6 +118,7 @@ def test_early_stopping_ends_after_epochs_without_a_better_one(patience):
     assert results[-1].epoch - state.best.epoch == patience
 
 
+@pytest.mark.slow
 def test_early_stopping_is_off_at_zero():
     recipe = replace(FINE_TUNE, epochs=12, early_stopping=0, optimizer=replace(FAST, lr=1e-12))
     assert len(train_on(begin(recipe), recipe)) == 12
@@ -145,6 +149,7 @@ def test_auto_freezes_batch_norm_for_few_images_and_small_batches(weights, image
     assert Recipe(weights=weights, batch_size=batch_size).freezes_batch_norm(images) is freezes
 
 
+@pytest.mark.slow
 def test_validation_images_are_not_augmented_and_never_trained_on():
     recipe = replace(FINE_TUNE, freeze=0)
     calls = []
@@ -192,6 +197,7 @@ def balanced_accuracy_after(balance):
     return last.val_balanced_accuracy
 
 
+@pytest.mark.slow
 def test_logit_adjustment_raises_balanced_accuracy_on_imbalanced_classes():
     assert balanced_accuracy_after("auto") > balanced_accuracy_after("none") + 0.1
 

@@ -66,6 +66,7 @@ def test_every_epoch_gives_a_result_and_the_network_learns():
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(results))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_run_stopped_anywhere_resumes_to_the_same_bits(tmp_path, name):
     recipe = RECIPES[name]
@@ -165,6 +166,7 @@ def test_a_network_that_cannot_learn_stops_at_chance():
         train_on(begin(recipe, start, many), recipe, many)
 
 
+@pytest.mark.slow
 def test_a_deadline_plans_fewer_epochs_and_the_learning_rate_falls_to_its_end(monkeypatch):
     calls = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: next(calls) / 100)  # each call takes 10 ms
@@ -187,6 +189,7 @@ def test_a_deadline_that_has_passed_leaves_the_network_as_it_started():
     assert state.best.epoch == 0
 
 
+@pytest.mark.slow
 def test_epochs_that_a_deadline_has_cut_are_cut_in_the_saved_state_too(monkeypatch, tmp_path):
     calls = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: next(calls) / 100)

@@ -107,6 +107,7 @@ def test_gray_images_use_the_first_convolution_summed_over_the_colors(plain):
     assert torch.allclose(ratio, ratio[0].expand_as(ratio), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_hidden_layers_that_the_weights_lack_are_refused(tmp_path):
     layers = build(Architecture.from_string("64 M 128 M 256x2 M 512x2 M 512x2 M | gap", input=(3, 32, 32)))
     file = tmp_path / "vgg11-features.safetensors"

@@ -261,6 +261,7 @@ def test_a_few_unreadable_images_are_noted_and_left_out(tmp_path):
     assert "circle/photo_000_000.png" not in read_split(RunFolder(result.run).split)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4])
 def test_training_on_files_resumes_to_the_same_bits(tmp_path, steps):
     folder = str(write_folder(tmp_path / "shapes", (16, 16, 16)))

@@ -1,5 +1,7 @@
 """A tiny network of random convolutions, folders of drawn shapes, and `tune` on them."""
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -31,18 +33,35 @@ def shapes(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("data") / "shapes", (40, 40, 40))
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, shapes, weights):
+    """The run on the shapes with these settings; each is made once, so that a test must not change it."""
+
+    @cache
+    def run(**settings):
+        folder = tmp_path_factory.mktemp("finished")
+        config = _config(weights, settings)
+        return tune_network(str(shapes), config, folder / "run", device="cpu", cache=folder / "cache")
+
+    return run
+
+
 @pytest.fixture
 def run(tmp_path, shapes, weights):
     """Tunes with a cache and a run folder of its own; settings are those of a configuration."""
 
     def run(folder=shapes, /, *, watcher=None, name="run", file=None, **settings):
-        changes = {"weights": str(weights), "strategy": "linear-probe"} if file is None else {}
-        config = read_tune_config(file, changes | {k.replace("__", "."): v for k, v in settings.items()})
+        config = _config(weights, settings, file)
         return tune_network(
             str(folder), config, tmp_path / name, device="cpu", watcher=watcher, cache=tmp_path / "cache"
         )
 
     return run
+
+
+def _config(weights, settings, file=None):
+    changes = {"weights": str(weights), "strategy": "linear-probe"} if file is None else {}
+    return read_tune_config(file, changes | {k.replace("__", "."): v for k, v in settings.items()})
 
 
 @pytest.fixture

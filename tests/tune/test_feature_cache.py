@@ -283,6 +283,7 @@ print(features.computed, features.cached)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work(cache, tmp_path):
     pixels = synthetic.shapes(300, size=16, channels=3, classes=3).pixels
     for number, picture in enumerate(pixels):

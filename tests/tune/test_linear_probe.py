@@ -80,6 +80,7 @@ def test_a_strength_between_those_of_the_search_is_used():
     assert probe(l2=0.02).validation.l2 == 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["logit-adjust", "weights", "sampler"])
 def test_each_method_raises_the_recall_of_the_rare_class(method):
     features, labels = overlapping(seed=1)
@@ -113,6 +114,7 @@ def test_the_adjusted_head_is_the_optimum_of_the_logit_adjusted_loss():
     assert float(plain.grad.abs().max()) > 0.05
 
 
+@pytest.mark.slow
 def test_the_evaluation_and_the_temperature_are_of_adjusted_logits():
     """What cross-validation measures is the head that is saved: the rare class is found as often."""
     plain, adjusted = (probe(method, l2=1e-3).validation for method in ("none", "logit-adjust"))

@@ -79,28 +79,26 @@ def assert_same(resumed, whole):
     [("fine-tune", 1, 0), ("fine-tune", 4, 1), ("fine-tune", 6, 0), ("scratch", 3, 0)],
 )
 def test_a_training_interrupted_within_tune_resumes_to_the_same_bits(
-    run, resume, tmp_path, strategy, steps, freeze
+    run, resume, finished, tmp_path, strategy, steps, freeze
 ):
     settings = COMPARE | {"fine_tune__freeze": freeze}
-    whole = run(name="whole", **settings)
     with pytest.raises(Interrupted, match="stopped and saved in epoch"):
         run(watcher=StopAfter("stepped", steps, strategy), **settings)
     assert RunFolder(tmp_path / "run").is_unfinished
     torch.rand(11)  # random numbers are used in between
     resumed = resume()
     assert not RunFolder(resumed.run).is_unfinished
-    assert_same(resumed, whole)
+    assert_same(resumed, finished(**settings))
 
 
-def test_it_may_be_interrupted_several_times(run, resume):
-    whole = run(name="whole", **COMPARE)
+def test_it_may_be_interrupted_several_times(run, resume, finished):
     with pytest.raises(Interrupted):
         run(watcher=StopAfter("stepped", 2), **COMPARE)
     with pytest.raises(Interrupted):
         resume(watcher=StopAfter("stepped", 3))
     with pytest.raises(Interrupted):
         resume(watcher=StopAfter("stepped", 4, "scratch"))
-    assert_same(resume(), whole)
+    assert_same(resume(), finished(**COMPARE))
 
 
 def test_an_interrupted_training_leaves_the_linear_probe_ready_to_use(run, tmp_path):
@@ -111,12 +109,11 @@ def test_an_interrupted_training_leaves_the_linear_probe_ready_to_use(run, tmp_p
     assert saved.classes == ("circle", "square", "triangle")
 
 
-def test_stopping_while_feature_maps_are_computed_resumes_too(run, resume):
+def test_stopping_while_feature_maps_are_computed_resumes_too(run, resume, finished):
     settings = COMPARE | {"strategy": "fine-tune", "fine_tune__freeze": 1}
-    whole = run(name="whole", **settings)
     with pytest.raises(Interrupted):
         run(watcher=StopAfter("computed", 1), **settings)
-    assert_same(resume(), whole)
+    assert_same(resume(), finished(**settings))
 
 
 @pytest.mark.parametrize(
@@ -134,13 +131,12 @@ def test_stopping_before_the_probe_leaves_no_run_folder_and_keeps_the_features(
     assert result.features.cached > 0
 
 
-def test_stopping_in_the_data_check_resumes_to_the_same_result(run, resume):
-    whole = run(name="whole")
+def test_stopping_in_the_data_check_resumes_to_the_same_result(run, resume, finished):
     with pytest.raises(Interrupted, match="the classifier is saved"):
         run(watcher=StopAfter("checked", 5))
     resumed = resume()
-    assert_same(resumed, whole)
-    assert resumed.findings == whole.findings
+    assert_same(resumed, finished())
+    assert resumed.findings == finished().findings
 
 
 def test_the_plan_is_not_made_again_when_the_machine_has_become_slower(run, resume, monkeypatch):
@@ -191,8 +187,8 @@ def test_a_run_is_not_resumed_on_images_that_have_changed(run, resume, tmp_path,
     ],
     ids=["auto", "fine-tune", "scratch", "compare"],
 )
-def test_the_decisions_given_back_repeat_the_run_to_the_same_bits(run, monkeypatch, settings):
-    first = run(name="first", **settings)
+def test_the_decisions_given_back_repeat_the_run_to_the_same_bits(run, finished, settings):
+    first = finished(**settings)
     decided = read_tune_config(first.run / "tune.toml")
     assert decided == first.decided
     assert decided.strategy == first.chosen and decided.budget == "none"
@@ -206,10 +202,10 @@ def test_the_decisions_given_back_repeat_the_run_to_the_same_bits(run, monkeypat
         assert len(again.probe.curve) == 1  # nothing was searched for
 
 
-def test_edited_decisions_are_followed(run):
-    first = run(name="first")
+def test_edited_decisions_are_followed(run, finished, tmp_path):
+    first = finished()
     text = (first.run / "tune.toml").read_text()
-    edited = first.run.parent / "mine.toml"
+    edited = tmp_path / "mine.toml"
     edited.write_text(
         text.replace(f'head = "{first.decided.head}"', 'head = "relu2_1"').replace("seed = 0", "seed = 4")
     )

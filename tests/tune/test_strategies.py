@@ -101,15 +101,15 @@ def by_name(result):
     return {each.strategy: each for each in result.strategies}
 
 
-def test_the_linear_probe_alone_is_run_where_it_is_asked_for(run):
-    result = run()
+def test_the_linear_probe_alone_is_run_where_it_is_asked_for(finished):
+    result = finished()
     assert [each.strategy for each in result.strategies] == ["linear-probe"]
     assert result.chosen == "linear-probe"
     assert result.reason == "the linear probe alone was trained, as asked for"
 
 
-def test_few_images_skip_fine_tuning_with_the_reason(run):
-    result = run(strategy="auto")
+def test_few_images_skip_fine_tuning_with_the_reason(finished):
+    result = finished(strategy="auto")
     assert result.chosen == "linear-probe"
     skipped = by_name(result)["fine-tune"]
     assert skipped.note == (
@@ -191,8 +191,8 @@ def test_fine_tuning_that_is_asked_for_is_run_even_without_the_time(run, monkeyp
     ("freeze", "note"),
     [("auto", "the last stage"), (0, "all stages"), (1, "the last stage"), ("all", "the head")],
 )
-def test_with_few_images_auto_trains_the_last_stage_and_a_given_freeze_is_kept(run, freeze, note):
-    result = run(strategy="fine-tune", fine_tune__freeze=freeze, fine_tune__epochs=1, budget="none")
+def test_with_few_images_auto_trains_the_last_stage_and_a_given_freeze_is_kept(finished, freeze, note):
+    result = finished(strategy="fine-tune", fine_tune__freeze=freeze, fine_tune__epochs=1, budget="none")
     assert by_name(result)["fine-tune"].note.startswith(f"{note} trained on from the linear probe")
     assert result.decided.fine_tune.freeze == {"auto": 1, "all": 2}.get(freeze, freeze)
 
@@ -231,8 +231,8 @@ def test_dropout_is_that_of_the_seed_whatever_the_random_state(run, tmp_path):
     assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
 
 
-def test_all_strategies_are_compared_on_the_same_images(run):
-    result = run(strategy="compare", budget="none", fine_tune__epochs=2, scratch__epochs=2)
+def test_all_strategies_are_compared_on_the_same_images(finished):
+    result = finished(strategy="compare", budget="none", fine_tune__epochs=3, scratch__epochs=3)
     assert [each.strategy for each in result.strategies] == ["linear-probe", "fine-tune", "scratch"]
     assert {each.validation.images for each in result.strategies} == {19}
     assert {each.test.images for each in result.strategies} == {24}
@@ -309,8 +309,8 @@ def test_fine_tuning_and_its_start_do_not_depend_on_the_labels_of_validation_ima
     assert measured[0] != measured[1]
 
 
-def test_the_epochs_of_each_strategy_are_in_the_run_folder(run):
-    result = run(strategy="compare", budget="none", fine_tune__epochs=2, scratch__epochs=3)
+def test_the_epochs_of_each_strategy_are_in_the_run_folder(finished):
+    result = finished(strategy="compare", budget="none", fine_tune__epochs=2, scratch__epochs=3)
     for strategy in ("fine-tune", "scratch"):
         lines = (result.run / f"metrics-{strategy}.jsonl").read_text().splitlines()
         assert [json.loads(line)["epoch"] for line in lines] == [

@@ -23,8 +23,8 @@ from verydeep.weight_files.checkpoint_file import load, save
 from .conftest import PREPROCESS
 
 
-def test_the_run_folder_has_the_network_the_decisions_and_the_split(run):
-    result = run()
+def test_the_run_folder_has_the_network_the_decisions_and_the_split(finished):
+    result = finished()
     assert sorted(path.name for path in result.run.iterdir()) == [
         "doubtful-labels.csv",
         "model.safetensors",
@@ -45,8 +45,8 @@ def test_the_run_folder_has_the_network_the_decisions_and_the_split(run):
     assert result.seconds > 0
 
 
-def test_doubtful_labels_are_those_that_held_out_predictions_disagree_with(run, shapes):
-    result = run()
+def test_doubtful_labels_are_those_that_held_out_predictions_disagree_with(finished, shapes):
+    result = finished()
     rows, location = read_label_file(result.run / "doubtful-labels.csv")
     assert location == str(shapes)
     parts = read_split(result.run / "split.csv")
@@ -60,8 +60,8 @@ def test_doubtful_labels_are_those_that_held_out_predictions_disagree_with(run, 
     assert rows and confidences == sorted(confidences, reverse=True)
 
 
-def test_the_saved_network_reproduces_the_measured_accuracy(run, shapes):
-    result = run()
+def test_the_saved_network_reproduces_the_measured_accuracy(finished, shapes):
+    result = finished()
     network = load(result.run)
     names = [name for name, part in read_split(result.run / "split.csv").items() if part == "test"]
     pixels = torch.stack([decode(shapes / name, network.preprocess) for name in names])
@@ -76,16 +76,16 @@ def test_the_saved_network_reproduces_the_measured_accuracy(run, shapes):
     assert len(mistaken) == min(24, len(names) - correct) and mistaken <= set(names)
 
 
-def test_names_that_look_like_groups_are_a_warning(run):
-    (warning,) = (sentence for sentence in run().warnings if "look like groups" in sentence)
+def test_names_that_look_like_groups_are_a_warning(finished):
+    (warning,) = (sentence for sentence in finished().warnings if "look like groups" in sentence)
     assert "20 groups of 6 to 6 images" in warning
     assert "--group-by 'photo_[0-9]+'" in warning
-    grouped = run(group_by=r"\w+/photo_\d+", name="grouped")
+    grouped = finished(group_by=r"\w+/photo_\d+")
     assert not any("--group-by" in sentence for sentence in grouped.warnings)
 
 
-def test_groups_are_not_divided_by_the_split(run):
-    result = run(group_by=r"\w+/photo_\d+")
+def test_groups_are_not_divided_by_the_split(finished):
+    result = finished(group_by=r"\w+/photo_\d+")
     with (result.run / "split.csv").open() as file:
         rows = list(csv.DictReader(file))
     parts = {}
@@ -102,8 +102,8 @@ def test_a_second_run_computes_no_features(run):
     assert second.test.confusion == first.test.confusion
 
 
-def test_auto_compares_two_head_positions_and_gap_does_not(run):
-    auto, gap = run(), run(name="gap", head="gap")
+def test_auto_compares_two_head_positions_and_gap_does_not(finished):
+    auto, gap = finished(), finished(head="gap")
     assert auto.head_reason.startswith("after ") and "by the loss in cross-validation" in auto.head_reason
     assert gap.head_reason == "after pool2, as given"
     assert gap.architecture.string == "16 M 32 M | gap"
@@ -114,8 +114,8 @@ def test_auto_compares_two_head_positions_and_gap_does_not(run):
     assert auto.features.values == {"relu1_1": 16, "pool2": 32}[auto.decided.head]
 
 
-def test_all_images_but_those_of_the_test_are_cross_validated(run):
-    assert run().probe.evaluation.images == 96
+def test_all_images_but_those_of_the_test_are_cross_validated(finished):
+    assert finished().probe.evaluation.images == 96
 
 
 def test_a_few_unreadable_images_are_named_and_left_out(run, tmp_path):
@@ -206,8 +206,8 @@ def test_one_image_per_class_cannot_be_split(run, tmp_path):
         run(folder)
 
 
-def test_the_size_of_the_test_part_is_that_asked_for(run):
-    assert run(test=0.5).test.images == 60
+def test_the_size_of_the_test_part_is_that_asked_for(finished):
+    assert finished(test=0.5).test.images == 60
 
 
 def test_a_test_folder_is_the_test_part(run, tmp_path):
@@ -308,8 +308,7 @@ def test_a_tuned_run_is_tuned_again(run):
     assert again.chosen == "fine-tune" and again.test.images == 24
 
 
-def test_the_seed_decides_the_split(run):
-    first, same, other = (
-        read_split(run(name=f"run{i}", seed=seed).run / "split.csv") for i, seed in enumerate((0, 0, 1))
-    )
+def test_the_seed_decides_the_split(run, finished):
+    results = (finished(), run(name="same", seed=0), run(name="other", seed=1))
+    first, same, other = (read_split(result.run / "split.csv") for result in results)
     assert first == same != other

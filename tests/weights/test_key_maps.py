@@ -104,6 +104,7 @@ def test_npz_and_caffe_use_the_layer_names_of_the_paper():
     assert shapes("caffe", "vgg16")["fc6.weight"] == (4096, 25088)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
 def test_mmpretrain_renames_only_the_last_layer_of_a_resnet(depth):
     torchvision = shapes("torchvision", f"resnet{depth}")

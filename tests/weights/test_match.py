@@ -28,6 +28,7 @@ def file_of(name, layout, change=lambda tensors: None):
     return WeightFile(Path("w"), "torch", tensors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_network_of_the_zoo_in_every_layout(name):
     model = build_empty(zoo.resolve(name))

@@ -50,6 +50,7 @@ HEADS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("kind", ["vgg", "vgg_bn", "resnet"])
 def test_a_head_under_other_names_is_loaded(head, kind, tmp_path):
@@ -140,6 +141,7 @@ def test_attention_inside_the_trunk_is_another_network(features_only, tmp_path):
     assert "features-only" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_relatives_of_resnet_are_refused_by_their_reason(tmp_path):
     plain = PlainResNet([2, 2, 2, 2], width=64)
     state = plain.state_dict()

@@ -4,6 +4,7 @@ Needs the extra ``parity``. Keras runs on torch; its random weights give logits 
 """
 
 import os
+from functools import cache
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ def keras(tmp_path_factory):
     assert keras.backend.backend() == "torch", os.environ["KERAS_BACKEND"]
     yield keras
     patch.undo()
+    shared_network.cache_clear()
 
 
 def keras_network(keras, name, size, *, randomize=True, **settings):
@@ -50,9 +52,15 @@ def keras_network(keras, name, size, *, randomize=True, **settings):
     return network
 
 
+@cache
+def shared_network(keras, name, **settings):
+    """A network for 64 px that several tests save, or build on; each is made once."""
+    return keras_network(keras, name, 64, **settings)
+
+
 def random_values(random, shape):
     deviation = 0.1 if len(shape) == 1 else (2 / np.prod(shape[:-1])) ** 0.5
-    return random.normal(0, deviation, shape).astype(np.float32)
+    return np.float32(deviation) * random.standard_normal(shape, dtype=np.float32)
 
 
 def difference(model, network, size, report):
@@ -71,7 +79,7 @@ def difference(model, network, size, report):
 @pytest.mark.parametrize("file", ["w.h5", "w.weights.h5", "w.keras"])
 @pytest.mark.parametrize("name", ["VGG16", "VGG19"])
 def test_a_keras_file_gives_the_logits_of_keras(keras, name, file, tmp_path, record_property):
-    network = keras_network(keras, name, 64)
+    network = shared_network(keras, name)
     save = network.save_weights if "weights" in file else network.save
     save(tmp_path / file)
     loaded = load(tmp_path / file)
@@ -166,7 +174,7 @@ def transfer_learning_head(keras, head):
 def test_a_head_of_transfer_learning_gives_the_logits_of_keras(
     keras, head, nested, file, tmp_path, record_property
 ):
-    trunk = keras_network(keras, "VGG16", 64, include_top=False)
+    trunk = shared_network(keras, "VGG16", include_top=False)
     images = keras.Input((64, 64, 3)) if nested else trunk.input
     values = trunk(keras.layers.RandomFlip()(images)) if nested else trunk.output  # flips in training only
     for layer in transfer_learning_head(keras, head):

@@ -85,6 +85,7 @@ def test_the_maps_have_the_scale_and_sparsity_of_these_weights(network, pixels):
     assert zeros == sorted(zeros) and zeros[-1] > 0.85
 
 
+@pytest.mark.slow
 def test_an_image_activates_trained_features_more_than_its_shuffled_pixels(network, pixels):
     order = torch.randperm(SIZE * SIZE, generator=torch.Generator().manual_seed(0))
     shuffled = pixels.flatten(2)[:, :, order].view_as(pixels)
@@ -97,6 +98,7 @@ def test_an_image_activates_trained_features_more_than_its_shuffled_pixels(netwo
     assert preference(network.model) > 1.2 > 1 > preference(untrained)
 
 
+@pytest.mark.slow
 def test_trained_features_differ_more_between_images(network, pixels):
     torch.manual_seed(0)
     untrained = build(network.model.architecture).eval()

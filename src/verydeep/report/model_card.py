@@ -72,7 +72,7 @@ class Markdown(str):
 def _templates() -> jinja2.Environment:
     """All text is escaped, except for code blocks and the quoted strings of YAML."""
     templates = environment().overlay(finalize=_escaped)
-    templates.filters |= {"fenced": fenced, "quoted": quoted}
+    templates.filters = templates.filters | {"fenced": fenced, "quoted": quoted}
     return templates
 
 

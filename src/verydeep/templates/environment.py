@@ -1,13 +1,19 @@
 """The Jinja environment of the templates in this folder: pages, diagrams, model cards. It needs no torch."""
 
+from functools import cache
+
 import jinja2
 
 from verydeep.foreign_text import html_text
 from verydeep.number_format import duration, percent, rounded, thousands
 
 
+@cache
 def environment() -> jinja2.Environment:
-    """Text is escaped in HTML and SVG, not in Markdown; an undefined name is an error."""
+    """Text is escaped in HTML and SVG, not in Markdown; an undefined name is an error.
+
+    It is made once and keeps the templates that it has compiled: change an ``overlay`` of it.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("verydeep", "templates"),
         autoescape=jinja2.select_autoescape(("html.j2", "svg.j2")),
