@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from .browser import browser, ort
+from .browser import accessibility_faults, browser, npm_packages, ort
 
-__all__ = ["browser", "ort"]  # fixtures
+__all__ = ["accessibility_faults", "browser", "npm_packages", "ort"]  # fixtures
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread
@@ -38,6 +38,7 @@ SLOW_FIXTURES = {
     "runtime": {"bundles"},
     "serve": {"browser"},
     "tune": {"continued", "finished", "resume", "run"},
+    "web_page": {"browser"},
 }
 """By folder: fixtures that train or export a network, or start a browser or a process that imports torch."""
 

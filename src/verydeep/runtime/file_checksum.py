@@ -1,8 +1,8 @@
 """Checksums of the files of a bundle, so that a truncated or exchanged file is found before it answers.
 
 SHA-256 of all of a large file takes long at each start: 0.36 s for VGG16's 553 MB, where loading it takes
-1.2 s (processor time); the blocks take 4 ms. So a file above ``WHOLE_BYTES`` is compared by its size and by blocks spread over it:
-other weights of the same network differ in all of them. Damage between the blocks is not found then;
+1.2 s (processor time). So a file above ``WHOLE_BYTES`` is compared by its size and by blocks spread over it,
+in 4 ms: other weights of the same network differ in all of them. Damage between the blocks is not found then;
 `sha256sum` compares all.
 """
 
