@@ -9,6 +9,7 @@ import { at, clearErrors, percent, showError, status } from "./elements.js";
 import { clearResult, isShown, labelOf, listenToResult, show, useNetwork } from "./result.js";
 import { downloadCsv, showRows } from "./table.js";
 
+const TOP = 5; // classes of each image, as both classifiers give them
 const entries = []; // {file, url, answer, error, ms, wasShown}
 let network = null;
 
@@ -49,7 +50,7 @@ function listen() {
   }
   listenToCamera(classify);
   listenToResult(rows);
-  at("csv").addEventListener("click", () => downloadCsv(entries));
+  at("csv").addEventListener("click", () => downloadCsv(entries, Math.min(TOP, network.classes)));
   at("clear").addEventListener("click", clear);
 }
 
