@@ -10,7 +10,7 @@ import { clearResult, isShown, labelOf, listenToResult, show, useNetwork } from 
 import { downloadCsv, showRows } from "./table.js";
 
 const TOP = 5; // classes of each image, as both classifiers give them
-const entries = []; // {file, url, answer, error, ms, wasShown}
+const entries = []; // {file, url, answer, error, ms, heat, wasShown}
 let network = null;
 
 start();
@@ -109,7 +109,10 @@ function summary(added) {
 }
 
 function clear() {
-  for (const entry of entries.splice(0)) URL.revokeObjectURL(entry.url);
+  for (const { url, heat } of entries.splice(0)) {
+    URL.revokeObjectURL(url);
+    if (heat) URL.revokeObjectURL(heat.url);
+  }
   clearErrors();
   status("");
   clearResult();
