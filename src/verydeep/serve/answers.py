@@ -17,6 +17,8 @@ from verydeep.serve.served import Explained, ServedNetwork
 from verydeep.serve.uploads import Upload
 
 Values = dict[str, Any]
+Drawn = tuple[Float32[np.ndarray, " classes"], str]
+"""Logits, and a heat map as a PNG in base64."""
 
 
 class Answers:
@@ -35,17 +37,25 @@ class Answers:
         return Prediction(one_line(name), row, is_rejected=is_rejected).values
 
     def explained(
-        self, name: str, result: Explained, method: str, top: int, reject_below: float | None
+        self, name: str, result: Drawn, method: str, top: int, reject_below: float | None
     ) -> Values:
         """The same, with a heat map of the predicted class."""
-        logits, heat = result
+        logits, png = result
         label = self.served.network.classes[int(logits.argmax())]
-        heat_map = {"method": method, "label": label, "png": heat_png(heat)}
+        heat_map = {"method": method, "label": label, "png": png}
         return self.prediction(name, logits, top, reject_below) | {"heat_map": heat_map}
 
     def embedding(self, name: str, vector: Float32[np.ndarray, " values"]) -> Values:
         """The vector of an image."""
         return {"file": one_line(name), "embedding": vector.tolist()}
+
+
+def draw_heat_maps(results: Sequence[Explained | UnreadableError]) -> list[Drawn | UnreadableError]:
+    """The same with each heat map as a PNG."""
+    return [
+        result if isinstance(result, UnreadableError) else (result[0], heat_png(result[1]))
+        for result in results
+    ]
 
 
 def answer_each(

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from verydeep.errors import UnreadableError
 from verydeep.prediction.predict import NONE_OF_THESE
-from verydeep.serve.answers import Answers, Values, answer_each, model_facts
+from verydeep.serve.answers import Answers, Values, answer_each, draw_heat_maps, model_facts
 from verydeep.serve.limits import Limits
 from verydeep.serve.metrics import Metrics
 from verydeep.serve.occlusion import Occlusion
@@ -55,9 +55,9 @@ def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> Fast
     )  # fmt: skip
     for kind, answer in _ERRORS.items():
         app.add_exception_handler(kind, answer)
-    app.include_router(page_routes())
     _add_images(app, served, _Images(pipeline, Receiver(limits), metrics))
     _add_state(app, served, pipeline)
+    app.include_router(page_routes())  # last: a request is compared with the routes in turn
     return app
 
 
@@ -84,8 +84,7 @@ class _Images:
         broken = sum(isinstance(result, UnreadableError) for result in results)
         self.metrics.count_images(len(results), broken)
         request.state.log = {"images": len(results), "broken": broken}
-        values = await asyncio.to_thread(answer_each, uploads, results, answer)  # heat maps take long to draw
-        return JSONResponse(values)
+        return JSONResponse(answer_each(uploads, results, answer))
 
 
 def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
@@ -119,13 +118,18 @@ def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
             explain = "occlusion"
             run = occlusion.run
         explained = partial(answers.explained, method=explain, top=top, reject_below=reject_below)
-        return await images.answer(request, run, explained)
+        return await images.answer(request, partial(_run_and_draw, run), explained)
 
     @app.post("/v1/embed", openapi_extra=EMBED, response_class=JSONResponse)
     async def embed(request: Request) -> Response:
         """Extract features: one vector for each image, as `verydeep embed` gives it."""
         run = partial(pipeline.run, compute=served.embed)
         return await images.answer(request, run, answers.embedding)
+
+
+async def _run_and_draw(run: Run, images: Sequence[bytes]) -> list[Any]:
+    """As ``run``, with heat maps as PNG; to draw them takes long, so a thread does it."""
+    return await asyncio.to_thread(draw_heat_maps, await run(images))
 
 
 def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:

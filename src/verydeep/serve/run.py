@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from verydeep.serve.served import ServedNetwork
 
 BACKLOG, MAX_PORT = 2048, 65_535
 MIN_TOKEN = 16
+SWITCH_SECONDS = 5e-4
+"""How long a thread keeps the interpreter while others want it; Python has 5 ms, which delays answers."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -81,6 +84,15 @@ def server(served: ServedNetwork, limits: Limits, token: str | None = None) -> u
 
 class _Server(uvicorn.Server):
     """uvicorn raises SIGTERM once more at its end, so that the process ends with -15; here it ends with 0."""
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal, or until ``should_exit`` is set."""
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            super().run(sockets)
+        finally:
+            sys.setswitchinterval(before)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
