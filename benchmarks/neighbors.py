@@ -31,7 +31,7 @@ def main() -> None:
     files = list(map(Path, stored.files))
     classes = [file.parent.name for file in files]
     groups = [_group(file, arguments.apart) for file in files]
-    vectors = torch.nn.functional.normalize(stored.vectors)
+    vectors = torch.nn.functional.normalize(torch.from_numpy(stored.vectors))
     precisions, chances = defaultdict(list), defaultdict(list)
     for index, vector in enumerate(vectors):
         others = [i for i, group in enumerate(groups) if i != index and group != groups[index]]

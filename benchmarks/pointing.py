@@ -12,7 +12,9 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Float32
 from torch import Tensor
 
 import verydeep as vd
@@ -51,11 +53,11 @@ def grid(files: dict[str, list[Path]], name: str, preprocess: Preprocess) -> Gri
     return torch.cat(rows, 1), name, quarter
 
 
-def share(heat: Tensor, quarter: int) -> float:
+def share(heat: Float32[np.ndarray, "size size"], quarter: int) -> float:
     """The share of ``heat`` in that quarter."""
     side, (row, column) = len(heat) // 2, divmod(quarter, 2)
     inside = heat[row * side :, column * side :][:side, :side]
-    return float(inside.sum() / heat.sum().clamp_min(1e-9))
+    return float(inside.sum() / max(float(heat.sum()), 1e-9))
 
 
 def _arguments() -> argparse.Namespace:

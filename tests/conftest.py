@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from .browser import browser, ort
+
+__all__ = ["browser", "ort"]  # fixtures
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread
 
@@ -34,6 +38,7 @@ SLOW_FIXTURES = {
     "runtime": {"bundles"},
     "serve": {"browser"},
     "tune": {"continued", "finished", "resume", "run"},
+    "web_page": {"browser", "export"},
 }
 """By folder: fixtures that train or export a network, or start a browser or a process that imports torch."""
 

@@ -11,7 +11,7 @@ import pytest
 from verydeep.architecture import zoo
 from verydeep.cli.main import app
 from verydeep.data import builtin
-from verydeep.explain.heat_maps import METHODS
+from verydeep.explain.heat_map import METHODS
 from verydeep.report.tune_page import render_tune
 from verydeep.study.studies import STUDIES
 from verydeep.train.class_imbalance import Balance

@@ -11,10 +11,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layer_names import grid_name
 from verydeep.errors import ArchitectureError, ShapeError
 from verydeep.models.build import build, build_empty
 from verydeep.models.feature_extractor import taps
-from verydeep.models.feature_steps import feature_names, last_map_name, last_unpooled_name
+from verydeep.models.feature_steps import feature_names, feature_steps, last_map_name, last_unpooled_name
 
 FAMILIES = {
     "vgg": ("8x2 M 12 L M | pool2 6 6", {"dropout": 0.0}),
@@ -218,6 +219,14 @@ def test_wrong_names_are_an_error_that_lists_the_names(network, names, message):
 )
 def test_the_last_map(network, name):
     assert last_map_name(build_empty(zoo.resolve(network))) == name
+
+
+def test_the_last_map_is_the_input_of_the_pool_of_the_head():
+    for network in zoo.names():
+        model = build_empty(zoo.resolve(network))
+        pool = grid_name(model.architecture)
+        (last,) = (step.inputs[0] for step in feature_steps(model) if step.name == pool)
+        assert last_map_name(model) == last
 
 
 @pytest.mark.parametrize(

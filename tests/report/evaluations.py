@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
-from verydeep.evaluate.metrics import Mistake
+from verydeep.evaluate.mistake import Mistake
 
 CLASSES = ("cat", "dog", "owl")
 CONFUSION = ((80, 20, 0), (0, 100, 0), (0, 0, 100))

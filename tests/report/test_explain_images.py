@@ -1,6 +1,7 @@
 """Heat maps of files and of entries of archives are written under unique, valid file names."""
 
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from PIL import Image
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.explain.decoded_heat_maps import decoded_heat_maps
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.report.explain_images import explain_images
+from verydeep.report.explain_images import explain_images as write_heat_maps
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,13 @@ def checkpoint():
     torch.manual_seed(0)
     model = build(Architecture.from_string("4 M 6 | gap", "tiny", input=(3, 12, 12), classes=2))
     return Checkpoint(model.eval(), Preprocess(size=12, mean=(0.5,) * 3, std=(0.5,) * 3), ("a", "b"))
+
+
+def explain_images(checkpoint, sources, folder, method="grad-cam", **options):
+    return write_heat_maps(
+        partial(decoded_heat_maps, checkpoint, method=method), sources, folder,
+        network="tiny", preprocess=checkpoint.preprocess, method=method, **options,
+    )  # fmt: skip
 
 
 def test_entries_are_named_after_their_archive(checkpoint, tmp_path):

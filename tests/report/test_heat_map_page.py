@@ -5,38 +5,42 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from verydeep.explain.heat_maps import HeatMap
+from verydeep.explain.heat_map import HeatMap
 from verydeep.pictures.heat_map_image import (
-    COLORS,
     blend,
     class_text,
     image_of,
     overlay_of,
     write_heat_map_image,
 )
+from verydeep.pictures.inferno import inferno
 from verydeep.report.heat_map_page import heat_map_entry, write_heat_map_page
 
 
 @pytest.fixture
 def heat_map():
-    heat = torch.zeros(28, 28)
+    heat = np.zeros((28, 28), np.float32)
     heat[:14, :14] = 1
     return HeatMap(
-        pixels=torch.full((1, 28, 28), 100, dtype=torch.uint8), heat=heat, label="shoe", probability=0.25,
+        pixels=np.full((1, 28, 28), 100, np.uint8), heat=heat, label="shoe", probability=0.25,
         predicted="<boot>", confidence=0.7, method="grad-cam", layer="relu3_1",
     )  # fmt: skip
 
 
 def test_more_heat_has_a_higher_opacity(heat_map):
     picture = overlay_of(heat_map)
-    maximum = 255 * np.array(colormaps[COLORS](1.0)[:3])
+    maximum = 255 * np.array(colormaps["inferno"](1.0)[:3])
     assert picture[:, 0, 0] == pytest.approx(0.2 * 100 + 0.8 * maximum, abs=1)
     assert picture[:, 27, 27] == pytest.approx(0.8 * 100, abs=2)
     assert image_of(heat_map).shape == (3, 28, 28) and (image_of(heat_map) == 100).all()
+
+
+def test_the_colors_are_those_of_matplotlib():
+    heat = np.linspace(0, 1, 1001)[None]
+    assert np.abs(inferno(heat) - 255 * colormaps["inferno"](heat)[..., :3]).max() <= 0.5 + 1e-9
 
 
 def test_more_heat_is_brighter_in_gray_too():  # the color map is perceptually uniform

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from verydeep.architecture import zoo
@@ -15,7 +14,7 @@ from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.finding import Finding
 from verydeep.errors import UnreadableKind
 from verydeep.evaluate.evaluation import Evaluation
-from verydeep.explain.heat_maps import HeatMap
+from verydeep.explain.heat_map import HeatMap
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.report.tune_heat_maps import TestHeatMap
 from verydeep.tune.config import TuneConfig
@@ -131,10 +130,10 @@ def unreadable(name: str, reason: str, kind: UnreadableKind) -> UnreadableImage:
 
 def heat_map(name: str, label: str = "cat", predicted: str = "cat") -> TestHeatMap:
     """A gray image with heat in the middle."""
-    heat = torch.zeros(16, 16)
+    heat = np.zeros((16, 16), np.float32)
     heat[6:10, 6:10] = 1.0
     explained = HeatMap(
-        pixels=torch.full((1, 16, 16), 128, dtype=torch.uint8), heat=heat, label=predicted, probability=0.9,
+        pixels=np.full((1, 16, 16), 128, np.uint8), heat=heat, label=predicted, probability=0.9,
         predicted=predicted, confidence=0.9, method="grad-cam", layer="relu5_3",
     )  # fmt: skip
     return TestHeatMap(name=name, label=label, heat=explained)

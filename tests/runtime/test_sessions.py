@@ -1,5 +1,7 @@
 """Sessions of all runtimes: named outputs, threads, and files that cannot be loaded."""
 
+import json
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 from verydeep.errors import CheckpointError
 from verydeep.export.export_bundle import ExportRequest, export_bundle
 from verydeep.runtime import openvino_session
+from verydeep.runtime.bundle import DESCRIPTION
 from verydeep.runtime.exported_network import load_exported
 
 from ..export.networks import NETWORKS, SIZE, drawings
@@ -39,6 +42,23 @@ def test_outputs_have_their_names(bundles, format_):  # Zhou et al. 2016, eq. 2
     np.testing.assert_allclose(maps.mean((2, 3)) + bias, network.logits(pixels), atol=1e-4)
 
 
+def forget_checksums(bundle):
+    """Make ``bundle`` one of those that were written before there were checksums."""
+    file = bundle / DESCRIPTION
+    description = json.loads(file.read_text(encoding="utf-8"))
+    del description["export"]["files"]
+    file.write_text(json.dumps(description), encoding="utf-8")
+
+
+@pytest.mark.parametrize("format_", FOLDERS)
+def test_a_bundle_without_checksums_is_loaded(bundles, tmp_path, format_):
+    shutil.copytree(bundles / format_, tmp_path / "old")
+    forget_checksums(tmp_path / "old")
+    pixels = drawings(3).check.pixels
+    logits = [load_exported(path).logits(pixels) for path in (bundles / format_, tmp_path / "old")]
+    np.testing.assert_array_equal(*logits)
+
+
 @pytest.mark.parametrize("format_", FOLDERS)
 @pytest.mark.parametrize("change", ["cut", "missing", "text"])
 def test_broken_weights_or_layers_are_one_line(bundles, tmp_path, format_, change):
@@ -51,6 +71,7 @@ def test_broken_weights_or_layers_are_one_line(bundles, tmp_path, format_, chang
             content = content[:-2000]
         if not (change == "missing" and file.suffix == ".bin"):
             (tmp_path / file.name).write_bytes(content)
+    forget_checksums(tmp_path)
     with pytest.raises(CheckpointError, match=r"cannot be loaded by .*\. Export .* again$") as caught:
         load_exported(tmp_path)
     assert "\n" not in str(caught.value)

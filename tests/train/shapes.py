@@ -7,7 +7,7 @@ import torch
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data import synthetic
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import channel_statistics
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint

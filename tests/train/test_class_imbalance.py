@@ -56,6 +56,15 @@ def test_for_equal_classes_all_methods_are_plain_cross_entropy(method, smoothing
     assert float(loss) == pytest.approx(float(plain), rel=1e-5)
 
 
+@pytest.mark.parametrize("method", ["none", "logit-adjust", "weights"])
+def test_the_loss_of_a_mixed_image_is_shared_between_its_classes(method):
+    criterion = balanced_criterion(torch.tensor([50, 30, 20]), method, label_smoothing=0.1)
+    logits, own, other = torch.randn(4, 3), torch.tensor([0, 1, 2, 0]), torch.tensor([2, 0, 1, 0])
+    mixed = 0.7 * functional.one_hot(own, 3) + 0.3 * functional.one_hot(other, 3)
+    expected = 0.7 * criterion(logits, own) + 0.3 * criterion(logits, other)
+    torch.testing.assert_close(criterion(logits, mixed), expected)
+
+
 def test_loss_weights_make_every_class_count_the_same():
     weights = class_weights(SIZES)
     assert (SIZES * weights).tolist() == pytest.approx([1000 / 3] * 3)

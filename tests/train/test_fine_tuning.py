@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from verydeep.data import synthetic
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import RecipeError
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.models.logits import predict_logits

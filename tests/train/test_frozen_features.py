@@ -26,7 +26,7 @@ def test_each_map_is_that_of_the_image_or_of_its_mirror_image(norm, monkeypatch)
         computed=lambda done, total: seen.append((done, total)),
     ) as inputs:  # fmt: skip
         indices = torch.arange(40)
-        maps = inputs.train.batch(indices, epoch=0, step=0)
+        maps = inputs.train.batch(indices, epoch=0, step=0).inputs
         plain = frozen(normalize(TRAIN.pixels[indices], PREPROCESS))
         flipped = frozen(normalize(TRAIN.pixels[indices].flip(-1), PREPROCESS))
         is_plain = torch.isclose(maps, plain, atol=1e-5).flatten(1).all(1)
@@ -34,7 +34,7 @@ def test_each_map_is_that_of_the_image_or_of_its_mirror_image(norm, monkeypatch)
         assert (is_plain ^ is_flipped).all()
         assert 8 < int(is_flipped.sum()) < 32  # about half of them
         expected = model(normalize(VAL.pixels, PREPROCESS))
-        logits = part(inputs.val.batch(torch.arange(len(VAL)), 0, 0))
+        logits = part(inputs.val.batch(torch.arange(len(VAL)), 0, 0).inputs)
         assert torch.allclose(logits, expected, atol=1e-5)
         assert torch.equal(inputs.val.labels, VAL.labels) and inputs.val.classes == 3
     total = 2 * len(TRAIN) + len(VAL)

@@ -9,7 +9,7 @@ import torch
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.data import synthetic
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import CheckpointError, LearningError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
@@ -44,6 +44,7 @@ RECIPES = {
     "slices": replace(MUON, optimizer=OptimizerConfig(name="muon", lr=0.01), slices=2),
     "fine-tuning": FINE_TUNE,
     "frozen stage": replace(FINE_TUNE, freeze=1),
+    "mixed images": replace(MUON, augment=AugmentConfig(mixup=0.5, cutmix=1.0), balance="weights"),
     "sampler": replace(FINE_TUNE, balance="sampler"),
     "plateau": replace(FINE_TUNE, schedule=ScheduleConfig(name="plateau", patience=1), keep="last"),
 }
@@ -227,14 +228,14 @@ def test_channels_last_keeps_every_value(channels):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("freeze", [0, 1])
-def test_it_learns_on_a_gpu(freeze):
+@pytest.mark.parametrize("changes", [{"freeze": 0}, {"freeze": 1}, {"freeze": 0, "compile": True}])
+def test_it_learns_on_a_gpu(changes):
     fabric = fabric_on(torch.device("cuda"), "bf16")
     torch.manual_seed(0)
     string, norm = LEARNS_FAST
     architecture = Architecture.from_string(string, norm=norm, input=(1, 16, 16), classes=3)
     start = Checkpoint(build(architecture), PREPROCESS, TRAIN.classes)
-    recipe = replace(FINE_TUNE, epochs=12, freeze=freeze, norm_statistics="updated", precision="bf16")
+    recipe = replace(FINE_TUNE, epochs=12, norm_statistics="updated", precision="bf16", **changes)
     state = begin(recipe, start, fabric=fabric)
     results = train_on(state, recipe, TRAIN, VAL, fabric)
     assert results[-1].val_top1 > 0.5

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from verydeep.data import synthetic
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.decode import decode
 from verydeep.data.split_file import read_groups, read_split
 from verydeep.errors import CheckpointError, DataError, Interrupted, RecipeError, ShapeError

@@ -55,6 +55,17 @@ def derived_name(name: str, kind: str) -> str:
     return kind + name.removeprefix("conv").removeprefix("fc")
 
 
+def last_map_name(architecture: Architecture) -> str:
+    """The name of the last feature map, which the head pools: ``pool5`` in VGG, ``conv5_3`` in ResNet-50.
+
+    After a convolution it is that of its ReLU, which may run after a last pool.
+    """
+    names = layer_names(architecture)
+    last = len(names) - 1
+    conv = last - 1 if last in architecture.norms_after_pool else last
+    return derived_name(names[conv], "relu") if isinstance(architecture.layers[conv], Conv) else names[last]
+
+
 def stage_starts(architecture: Architecture) -> tuple[int, ...]:
     """The index in ``layers`` of the first layer of each stage.
 

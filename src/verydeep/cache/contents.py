@@ -3,6 +3,7 @@
 data/NAME/       the files of a built-in data set
 weights/NAME/    a published weight file, and the record of its checksum
 features/NAME/   the feature cache of `verydeep tune`, for one network with its preprocessing
+runtimes/timings/  which runtime was the fastest for an exported network, of `--runtime auto`
 
 In each of these, ``.FILE.TOKEN.part`` and ``.package-TOKEN`` are folders that a process writes in. They are
 leftovers if that process is dead.
@@ -20,7 +21,7 @@ from verydeep.cache.own_files import PARTIAL, OwnFiles, is_lock
 from verydeep.claim import is_in_use
 from verydeep.download.sources import PACKAGE_PREFIX
 
-Kind = Literal["data", "weights", "features", "leftovers"]
+Kind = Literal["data", "weights", "features", "runtimes", "leftovers"]
 
 
 @dataclass(frozen=True, kw_only=True)

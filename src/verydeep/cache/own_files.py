@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from verydeep.claim import LOCK
+from verydeep.runtime.extras import TIMINGS
 from verydeep.weights.catalog import catalog
 
 PARTIAL = ".part"
@@ -13,6 +14,8 @@ VERIFIED = ".checked"
 _FEATURES = re.compile(r"[\w-]+-\d+-[0-9a-f]{32}")
 """The folder of the features of one network."""
 _CHUNK = re.compile(r"[0-9a-f]{32}\.safetensors")
+_TIMING = re.compile(r"[0-9a-f]{32}\.json")
+"""Which runtime was the fastest for an exported network."""
 SHARE_LOCK = re.compile(r"\.(?P<share>[0-9a-f]{2})\.lock")
 """The claim on some of the features of a network."""
 
@@ -28,10 +31,13 @@ class OwnFiles:
     def is_place(self, folder: str) -> bool:
         """Whether ``folder``, such as ``data/cifar10``, is one that verydeep makes in the cache."""
         kind, _, name = folder.partition("/")
-        return folder in self._downloads or (kind == "features" and bool(_FEATURES.fullmatch(name)))
+        is_features = kind == "features" and bool(_FEATURES.fullmatch(name))
+        return folder in self._downloads or folder == TIMINGS or is_features
 
     def has(self, folder: str, file: str) -> bool:
         """Whether verydeep writes a file with this name into ``folder``, one of its places."""
+        if folder == TIMINGS:
+            return file == LOCK or bool(_TIMING.fullmatch(file))
         if folder not in self._downloads:
             return bool(_CHUNK.fullmatch(file) or SHARE_LOCK.fullmatch(file))
         return file == LOCK or file.removesuffix(PARTIAL).removesuffix(VERIFIED) in self._downloads[folder]

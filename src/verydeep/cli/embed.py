@@ -6,11 +6,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import load_network
-from verydeep.embed.embed_images import embed_images
+from verydeep.embed.embed_exported import embed_exported
+from verydeep.embed.vector_batches import BATCH_SIZE
 from verydeep.embed.vector_file import check_vector_path
 from verydeep.image_sources.find_images import find_images
 from verydeep.machine import Device
-from verydeep.runtime.extras import Runtime
+from verydeep.runtime.exported_network import ExportedNetwork
+from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -29,7 +31,7 @@ def embed(
     out_: Annotated[Path, Parameter(name="--out")] = Path("vectors.npz"),
     unit_length: Annotated[bool, Parameter(negative="")] = False,
     device: Device = "auto",
-    runtime: Runtime | None = None,
+    runtime: RuntimeFlag | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -52,7 +54,8 @@ def embed(
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
-        What computes an exported network; by default the usual one for its format.
+        What computes an exported network; by default the usual one for its format. auto is the fastest one
+        on this machine, which is timed once.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -62,11 +65,25 @@ def embed(
     require_writable_file(out_)
     found = find_images(images)
     print_found(found)
-    network = load_network(run, device, runtime, verify=not no_verify, needs_head=False)
+    network = load_network(
+        run,
+        device,
+        runtime,
+        batch=min(BATCH_SIZE, len(found.sources)),
+        verify=not no_verify,
+        needs_head=False,
+    )
     with ImageProgress(err(), "Embedding") as progress:
-        summary = embed_images(
-            network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
-        )
+        if isinstance(network, ExportedNetwork):
+            summary = embed_exported(
+                network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
+            )
+        else:
+            from verydeep.embed.embed_images import embed_images  # torch, which a bundle does without
+
+            summary = embed_images(
+                network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
+            )
     if json:
         print_json(summary.values | {"skipped": dict(found.reading.skipped)})
     else:

@@ -10,13 +10,14 @@ from cyclopts import Parameter
 from verydeep.cli.load_network import load_network
 from verydeep.data.label_file import labels_file, labels_to_correct, write_label_file
 from verydeep.data.split_file import WantedPart
+from verydeep.decoding.batch_size import BATCH_SIZE
 from verydeep.errors import ShapeError
 from verydeep.evaluate.evaluate_images import evaluate_images
 from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
 from verydeep.evaluate.protocols import ProtocolName, make_protocol
 from verydeep.machine import Device
 from verydeep.report.evaluation_page import write_evaluation_page
-from verydeep.runtime.extras import Runtime
+from verydeep.runtime.extras import RuntimeFlag
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
@@ -38,7 +39,7 @@ def evaluate(
     group_by: str | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     device: Device = "auto",
-    runtime: Runtime | None = None,
+    runtime: RuntimeFlag | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -73,7 +74,8 @@ def evaluate(
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
-        What computes an exported network; by default the usual one for its format.
+        What computes an exported network; by default the usual one for its format. auto is the fastest one
+        on this machine, which is timed once.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -81,7 +83,7 @@ def evaluate(
     """
     if out_ is not None:
         require_writable_file(out_)
-    network = load_network(run, device, runtime, verify=not no_verify)
+    network = load_network(run, device, runtime, batch=BATCH_SIZE, verify=not no_verify)
     chosen = make_protocol(protocol, network.preprocess, scales=_parse_scales(scales), flip=flip)
     images = _read(data, network.classes, run, part, group_by)
     for note in images.reading.notes:

@@ -1,24 +1,21 @@
 """``verydeep explain``: heat maps such as Grad-CAM, strongest patches of channels, first-layer filters."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import load_network
 from verydeep.errors import DataError
-from verydeep.explain.heat_maps import Method
-from verydeep.explain.image_patches import patches_of_images
-from verydeep.explain.patches import first_filters
+from verydeep.explain.exported_heat_maps import exported_heat_maps
+from verydeep.explain.heat_map import Method
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.find_images import FoundImages, find_images
 from verydeep.machine import Device
-from verydeep.models.checkpoint import Checkpoint
-from verydeep.pictures.filters_image import write_filters_image
-from verydeep.pictures.patches_image import write_patches_image
-from verydeep.report.explain_images import ExplainedImages, explain_images
+from verydeep.report.explain_images import ExplainedImages, HeatMaps, explain_images
 from verydeep.runtime.exported_network import ExportedNetwork
-from verydeep.runtime.extras import Runtime
+from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
@@ -26,6 +23,11 @@ from verydeep.terminal.image_argument import IMAGES_HELP
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
+
+if TYPE_CHECKING:
+    from verydeep.models.checkpoint import Checkpoint
+
+    Loaded = Checkpoint | ExportedNetwork
 
 
 def explain(
@@ -40,7 +42,7 @@ def explain(
     filters: Annotated[bool, Parameter(negative="")] = False,
     out_: Annotated[Path, Parameter(name="--out")] = Path("explained"),
     device: Device = "auto",
-    runtime: Runtime | None = None,
+    runtime: RuntimeFlag | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -74,7 +76,8 @@ def explain(
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
-        What computes an exported network; by default the usual one for its format.
+        What computes an exported network; by default the usual one for its format. auto is the fastest one
+        on this machine, which is timed once.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -96,8 +99,10 @@ def explain(
         return _patches(_with_weights(network, "--patches"), found, layer, out_, json)
     with ImageProgress(err(), "Explaining") as progress:
         result = explain_images(
-            network, found.sources, out_, method=method, class_name=class_, layer=layer, progress=progress
-        )
+            _heat_maps(network, method, layer), found.sources, out_,
+            network=network.description.architecture.name, preprocess=network.preprocess,
+            method=method, class_name=class_, progress=progress,
+        )  # fmt: skip
     if json:
         print_json(result.values | {"skipped": dict(found.reading.skipped)})
     else:
@@ -105,13 +110,24 @@ def explain(
     return 1 if result.broken else 0
 
 
-def _with_weights(network: Checkpoint | ExportedNetwork, flag: str) -> Checkpoint:
-    if isinstance(network, Checkpoint):
-        return network
-    raise DataError(f"{flag} needs the layers of the network; give the run that it was exported from")
+def _heat_maps(network: "Loaded", method: Method, layer: str | None) -> HeatMaps:
+    if isinstance(network, ExportedNetwork):
+        return partial(exported_heat_maps, network, method=method, layer=layer)
+    from verydeep.explain.decoded_heat_maps import decoded_heat_maps  # torch, which a bundle does without
+
+    return partial(decoded_heat_maps, network, method=method, layer=layer)
 
 
-def _filters(checkpoint: Checkpoint, folder: Path, json: bool) -> int:
+def _with_weights(network: "Loaded", flag: str) -> "Checkpoint":
+    if isinstance(network, ExportedNetwork):
+        raise DataError(f"{flag} needs the layers of the network; give the run that it was exported from")
+    return network
+
+
+def _filters(checkpoint: "Checkpoint", folder: Path, json: bool) -> int:
+    from verydeep.explain.patches import first_filters
+    from verydeep.pictures.filters_image import write_filters_image
+
     filters, path = first_filters(checkpoint), folder / "filters.png"
     write_filters_image(filters, checkpoint.model.architecture.name, path)
     if json:
@@ -121,7 +137,12 @@ def _filters(checkpoint: Checkpoint, folder: Path, json: bool) -> int:
     return 0
 
 
-def _patches(checkpoint: Checkpoint, found: FoundImages, layer: str | None, folder: Path, json: bool) -> int:
+def _patches(
+    checkpoint: "Checkpoint", found: FoundImages, layer: str | None, folder: Path, json: bool
+) -> int:
+    from verydeep.explain.image_patches import patches_of_images
+    from verydeep.pictures.patches_image import write_patches_image
+
     with ImageProgress(err(), "Searching") as progress:
         result = patches_of_images(checkpoint, found.sources, layer, progress)
     patches = result.patches

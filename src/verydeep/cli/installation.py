@@ -46,7 +46,8 @@ cache = cyclopts.App(
 
 @cache.command(name="list", help_epilogue="Example: verydeep cache list\nNext: verydeep cache clear features")
 def list_cache(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """List the cache: downloaded data sets and weights, features, leftovers; size and last use.
+    """List the cache: downloaded data sets and weights, features, times of runtimes, leftovers; size and
+    last use.
 
     Parameters
     ----------
@@ -82,7 +83,8 @@ def clear(
     Parameters
     ----------
     what
-        Kinds (data, weights, features, leftovers) or names of `verydeep cache list`; all by default.
+        Kinds (data, weights, features, runtimes, leftovers) or names of `verydeep cache list`; all by
+        default.
     older_than
         Only what was last used so long ago: 12h, 30d or 2w.
     yes

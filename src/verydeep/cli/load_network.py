@@ -7,7 +7,8 @@ from verydeep.errors import CheckpointError
 from verydeep.machine import Device
 from verydeep.runtime.bundle import is_bundle
 from verydeep.runtime.exported_network import ExportedNetwork, load_exported
-from verydeep.runtime.extras import Runtime
+from verydeep.runtime.extras import RuntimeFlag
+from verydeep.terminal.console import print_message
 
 if TYPE_CHECKING:
     from verydeep.models.checkpoint import Checkpoint
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 def load_network(
     run: Path,
     device: Device = "auto",
-    runtime: Runtime | None = None,
+    runtime: RuntimeFlag | None = None,
     *,
+    batch: int = 1,
     verify: bool = True,
     needs_head: bool = True,
 ) -> Union["Checkpoint", ExportedNetwork]:
@@ -26,7 +28,9 @@ def load_network(
     Args:
         run: a bundle, a run folder, a checkpoint, or a weight file.
         device: where a checkpoint computes.
-        runtime: what computes a bundle; by default the usual one of its format that is installed.
+        runtime: what computes a bundle; by default the usual one of its format that is installed. ``auto``
+            times them, and prints which one it takes.
+        batch: images per batch, for this timing.
         verify: compare the tensors of a checkpoint with the checksum in it.
         needs_head: refuse a checkpoint without classes.
 
@@ -34,12 +38,36 @@ def load_network(
         CheckpointError: if there is none, it is broken, or ``device`` or ``runtime`` is not for it.
     """
     if not is_bundle(run):
-        if runtime is not None:
-            raise CheckpointError(f"{run} is computed by torch; --runtime is for exported networks")
+        check_torch_runtime(run, runtime)
         return _checkpoint(run, device, verify, needs_head)
     if device != "auto":
         raise CheckpointError(f"{run} is an exported network, whose runtime chooses the device: no --device")
-    return load_exported(run, runtime)
+    return load_exported_network(run, runtime, batch=batch)
+
+
+def check_torch_runtime(run: Path, runtime: RuntimeFlag | None) -> None:
+    """Check that ``runtime`` fits a checkpoint, which only torch computes.
+
+    Raises:
+        CheckpointError: if it names another.
+    """
+    if runtime == "auto":
+        print_message("Runtime torch, the only one for a checkpoint; `verydeep export` writes for others")
+    elif runtime is not None:
+        raise CheckpointError(f"{run} is computed by torch; --runtime is for exported networks")
+
+
+def load_exported_network(
+    path: Path, runtime: RuntimeFlag | None, *, batch: int, threads: int | None = None
+) -> ExportedNetwork:
+    """The network of the bundle at ``path``, as ``load_network``."""
+    if runtime != "auto":
+        return load_exported(path, runtime, threads=threads)
+    from verydeep.runtime.fastest_runtime import load_fastest  # only this needs the cache folder
+
+    fastest = load_fastest(path, batch=batch, threads=threads)
+    print_message(fastest.line)
+    return fastest.network
 
 
 def _checkpoint(run: Path, device: Device, verify: bool, needs_head: bool) -> "Checkpoint":

@@ -160,7 +160,7 @@ for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
 
 
 _FULL = frozenset(
-    {"jinja2", "lightning_fabric", "matplotlib", "safetensors", "tomli_w", "torch", "torchmetrics", "xxhash"}
+    {"lightning_fabric", "matplotlib", "safetensors", "tomli_w", "torch", "torchmetrics", "xxhash"}
 )
 """What the distribution verydeep-runtime leaves out."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import load_network
+from verydeep.decoding.batch_size import BATCH_SIZE
 from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.find_images import find_images
@@ -18,7 +19,7 @@ from verydeep.prediction.predict import predict as predict_images
 from verydeep.prediction.predict_to_file import PredictionSummary, predict_to_file
 from verydeep.prediction.prediction_file import check_prediction_path
 from verydeep.prediction.sort_images import SortSummary, check_sort_folder, sort_images
-from verydeep.runtime.extras import Runtime
+from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
@@ -44,7 +45,7 @@ def predict(
     top: int | None = None,
     batch: int | None = None,
     device: Device = "auto",
-    runtime: Runtime | None = None,
+    runtime: RuntimeFlag | None = None,
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -75,7 +76,8 @@ def predict(
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
-        What computes an exported network; by default the usual one for its format.
+        What computes an exported network; by default the usual one for its format. auto is the fastest one
+        on this machine, which is timed once.
     no_verify
         Leave out the comparison with the checksum.
     json
@@ -84,10 +86,12 @@ def predict(
     """
     _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top})
     _check(out_, resume, top, batch, reject_below)
-    network = load_network(run, device, runtime, verify=not no_verify)
     found = find_images(images)
     print_found(found)
     sources = found.sources
+    network = load_network(
+        run, device, runtime, batch=min(batch or BATCH_SIZE, len(sources)), verify=not no_verify
+    )
     if sort_into:
         check_sort_folder(sort_into, images, sources)
         with ImageProgress(err(), "Sorting") as progress:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import check_torch_runtime, load_exported_network
 from verydeep.errors import DataError
 from verydeep.runtime.bundle import is_bundle
+from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.console import print_message
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ def serve(
     max_queue: int = 256,
     token_file: Path | None = None,
     threads: int | None = None,
+    runtime: RuntimeFlag | None = None,
 ) -> int:
     """Serve a network over HTTP, with a page to try it. Ctrl-C or SIGTERM stops it, with exit code 0.
 
@@ -48,6 +51,9 @@ def serve(
         A file with a token, which requests to /v1 and /metrics then need: `Authorization: Bearer TOKEN`.
     threads
         Threads of the network; as many as the processor has cores by default.
+    runtime
+        What computes an exported network; by default the usual one for its format. auto is the fastest one
+        on this machine, which is timed once.
     """
     if missing := [name for name in EXTRA if find_spec(name) is None]:
         raise DataError(f"the server needs {missing[0]}. Install it: pip install 'verydeep[serve]'")
@@ -60,7 +66,7 @@ def serve(
     limits = Limits(max_batch=max_batch, max_wait_ms=max_wait_ms, max_queue=max_queue)
     token = read_token(token_file) if token_file else None
     with listen(host, port) as listener:
-        running = server(_load(bundle, threads), limits, token)
+        running = server(_load(bundle, threads, runtime, max_batch), limits, token)
         log_to_stdout()
         address = f"[{host}]" if ":" in host else host
         print_message(f"Serving {bundle} on http://{address}:{listener.getsockname()[1]}/ (Ctrl-C stops it)")
@@ -68,13 +74,13 @@ def serve(
     return 0
 
 
-def _load(path: Path, threads: int | None) -> "ServedNetwork":
+def _load(path: Path, threads: int | None, runtime: RuntimeFlag | None, batch: int) -> "ServedNetwork":
     """The network at ``path``; only a run or a checkpoint needs torch."""
     if is_bundle(path):
-        from verydeep.runtime.exported_network import load_exported
         from verydeep.serve.served import served_from_exported
 
-        return served_from_exported(load_exported(path, threads=threads))
+        return served_from_exported(load_exported_network(path, runtime, batch=batch, threads=threads))
+    check_torch_runtime(path, runtime)
     from verydeep.cli.serve_checkpoint import serve_checkpoint  # it imports torch
 
     return serve_checkpoint(path, threads)

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from verydeep.embed.embedder import Embedder
-from verydeep.explain.heat_maps import heat_maps
+from verydeep.explain.decoded_heat_maps import decoded_heat_maps
 from verydeep.runtime.exported_network import Pixels
-from verydeep.serve.served import Explained, ServedNetwork, Vectors
+from verydeep.serve.served import Explained, ServedNetwork
 from verydeep.weights.load import load_classifier
 
 
@@ -24,14 +24,9 @@ def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
     checkpoint.model.eval()
     embedder = Embedder(checkpoint)
 
-    def embed(pixels: Pixels) -> Vectors:
-        return embedder.vectors(pixels).numpy()
-
     def explain(pixels: Pixels) -> Sequence[Explained]:
-        maps = heat_maps(checkpoint, torch.from_numpy(pixels), method="grad-cam")
-        return [
-            (logits, map_.heat.numpy()) for logits, map_ in zip(checkpoint.logits(pixels), maps, strict=True)
-        ]
+        maps = decoded_heat_maps(checkpoint, pixels, method="grad-cam")
+        return [(logits, map_.heat) for logits, map_ in zip(checkpoint.logits(pixels), maps, strict=True)]
 
     architecture = checkpoint.model.architecture
     facts = {
@@ -41,4 +36,4 @@ def serve_checkpoint(path: Path, threads: int | None) -> ServedNetwork:
         "precision": "fp32",
         "runtime": "torch",
     }
-    return ServedNetwork(checkpoint, embed, explain, facts)
+    return ServedNetwork(checkpoint, embedder.vectors, explain, facts)

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float32
-from torch import Tensor
-from torch.nn import functional
 
-from verydeep.embed.embedder import VectorBatch
+from verydeep.embed.vector_batches import VectorBatch, unit_vectors
 from verydeep.errors import ShapeError
 
 
@@ -29,7 +28,7 @@ class Neighbor:
 
 
 def nearest_neighbors(
-    query: Float32[Tensor, " values"],
+    query: Float32[np.ndarray, " values"],
     batches: Iterable[VectorBatch],
     count: int,
     *,
@@ -52,7 +51,7 @@ def nearest_neighbors(
     return tuple(heapq.nlargest(count, neighbors, key=lambda neighbor: neighbor.similarity))
 
 
-def _similarities(query: Float32[Tensor, " values"], batch: VectorBatch) -> Iterable[Neighbor]:
+def _similarities(query: Float32[np.ndarray, " values"], batch: VectorBatch) -> Iterable[Neighbor]:
     if not batch.files:
         return ()
     if batch.vectors.shape[1] != len(query):
@@ -60,5 +59,5 @@ def _similarities(query: Float32[Tensor, " values"], batch: VectorBatch) -> Iter
             f"the vectors have {batch.vectors.shape[1]} values, the vector of the image has {len(query)}: "
             "they come from another network or layer. Write them again with `verydeep embed`"
         )
-    similarities = functional.cosine_similarity(batch.vectors, query[None])
+    similarities = unit_vectors(batch.vectors) @ unit_vectors(query[None])[0]
     return map(Neighbor, batch.files, similarities.tolist())

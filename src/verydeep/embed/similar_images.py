@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.data.progress import OnProgress
-from verydeep.embed.embedder import Embedder, VectorBatch
+from verydeep.embed.embedder import Embedder
 from verydeep.embed.neighbors import Neighbor, nearest_neighbors
+from verydeep.embed.vector_batches import VectorBatch
 from verydeep.embed.vector_file import is_vector_file, read_vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import FoundImages, find_images, read_sources

@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float32
-from torch import Tensor
 
 from verydeep.atomic_write import atomic_write
 from verydeep.claim import claim_file
-from verydeep.embed.embedder import VectorBatch
+from verydeep.embed.vector_batches import VectorBatch, Vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.parquet import import_pyarrow
@@ -49,7 +46,7 @@ class StoredVectors:
     """The content of a file of vectors."""
 
     files: tuple[str, ...]
-    vectors: Float32[Tensor, "files values"]
+    vectors: Vectors
     metadata: VectorMetadata
 
 
@@ -128,7 +125,7 @@ def read_vectors(path: Path) -> StoredVectors:
     check_vector_path(path)
     try:
         files, vectors, metadata = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
-        return StoredVectors(tuple(files), torch.from_numpy(vectors), VectorMetadata(**json.loads(metadata)))
+        return StoredVectors(tuple(files), vectors, VectorMetadata(**json.loads(metadata)))
     except FileNotFoundError:
         raise DataError(f"there is no file of vectors at {path}") from None
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
@@ -160,7 +157,7 @@ def _write_npz(batches: Iterable[VectorBatch], metadata: str, path: Path) -> Non
     columns = 0
     with tempfile.TemporaryFile(dir=path.parent) as rows, zipfile.ZipFile(path, "w") as archive:
         for batch in batches:
-            rows.write(batch.vectors.numpy().astype("<f4").tobytes())
+            rows.write(batch.vectors.astype("<f4").tobytes())
             files += batch.files
             columns = batch.vectors.shape[1]
         rows.seek(0)
@@ -183,7 +180,7 @@ def _write_parquet(batches: Iterable[VectorBatch], metadata: str, path: Path) ->
     writer = None
     try:
         for files, vectors in _row_groups(batches):
-            values = arrow.array(vectors.numpy().ravel())
+            values = arrow.array(vectors.ravel())
             names = [file.encode(errors="backslashreplace").decode() for file in files]  # must be UTF-8
             table = arrow.table(
                 {"file": names, "vector": arrow.FixedSizeListArray.from_arrays(values, vectors.shape[1])}
@@ -195,17 +192,19 @@ def _write_parquet(batches: Iterable[VectorBatch], metadata: str, path: Path) ->
             writer.close()
 
 
-def _row_groups(batches: Iterable[VectorBatch]) -> Iterator[tuple[list[str], Tensor]]:
+def _row_groups(
+    batches: Iterable[VectorBatch],
+) -> Iterator[tuple[list[str], Vectors]]:
     files: list[str] = []
-    vectors: list[Tensor] = []
+    vectors: list[Vectors] = []
     for batch in batches:
         files += batch.files
         vectors.append(batch.vectors)
         if len(files) >= GROUP_ROWS:
-            yield files, torch.cat(vectors)
+            yield files, np.concatenate(vectors)
             files, vectors = [], []
     if files:
-        yield files, torch.cat(vectors)
+        yield files, np.concatenate(vectors)
 
 
 def _read_parquet(path: Path) -> tuple[list[str], Any, str]:

@@ -13,7 +13,8 @@ from verydeep.errors import DataError
 from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages
-from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
+from verydeep.evaluate.metrics import most_confident_mistakes
+from verydeep.evaluate.mistake import Mistake
 from verydeep.evaluate.protocols import Protocol, exported_logits, protocol_logits
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.samples import Samples

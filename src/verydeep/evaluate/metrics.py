@@ -1,11 +1,11 @@
 """How well logits fit labels: accuracy, balanced accuracy, Brier score, and the most confident mistakes."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
+
+from verydeep.evaluate.mistake import Mistake
 
 
 def accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], k: int = 1) -> float:
@@ -28,16 +28,6 @@ def brier_score(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " 
     """
     truth = functional.one_hot(labels, logits.shape[1])
     return float((logits.double().softmax(1) - truth).square().sum(1).mean())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mistake:
-    """An image that was predicted as another class, with the confidence of the prediction in [0, 1]."""
-
-    index: int
-    label: str
-    predicted: str
-    confidence: float
 
 
 def most_confident_mistakes(

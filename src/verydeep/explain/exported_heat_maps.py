@@ -1,32 +1,38 @@
-"""Heat maps of an exported network: from its class maps, or by occlusion; no gradients leave a runtime."""
+"""Heat maps of an exported network, without torch: from its class maps, or by occlusion.
+
+No gradients leave a runtime.
+"""
 
 from collections.abc import Sequence
-from functools import partial
 
-import torch
-from jaxtyping import Float, Int64, UInt8
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+from PIL import Image
 
-from verydeep.data.normalize import fit_to_input, normalize
+from verydeep.architecture.layer_names import last_map_name
+from verydeep.decoding.normalize import normalize_pixels
 from verydeep.errors import ArchitectureError
-from verydeep.explain.heat_maps import HeatMap, Method, class_labels, scaled_to_maximum
-from verydeep.explain.occlusion import occlusion
-from verydeep.models.build import build_empty
-from verydeep.models.feature_steps import last_map_name
+from verydeep.explain.heat_map import HeatMap, Method, class_labels
+from verydeep.explain.occlusion_windows import occlusion_windows
 from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
 from verydeep.runtime.exported_network import ExportedNetwork
+
+BATCH_SIZE = 8
+"""Covered images per batch."""
+
+_Logits = Float32[np.ndarray, "batch classes"]
+_Heat = Float32[np.ndarray, "height width"]
 
 
 def exported_heat_maps(
     network: ExportedNetwork,
-    pixels: UInt8[Tensor, "count channels height width"],
+    pixels: UInt8[np.ndarray, "count channels size size"],
     classes: Sequence[str] | None = None,
     method: str = "grad-cam",
     *,
     layer: str | None = None,
 ) -> tuple[HeatMap, ...]:
-    """As ``heat_maps``, for an exported network.
+    """As ``heat_maps``, for an exported network and images of its input size.
 
     Where the head is linear after a global average pool, ``grad-cam`` is exact on the last feature map: its
     weights are those of the head (Zhou et al. 2016, section 2; Selvaraju et al. 2017, section 3.1). For other
@@ -37,27 +43,25 @@ def exported_heat_maps(
         DataError: if the network has no such class.
     """
     chosen = _method(network, method, layer)
-    pixels = fit_to_input(pixels, network.preprocess)
     names = (LOGITS, CLASS_MAPS) if chosen == "grad-cam" else (LOGITS,)
-    logits, *maps = map(torch.from_numpy, network.outputs(pixels.numpy(), *names))
-    probabilities = (logits / network.description.temperature).softmax(1)
-    confidences, predicted = probabilities.max(1)
+    logits, *maps = network.outputs(pixels, *names)
+    probabilities = np.exp(_log_softmax(logits / np.float32(network.description.temperature)))
+    predicted = probabilities.argmax(1)
     labels = predicted if classes is None else class_labels(network.description, classes, len(pixels))
     if chosen == "grad-cam":
-        heat = _class_map_heat(maps[0], labels, network.preprocess.size)
-        layer = last_map_name(build_empty(network.description.architecture))
+        chosen_maps = maps[0][np.arange(len(labels)), labels]
+        heats = [heat_from_class_maps(each, pixels.shape[2:]) for each in chosen_maps]
+        layer = last_map_name(network.description.architecture)
     else:
-        images = normalize(pixels, network.preprocess)
-        heat = occlusion(partial(_logits, network), images, labels).relu()
-    heat = scaled_to_maximum(heat)
+        heats = _occlusion(network, pixels, labels)
     return tuple(
         HeatMap(
             pixels=pixels[index],
-            heat=heat[index],
+            heat=heats[index],
             label=network.classes[label],
             probability=float(probabilities[index, label]),
-            predicted=network.classes[int(predicted[index])],
-            confidence=float(confidences[index]),
+            predicted=network.classes[predicted[index]],
+            confidence=float(probabilities[index, predicted[index]]),
             method=chosen,
             layer=layer,
         )
@@ -76,16 +80,53 @@ def _method(network: ExportedNetwork, name: str, layer: str | None) -> Method:
     return "grad-cam" if name == "grad-cam" and has_class_maps else "occlusion"
 
 
-def _logits(
-    network: ExportedNetwork, images: Float[Tensor, "batch channels height width"]
-) -> Float[Tensor, "batch classes"]:
-    (logits,) = network.session.run(images.numpy(), [LOGITS])
-    return torch.from_numpy(logits)
+def _log_softmax(logits: _Logits) -> _Logits:
+    shifted = logits - logits.max(1, keepdims=True)
+    result: _Logits = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return result
 
 
-def _class_map_heat(
-    maps: Float[Tensor, "batch classes rows columns"], labels: Int64[Tensor, " batch"], size: int
-) -> Float[Tensor, "batch size size"]:
-    """The positive evidence for ``labels`` at each pixel of images of ``size`` px."""
-    chosen = maps[torch.arange(len(labels)), labels][:, None].relu()
-    return functional.interpolate(chosen, (size, size), mode="bilinear")[:, 0]
+def heat_from_class_maps(evidence: Float32[np.ndarray, "rows columns"], size: tuple[int, ...]) -> _Heat:
+    """The positive evidence for a class, resized to ``size``, in [0, 1] relative to its maximum.
+
+    For a linear head after a global average pool, this is Grad-CAM (Selvaraju et al. 2017, appendix A).
+    """
+    height, width = size
+    resized = Image.fromarray(np.maximum(evidence, 0)).resize((width, height), Image.Resampling.BILINEAR)
+    return _scaled_to_maximum(np.array(resized))
+
+
+def _scaled_to_maximum(heat: _Heat) -> _Heat:
+    scaled: _Heat = heat / np.maximum(heat.max(), np.finfo(np.float32).tiny)
+    return scaled
+
+
+def _occlusion(
+    network: ExportedNetwork,
+    pixels: UInt8[np.ndarray, "count channels size size"],
+    labels: Int64[np.ndarray, " count"],
+) -> list[_Heat]:
+    """As ``occlusion``: the drop in log-probability where a part is covered, here of positive sign only."""
+    images = normalize_pixels(pixels, network.preprocess)
+    return [_occlude(network, image, label) for image, label in zip(images, labels.tolist(), strict=True)]
+
+
+def _occlude(
+    network: ExportedNetwork, image: Float32[np.ndarray, "channels height width"], label: int
+) -> _Heat:
+    def evidence(images: Float32[np.ndarray, "batch channels height width"]) -> Float32[np.ndarray, " batch"]:
+        (logits,) = network.session.run(images, [LOGITS])
+        return _log_softmax(logits)[:, label]
+
+    uncovered = evidence(image[None])[0]
+    drop_sums, window_counts = np.zeros_like(image[0]), np.zeros_like(image[0])
+    windows = occlusion_windows(*image.shape[1:])
+    for start in range(0, len(windows), BATCH_SIZE):
+        some = windows[start : start + BATCH_SIZE]
+        covered = np.repeat(image[None], len(some), 0)
+        for copy, (rows, columns) in zip(covered, some, strict=True):
+            copy[:, rows, columns] = 0  # gray: the mean of the data
+        for drop, (rows, columns) in zip(uncovered - evidence(covered), some, strict=True):
+            drop_sums[rows, columns] += drop
+            window_counts[rows, columns] += 1
+    return _scaled_to_maximum(np.maximum(drop_sums / np.maximum(window_counts, 1), 0))

@@ -2,26 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.architecture.description import Description
 from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.explain.grad_cam import Heat, grad_cam, grad_cam_plus_plus
+from verydeep.explain.heat_map import METHODS, HeatMap, Method, class_labels
 from verydeep.explain.integrated_gradients import integrated_gradients, smooth_grad
 from verydeep.explain.occlusion import occlusion
-from verydeep.explain.targets import class_index, receptive_field_of
+from verydeep.explain.targets import receptive_field_of
 from verydeep.models.blocks import Images
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_steps import last_unpooled_name
 
-Method = Literal["grad-cam", "grad-cam++", "occlusion", "integrated-gradients", "smoothgrad"]
-METHODS: tuple[Method, ...] = get_args(Method)
 LAYER_METHODS: frozenset[Method] = frozenset({"grad-cam", "grad-cam++"})
 """Methods that use the feature map of one layer; the others use the pixels."""
 
@@ -29,33 +26,6 @@ BATCH_PIXELS = 400_000
 """The most pixels in a batch, 8 images of 224 px: gradients of VGG16 need 1,800 bytes per pixel."""
 CLIP_QUANTILE = 0.99
 """In a map of single pixels, heat above this quantile is clipped to 1 (Smilkov et al. 2017)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeatMap:
-    """The evidence for one class in one image."""
-
-    pixels: UInt8[Tensor, "channels size size"]
-    """The image at the input size of the network, before normalization."""
-    heat: Float32[Tensor, "size size"]
-    """From 0 to 1, the maximum of this image; 0 everywhere if there is no evidence for the class."""
-    label: str
-    """The explained class."""
-    probability: float
-    """The probability of ``label``, in [0, 1]."""
-    predicted: str
-    """The predicted class."""
-    confidence: float
-    """The probability of ``predicted``, in [0, 1]."""
-    method: Method
-    layer: str | None
-    """The layer whose feature map was used; None if the method uses the pixels."""
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """For JSON, without the pixels and the heat."""
-        names = ("label", "probability", "predicted", "confidence", "method", "layer")
-        return {name: getattr(self, name) for name in names}
 
 
 def heat_maps(
@@ -87,7 +57,9 @@ def heat_maps(
         DataError: if the network has no such class, or no classes at all.
     """
     known_method, layer = _check(checkpoint, method, layer)
-    labels = None if classes is None else class_labels(checkpoint.description, classes, len(pixels))
+    labels = None
+    if classes is not None:
+        labels = torch.from_numpy(class_labels(checkpoint.description, classes, len(pixels)))
     batch_size = max(1, BATCH_PIXELS // checkpoint.preprocess.size**2)
     was_training = checkpoint.model.training
     checkpoint.model.eval()
@@ -131,19 +103,6 @@ def _check(checkpoint: Checkpoint, name: str, layer: str | None) -> tuple[Method
     return method, layer
 
 
-def class_labels(network: Description, classes: Sequence[str], count: int) -> Int64[Tensor, " count"]:
-    """The indices of ``classes``, one per image, among those of ``network``.
-
-    Raises:
-        DataError: if there is no such class, or not one per image.
-    """
-    if isinstance(classes, str) or len(classes) != count:
-        raise DataError(
-            f"{count} images are given with the classes {classes!r}; expected one class per image"
-        )
-    return torch.tensor([class_index(network, name) for name in classes])
-
-
 def _explain_batch(
     checkpoint: Checkpoint, pixels: UInt8[Tensor, "batch channels height width"], request: _Request
 ) -> Iterator[HeatMap]:
@@ -154,10 +113,10 @@ def _explain_batch(
         probabilities = (checkpoint.model(images) / checkpoint.temperature).softmax(1)
     confidences, predicted = probabilities.max(1)
     labels = predicted if request.labels is None else request.labels.to(device)
-    heat = _heat(checkpoint, images, labels, request).float().cpu()
+    heat = _heat(checkpoint, images, labels, request).float().cpu().numpy()
     for index, label in enumerate(labels.tolist()):
         yield HeatMap(
-            pixels=pixels[index].cpu(),
+            pixels=pixels[index].cpu().numpy(),
             heat=heat[index],
             label=checkpoint.classes[label],
             probability=float(probabilities[index, label]),
@@ -176,10 +135,10 @@ def _heat(checkpoint: Checkpoint, images: Images, labels: Int64[Tensor, " batch"
             method = grad_cam if request.method == "grad-cam" else grad_cam_plus_plus
             coarse = method(model, images, labels, request.layer)[:, None]
             heat = functional.interpolate(coarse, images.shape[2:], mode="bilinear")[:, 0]
-            return scaled_to_maximum(heat)
+            return _scaled_to_maximum(heat)
         case "occlusion":
             heat = occlusion(model, images, labels, batch_size=size).relu()
-            return scaled_to_maximum(heat)
+            return _scaled_to_maximum(heat)
         case "integrated-gradients":
             black = normalize(torch.zeros_like(images, dtype=torch.uint8), checkpoint.preprocess)
             contributions = integrated_gradients(model, images, labels, black, batch_size=size)
@@ -194,7 +153,7 @@ def _clip(heat: Heat) -> Heat:
     return _scale(heat, torch.where(maximum > 0, maximum, heat.amax((1, 2))))
 
 
-def scaled_to_maximum(heat: Heat) -> Heat:
+def _scaled_to_maximum(heat: Heat) -> Heat:
     """``heat`` of each image divided by its maximum; a map without heat stays 0."""
     return _scale(heat, heat.amax((1, 2)))
 

@@ -4,16 +4,13 @@ Zeiler and Fergus 2014 (arXiv 1311.2901).
 """
 
 from collections.abc import Callable
-from itertools import product
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from verydeep.explain.occlusion_windows import occlusion_windows
 from verydeep.models.blocks import Images
-
-WINDOWS_PER_SIDE = 7
-"""The default window is 1/7 of the image's side, as large as a value of VGG's last map: 32 of 224 px."""
 
 
 def occlusion(
@@ -39,21 +36,13 @@ def occlusion(
         stride: px between windows; half of the window by default. The last window ends at the border.
         batch_size: covered images per batch.
     """
-    height, width = images.shape[2:]
-    window = window or max(1, round(min(height, width) / WINDOWS_PER_SIDE))
-    stride = stride or -(-window // 2)
-    corners = list(product(_starts(height, window, stride), _starts(width, window, stride)))
+    windows = occlusion_windows(images.shape[2], images.shape[3], window, stride)
     return torch.stack(
         [
-            _occlude(model, image, label, corners, window, batch_size)
+            _occlude(model, image, label, windows, batch_size)
             for image, label in zip(images, labels, strict=True)
         ]
     )
-
-
-def _starts(length: int, window: int, stride: int) -> list[int]:
-    last = max(0, length - window)
-    return [*range(0, last, stride), last]
 
 
 @torch.inference_mode()
@@ -61,22 +50,18 @@ def _occlude(
     model: Callable[[Images], Tensor],
     image: Float[Tensor, "channels height width"],
     label: Int64[Tensor, ""],
-    corners: list[tuple[int, int]],
-    window: int,
+    windows: list[tuple[slice, slice]],
     batch_size: int,
 ) -> Float[Tensor, "height width"]:
     uncovered = model(image[None]).log_softmax(1)[0, label]
     drop_sums, window_counts = torch.zeros_like(image[0]), torch.zeros_like(image[0])
-    for start in range(0, len(corners), batch_size):
-        windows = [
-            (slice(top, top + window), slice(left, left + window))
-            for top, left in corners[start : start + batch_size]
-        ]
-        covered = image.repeat(len(windows), 1, 1, 1)
-        for copy, (rows, columns) in zip(covered, windows, strict=True):
+    for start in range(0, len(windows), batch_size):
+        some = windows[start : start + batch_size]
+        covered = image.repeat(len(some), 1, 1, 1)
+        for copy, (rows, columns) in zip(covered, some, strict=True):
             copy[:, rows, columns] = 0
         drops = uncovered - model(covered).log_softmax(1)[:, label]
-        for drop, (rows, columns) in zip(drops, windows, strict=True):
+        for drop, (rows, columns) in zip(drops, some, strict=True):
             drop_sums[rows, columns] += drop
             window_counts[rows, columns] += 1
     return drop_sums / window_counts.clamp_min(1)

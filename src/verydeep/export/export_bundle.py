@@ -16,6 +16,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.prediction.network import Network
 from verydeep.runtime.bundle import DESCRIPTION, ExportInfo, Format, Precision, bundle_json
 from verydeep.runtime.exported_network import load_exported
+from verydeep.runtime.file_checksum import file_checksum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,8 @@ def export_bundle(
     new_bundle = atomic_write if request.format == "onnx" else atomic_folder
     with new_bundle(path) as temporary:
         write(job, temporary)
+        if temporary.is_dir():
+            info = replace(info, files={file.name: file_checksum(file) for file in temporary.iterdir()})
         _describe(temporary, bundle_json(network.description, info))
         parity = checked(
             network,

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from verydeep.errors import CheckpointError
 from verydeep.export.check_images import GivenImages
 from verydeep.export.export_bundle import Exported, ExportRequest, at_size, bytes_of, export_bundle
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.web_page.heat_colors import INFERNO
+from verydeep.web_page.page_files import page_files
 
 NETWORK, DESCRIPTION = "model.onnx", "network.json"
 ORT_FOLDER = Path("node_modules/onnxruntime-web/dist")
@@ -45,8 +46,8 @@ def export_web(
     with atomic_folder(path) as folder:
         exported = export_bundle(checkpoint, folder / NETWORK, request, images)
         (folder / DESCRIPTION).write_text(json.dumps(_for_page(description)), encoding="utf-8")
-        with as_file(files("verydeep.export") / "web") as page:
-            shutil.copytree(page, folder, dirs_exist_ok=True)
+        for name, content in page_files("browser").items():
+            (folder / name).write_bytes(content)
         (folder / "ort").mkdir()
         for file in runtime:
             shutil.copyfile(file, folder / "ort" / file.name)
@@ -77,6 +78,7 @@ def _for_page(description: Description) -> dict[str, Any]:
         "classes": list(description.classes),
         "temperature": temperature_of(description.origin),
         "preprocess": preprocess_for_page(description.preprocess),
+        "heat_colors": INFERNO,
     }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from verydeep.architecture.layer_names import derived_name, fc_names, grid_name, layer_names
+from verydeep.architecture.layer_names import last_map_name as last_map_of
 from verydeep.models.blocks import Maps, ResidualBlock
 from verydeep.models.classifier import Classifier
 
@@ -38,8 +39,7 @@ def feature_names(model: Classifier) -> tuple[str, ...]:
 
 def last_map_name(model: Classifier) -> str:
     """The name of the last feature map, which the head pools: ``pool5`` in VGG."""
-    pool = grid_name(model.architecture)
-    return next(step.inputs[0] for step in feature_steps(model) if step.name == pool)
+    return last_map_of(model.architecture)
 
 
 def last_unpooled_name(model: Classifier) -> str:

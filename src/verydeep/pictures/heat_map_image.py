@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 
-from verydeep.explain.heat_maps import HeatMap
+from verydeep.explain.heat_map import HeatMap
 from verydeep.number_format import percent
 from verydeep.pictures.drawing import BLUE, MARGIN, font, save_png, titled_canvas
+from verydeep.pictures.inferno import inferno
 
-COLORS = "inferno"
-"""Perceptually uniform, also in gray and for color-blind readers; jet is not."""
 MIN_SIDE = 280
 """Smaller images are enlarged to about this many px per side, pixel by pixel."""
 _GAP, _HEADER, _BAR, _BAR_LABEL = 12, 60, 14, 40
@@ -22,18 +20,18 @@ ImageArray = UInt8[np.ndarray, "channels height width"]
 
 def image_of(heat_map: HeatMap) -> ImageArray:
     """The preprocessed image, in RGB."""
-    pixels = heat_map.pixels.numpy()
+    pixels = heat_map.pixels
     return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])))
 
 
 def overlay_of(heat_map: HeatMap) -> ImageArray:
     """The image in gray under the colors of the heat, which are the stronger the more heat there is."""
-    return blend(image_of(heat_map).mean(0), heat_map.heat.numpy())
+    return blend(image_of(heat_map).mean(0), heat_map.heat)
 
 
 def blend(gray: Float[np.ndarray, "height width"], heat: Float[np.ndarray, "height width"]) -> ImageArray:
     """Colors of ``heat``, 0 to 1, over ``gray``, 0 to 255; the opacity is 0.2 where there is no heat."""
-    colors = 255 * matplotlib.colormaps[COLORS](heat)[..., :3].transpose(2, 0, 1)
+    colors = inferno(heat).transpose(2, 0, 1)
     opacity = 0.2 + 0.6 * heat
     mixed: ImageArray = ((1 - opacity) * gray + opacity * colors).round().astype(np.uint8)
     return mixed

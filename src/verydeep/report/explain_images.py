@@ -1,24 +1,25 @@
 """Heat maps of image files, written to a folder: one picture per image, and one page with all of them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 from jaxtyping import UInt8
-from torch import Tensor
 
+from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.progress import OnProgress, count_images
-from verydeep.data.stream import stream
-from verydeep.explain.exported_heat_maps import exported_heat_maps
-from verydeep.explain.heat_maps import HeatMap, heat_maps
+from verydeep.decoding.stream import stream_pixels
+from verydeep.explain.heat_map import HeatMap
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
-from verydeep.models.checkpoint import Checkpoint
 from verydeep.pictures.heat_map_image import class_text, method_text, write_heat_map_image
 from verydeep.report.heat_map_page import HeatMapEntry, heat_map_entry, write_heat_map_page
-from verydeep.runtime.exported_network import ExportedNetwork
+
+HeatMaps = Callable[[UInt8[np.ndarray, "count channels size size"], Sequence[str] | None], Sequence[HeatMap]]
+"""Gives the heat maps of decoded images: of the named classes, or of the predicted ones."""
 
 MAX_NAME = 100
 """Bytes of an image's name in the name of its picture; file names have a limit."""
@@ -64,60 +65,48 @@ class ExplainedImages:
 
 
 def explain_images(
-    network: Checkpoint | ExportedNetwork,
+    heat_maps: HeatMaps,
     sources: Sequence[ImageSource],
     folder: Path,
     *,
+    network: str,
+    preprocess: Preprocess,
     method: str = "grad-cam",
     class_name: str | None = None,
-    layer: str | None = None,
     progress: OnProgress | None = None,
 ) -> ExplainedImages:
     """Write the heat map of each of ``sources`` to ``folder``, and ``index.html`` with all of them.
 
     Args:
-        network: a checkpoint, which computes on its device, or an exported network.
+        heat_maps: what the network gives.
         sources: the images.
         folder: where pictures and the page are written.
-        method: one of ``verydeep.explain.heat_maps.METHODS``.
+        network: the name of its architecture.
+        preprocess: the preprocessing of the network.
+        method: the name of the method in the names of the pictures.
         class_name: the class to explain; the predicted class of each image by default.
-        layer: for Grad-CAM and Grad-CAM++, a layer name of ``verydeep.taps``.
         progress: called after each image.
 
     Raises:
-        ArchitectureError: if there is no such method or layer, or the layer has no feature map.
-        DataError: if the network has no such class, or no classes at all.
+        ArchitectureError: as ``heat_maps``.
+        DataError: as ``heat_maps``.
     """
     names = _PictureNames(folder, method)
     images: list[ExplainedImage] = []
     entries: list[HeatMapEntry] = []
     broken: list[UnreadableImage] = []
-    batches = stream(sources, network.preprocess, 1)  # most methods make a batch of each image
+    batches = stream_pixels(sources, preprocess, 1)  # most methods make a batch of each image
     for batch in count_images(batches, len(sources), progress):
         broken += batch.broken
-        classes = class_name and [class_name] * len(batch.indices)
-        heats = _heat_maps(network, batch.pixels, classes or None, method, layer)
-        for index, heat_map in zip(batch.indices.tolist(), heats, strict=True):
-            images.append(_write(heat_map, sources[index], names))
-            entries.append(heat_map_entry(heat_map, PurePath(images[-1].file).name))
+        if not len(batch.pixels):
+            continue
+        (heat_map,) = heat_maps(batch.pixels, None if class_name is None else [class_name])
+        images.append(_write(heat_map, sources[int(batch.indices[0])], names))
+        entries.append(heat_map_entry(heat_map, PurePath(images[-1].file).name))
     page = folder / "index.html" if images else None
     if page:
-        write_heat_map_page(
-            entries, f"{network.description.architecture.name} · {images[0].method_text}", page
-        )
+        write_heat_map_page(entries, f"{network} · {images[0].method_text}", page)
     return ExplainedImages(page, tuple(images), tuple(broken))
-
-
-def _heat_maps(
-    network: Checkpoint | ExportedNetwork,
-    pixels: UInt8[Tensor, "count channels height width"],
-    classes: Sequence[str] | None,
-    method: str,
-    layer: str | None,
-) -> tuple[HeatMap, ...]:
-    if isinstance(network, Checkpoint):
-        return heat_maps(network, pixels, classes, method, layer=layer)
-    return exported_heat_maps(network, pixels, classes, method, layer=layer)
 
 
 def _write(heat_map: HeatMap, source: ImageSource, names: "_PictureNames") -> ExplainedImage:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from verydeep.atomic_write import write_text
-from verydeep.explain.heat_maps import HeatMap
+from verydeep.explain.heat_map import HeatMap
 from verydeep.pictures.heat_map_image import blend, class_text, image_of, overlay_of
 from verydeep.report.pictures import CRISP_SIDE, data_uri
 from verydeep.templates.environment import environment

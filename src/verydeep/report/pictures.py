@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from verydeep.evaluate.metrics import Mistake
+from verydeep.evaluate.mistake import Mistake
 
 CRISP_SIDE = 96
 """Up to this side in px an image is enlarged pixel by pixel, and kept without loss."""

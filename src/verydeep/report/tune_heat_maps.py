@@ -9,7 +9,8 @@ from verydeep.check.grouping import read_grouped
 from verydeep.data.decode import decode
 from verydeep.data.split_file import indices_of, with_saved_split
 from verydeep.errors import DataError
-from verydeep.explain.heat_maps import HeatMap, heat_maps
+from verydeep.explain.heat_map import HeatMap
+from verydeep.explain.heat_maps import heat_maps
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint

@@ -17,6 +17,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.description import Description, problems_of
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError
+from verydeep.runtime.file_checksum import FileChecksum, check_file
 from verydeep.runtime.onnx_metadata import onnx_metadata
 
 Format = Literal["onnx", "openvino", "ncnn"]
@@ -42,6 +43,8 @@ class ExportInfo:
     outputs: tuple[str, ...]
     parity: dict[str, Any] = field(default_factory=dict)
     """How its logits differ from those of the checkpoint."""
+    files: dict[str, FileChecksum] = field(default_factory=dict)
+    """The checksums of the files of a folder by name; empty for an ``.onnx`` file and in older folders."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,15 @@ class Bundle:
     def preprocess(self) -> Preprocess:
         """The preprocessing of images."""
         return self.description.preprocess
+
+    def check_files(self) -> None:
+        """Compare the files of a folder with their checksums.
+
+        Raises:
+            CheckpointError: if one is missing, truncated or another one.
+        """
+        for name, checksum in self.export.files.items():
+            check_file(self.path / Path(name).name, checksum)
 
 
 def bundle_json(description: Description, export: ExportInfo) -> str:

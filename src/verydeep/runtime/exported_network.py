@@ -93,7 +93,7 @@ def load_exported(
         threads: of the runtime; as many as the processor has cores by default.
 
     Raises:
-        CheckpointError: if the bundle is broken, or no runtime for it is installed.
+        CheckpointError: if the bundle is broken or not complete, or no runtime for it is installed.
     """
     bundle = read_bundle(path)
     runtimes = RUNTIMES_OF[bundle.export.format]
@@ -103,6 +103,7 @@ def load_exported(
             f"{path} is in the format {bundle.export.format}, which {chosen} cannot load; "
             f"{' and '.join(runtimes)} can"
         )
+    bundle.check_files()
     return ExportedNetwork(bundle, _session(bundle, chosen, threads), chosen)
 
 

@@ -8,6 +8,10 @@ from typing import Any, Literal
 from verydeep.errors import CheckpointError
 
 Runtime = Literal["onnxruntime", "openvino", "ncnn"]
+RuntimeFlag = Literal["auto", Runtime]
+"""``auto`` is the fastest one on this machine: ``fastest_runtime.py``."""
+TIMINGS = "runtimes/timings"
+"""The folder in the cache with the times of ``auto``."""
 _EXTRAS: dict[Runtime, str] = {"onnxruntime": "onnx", "openvino": "openvino", "ncnn": "ncnn"}
 
 

@@ -22,7 +22,7 @@ from verydeep.serve.batcher import Compute
 from verydeep.serve.limits import Limits
 from verydeep.serve.metrics import Metrics
 from verydeep.serve.openapi import EMBED, PREDICT, PROBLEMS
-from verydeep.serve.page_files import page_routes
+from verydeep.serve.page_routes import page_routes
 from verydeep.serve.pipeline import Pipeline
 from verydeep.serve.problems import Problem, problem_response
 from verydeep.serve.served import ServedNetwork

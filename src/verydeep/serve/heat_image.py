@@ -7,31 +7,14 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-_INFERNO = (
-    (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51), (249, 140, 10),
-    (249, 201, 50), (252, 255, 164),
-)  # fmt: skip
-"""Nine colors of matplotlib's inferno, which the server does without."""
-
-
-def heat_from_class_maps(
-    evidence: Float32[np.ndarray, "rows columns"], size: tuple[int, ...]
-) -> Float32[np.ndarray, "height width"]:
-    """The positive evidence for a class, resized to ``size``, in [0, 1] relative to its maximum.
-
-    For a linear head after a global average pool, this is Grad-CAM (Selvaraju et al. 2017, appendix A).
-    """
-    height, width = size
-    resized = Image.fromarray(np.maximum(evidence, 0)).resize((width, height), Image.Resampling.BILINEAR)
-    heat = np.asarray(resized, dtype=np.float32)
-    return heat / np.float32(max(float(heat.max()), 1e-12))
+from verydeep.web_page.heat_colors import INFERNO
 
 
 def heat_png(heat: Float32[np.ndarray, "height width"]) -> str:
     """``heat`` as a PNG in base64: its colors are those of inferno, and its opacity is the heat."""
     positions = heat.clip(0, 1)
-    anchors = np.linspace(0, 1, len(_INFERNO))
-    channels = [np.interp(positions, anchors, values) for values in zip(*_INFERNO, strict=True)]
+    anchors = np.linspace(0, 1, len(INFERNO))
+    channels = [np.interp(positions, anchors, values) for values in zip(*INFERNO, strict=True)]
     pixels = np.stack([*channels, 255 * positions], axis=-1).round().astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from verydeep.explain.exported_heat_maps import heat_from_class_maps
 from verydeep.prediction.network import Network
 from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
 from verydeep.runtime.exported_network import ExportedNetwork, Pixels
-from verydeep.serve.heat_image import heat_from_class_maps
 
 Vectors = Float32[np.ndarray, "batch values"]
 Explained = tuple[Float32[np.ndarray, " classes"], Float32[np.ndarray, "height width"]]

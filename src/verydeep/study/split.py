@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
 
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.study.trial import Outcome, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from verydeep.data.augmentation.mix import Labels
 from verydeep.data.batches import generator
 from verydeep.errors import DataError
 from verydeep.train.slices import Criterion
@@ -71,7 +72,7 @@ def class_weights(sizes: Int64[Tensor, " classes"]) -> Float[Tensor, " classes"]
 
 def logit_adjusted_loss(
     logits: Float[Tensor, "batch classes"],
-    labels: Int64[Tensor, " batch"],
+    labels: Labels,
     shares: Float[Tensor, " classes"],
     label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
@@ -83,13 +84,13 @@ def logit_adjusted_loss(
     """
     shares = shares.to(logits.device)
     adjusted = logits + shares.log()
-    targets = label_smoothing * shares + (1 - label_smoothing) * functional.one_hot(labels, len(shares))
+    targets = label_smoothing * shares + (1 - label_smoothing) * _shares_in_images(labels, len(shares))
     return functional.cross_entropy(adjusted, targets)
 
 
 def weighted_loss(
     logits: Float[Tensor, "batch classes"],
-    labels: Int64[Tensor, " batch"],
+    labels: Labels,
     weights: Float[Tensor, " classes"],
     label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
@@ -98,8 +99,17 @@ def weighted_loss(
     ``cross_entropy(weight=...)`` is different: it weights the smoothed part by the classes that it goes to,
     and so pulls every image toward the rare ones.
     """
+    weights = weights.to(logits.device)
+    if labels.is_floating_point():  # of a mixed image each class counts by its own weight
+        losses = -logits.log_softmax(1)
+        smoothed = (1 - label_smoothing) * losses + label_smoothing * losses.mean(1, keepdim=True)
+        return (labels * weights * smoothed).sum(1).mean()
     losses = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
-    return (weights.to(logits.device)[labels] * losses).mean()
+    return (weights[labels] * losses).mean()
+
+
+def _shares_in_images(labels: Labels, classes: int) -> Tensor:
+    return labels if labels.is_floating_point() else functional.one_hot(labels, classes)
 
 
 def balanced_order(labels: Int64[Tensor, " count"], epoch: int, seed: int) -> Int64[Tensor, " count"]:

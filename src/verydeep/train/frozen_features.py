@@ -20,12 +20,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augment import Flip, flip_mask
+from verydeep.data.augmentation.augment import Flip, flip_mask
 from verydeep.data.batches import generator
 from verydeep.data.images import Images
 from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import DataError
-from verydeep.train.inputs import TrainingInputs, channels_last
+from verydeep.train.inputs import TrainingBatch, TrainingInputs, channels_last
 
 BATCH_PIXELS = 300_000
 """Of a batch: 32 images of 96 px, as fast on a CPU as any larger one, in little memory."""
@@ -48,14 +48,13 @@ class FrozenFeatures:
     seed: int
     device: torch.device
 
-    def batch(
-        self, indices: Int64[Tensor, " batch"], epoch: int, step: int
-    ) -> Float[Tensor, "batch channels rows columns"]:
+    def batch(self, indices: Int64[Tensor, " batch"], epoch: int, step: int) -> TrainingBatch:
         """The maps of each image or of its mirror image."""
         random = generator(self.seed, epoch, step)
         views = flip_mask(indices, epoch, self.flip, random).long()
         held_on = self.maps.device
-        return channels_last(self.maps[views.to(held_on), indices.to(held_on)].to(self.device))
+        maps = self.maps[views.to(held_on), indices.to(held_on)].to(self.device)
+        return TrainingBatch(channels_last(maps), self.labels[indices])
 
 
 @contextmanager

@@ -5,17 +5,26 @@ the same protocol: the loop asks for the inputs of some images at an epoch and a
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augment import AugmentConfig, augment
+from verydeep.data.augmentation.augment import AugmentConfig, augment
+from verydeep.data.augmentation.mix import Labels, mix
 from verydeep.data.batches import generator
 from verydeep.data.images import Images
 from verydeep.data.normalize import fit_to_input, normalize
+
+
+class TrainingBatch(NamedTuple):
+    """What one step trains on."""
+
+    inputs: Float[Tensor, "batch channels rows columns"]
+    """Of the part of the network that is trained: images, or feature maps."""
+    labels: Labels
 
 
 @runtime_checkable
@@ -30,8 +39,8 @@ class BatchSource(Protocol):
     def classes(self) -> int:
         """How many there are."""
 
-    def batch(self, indices: Int64[Tensor, " batch"], epoch: int, step: int) -> Float[Tensor, "batch ..."]:
-        """The inputs of the images at ``indices``, on the device: a pure function of seed, epoch and step."""
+    def batch(self, indices: Int64[Tensor, " batch"], epoch: int, step: int) -> TrainingBatch:
+        """The images at ``indices``, on the device: a pure function of seed, epoch and step."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +75,17 @@ class PixelsInMemory:
         """How many there are."""
         return len(self.images.classes)
 
-    def batch(
-        self, indices: Int64[Tensor, " batch"], epoch: int, step: int
-    ) -> Float[Tensor, "batch channels height width"]:
+    def batch(self, indices: Int64[Tensor, " batch"], epoch: int, step: int) -> TrainingBatch:
         """Augmented and normalized pixels."""
         pixels = self.images.pixels[indices.to(self.images.pixels.device)].to(self.device)
-        pixels = fit_to_input(pixels, self.preprocess)
+        pixels, labels = fit_to_input(pixels, self.preprocess), self.labels[indices]
+        random = generator(self.seed, epoch, step)
         if self.augment is not None:
-            pixels = augment(pixels, indices, epoch, self.augment, generator(self.seed, epoch, step))
+            pixels = augment(pixels, indices, epoch, self.augment, random)
         images = normalize(pixels, self.preprocess)
-        return channels_last(images) if self.channels_last else images
+        if self.augment is not None and self.augment.mixes:
+            images, labels = mix(images, labels, self.classes, self.augment, random)
+        return TrainingBatch(channels_last(images) if self.channels_last else images, labels)
 
 
 def channels_last(images: Float[Tensor, "batch channels height width"]) -> Tensor:

@@ -69,22 +69,22 @@ def fit(
     _set_training_mode(state, recipe, inputs)  # before the slices copy the part
     if recipe.keep == "best" and state.best is None:
         _validate(state, recipe, inputs)  # epoch 0: the network as training starts
-    with backward_in_slices(state.part, recipe.slices, criterion, fabric) as backward:
+    with backward_in_slices(
+        state.part, recipe.slices, criterion, fabric, compiled=recipe.compile
+    ) as backward:
         steppers = [cast(Optimizer, fabric.setup_optimizers(optimizer)) for optimizer in state.optimizers]
         while not _is_finished(state, recipe) and time.perf_counter() < deadline:
             _set_training_mode(state, recipe, inputs)
             epoch_began = began = time.perf_counter()
             for indices in _rest_of_epoch(state, recipe, inputs.train):
                 set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
-                labels = inputs.train.labels[indices]
-                images = inputs.train.batch(indices, state.epoch, state.step)
-                loss, logits = backward(images, labels)
+                loss, logits = backward(*inputs.train.batch(indices, state.epoch, state.step))
                 if recipe.optimizer.clip_norm:
                     nn.utils.clip_grad_norm_(state.part.parameters(), recipe.optimizer.clip_norm)
                 for stepper in steppers:
                     stepper.step()
                     stepper.zero_grad()
-                _count(state, loss, logits, labels)
+                _count(state, loss, logits, inputs.train.labels[indices])
                 state.seconds += time.perf_counter() - began
                 after_step(state)
                 began = time.perf_counter()
@@ -235,6 +235,6 @@ def _logits(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count clas
     """In fp32, as the network is used; the part is left in evaluation mode."""
     part.eval()
     everything = torch.arange(len(source.labels), device=source.labels.device)
-    _, _, rows, columns = source.batch(everything[:1], 0, 0).shape
+    _, _, rows, columns = source.batch(everything[:1], 0, 0).inputs.shape
     batches = everything.split(auto_batch_size(rows * columns))
-    return torch.cat([part(source.batch(indices, 0, 0).float()).float().cpu() for indices in batches])
+    return torch.cat([part(source.batch(indices, 0, 0).inputs.float()).float().cpu() for indices in batches])

@@ -10,7 +10,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.check.grouping import read_grouped
-from verydeep.data.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.builtin import is_builtin, load_dataset, require_known
 from verydeep.data.images import Dataset, Images, channel_statistics
 from verydeep.data.normalize import resize

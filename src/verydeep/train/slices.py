@@ -14,12 +14,14 @@ from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from verydeep.data.augmentation.mix import Labels
+
 Criterion = Callable[[Tensor, Tensor], Tensor]
-"""From logits and labels to the mean loss."""
+"""From logits and ``Labels`` to the mean loss."""
 
 
 class Forward(NamedTuple):
@@ -31,7 +33,7 @@ class Forward(NamedTuple):
 
 
 Backward = Callable[
-    [Float[Tensor, "batch channels height width"], Int64[Tensor, " batch"]],
+    [Float[Tensor, "batch channels height width"], Labels],
     Forward,
 ]
 """From images and labels to the loss; leaves the gradients in the parameters."""
@@ -39,16 +41,20 @@ Backward = Callable[
 
 @contextmanager
 def backward_in_slices(
-    model: nn.Module, slices: int, criterion: Criterion, fabric: Fabric
+    model: nn.Module, slices: int, criterion: Criterion, fabric: Fabric, *, compiled: bool = False
 ) -> Iterator[Backward]:
     """The function that computes the gradients of ``model``; each slice counts by its share of the images.
+
+    ``compiled`` is for one slice only: torch.compile fuses what lies between the convolutions.
 
     On a CPU slices run at the same time, unless the network has dropout: its random numbers would then depend
     on the order of the threads, and no run could be repeated. Batch norm keeps the running statistics of the
     first slice.
     """
     if slices == 1:
-        yield _whole(model, criterion, fabric)
+        # Every step has the same shapes: cudnn tries its algorithms in the first one, and keeps the fastest.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
+            yield _whole(cast(nn.Module, torch.compile(model)) if compiled else model, criterion, fabric)
         return
     twins = [model, *(_twin(model) for _ in range(1, slices))]
     if fabric.device.type != "cpu" or _has_dropout(model):

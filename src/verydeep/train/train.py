@@ -13,7 +13,8 @@ from verydeep.data.images import Dataset
 from verydeep.data.split_file import indices_of, keep_split
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
-from verydeep.evaluate.metrics import Mistake, most_confident_mistakes
+from verydeep.evaluate.metrics import most_confident_mistakes
+from verydeep.evaluate.mistake import Mistake
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint

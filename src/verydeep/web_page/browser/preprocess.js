@@ -1,9 +1,6 @@
 // The preprocessing of the network, equal to that of Python: from the pixels of an image to the network input.
-//
-// The resize is Pillow's (src/libImaging/Resample.c): a triangle filter that grows with the reduction, first
-// along one axis and then along the other, each rounded to 8 bits. The browser's own drawImage gives other values.
 
-const COEFFICIENT_BITS = 22;
+import { fixedPoint, resized, triangle } from "./resize.js";
 
 /** RGBA pixels of an image file, upright, with its color values as they are stored. */
 export async function decode(blob) {
@@ -12,9 +9,7 @@ export async function decode(blob) {
     colorSpaceConversion: "none",
     premultiplyAlpha: "none",
   });
-  const canvas = document.createElement("canvas");
-  canvas.width = bitmap.width;
-  canvas.height = bitmap.height;
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
@@ -26,8 +21,8 @@ export function networkInput(image, preprocess) {
   const { size, channels } = preprocess;
   const pixels = inChannels(image.data, channels);
   const { width, height, left, top } = placed(image, preprocess);
-  const columns = filter(image.width, width, left, Math.min(width, size));
-  const rows = filter(image.height, height, top, Math.min(height, size));
+  const columns = fixedPoint(triangle(image.width, width, left, Math.min(width, size)));
+  const rows = fixedPoint(triangle(image.height, height, top, Math.min(height, size)));
   const inner = resized(pixels, image, channels, columns, rows, height);
   return normalize(padded(inner, columns.length, rows.length, preprocess), preprocess);
 }
@@ -62,16 +57,6 @@ function padded(pixels, width, height, { size, channels, padding }) {
   return square;
 }
 
-/** Rows first, and columns first for an image higher than twice its width that gets smaller, as Pillow 13 does. */
-function resized(pixels, image, channels, columns, rows, height) {
-  if (image.height > 2 * image.width && height < image.height) {
-    const low = alongColumns(pixels, image.width, channels, rows);
-    return alongRows(low, image.width, rows.length, channels, columns);
-  }
-  const narrow = alongRows(pixels, image.width, image.height, channels, columns);
-  return alongColumns(narrow, columns.length, channels, rows);
-}
-
 /** Gray or RGB on white, by Pillow's formulas of alpha_composite and of convert("L"). */
 function inChannels(rgba, channels) {
   const pixels = new Uint8Array((rgba.length / 4) * channels);
@@ -96,67 +81,6 @@ function inChannels(rgba, channels) {
 function onWhite(value, alpha) {
   const sum = value * alpha * 128 + 255 * (255 * 128 - alpha * 128) + (0x80 << 7);
   return ((sum >> 8) + sum) >> 15;
-}
-
-/**
- * For each of `count` output positions from `start`: the first input position, and the weights in fixed point.
- * A side that keeps its length is not filtered.
- */
-function filter(inputs, outputs, start, count) {
-  const scale = inputs / outputs;
-  const support = Math.max(scale, 1);
-  const positions = [];
-  for (let output = start; output < start + count; output++) {
-    if (inputs === outputs) {
-      positions.push({ first: output, weights: Int32Array.of(1 << COEFFICIENT_BITS) });
-      continue;
-    }
-    const center = (output + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(center - support + 0.5));
-    const end = Math.min(inputs, Math.trunc(center + support + 0.5));
-    const weights = new Float64Array(end - first);
-    let total = 0;
-    for (let index = 0; index < weights.length; index++) {
-      weights[index] = Math.max(0, 1 - Math.abs((index + first - center + 0.5) * (1 / support)));
-      total += weights[index];
-    }
-    const fixed = weights.map((weight) => Math.trunc(0.5 + (weight / total) * (1 << COEFFICIENT_BITS)));
-    positions.push({ first, weights: Int32Array.from(fixed) });
-  }
-  return positions;
-}
-
-function alongRows(pixels, width, height, channels, columns) {
-  const narrow = new Uint8ClampedArray(height * columns.length * channels);
-  for (let row = 0, to = 0; row < height; row++) {
-    for (const { first, weights } of columns) {
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = 1 << (COEFFICIENT_BITS - 1);
-        let from = (row * width + first) * channels + channel;
-        for (let index = 0; index < weights.length; index++, from += channels) {
-          sum += pixels[from] * weights[index];
-        }
-        narrow[to++] = sum >> COEFFICIENT_BITS;
-      }
-    }
-  }
-  return narrow;
-}
-
-function alongColumns(pixels, width, channels, rows) {
-  const stride = width * channels;
-  const short = new Uint8ClampedArray(rows.length * stride);
-  for (let row = 0, to = 0; row < rows.length; row++) {
-    const { first, weights } = rows[row];
-    for (let column = 0; column < stride; column++) {
-      let sum = 1 << (COEFFICIENT_BITS - 1);
-      for (let index = 0, from = first * stride + column; index < weights.length; index++, from += stride) {
-        sum += pixels[from] * weights[index];
-      }
-      short[to++] = sum >> COEFFICIENT_BITS;
-    }
-  }
-  return short;
 }
 
 /** (value - mean) / std in 32-bit floats, the channels one after another, in the order of the network. */

@@ -1,4 +1,4 @@
-"""Data augmentation of batches on any device: flip, random resized crop, color jitter, shift and cutout."""
+"""Data augmentation image by image: flip, random resized crop, color jitter, shift and cutout."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from annotated_types import Ge, Interval
 from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
-from verydeep.data.color_augment import color_jitter, random_resized_crop
+from verydeep.data.augmentation.color import color_jitter, random_resized_crop
 from verydeep.errors import ShapeError
 
 Flip = Literal["none", "random", "alternating"]
@@ -28,6 +28,17 @@ class AugmentConfig:
     """Random shift by up to this many px in each direction, with reflection padding; 0 is off."""
     cutout: Annotated[int, Ge(0)] = 0
     """Cutout: the side in px of a square in each image that is set to zero; 0 is off."""
+    mixup: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Mixup: each image is averaged with another one, and so are their labels; the share is drawn from a Beta
+    distribution with this alpha; 0 is off. With cutmix too, each batch takes one of them at random."""
+    cutmix: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """CutMix: a rectangle of each image comes from another one, and its label by its area; alpha as in mixup;
+    0 is off."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images of a batch are mixed with each other."""
+        return self.mixup > 0 or self.cutmix > 0
 
 
 def augment(
@@ -37,7 +48,9 @@ def augment(
     config: AugmentConfig,
     generator: torch.Generator,
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images`` after the augmentations of ``config``, in the order of its fields.
+    """``images`` after the augmentations of ``config`` that change single images, in the order of its fields.
+
+    Mixup and CutMix come after them (``mix.py``), as they change labels too.
 
     Args:
         images: of any dtype, on any device.

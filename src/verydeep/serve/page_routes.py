@@ -1,9 +1,9 @@
 """The page: HTML, CSS and JavaScript of this package, so that the browser loads nothing from elsewhere."""
 
-from importlib.resources import files
-
 from fastapi import APIRouter
 from starlette.responses import Response
+
+from verydeep.web_page.page_files import page_files
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
@@ -11,11 +11,9 @@ _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg"
 def page_routes() -> APIRouter:
     """Routes to the files of the page."""
     routes = APIRouter(include_in_schema=False)
-    folder = files("verydeep.serve") / "page"
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        name, _, suffix = file.name.rpartition(".")
-        path = "/" if name == "index" else f"/{file.name}"
-        routes.get(path)(_Answer(file.read_bytes(), _TYPES[suffix]))
+    for name, content in page_files("server").items():
+        path = "/" if name == "index.html" else f"/{name}"
+        routes.get(path)(_Answer(content, _TYPES[name.rpartition(".")[2]]))
     return routes
 
 

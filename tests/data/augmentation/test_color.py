@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from verydeep.data import synthetic
-from verydeep.data.augment import AugmentConfig, augment
-from verydeep.data.color_augment import color_jitter, random_resized_crop
+from verydeep.data.augmentation.augment import AugmentConfig, augment
+from verydeep.data.augmentation.color import color_jitter, random_resized_crop
 
 COLORED = synthetic.shapes(64, size=24, channels=3, seed=2).pixels
 

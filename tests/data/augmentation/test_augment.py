@@ -6,7 +6,7 @@ from PIL import Image
 from torch.nn import functional
 
 from verydeep.architecture.preprocess import CAFFE, IMAGENET, Preprocess
-from verydeep.data.augment import (
+from verydeep.data.augmentation.augment import (
     AugmentConfig,
     alternating_flip,
     augment,

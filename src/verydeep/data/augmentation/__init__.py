@@ -1,0 +1,1 @@
+"""Data augmentation of whole batches, on any device."""

@@ -1,0 +1,1 @@
+"""The web page of ``verydeep serve`` and of ``verydeep export --to web``."""

@@ -1,0 +1,66 @@
+// Sends images to the server that gave this page, and to no other.
+
+import { askForToken, token } from "./token.js";
+
+export const EYEBROW = "verydeep serve";
+export const PRIVACY = "Images are sent to this server only, and not kept.";
+export const LINK = { text: "OpenAPI", address: "openapi.json" };
+export const LATENCY = "from sending the image to the answer";
+export const AT_ONCE = 4; // requests in flight, so that a hundred images do not fill the queue
+
+const RETRIES = 5; // after status 503
+
+/** What the page says about the network. */
+export async function connect() {
+  const { name, classes, size, runtime, precision, limits, explain, fit, crop } = await ask("v1/model");
+  return {
+    name,
+    facts: `${classes.length.toLocaleString("en")} classes, ${size} px, ${runtime} ${precision}`,
+    formats: `JPEG, PNG, WebP, GIF, BMP or TIFF, up to ${Math.floor(limits.bytes / 1e6)} MB each`,
+    maxBytes: limits.bytes,
+    hasHeatMaps: explain.length > 0,
+    fit,
+    crop,
+  };
+}
+
+/** `{file, label, confidence, probabilities}` of an image. */
+export async function classify(file) {
+  const [answer] = await ask("v1/predict?top=5", { method: "POST", body: form(file) });
+  return answer;
+}
+
+/** `{label, url}`: a picture of the evidence for the predicted class. */
+export async function heatMap(file) {
+  const [answer] = await ask("v1/predict?explain=grad-cam", { method: "POST", body: form(file) });
+  return { label: answer.heat_map.label, url: `data:image/png;base64,${answer.heat_map.png}` };
+}
+
+function form(file) {
+  const fields = new FormData();
+  fields.append("file", file, file.name);
+  return fields;
+}
+
+async function ask(path, options = {}, tries = RETRIES) {
+  let response;
+  const given = token();
+  try {
+    response = await fetch(path, { ...options, headers: given ? { Authorization: `Bearer ${given}` } : {} });
+  } catch {
+    throw new Error("The server does not answer. Is it still running?");
+  }
+  if (response.ok) return response.json();
+  const problem = await response.json().catch(() => ({}));
+  const message = problem.detail || `The server answered with status ${response.status}.`;
+  if (response.status === 401) {
+    await askForToken(given ? message : "");
+    return ask(path, options, tries);
+  }
+  const seconds = Number(response.headers.get("Retry-After"));
+  if (response.status === 503 && seconds && tries > 0) {
+    await new Promise((done) => setTimeout(done, 1000 * seconds));
+    return ask(path, options, tries - 1);
+  }
+  throw new Error(message);
+}
