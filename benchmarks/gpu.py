@@ -20,10 +20,9 @@ from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.device import fabric_on
 from verydeep.train.inputs import PixelsInMemory
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import initial_state
+from verydeep.train.run import fabric_on, initial_state
 from verydeep.train.slices import backward_in_slices
 
 CUDA = torch.device("cuda")

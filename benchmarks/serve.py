@@ -1,133 +1,148 @@
-"""Load test of ``verydeep serve``: clients that each send one JPEG after another, beside offline batches.
+"""Load test of ``verydeep serve`` beside LitServe, plain threads and offline batches, in turns of one run.
 
-python benchmarks/serve.py cells.onnx photos/ --clients 32 --seconds 20
+python benchmarks/serve.py cells.onnx photos/ --seconds 120 --litserve scratch/bin/python
 """
 
 import argparse
-import http.client
 import itertools
-import os
-import re
-import signal
 import subprocess
 import sys
-import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from servers.clients import Load, run_clients, upload
+from servers.server_process import ServerProcess
 
 from verydeep.decoding.stream import stream_pixels
 from verydeep.runtime.exported_network import load_exported
 
+SCRIPTS = Path(__file__).parent / "servers"
 MEMORY_AT = (1_000, 10_000)
-"""Requests after which the memory of the server is read."""
+"""Requests after which the memory of a server is read."""
+OURS, LITSERVE, THREADS, OFFLINE = "verydeep serve", "LitServe", "plain threads", "offline batches"
 
 
 def main() -> None:
-    """Print images per second, latency, errors and memory of the server, and images per second offline."""
-    parser = argparse.ArgumentParser(description="Load test of verydeep serve, beside offline batches.")
+    """Print images per second, latency, errors, CPU time and memory of each."""
+    parser = argparse.ArgumentParser(description="Load test of verydeep serve, beside other servers.")
     parser.add_argument("bundle", type=Path, help="an exported network")
     parser.add_argument("images", type=Path, help="a folder of JPEGs, which is searched")
     parser.add_argument("--clients", type=int, default=32, help="clients at the same time (32)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of the load (20)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of load for each (20)")
+    parser.add_argument("--rounds", type=int, default=4, help="turns in which each gets its seconds (4)")
     parser.add_argument("--batch", type=int, default=16, help="images per batch (16)")
     parser.add_argument("--files", type=int, default=200, help="different images (200)")
+    parser.add_argument(
+        "--litserve", default=sys.executable, help="the Python of an environment with litserve"
+    )
+    parser.add_argument("--alone", action="store_true", help="without LitServe and plain threads")
     arguments = parser.parse_args()
     files = list(itertools.islice(sorted(arguments.images.rglob("*.jpg")), arguments.files))
-    before = offline(arguments.bundle, files, arguments.batch)
-    with started(arguments.bundle, arguments.batch) as process:
-        assert process.stderr is not None
-        address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stderr.readline())
-        assert address is not None
-        load = Load(int(address[1]), process.pid, [file.read_bytes() for file in files])
-        load.run(arguments.clients, arguments.seconds)
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(60)
-    report(load, (before, offline(arguments.bundle, files, arguments.batch)), code)
+    requests = [upload(file, "/v1/predict") for file in files]
+    commands = server_commands(arguments.bundle, arguments.batch, arguments.litserve)
+    if arguments.alone:
+        commands = {OURS: commands[OURS]}
+    offline = Offline(arguments.bundle, files, arguments.batch)
+    servers: dict[str, Server] = {}
+    with ExitStack() as stack:
+        for name, command in commands.items():
+            process = stack.enter_context(ServerProcess(command))
+            servers[name] = Server(process, requests)
+        for _ in range(arguments.rounds):
+            offline.run(arguments.seconds / arguments.rounds)
+            for server in servers.values():
+                server.run(arguments.clients, arguments.seconds / arguments.rounds)
+    report(servers, offline, arguments.batch)
 
 
-def started(bundle: Path, batch: int) -> subprocess.Popen[str]:
-    """The server, at a free port, as a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "verydeep",
-        "serve",
-        str(bundle),
-        "--port",
-        "0",
-        "--max-batch",
-        str(batch),
-    ]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def server_commands(bundle: Path, batch: int, litserve: str) -> dict[str, list[str]]:
+    """The command of each server that can run here."""
+    commands = {
+        OURS: [sys.executable, "-m", "verydeep", "serve", str(bundle), "--max-batch", str(batch)],
+        THREADS: [sys.executable, str(SCRIPTS / "with_threads.py"), str(bundle)],
+    }
+    if subprocess.run([litserve, "-c", "import litserve"], capture_output=True, check=False).returncode == 0:
+        script = str(SCRIPTS / "with_litserve.py")
+        commands[LITSERVE] = [litserve, script, str(bundle), "--max-batch", str(batch)]
+    else:
+        print(f"{litserve} has no litserve, so it is left out: pip install litserve", file=sys.stderr)
+    return commands
 
 
-def offline(bundle: Path, files: list[Path], batch: int) -> float:
-    """Images per second from files to logits, in batches, without a server."""
-    network = load_exported(bundle)
-    decoded = stream_pixels(files, network.preprocess, batch)
-    network.logits(next(decoded).pixels)
-    start = time.perf_counter()
-    count = sum(len(network.logits(each.pixels)) for each in decoded)
-    return count / (time.perf_counter() - start)
+class Server:
+    """A server that is paused while it is not measured, and what came back from it."""
 
-
-class Load:
-    """Requests to the server at ``port``, and what came back."""
-
-    def __init__(self, port: int, process: int, images: list[bytes]) -> None:
-        self.port, self.process, self.images = port, process, images
-        self.latencies: list[float] = []
-        self.errors = 0
-        self.seconds = 0.0
-        """From the first request to the last answer."""
-        self.memory: dict[int, float] = {}
-        self._numbers = itertools.count()
+    def __init__(self, process: ServerProcess, requests: list[bytes]) -> None:
+        self.process, self.requests = process, requests
+        self.load, self.cpu_seconds = Load(), 0.0
+        self.memory_mb: dict[int, float] = {}
+        self._answers = 0
+        self.process.wait_until_it_answers(requests[0])
+        self.process.pause()
 
     def run(self, clients: int, seconds: float) -> None:
-        """Send from ``clients`` threads for so many ``seconds``, and wait for the last answers."""
-        start = time.perf_counter()
-        end = start + seconds
-        threads = [threading.Thread(target=self._client, args=(end,)) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.seconds = time.perf_counter() - start
+        """Load it for so many ``seconds``."""
+        self.process.resume()
+        before = self.process.cpu_seconds
+        self.load.add(run_clients(self.process.port, self.requests, clients, seconds, self._count))
+        self.cpu_seconds += self.process.cpu_seconds - before
+        self.process.pause()
 
-    def _client(self, end: float) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        while time.perf_counter() < end:
-            number = next(self._numbers)
-            image = self.images[number % len(self.images)]
-            start = time.perf_counter()
-            connection.request("POST", "/v1/predict", image, {"Content-Type": "image/jpeg"})
-            response = connection.getresponse()
-            response.read()
-            self.errors += response.status != 200
-            self.latencies.append(time.perf_counter() - start)
-            if number in MEMORY_AT:
-                self.memory[number] = resident(self.process)
-        connection.close()
+    def _count(self) -> None:
+        self._answers += 1
+        if self._answers in MEMORY_AT:
+            self.memory_mb[self._answers] = self.process.memory_mb
 
 
-def resident(process: int) -> float:
-    """The resident memory of a process, in MB."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+class Offline:
+    """The network without a server: from files to logits, in batches."""
+
+    def __init__(self, bundle: Path, files: list[Path], batch: int) -> None:
+        self.network, self.files, self.batch = load_exported(bundle), files, batch
+        self.images, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
+
+    def run(self, seconds: float) -> None:
+        """Compute all files, again and again, until so many ``seconds`` have passed."""
+        start, cpu = time.perf_counter(), time.process_time()
+        while time.perf_counter() - start < seconds:
+            for batch in stream_pixels(self.files, self.network.preprocess, self.batch):
+                self.images += len(self.network.logits(batch.pixels))
+        self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - cpu
+
+    @property
+    def rate(self) -> float:
+        """Images per second."""
+        return self.images / self.seconds
 
 
-def report(load: Load, offline_rates: tuple[float, float], code: int) -> None:
-    """Print the table."""
-    p50, p99 = 1e3 * np.percentile(load.latencies, (50, 99))
-    rate, alone = (len(load.latencies) - load.errors) / load.seconds, sum(offline_rates) / 2
-    print("| requests | errors | images/s | offline, images/s | ratio | median, ms | p99, ms | exit code |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
-    row = (f"{len(load.latencies):,}", load.errors, f"{rate:,.1f}", f"{alone:,.1f}", f"{rate / alone:.0%}")
-    print(f"| {' | '.join(map(str, (*row, f'{p50:,.0f}', f'{p99:,.0f}', code)))} |")
-    for number, memory in load.memory.items():
-        print(f"memory after {number:,} requests: {memory:,.0f} MB")
+def report(servers: dict[str, Server], offline: Offline, batch: int) -> None:
+    """Print the table; CPU times are of the server and of the clients, for an image."""
+    print(
+        "| | requests | errors | images/s | of offline | median, ms | p99, ms | p99, batch times "
+        "| CPU, ms | CPU of the clients, ms | memory, MB |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for name, server in servers.items():
+        load = server.load
+        p50, p99 = np.percentile(load.latencies, (50, 99))
+        memory = ", ".join(f"{each:,.0f}" for each in server.memory_mb.values())
+        cells = (
+            name, f"{len(load.latencies) + load.errors:,}", load.errors, f"{load.rate:,.1f}",
+            f"{load.rate / offline.rate:.1%}", f"{1e3 * p50:,.0f}", f"{1e3 * p99:,.0f}",
+            f"{p99 * offline.rate / batch:.1f}", f"{1e3 * server.cpu_seconds / len(load.latencies):.2f}",
+            f"{1e3 * load.cpu_seconds / len(load.latencies):.2f}", memory,
+        )  # fmt: skip
+        print(f"| {' | '.join(map(str, cells))} |")
+    cpu = 1e3 * offline.cpu_seconds / offline.images
+    print(f"| {OFFLINE} | {offline.images:,} | | {offline.rate:,.1f} | | | | | {cpu:.2f} | | |")
+    print(
+        f"memory after {' and '.join(f'{each:,}' for each in MEMORY_AT)} requests, where there were as many"
+    )
+    if LITSERVE in servers:
+        print(f"{OURS}: {servers[OURS].load.rate / servers[LITSERVE].load.rate:.2f} times {LITSERVE}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ORT_DIST = Path("node_modules/onnxruntime-web/dist")
 ORT_PACKAGE = "onnxruntime-web@1.30.0"
@@ -32,10 +33,11 @@ def ort(request, tmp_path_factory):
         return Path(os.environ["VERYDEEP_ORT"])
     cache = getattr(request.config, "cache", None)
     folder = cache.mkdir("onnxruntime-web") if cache else tmp_path_factory.mktemp("onnxruntime-web")
-    dist = folder / ORT_PACKAGE / ORT_DIST
-    if not dist.is_dir():
-        _npm_install(folder / ORT_PACKAGE)
-    return dist
+    installed = folder / ORT_PACKAGE
+    with FileLock(folder / "lock"):  # of the test processes, one installs
+        if not (installed / "node_modules/.package-lock.json").is_file():  # written by npm at its end
+            _npm_install(installed)
+    return installed / ORT_DIST
 
 
 def _npm_install(folder):

@@ -28,8 +28,11 @@ def bundle(tmp_path_factory):
     return path
 
 
-def test_a_bundle_is_timed_in_each_batch_size(bundle, capsys):
-    assert main(["bench", str(bundle), "--batch", "1", "3", "--runtimes", "onnxruntime", "--json"]) == 0
+def test_a_bundle_is_timed_in_each_batch_size(bundle, capsys, tmp_path):
+    page = tmp_path / "bench.html"
+    arguments = [str(bundle), "--batch", "1", "3", "--runtimes", "onnxruntime", "--out", str(page)]
+    assert main(["bench", *arguments, "--json"]) == 0
+    assert "Batch 3: onnxruntime fp32" in page.read_text(encoding="utf-8")
     rows = json.loads(capsys.readouterr().out)
     assert [(row["runtime"], row["precision"], row["batch"]) for row in rows] == [
         ("onnxruntime", "fp32", 1), ("onnxruntime", "fp32", 3)

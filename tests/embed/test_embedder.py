@@ -10,8 +10,8 @@ import torch
 from verydeep.data.decode import decode
 from verydeep.data.normalize import normalize
 from verydeep.embed.embedder import Embedder
-from verydeep.embed.vector_batches import VectorBatch
-from verydeep.embed.vector_file import VectorMetadata, is_vector_file, read_vectors, write_vectors
+from verydeep.embed.vector_batches import VectorBatch, VectorMetadata
+from verydeep.embed.vector_file import is_vector_file, read_vectors, write_vectors
 from verydeep.errors import ArchitectureError, DataError
 from verydeep.image_sources.image_files import image_files
 from verydeep.models.feature_extractor import taps

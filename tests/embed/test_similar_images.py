@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from verydeep.embed.embed_images import embed_images
+from verydeep.embed.embedder import Embedder
 from verydeep.embed.similar_images import find_similar
+from verydeep.embed.vector_file import write_vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import read_sources
 from verydeep.image_sources.image_files import image_files
@@ -40,7 +41,8 @@ def test_stored_vectors_have_the_same_neighbors_and_their_images_are_found(
     checkpoint, folder, shard, tmp_path
 ):
     query, vectors = folder / "blue" / "2.png", tmp_path / "vectors.npz"
-    embed_images(checkpoint, read_sources([shard, folder / "green"]), vectors)
+    embedder = Embedder(checkpoint)
+    write_vectors(embedder(read_sources([shard, folder / "green"])), embedder.metadata, vectors)
     stored = find_similar(checkpoint, str(vectors), query, 9)
     assert [name.split("-")[0] for name in names(stored)[:4]] == ["blue"] * 4
     for neighbor, source in zip(stored.neighbors, stored.sources, strict=True):
@@ -50,7 +52,9 @@ def test_stored_vectors_have_the_same_neighbors_and_their_images_are_found(
 
 
 def test_stored_vectors_of_another_layer_are_rejected(checkpoint, folder, tmp_path):
-    embed_images(checkpoint, image_files([folder / "red" / "0.png"]), tmp_path / "v.npz", layer="conv1_1")
+    embedder = Embedder(checkpoint, "conv1_1")
+    images = image_files([folder / "red" / "0.png"])
+    write_vectors(embedder(images), embedder.metadata, tmp_path / "v.npz")
     with pytest.raises(DataError, match=r"holds vectors of tiny, conv1_1; expected tiny, relu2_1"):
         find_similar(checkpoint, str(tmp_path / "v.npz"), folder / "red" / "0.png", layer="relu2_1")
 

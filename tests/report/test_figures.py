@@ -1,6 +1,7 @@
 """The SVG of the figures on the pages: each point, label and mark is at its computed position."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,9 @@ TENTH = {"abs": 0.051}
 
 
 def training_page(**changes):
-    return render_training(train_result(**changes), recipe_name="fast", command="train", wall_seconds=1.0)
+    return render_training(
+        train_result(**changes), run=Path("run"), recipe_name="fast", command="train", wall_seconds=1.0
+    )
 
 
 def diamond(x, y):

@@ -4,6 +4,7 @@ import os
 from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +20,12 @@ from .html import Outline, check_page, titles, words
 from .trainings import dataset, epoch, train_result, unvalidated
 
 COMMAND = "verydeep train fashion-mnist --seed 7"
+RUN = Path("my runs/fast")
 
 
 def page(command=COMMAND, recipe_name="fast", **changes):
     return render_training(
-        train_result(**changes), recipe_name=recipe_name, command=command, wall_seconds=3725.0
+        train_result(**changes), run=RUN, recipe_name=recipe_name, command=command, wall_seconds=3725.0
     )
 
 
@@ -52,9 +54,17 @@ def test_a_page_is_well_formed_html_without_external_resources(changes):
 
 def test_sections_are_titled_by_standard_terms():
     assert titles(page()) == [
-        "Learning curves", "Confusion matrix", "Per-class recall, precision and F1",
+        "Try it", "Learning curves", "Confusion matrix", "Per-class recall, precision and F1",
         "Most confident mistakes", "Architecture", "Reproduce",
     ]  # fmt: skip
+
+
+def test_try_it_names_the_run():
+    shown = text()
+    assert "verydeep predict 'my runs/fast' photo.jpg" in shown
+    assert "verydeep serve 'my runs/fast'" in shown
+    assert "verydeep export 'my runs/fast' --to web" in shown
+    assert "Then open localhost:8000 in a browser." in shown
 
 
 def test_the_headline_is_the_test_accuracy_with_its_interval():
@@ -229,7 +239,9 @@ def test_mistakes_are_pictures_inside_the_page(channels, side, kind):
 def test_a_page_is_written_completely_and_replaces_an_older_one(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("older")
-    write_training_page(train_result(), path, recipe_name="fast", command=COMMAND, wall_seconds=3725.0)
+    write_training_page(
+        train_result(), path, run=RUN, recipe_name="fast", command=COMMAND, wall_seconds=3725.0
+    )
     assert path.read_text(encoding="utf-8") == page()
     assert list(tmp_path.iterdir()) == [path]
 
@@ -237,5 +249,5 @@ def test_a_page_is_written_completely_and_replaces_an_older_one(tmp_path):
 def test_a_file_name_that_is_not_utf_8_is_written_with_escapes(tmp_path):
     result = train_result(test_names=(os.fsdecode(b"latin-\xe4.png"),) * 60)
     path = tmp_path / "report.html"
-    write_training_page(result, path, recipe_name="fast", command=COMMAND, wall_seconds=1.0)
+    write_training_page(result, path, run=RUN, recipe_name="fast", command=COMMAND, wall_seconds=1.0)
     assert r'title="latin-\xe4.png"' in path.read_text(encoding="utf-8")

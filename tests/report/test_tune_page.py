@@ -70,13 +70,13 @@ def test_a_page_is_well_formed_html_without_external_resources(tmp_path, changes
 
 def test_sections_are_titled_by_standard_terms(tmp_path):
     assert titles(page(tmp_path, heat_maps=[heat_map("a.png")])) == [
-        "Warnings", "Strategies", "Data", "Cross-validation", "Learning curves", "Confusion matrix",
+        "Warnings", "Try it", "Strategies", "Data", "Cross-validation", "Learning curves", "Confusion matrix",
         "Per-class recall, precision and F1", "Calibration", "Most confident mistakes",
         "Grad-CAM heat maps", "Reproduce",
     ]  # fmt: skip
     assert titles(page(tmp_path, **CHANGES["bare"])) == [
-        "Strategies", "Data", "Confusion matrix", "Per-class recall, precision and F1", "Calibration",
-        "Reproduce",
+        "Try it", "Strategies", "Data", "Confusion matrix", "Per-class recall, precision and F1",
+        "Calibration", "Reproduce",
     ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_the_network_and_its_usage(tmp_path):
     for css_class, token in (("token", "64x2"), ("pool", "M"), ("bar", "|")):
         assert f'<span class="{css_class}">{token}</span>' in page(tmp_path)
     assert f"Input 3 {TIMES} 96 {TIMES} 96 Parameters 14.7 M MACs per image 2.82 G Classes 2" in shown
-    assert "To classify an image: verydeep predict runs/tune-pets photo.jpg" in shown
+    assert "Classify an image: verydeep predict runs/tune-pets photo.jpg" in shown
     assert "verydeep predict 'my runs/pets' photo.jpg" in text(tmp_path, run=Path("my runs/pets"))
 
 

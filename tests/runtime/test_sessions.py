@@ -1,6 +1,7 @@
 """Sessions of all runtimes: named outputs, threads, and files that cannot be loaded."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -95,3 +96,11 @@ def test_a_bundle_is_loaded_without_torch_and_without_reports_to_others(bundles,
         "assert not {'torch', 'openvino_telemetry.main'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, bundles / format_], check=True)
+
+
+def test_onnx_runtime_keeps_no_id_of_the_machine_that_it_would_report(tmp_path):
+    code = "from verydeep.runtime.extras import import_runtime; import_runtime('onnxruntime')"
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    home = kept | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=home)
+    assert not list(tmp_path.iterdir())

@@ -1,8 +1,14 @@
-"""A tiny exported network, real servers of it in this process, and a client that reads problems."""
+"""A tiny exported network, real servers of it in a thread or a process, and a client that reads problems."""
 
+import base64
 import http.client
 import io
 import json
+import os
+import re
+import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -107,6 +113,11 @@ def read(response):
     return Answer(response.status, headers, response.read())
 
 
+def opacity(heat_map):
+    """The heat in the PNG of an answer, from 0 to 1."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(heat_map["png"]))))[..., 3] / 255
+
+
 def form_of(files, field="file"):
     """``(name, content)`` of each as multipart/form-data, with its content type."""
     parts = [
@@ -133,11 +144,51 @@ def serving(served, token=None, **limits):
             assert not thread.is_alive()
 
 
+CODE = """
+import sys
+from verydeep.cli.main import main
+code = main(sys.argv[1:])
+print("torch" in sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@contextmanager
+def started(*arguments):
+    """The process of ``verydeep serve`` once it listens, and a client of it."""
+    command = [sys.executable, "-c", CODE, "serve", *map(str, arguments), "--port", "0", "--threads", "1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "COLUMNS": "100"}, **pipes) as process:
+        try:
+            line = process.stderr.readline()
+            yield process, Client(int(re.search(r"http://127.0.0.1:(\d+)/", line)[1]))
+        finally:
+            process.kill()
+
+
 def wait_until(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def connect(client):
+    connection = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def received(connection):
+    """Everything until the server closes."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def post(length, extra=b""):
+    return (
+        b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: %d\r\n%s\r\n"
+        % (length, extra)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,22 @@
 """The page in a real Chromium: uploads, paste, camera, errors, heat map, table."""
 
+from dataclasses import replace
+
 import pytest
 
 from verydeep.prediction.prediction_rows import CsvRows
-from verydeep.serve.served import ServedNetwork
 
 from .conftest import encoded, serving, wait_until
 
-PASTE = """
-(bytes) => {
+TRANSFER = """(bytes) => {
   const data = new DataTransfer();
-  data.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
-  document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
-}
+  data.items.add(new File([new Uint8Array(bytes)], "given.png", { type: "image/png" }));
+  return data;
+}"""
+PASTE = f"""(bytes) =>
+  document.dispatchEvent(new ClipboardEvent("paste", {{ clipboardData: ({TRANSFER})(bytes) }}))
 """
+FETCH = "(address) => fetch(address).then(() => 'answered', (error) => error.message)"
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ def test_the_heat_map_lies_over_all_that_the_network_sees(browser, served, png, 
         preprocess = served.network.preprocess.with_fit(fit)
         classes, origin, logits = served.network.classes, served.network.origin, served.network.logits
 
-    with serving(ServedNetwork(Fitted(), served.embed, served.explain, served.facts)) as client:
+    with serving(replace(served, network=Fitted())) as client:
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{client.port}/")
         page.wait_for_selector("#facts:has-text('3 classes')")
@@ -93,7 +96,13 @@ def test_the_heat_map_lies_over_all_that_the_network_sees(browser, served, png, 
 def test_a_pasted_image_is_classified(page, png):
     page.evaluate(PASTE, list(png))
     page.wait_for_selector("#bars li")
-    assert page.inner_text("#file") == "pasted.png"
+    assert page.inner_text("#file") == "given.png"
+
+
+def test_a_dropped_image_is_classified(page, png):
+    page.dispatch_event("body", "drop", {"dataTransfer": page.evaluate_handle(TRANSFER, list(png))})
+    page.wait_for_selector("#bars li")
+    assert page.inner_text("#file") == "given.png"
 
 
 def test_a_photo_of_the_camera_is_classified(page):
@@ -149,6 +158,48 @@ def test_the_page_asks_for_the_token(browser, served, png):
         choose(page, ("a.png", png))
         page.wait_for_selector("#bars li")
         page.close()
+
+
+def test_a_full_queue_makes_the_page_wait(browser, served, png):
+    with serving(served, max_queue=1) as client:
+        page = browser.new_page()
+        statuses = []
+        page.on("response", lambda response: statuses.append(response.status))
+        page.goto(f"http://127.0.0.1:{client.port}/")
+        page.wait_for_selector("#facts:has-text('3 classes')")
+        choose(page, *((f"{number}.png", png) for number in range(8)))
+        page.wait_for_selector("#status:has-text('8 images')")
+        wait_until(lambda: page.locator("#rows td button").count() == 8)
+        page.close()
+    assert 503 in statuses
+
+
+def test_the_policy_stops_inline_scripts_and_other_servers(browser, client, site):
+    site.serve("/", headers={"Access-Control-Allow-Origin": "*"})
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{client.port}/")
+    page.evaluate("""() => {
+      const script = document.createElement("script");
+      script.textContent = "document.title = 'changed'";
+      document.body.append(script);
+    }""")
+    assert page.title() == "verydeep: classify images"
+    assert page.evaluate(FETCH, site.address) == "Failed to fetch"
+    assert not site.requests
+    page.goto(site.address.replace("127.0.0.1", "localhost"))  # another site without a policy may ask
+    assert page.evaluate(FETCH, site.address) == "answered"
+    page.close()
+
+
+def test_the_keyboard_alone_chooses_an_image_of_the_table(page, png):
+    choose(page, ("a.png", png), ("b.png", encoded(20, 20)))
+    page.wait_for_selector("#rows tr:nth-child(2)")
+    page.focus("#clear")
+    for _ in range(3):  # the table, which scrolls, and its two images
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#file") == "b.png"
+    assert page.evaluate("document.activeElement.textContent") == "b.png"
 
 
 def test_a_phone_scrolls_only_down_and_every_control_has_a_name(browser, client, png):

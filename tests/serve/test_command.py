@@ -1,40 +1,15 @@
 """``verydeep serve`` as a process: without torch, its signals, its log, and the user's mistakes."""
 
 import json
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
+import torch
 
 from verydeep.cli.main import main
 
-from .conftest import Client
-
-CODE = """
-import sys
-from verydeep.cli.main import main
-code = main(sys.argv[1:])
-print("torch" in sys.modules, file=sys.stderr)
-sys.exit(code)
-"""
-
-
-@contextmanager
-def started(*arguments):
-    """The process of ``verydeep serve`` once it listens, and a client of it."""
-    command = [sys.executable, "-c", CODE, "serve", *map(str, arguments), "--port", "0", "--threads", "1"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, "COLUMNS": "100"}, **pipes) as process:
-        try:
-            line = process.stderr.readline()
-            yield process, Client(int(re.search(r"http://127.0.0.1:(\d+)/", line)[1]))
-        finally:
-            process.kill()
+from .conftest import started
 
 
 @pytest.mark.slow
@@ -66,6 +41,7 @@ def test_a_token_comes_from_a_file(bundle, tmp_path):
         (["--max-queue", "0"], "--max-queue is 0; expected 1 or more"),
         (["--max-wait-ms", "-1"], "--max-wait-ms is -1; expected 0 to 10000"),
         (["--threads", "0"], "--threads is 0; expected 1 or more"),
+        (["--device", "cpu"], "no --device"),
         (["--port", "70000"], "--port is 70000; expected 0 to 65535"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--token-file", "{short}"], "at least 16 ASCII characters"),
@@ -78,6 +54,12 @@ def test_a_mistake_ends_with_exit_code_2(bundle, tmp_path, capsys, arguments, me
     values = [value.format(short=short) for value in arguments]
     assert main(["serve", str(bundle), *values]) == 2
     assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has the device")
+def test_a_device_that_the_machine_lacks_ends_with_exit_code_2(run_file, capsys):
+    assert main(["serve", str(run_file), "--device", "mps"]) == 2
+    assert "no device 'mps'" in capsys.readouterr().err
 
 
 def test_a_port_in_use_ends_with_exit_code_2(bundle, capsys):

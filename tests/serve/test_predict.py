@@ -1,14 +1,12 @@
 """Requests that are right, over HTTP, compared with ``verydeep predict`` and with the checkpoint in torch."""
 
 import base64
-import io
 import json
 import threading
+from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from verydeep.cli.serve_checkpoint import serve_checkpoint
 from verydeep.decoding.decode import decode_pixels
@@ -16,9 +14,10 @@ from verydeep.embed.embedder import Embedder
 from verydeep.explain.heat_maps import heat_maps
 from verydeep.models.feature_steps import last_map_name
 from verydeep.prediction.predict import predict
-from verydeep.serve.served import ServedNetwork
 
-from .conftest import encoded, form_of, serving
+from .conftest import encoded, form_of, opacity, serving
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 def test_the_answer_is_that_of_predict(client, checkpoint, png, tmp_path):
@@ -69,10 +68,9 @@ def test_a_heat_map_is_that_of_grad_cam_in_torch(client, checkpoint, png):
     (answer,) = client.image(png, "?explain=grad-cam").json
     heat_map = answer["heat_map"]
     assert heat_map["label"] == answer["label"] and heat_map["method"] == "grad-cam"
-    opacity = np.asarray(Image.open(io.BytesIO(base64.b64decode(heat_map["png"]))))[..., 3] / 255
     pixels = torch.from_numpy(decode_pixels(png, checkpoint.preprocess))[None]
     (expected,) = heat_maps(checkpoint, pixels, method="grad-cam", layer=last_map_name(checkpoint.model))
-    assert opacity == pytest.approx(expected.heat, abs=0.01)
+    assert opacity(heat_map) == pytest.approx(expected.heat, abs=0.01)
 
 
 def test_a_vector_is_that_of_the_embedder(client, checkpoint, png, tmp_path):
@@ -85,7 +83,7 @@ def test_a_vector_is_that_of_the_embedder(client, checkpoint, png, tmp_path):
 
 
 def test_a_checkpoint_is_served_alike(client, run_file, png):
-    with serving(serve_checkpoint(run_file, None)) as other:
+    with serving(serve_checkpoint(run_file)) as other:
         for path, key in (("/v1/predict?explain=grad-cam", "confidence"), ("/v1/embed", "embedding")):
             (ours,), (theirs,) = (
                 each.send("POST", path, png, content_type="image/png").json for each in (client, other)
@@ -95,18 +93,24 @@ def test_a_checkpoint_is_served_alike(client, run_file, png):
         assert other.get("/v1/model").json["runtime"] == "torch"
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, needs_cuda])])
+def test_a_checkpoint_computes_on_the_device(client, run_file, png, device):
+    with serving(serve_checkpoint(run_file, device=device)) as other:
+        assert other.get("/v1/model").json["device"] == device
+        (ours,), (theirs,) = (each.image(png, "?explain=occlusion").json for each in (client, other))
+        assert opacity(theirs["heat_map"]) == pytest.approx(opacity(ours["heat_map"]), abs=0.02)
+        assert other.image(png, "?explain=grad-cam").status == 200
+        assert other.send("POST", "/v1/embed", png, content_type="image/png").status == 200
+
+
 def test_the_model_is_described(client):
     facts = client.get("/v1/model").json
     assert facts["classes"] == ["cat", "dog", "newt"] and facts["temperature"] == 0.5
-    assert (facts["size"], facts["runtime"], facts["explain"]) == (16, "onnxruntime", ["grad-cam"])
-
-
-def test_without_class_maps_a_heat_map_is_refused(served, png):
-    plain = ServedNetwork(served.network, served.embed, None)
-    with serving(plain) as client:
-        status, detail = client.image(png, "?explain=grad-cam").problem
-        assert status == 422 and "class maps" in detail
-        assert client.image(png).status == 200
+    assert (facts["size"], facts["runtime"], facts["explain"]) == (
+        16,
+        "onnxruntime",
+        ["grad-cam", "occlusion"],
+    )
 
 
 def test_a_token_is_needed_where_there_is_one(served, png):
@@ -155,7 +159,7 @@ def held(served):
                 sizes.append(len(pixels))
             return served.network.logits(pixels)
 
-    return ServedNetwork(Held(), served.embed, None), go, sizes
+    return replace(served, network=Held()), go, sizes
 
 
 def test_a_full_queue_is_refused_at_once_and_images_become_full_batches(served, png):
@@ -200,7 +204,7 @@ def test_a_failing_network_is_a_problem_without_its_text(served, png, caplog):
                 raise RuntimeError("secret")
             return served.network.logits(pixels)
 
-    with serving(ServedNetwork(Failing(), served.embed, None)) as client:
+    with serving(replace(served, network=Failing())) as client:
         answer = client.image(png)
         assert answer.problem[0] == 500 and b"secret" not in answer.body
         assert client.send("POST", "/v1/embed", png, content_type="image/png").status == 200

@@ -85,7 +85,7 @@ def address(folder):
 def page(browser, address):
     """An empty tab; what is opened in it asks this server only, and breaks no rule of its policy."""
     page = browser.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)  # on a busy computer
     problems, requested = [], []
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))

@@ -9,9 +9,9 @@ from PIL import Image
 
 from verydeep.decoding.decode import decode_pixels
 from verydeep.decoding.normalize import normalize_pixels
+from verydeep.explain.exported_heat_maps import heat_from_class_maps
 from verydeep.export.export_web import DESCRIPTION, NETWORK, preprocess_for_page
 from verydeep.runtime.exported_network import load_exported
-from verydeep.serve.heat_image import heat_from_class_maps
 
 from .conftest import checkpoint, photograph, png
 

@@ -1,16 +1,20 @@
 """``verydeep embed``: feature extraction, one vector per image, into a file."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Union
 
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import load_network
-from verydeep.embed.embed_exported import embed_exported
-from verydeep.embed.vector_batches import BATCH_SIZE
-from verydeep.embed.vector_file import check_vector_path
+from verydeep.embed.embed_to_parts import embed_to_parts
+from verydeep.embed.exported_embedder import ExportedEmbedder
+from verydeep.embed.vector_batches import BATCH_SIZE, VectorSource
+from verydeep.embed.vector_file import check_vector_path, write_vectors
 from verydeep.image_sources.find_images import find_images
 from verydeep.machine import Device
+from verydeep.parts.job import new_job
+from verydeep.parts.work import check_parts, is_parts_folder
 from verydeep.runtime.exported_network import ExportedNetwork
 from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.broken_images import print_broken
@@ -18,8 +22,12 @@ from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
+from verydeep.terminal.parts import check_parts_flags, print_parts
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
+
+if TYPE_CHECKING:
+    from verydeep.models.checkpoint import Checkpoint
 
 
 def embed(
@@ -30,6 +38,8 @@ def embed(
     layer: str | None = None,
     out_: Annotated[Path, Parameter(name="--out")] = Path("vectors.npz"),
     unit_length: Annotated[bool, Parameter(negative="")] = False,
+    shard: str | None = None,
+    check: Annotated[bool, Parameter(negative="")] = False,
     device: Device = "auto",
     runtime: RuntimeFlag | None = None,
     no_verify: NoVerify = False,
@@ -48,9 +58,16 @@ def embed(
     layer
         Such as pool5, relu3_3 or fc7; the last feature map by default. Maps are averaged over positions.
     out_
-        The file to write: .npz (numpy reads it without pickle) or .parquet.
+        The file to write: .npz (numpy reads it without pickle) or .parquet. Or a folder, for very many
+        images: one Parquet file per 1,000 images; the same command continues it.
     unit_length
         L2-normalize each vector.
+    shard
+        With a folder as --out: the part of the work that this process does, such as 1/4 for the first of
+        four. torchrun gives it by itself.
+    check
+        With a folder as --out: compute nothing, and say whether all parts are there; the exit code is 1 where
+        some are missing.
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
@@ -59,35 +76,49 @@ def embed(
     no_verify
         Leave out the comparison with the checksum.
     json
-        Print one JSON object: out, vectors, dimensions, layer, broken, skipped.
+        Print one JSON object: out, vectors, dimensions, layer, broken, skipped; with a folder as --out: out,
+        images, parts, computed, missing, broken, skipped.
     """
-    check_vector_path(out_)
-    require_writable_file(out_)
+    this_shard = check_parts_flags(out_, shard, check=check)
+    is_folder = is_parts_folder(out_)
+    if not is_folder:
+        check_vector_path(out_)
+        require_writable_file(out_)
     found = find_images(images)
     print_found(found)
-    network = load_network(
-        run,
-        device,
-        runtime,
-        batch=min(BATCH_SIZE, len(found.sources)),
-        verify=not no_verify,
-        needs_head=False,
-    )
-    with ImageProgress(err(), "Embedding") as progress:
-        if isinstance(network, ExportedNetwork):
-            summary = embed_exported(
-                network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
-            )
+    sources = found.sources
+    load = partial(
+        load_network, run, device, runtime,
+        batch=min(BATCH_SIZE, len(sources)), verify=not no_verify, needs_head=False,
+    )  # fmt: skip
+    skipped = {"skipped": dict(found.reading.skipped)}
+    if is_folder:
+        job = new_job("embed", run, {"layer": layer, "unit_length": unit_length}, sources)
+        if check:
+            parts = check_parts(out_, job)
         else:
-            from verydeep.embed.embed_images import embed_images  # torch, which a bundle does without
-
-            summary = embed_images(
-                network, found.sources, out_, layer=layer, unit_length=unit_length, progress=progress
-            )
+            embedder = _embedder(load(), layer, unit_length=unit_length)
+            with ImageProgress(err(), "Embedding") as progress:
+                parts = embed_to_parts(embedder, sources, out_, job, this_shard, progress=progress)
+        print_json(parts.values | skipped) if json else print_parts(parts)
+        return 1 if parts.broken or (check and parts.missing) else 0
+    embedder = _embedder(load(), layer, unit_length=unit_length)
+    with ImageProgress(err(), "Embedding") as progress:
+        summary = write_vectors(embedder(sources, progress=progress), embedder.metadata, out_)
     if json:
-        print_json(summary.values | {"skipped": dict(found.reading.skipped)})
+        print_json(summary.values | skipped)
     else:
         print_broken(summary.broken)
         text = f"{summary.vectors:,} vectors of {summary.dimensions:,} values from {summary.layer}"
         out().print(f"{summary.out}: {text}", markup=False, soft_wrap=True)
     return 1 if summary.broken else 0
+
+
+def _embedder(
+    network: Union["Checkpoint", ExportedNetwork], layer: str | None, *, unit_length: bool
+) -> VectorSource:
+    if isinstance(network, ExportedNetwork):
+        return ExportedEmbedder(network, layer, unit_length=unit_length)
+    from verydeep.embed.embedder import Embedder  # torch, which a bundle does without
+
+    return Embedder(network, layer, unit_length=unit_length)

@@ -40,9 +40,7 @@ def load_network(
     if not is_bundle(run):
         check_torch_runtime(run, runtime)
         return _checkpoint(run, device, verify, needs_head)
-    if device != "auto":
-        raise CheckpointError(f"{run} is an exported network, whose runtime chooses the device: no --device")
-    return load_exported_network(run, runtime, batch=batch)
+    return load_exported_network(run, device, runtime, batch=batch)
 
 
 def check_torch_runtime(run: Path, runtime: RuntimeFlag | None) -> None:
@@ -58,9 +56,11 @@ def check_torch_runtime(run: Path, runtime: RuntimeFlag | None) -> None:
 
 
 def load_exported_network(
-    path: Path, runtime: RuntimeFlag | None, *, batch: int, threads: int | None = None
+    path: Path, device: Device, runtime: RuntimeFlag | None, *, batch: int, threads: int | None = None
 ) -> ExportedNetwork:
     """The network of the bundle at ``path``, as ``load_network``."""
+    if device != "auto":
+        raise CheckpointError(f"{path} is an exported network, whose runtime chooses the device: no --device")
     if runtime != "auto":
         return load_exported(path, runtime, threads=threads)
     from verydeep.runtime.fastest_runtime import load_fastest  # only this needs the cache folder

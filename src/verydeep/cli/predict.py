@@ -1,6 +1,7 @@
 """``verydeep predict``: batch prediction of images."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +15,12 @@ from verydeep.foreign_text import one_line
 from verydeep.image_sources.find_images import find_images
 from verydeep.machine import Device
 from verydeep.number_format import percent
+from verydeep.parts.job import new_job
+from verydeep.parts.work import check_parts, is_parts_folder
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction
 from verydeep.prediction.predict import predict as predict_images
 from verydeep.prediction.predict_to_file import PredictionSummary, predict_to_file
+from verydeep.prediction.predict_to_parts import predict_to_parts
 from verydeep.prediction.prediction_file import check_prediction_path
 from verydeep.prediction.sort_images import SortSummary, check_sort_folder, sort_images
 from verydeep.runtime.extras import RuntimeFlag
@@ -24,6 +28,7 @@ from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
+from verydeep.terminal.parts import check_parts_flags, print_parts
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
 
@@ -39,6 +44,8 @@ def predict(
     *,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
+    shard: str | None = None,
+    check: Annotated[bool, Parameter(negative="")] = False,
     sort_into: Path | None = None,
     link: Annotated[bool, Parameter(negative="")] = False,
     reject_below: float | None = None,
@@ -59,9 +66,16 @@ def predict(
     images
         The images.
     out_
-        A file for the predictions: .csv, .jsonl or .parquet; each batch is written immediately.
+        A file for the predictions: .csv, .jsonl or .parquet; each batch is written immediately. Or a folder,
+        for very many images: one Parquet file per 1,000 images; the same command continues it.
     resume
         Continue an existing --out file; images in it are not predicted again.
+    shard
+        With a folder as --out: the part of the work that this process does, such as 1/4 for the first of
+        four. torchrun gives it by itself.
+    check
+        With a folder as --out: predict nothing, and say whether all parts are there; the exit code is 1 where
+        some are missing.
     sort_into
         A folder to copy each image into, in one folder per predicted class; nothing is moved or overwritten.
     link
@@ -82,16 +96,31 @@ def predict(
         Leave out the comparison with the checksum.
     json
         Print one JSON list with one object per image; with --out one object: out, predicted, kept,
-        broken, skipped; with --sort-into out, folders, placed, kept, broken.
+        broken, skipped; with a folder as --out: out, images, parts, computed, missing, broken, skipped; with
+        --sort-into out, folders, placed, kept, broken.
     """
-    _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top})
+    _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top, "--shard": shard})
+    this_shard = check_parts_flags(out_, shard, check=check)
     _check(out_, resume, top, batch, reject_below)
     found = find_images(images)
     print_found(found)
     sources = found.sources
-    network = load_network(
-        run, device, runtime, batch=min(batch or BATCH_SIZE, len(sources)), verify=not no_verify
+    load = partial(
+        load_network, run, device, runtime, batch=min(batch or BATCH_SIZE, len(sources)), verify=not no_verify
     )
+    if out_ and is_parts_folder(out_):
+        job = new_job("predict", run, {"top": top or TOP_WRITTEN, "reject_below": reject_below}, sources)
+        if check:
+            parts = check_parts(out_, job)
+        else:
+            with ImageProgress(err(), "Predicting") as progress:
+                parts = predict_to_parts(
+                    load(), sources, out_, job, this_shard, batch_size=batch, progress=progress
+                )
+        values = parts.values | {"skipped": dict(found.reading.skipped)}
+        print_json(values) if json else print_parts(parts)
+        return 1 if parts.broken or (check and parts.missing) else 0
+    network = load()
     if sort_into:
         check_sort_folder(sort_into, images, sources)
         with ImageProgress(err(), "Sorting") as progress:
@@ -128,7 +157,10 @@ def _check(
         raise DataError(f"--reject-below is {reject_below:g}; expected a confidence from 0 to 1, such as 0.6")
     if resume and out_ is None:
         raise DataError("--resume continues a file; name it with --out predictions.csv")
-    if out_:
+    if out_ and is_parts_folder(out_):
+        if resume:
+            raise DataError(f"{out_} is a folder of parts: the same command continues it, without --resume")
+    elif out_:
         require_writable_file(out_)
         check_prediction_path(out_, resume=resume)
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from verydeep.cli.load_network import check_torch_runtime, load_exported_network
 from verydeep.errors import DataError
+from verydeep.machine import Device
 from verydeep.runtime.bundle import is_bundle
 from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.console import print_message
@@ -29,6 +30,7 @@ def serve(
     max_queue: int = 256,
     token_file: Path | None = None,
     threads: int | None = None,
+    device: Device = "auto",
     runtime: RuntimeFlag | None = None,
 ) -> int:
     """Serve a network over HTTP, with a page to try it. Ctrl-C or SIGTERM stops it, with exit code 0.
@@ -51,6 +53,8 @@ def serve(
         A file with a token, which requests to /v1 and /metrics then need: `Authorization: Bearer TOKEN`.
     threads
         Threads of the network; as many as the processor has cores by default.
+    device
+        Where a run or a checkpoint computes; auto uses a GPU if there is one.
     runtime
         What computes an exported network; by default the usual one for its format. auto is the fastest one
         on this machine, which is timed once.
@@ -66,7 +70,7 @@ def serve(
     limits = Limits(max_batch=max_batch, max_wait_ms=max_wait_ms, max_queue=max_queue)
     token = read_token(token_file) if token_file else None
     with listen(host, port) as listener:
-        running = server(_load(bundle, threads, runtime, max_batch), limits, token)
+        running = server(_load(bundle, threads, device, runtime, max_batch), limits, token)
         log_to_stdout()
         address = f"[{host}]" if ":" in host else host
         print_message(f"Serving {bundle} on http://{address}:{listener.getsockname()[1]}/ (Ctrl-C stops it)")
@@ -74,13 +78,17 @@ def serve(
     return 0
 
 
-def _load(path: Path, threads: int | None, runtime: RuntimeFlag | None, batch: int) -> "ServedNetwork":
+def _load(
+    path: Path, threads: int | None, device: Device, runtime: RuntimeFlag | None, batch: int
+) -> "ServedNetwork":
     """The network at ``path``; only a run or a checkpoint needs torch."""
     if is_bundle(path):
         from verydeep.serve.served import served_from_exported
 
-        return served_from_exported(load_exported_network(path, runtime, batch=batch, threads=threads))
+        return served_from_exported(
+            load_exported_network(path, device, runtime, batch=batch, threads=threads)
+        )
     check_torch_runtime(path, runtime)
     from verydeep.cli.serve_checkpoint import serve_checkpoint  # it imports torch
 
-    return serve_checkpoint(path, threads)
+    return serve_checkpoint(path, threads, device)

@@ -81,7 +81,7 @@ def train(
 
     def report(result: TrainResult) -> None:
         write_training_page(
-            result, RunFolder(run).report, recipe_name=recipe_name,
+            result, RunFolder(run).report, run=run, recipe_name=recipe_name,
             command=shlex.join(["verydeep", *sys.argv[1:]]), wall_seconds=time.perf_counter() - START,
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from verydeep.embed.vector_batches import (
     BATCH_SIZE,
     Pixels,
     VectorBatch,
+    VectorMetadata,
     Vectors,
     unit_vectors,
     vector_batches,
@@ -40,6 +41,8 @@ class Embedder:
         self.extractor = taps(checkpoint.model.eval(), self.layer)
         self.preprocess = checkpoint.preprocess
         self.unit_length = unit_length
+        name = checkpoint.model.architecture.name
+        self.metadata = VectorMetadata(network=name, layer=self.layer, unit_length=unit_length)
         self.device = next(checkpoint.model.parameters()).device
 
     def __call__(

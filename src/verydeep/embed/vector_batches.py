@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -20,6 +21,15 @@ Pixels = UInt8[np.ndarray, "files channels size size"]
 Vectors = Float32[np.ndarray, "files values"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class VectorMetadata:
+    """How vectors were computed."""
+
+    network: str
+    layer: str
+    unit_length: bool
+
+
 @dataclass(frozen=True)
 class VectorBatch:
     """The vectors of some images, and the images that cannot be read."""
@@ -35,7 +45,6 @@ def vector_batches(
     preprocess: Preprocess,
     vectors_of: Callable[[Pixels], Vectors],
     *,
-    unit_length: bool = False,
     batch_size: int = BATCH_SIZE,
     progress: OnProgress | None = None,
 ) -> Iterator[VectorBatch]:
@@ -45,7 +54,6 @@ def vector_batches(
         sources: files, or entries of shards.
         preprocess: the preprocessing of the network.
         vectors_of: gives the vectors of decoded images, 0 to 255.
-        unit_length: L2-normalize each vector.
         batch_size: images per batch.
         progress: called after each batch.
     """
@@ -53,7 +61,7 @@ def vector_batches(
     for batch in count_images(decoded, len(sources), progress):
         vectors = vectors_of(batch.pixels) if len(batch.pixels) else np.zeros((0, 0), np.float32)
         files = tuple(str(sources[i]) for i in batch.indices.tolist())
-        yield VectorBatch(files, unit_vectors(vectors) if unit_length else vectors, batch.broken)
+        yield VectorBatch(files, vectors, batch.broken)
 
 
 def unit_vectors(vectors: Vectors) -> Vectors:
@@ -61,3 +69,19 @@ def unit_vectors(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     result: Vectors = vectors / np.maximum(lengths, _SHORTEST, dtype=np.float32)
     return result
+
+
+@runtime_checkable
+class VectorSource(Protocol):
+    """A feature extractor of any network: ``Embedder`` in torch, ``ExportedEmbedder`` elsewhere."""
+
+    metadata: VectorMetadata
+    """How it computes vectors."""
+
+    def __call__(
+        self,
+        sources: Sequence[ImageSource],
+        batch_size: int = BATCH_SIZE,
+        progress: OnProgress | None = None,
+    ) -> Iterator[VectorBatch]:
+        """The vectors of ``sources``, in order; broken images are reported, not raised."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from verydeep.atomic_write import atomic_write
 from verydeep.claim import claim_file
-from verydeep.embed.vector_batches import VectorBatch, Vectors
+from verydeep.embed.vector_batches import VectorBatch, VectorMetadata, Vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.parquet import import_pyarrow
@@ -30,15 +30,6 @@ KEY = b"verydeep"
 
 ALTERNATIVE = "use .npz"
 """For the error message when Parquet's library is not installed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VectorMetadata:
-    """How vectors were computed."""
-
-    network: str
-    layer: str
-    unit_length: bool
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from verydeep.architecture.layer_names import last_map_name
 from verydeep.decoding.normalize import normalize_pixels
 from verydeep.errors import ArchitectureError
 from verydeep.explain.heat_map import HeatMap, Method, class_labels
-from verydeep.explain.occlusion_windows import occlusion_windows
+from verydeep.explain.occlusion_windows import cover, mean_over_windows, occlusion_windows
 from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
 from verydeep.runtime.exported_network import ExportedNetwork
 
@@ -114,19 +114,30 @@ def _occlusion(
 def _occlude(
     network: ExportedNetwork, image: Float32[np.ndarray, "channels height width"], label: int
 ) -> _Heat:
-    def evidence(images: Float32[np.ndarray, "batch channels height width"]) -> Float32[np.ndarray, " batch"]:
+    def logits(images: Float32[np.ndarray, "batch channels height width"]) -> _Logits:
         (logits,) = network.session.run(images, [LOGITS])
-        return _log_softmax(logits)[:, label]
+        return logits
 
-    uncovered = evidence(image[None])[0]
-    drop_sums, window_counts = np.zeros_like(image[0]), np.zeros_like(image[0])
-    windows = occlusion_windows(*image.shape[1:])
-    for start in range(0, len(windows), BATCH_SIZE):
-        some = windows[start : start + BATCH_SIZE]
-        covered = np.repeat(image[None], len(some), 0)
-        for copy, (rows, columns) in zip(covered, some, strict=True):
-            copy[:, rows, columns] = 0  # gray: the mean of the data
-        for drop, (rows, columns) in zip(uncovered - evidence(covered), some, strict=True):
-            drop_sums[rows, columns] += drop
-            window_counts[rows, columns] += 1
-    return _scaled_to_maximum(np.maximum(drop_sums / np.maximum(window_counts, 1), 0))
+    _, height, width = image.shape
+    windows = occlusion_windows(height, width)
+    starts = range(0, len(windows), BATCH_SIZE)
+    covered = [logits(cover(image, windows[start : start + BATCH_SIZE])) for start in starts]
+    return heat_from_covered(logits(image[None])[0], np.concatenate(covered), label, (height, width))
+
+
+def heat_from_covered(
+    logits: Float32[np.ndarray, " classes"],
+    covered: Float32[np.ndarray, "windows classes"],
+    label: int,
+    size: tuple[int, int],
+) -> _Heat:
+    """The drop in the log-probability of ``label``, where there is one, in [0, 1] relative to its maximum.
+
+    Args:
+        logits: of an image of ``size``.
+        covered: its logits under each of the default windows.
+        label: the index of a class.
+        size: height and width of the image.
+    """
+    drops = _log_softmax(logits[None])[0, label] - _log_softmax(covered)[:, label]
+    return _scaled_to_maximum(np.maximum(mean_over_windows(drops, occlusion_windows(*size), size), 0))

@@ -1,5 +1,6 @@
 """Predictions in a Parquet table, converted from JSON lines and back."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import Cell
 from verydeep.errors import DataError
 from verydeep.image_sources.parquet import import_pyarrow
+from verydeep.prediction.predict import Prediction
 from verydeep.prediction.prediction_rows import JsonRows, column_names, from_cells, to_cells
 
 GROUP_ROWS = 8_192
@@ -18,18 +20,20 @@ ALTERNATIVE = "use .csv or .jsonl"
 
 def lines_to_table(lines: Path, path: Path, top: int, rejects: bool = False) -> None:
     """Write the predictions in the JSON lines file as a table, one row group at a time."""
+    with lines.open("rb") as file:
+        write_table(map(JsonRows().decode, file), path, top, rejects)
+
+
+def write_table(predictions: Iterable[Prediction], path: Path, top: int, rejects: bool = False) -> None:
+    """Write ``predictions`` as a table, completely or not at all, one row group at a time."""
     arrow, arrow_parquet = import_pyarrow(ALTERNATIVE)
-    rows = JsonRows()
     names = column_names(top, rejects)
     types = {name: arrow.float32() if name.startswith("confidence") else arrow.string() for name in names}
     schema = arrow.schema(list(types.items()))
-    with (
-        atomic_write(path) as temporary,
-        lines.open("rb") as file,
-        arrow_parquet.ParquetWriter(temporary, schema) as writer,
-    ):
-        while chunk := list(islice(file, GROUP_ROWS)):
-            cells = [to_cells(rows.decode(line), top, rejects) for line in chunk]
+    remaining = iter(predictions)
+    with atomic_write(path) as temporary, arrow_parquet.ParquetWriter(temporary, schema) as writer:
+        while chunk := list(islice(remaining, GROUP_ROWS)):
+            cells = [to_cells(prediction, top, rejects) for prediction in chunk]
             columns = {name: [_valid_utf8(row[i]) for row in cells] for i, name in enumerate(names)}
             writer.write_table(arrow.table(columns, schema))
 

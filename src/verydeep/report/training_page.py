@@ -7,6 +7,7 @@ from verydeep.analyze.trace import trace
 from verydeep.atomic_write import write_text
 from verydeep.report import line_plots as plots
 from verydeep.report.pictures import picture
+from verydeep.report.try_it import usages
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 from verydeep.train.recipe import to_toml
@@ -14,18 +15,23 @@ from verydeep.train.train import TrainResult
 
 
 def write_training_page(
-    result: TrainResult, path: Path, *, recipe_name: str, command: str, wall_seconds: float
+    result: TrainResult, path: Path, *, run: Path, recipe_name: str, command: str, wall_seconds: float
 ) -> None:
     """Write ``result`` as a page to ``path``, completely or not at all; arguments as ``render_training``."""
-    page = render_training(result, recipe_name=recipe_name, command=command, wall_seconds=wall_seconds)
+    page = render_training(
+        result, run=run, recipe_name=recipe_name, command=command, wall_seconds=wall_seconds
+    )
     write_text(path, page)
 
 
-def render_training(result: TrainResult, *, recipe_name: str, command: str, wall_seconds: float) -> str:
+def render_training(
+    result: TrainResult, *, run: Path, recipe_name: str, command: str, wall_seconds: float
+) -> str:
     """The page as HTML, all text escaped.
 
     Args:
         result: a finished training.
+        run: its folder, for the commands that use the network.
         recipe_name: the name of its recipe.
         command: the command that reproduces it.
         wall_seconds: from start to end, with startup and evaluation.
@@ -51,6 +57,7 @@ def render_training(result: TrainResult, *, recipe_name: str, command: str, wall
             recipe_toml=to_toml(result.recipe),
             command=command,
             wall_seconds=wall_seconds,
+            usages=usages(run),
             plots=plots,
         )
     )

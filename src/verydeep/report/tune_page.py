@@ -22,6 +22,7 @@ from verydeep.report.heat_map_page import color_bar_colors, heat_map_entry
 from verydeep.report.pictures import Picture, data_uri, is_crisp
 from verydeep.report.reliability_diagram import reliability_diagram
 from verydeep.report.training_page import architecture_tokens
+from verydeep.report.try_it import usages
 from verydeep.report.tune_heat_maps import TestHeatMap
 from verydeep.report.tune_plots import interval_plot, interval_range, l2_charts
 from verydeep.report.tune_text import (
@@ -70,7 +71,7 @@ def render_tune(result: TuneResult, *, command: str, heat_maps: Sequence[TestHea
             without_search=shlex.join(
                 ["verydeep", "tune", result.location, "--recipe", str(RunFolder(result.run).tune)]
             ),
-            predict=shlex.join(["verydeep", "predict", str(result.run), "photo.jpg"]),
+            usages=usages(result.run),
             method_sentence=method_sentence(result),
             strategies=STRATEGIES,
             interval_range=interval_range,

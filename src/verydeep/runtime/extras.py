@@ -1,5 +1,6 @@
 """Runtimes are optional dependencies: an error names the extra that brings a missing one."""
 
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,8 +27,7 @@ def import_runtime(runtime: Runtime) -> Any:
     Raises:
         CheckpointError: if it is not installed.
     """
-    if runtime == "openvino":
-        disable_telemetry()
+    disable_telemetry()
     try:
         return import_module(runtime)
     except ImportError as error:
@@ -37,9 +37,11 @@ def import_runtime(runtime: Runtime) -> Any:
 
 
 def disable_telemetry() -> None:
-    """Keep OpenVINO and NNCF from reporting each import and conversion to Google Analytics.
+    """Keep the runtimes from reporting imports and conversions to others.
 
-    They do so by a package of its own, and do without where it cannot be imported.
+    OpenVINO and NNCF report to Google Analytics by a package of its own, and do without where it cannot be
+    imported. ONNX Runtime 1.31 reports to Microsoft, on Linux, too, and keeps an ID of the machine.
     """
     modules: dict[str, Any] = sys.modules
     modules.setdefault("openvino_telemetry", None)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

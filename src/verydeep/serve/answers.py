@@ -34,11 +34,13 @@ class Answers:
         is_rejected = reject_below is not None and row[0][1] < reject_below
         return Prediction(one_line(name), row, is_rejected=is_rejected).values
 
-    def explained(self, name: str, result: Explained, top: int, reject_below: float | None) -> Values:
+    def explained(
+        self, name: str, result: Explained, method: str, top: int, reject_below: float | None
+    ) -> Values:
         """The same, with a heat map of the predicted class."""
         logits, heat = result
         label = self.served.network.classes[int(logits.argmax())]
-        heat_map = {"method": "grad-cam", "label": label, "png": heat_png(heat)}
+        heat_map = {"method": method, "label": label, "png": heat_png(heat)}
         return self.prediction(name, logits, top, reject_below) | {"heat_map": heat_map}
 
     def embedding(self, name: str, vector: Float32[np.ndarray, " values"]) -> Values:
@@ -77,7 +79,7 @@ def model_facts(served: ServedNetwork, limits: Limits) -> Values:
         "fit": preprocess.fit,
         "crop": preprocess.size / preprocess.short_side,
         "temperature": temperature_of(served.network.origin),
-        "explain": ["grad-cam"] if served.explain else [],
+        "explain": ["grad-cam", "occlusion"] if served.explain else ["occlusion"],
         "limits": {
             "bytes": limits.max_bytes,
             "pixels": limits.max_pixels,

@@ -1,11 +1,11 @@
 """The web application: its routes, and how its errors are answered."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from verydeep.errors import UnreadableError
 from verydeep.prediction.predict import NONE_OF_THESE
 from verydeep.serve.answers import Answers, Values, answer_each, model_facts
-from verydeep.serve.batcher import Compute
 from verydeep.serve.limits import Limits
 from verydeep.serve.metrics import Metrics
+from verydeep.serve.occlusion import Occlusion
 from verydeep.serve.openapi import EMBED, PREDICT, PROBLEMS
 from verydeep.serve.page_routes import page_routes
 from verydeep.serve.pipeline import Pipeline
@@ -29,6 +29,7 @@ from verydeep.serve.served import ServedNetwork
 from verydeep.serve.uploads import Receiver
 
 Top = Annotated[int, Ge(1), Le(1_000_000)]
+ExplainMethod = Literal["grad-cam", "occlusion"]
 Share = Annotated[float, Gt(0), Le(1)]
 
 
@@ -43,7 +44,9 @@ def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> Fast
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(_warm_up, served)
+        returning = asyncio.create_task(pipeline.return_memory())
         yield
+        returning.cancel()
         await asyncio.to_thread(pipeline.stop)
 
     app = FastAPI(
@@ -64,16 +67,20 @@ def _warm_up(served: ServedNetwork) -> None:
     served.network.logits(np.zeros((1, preprocess.channels, preprocess.size, preprocess.size), np.uint8))
 
 
+Run = Callable[[Sequence[bytes]], Awaitable[list[Any]]]
+"""From files to a result for each, or an UnreadableError."""
+
+
 class _Images:
     """From a request with images to the answer."""
 
     def __init__(self, pipeline: Pipeline, receiver: Receiver, metrics: Metrics) -> None:
         self.pipeline, self.receiver, self.metrics = pipeline, receiver, metrics
 
-    async def answer(self, request: Request, compute: Compute, answer: Callable[..., Values]) -> JSONResponse:
+    async def answer(self, request: Request, run: Run, answer: Callable[..., Values]) -> JSONResponse:
         self.pipeline.check_room()
         async with self.receiver.images(request) as uploads:
-            results = await self.pipeline.run([upload.content for upload in uploads], compute)
+            results = await run([upload.content for upload in uploads])
         broken = sum(isinstance(result, UnreadableError) for result in results)
         self.metrics.count_images(len(results), broken)
         request.state.log = {"images": len(results), "broken": broken}
@@ -83,41 +90,42 @@ class _Images:
 
 def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
     """The routes that take images."""
-    answers = Answers(served)
+    answers, pipeline = Answers(served), images.pipeline
+    occlusion = Occlusion(served, pipeline)
 
     @app.post("/v1/predict", openapi_extra=PREDICT, response_class=JSONResponse)
     async def predict(
         request: Request,
         top: Top = 5,
         reject_below: Share | None = None,
-        explain: Literal["grad-cam"] | None = None,
+        explain: ExplainMethod | None = None,
     ) -> Response:
-        """Classify images; the answer has one object for each, as `verydeep predict --json` prints them."""
+        """Classify images; the answer has one object for each, as `verydeep predict --json` prints them.
+
+        `explain` adds a heat map of the predicted class. Without class maps, grad-cam becomes occlusion.
+        """
         if reject_below is not None and NONE_OF_THESE in served.network.classes:
             detail = f"the network has a class {NONE_OF_THESE!r}; leave out reject_below"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        run: Run
         if explain is None:
+            run = partial(pipeline.run, compute=served.network.logits)
             return await images.answer(
-                request,
-                served.network.logits,
-                partial(answers.prediction, top=top, reject_below=reject_below),
+                request, run, partial(answers.prediction, top=top, reject_below=reject_below)
             )
-        if served.explain is None:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, NOT_EXPLAINED)
-        return await images.answer(
-            request, served.explain, partial(answers.explained, top=top, reject_below=reject_below)
-        )
+        if explain == "grad-cam" and served.explain:
+            run = partial(pipeline.run, compute=served.explain)
+        else:
+            explain = "occlusion"
+            run = occlusion.run
+        explained = partial(answers.explained, method=explain, top=top, reject_below=reject_below)
+        return await images.answer(request, run, explained)
 
     @app.post("/v1/embed", openapi_extra=EMBED, response_class=JSONResponse)
     async def embed(request: Request) -> Response:
         """Extract features: one vector for each image, as `verydeep embed` gives it."""
-        return await images.answer(request, served.embed, answers.embedding)
-
-
-NOT_EXPLAINED = (
-    "this network has no class maps, which a heat map needs: its head is not one linear layer after a global "
-    "average pool. Leave out explain, or serve the run that it was exported from"
-)
+        run = partial(pipeline.run, compute=served.embed)
+        return await images.answer(request, run, answers.embedding)
 
 
 def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:

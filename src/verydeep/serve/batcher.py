@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from verydeep.malloc import return_freed_memory
+from verydeep.serve.served import ImagePixels
 
-ImagePixels = UInt8[np.ndarray, "channels height width"]
 Compute = Callable[[UInt8[np.ndarray, "batch channels height width"]], Iterable[Any]]
 """A function of a batch, with one result for each image."""
 
-TRIM_SECONDS = 5.0
-"""How often freed memory is given back: that takes milliseconds."""
 _EMA = 0.2
 
 
@@ -58,7 +55,6 @@ class Batcher:
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._is_stopping = False
-        self._trimmed = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
 
@@ -84,10 +80,7 @@ class Batcher:
     def _work(self) -> None:
         while batch := self._next_batch():
             self._run(batch)
-            del batch
-            if time.monotonic() - self._trimmed > TRIM_SECONDS:
-                return_freed_memory()
-                self._trimmed = time.monotonic()
+            del batch  # its pixels are free while the thread waits
 
     def _next_batch(self) -> list[Job]:
         """The next jobs with one function; none when the batcher stops."""

@@ -1,4 +1,4 @@
-"""Heat maps of class maps, and as small PNG files: colors whose opacity is the heat."""
+"""Heat maps as small PNG files: colors whose opacity is the heat."""
 
 import base64
 import io

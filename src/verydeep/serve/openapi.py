@@ -9,7 +9,7 @@ _FORM = {
     "schema": {
         "type": "object",
         "required": ["file"],
-        "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+        "properties": {"file": {"type": "array", "minItems": 1, "items": _IMAGE["schema"]}},
     }
 }
 _JSON = {

@@ -3,8 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -12,14 +13,18 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.decode import decode_pixels
 from verydeep.errors import UnreadableError
 from verydeep.machine import usable_cores
+from verydeep.malloc import return_freed_memory
 from verydeep.serve.batcher import Batcher, Compute, Job, Late
 from verydeep.serve.image_format import check_format
 from verydeep.serve.limits import Limits
 from verydeep.serve.metrics import Metrics
-from verydeep.serve.problems import busy
+from verydeep.serve.problems import Problem, busy
+from verydeep.serve.served import ImagePixels
 
 MAX_DECODERS = 4
-"""Each holds the pixels of one image: up to 150 MB at the limit of pixels."""
+"""Each holds the pixels of one image: up to 200 MB at the limit of pixels."""
+TRIM_SECONDS = 2.0
+"""How often freed memory is given back: that takes milliseconds."""
 
 
 class Pipeline:
@@ -29,6 +34,8 @@ class Pipeline:
         self.limits, self.metrics = limits, metrics
         self.waiting = 0
         """Images that are accepted and not finished; changed on the event loop only."""
+        self._finished = 0
+        """Images since the start; changed on the event loop only."""
         self._decode = partial(decode_pixels, preprocess=preprocess, pixel_limit=limits.max_pixels)
         self._decoders = ThreadPoolExecutor(min(usable_cores(), MAX_DECODERS), "decode")
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms / 1e3, metrics.count_batch)
@@ -58,29 +65,81 @@ class Pipeline:
         self.check_room(len(images))
         self.waiting += len(images)
         loop = asyncio.get_running_loop()
-        deadline = time.monotonic() + self.limits.deadline_seconds
         futures = []
         for content in images:
             future: asyncio.Future[Any] = loop.create_future()
-            self._decoders.submit(self._prepare, content, Job(compute, self._finisher(future), deadline))
+            self._decoders.submit(self._prepare, content, self._job(compute, partial(self._finish, future)))
             futures.append(future)
-        try:
-            async with asyncio.timeout(self.limits.deadline_seconds):
-                results = await asyncio.gather(*futures)
-        except TimeoutError:
-            results = [Late()]
+        async with self.deadline():
+            results = await asyncio.gather(*futures)
         for result in results:
-            if isinstance(result, Late):
-                raise busy(f"there was no result in {self.limits.deadline_seconds:g} s. Try again later", 5)
-            if isinstance(result, Exception) and not isinstance(result, UnreadableError):
-                raise result
+            if not isinstance(result, UnreadableError):
+                self._raise_if_failed(result)
         return results
 
-    def _finisher(self, future: asyncio.Future[Any]) -> Callable[[Any], None]:
-        def finish(result: Any) -> None:
-            future.get_loop().call_soon_threadsafe(self._finish, future, result)
+    async def compute(self, pixels: ImagePixels, compute: Compute) -> Any:
+        """The result of ``compute`` for an image that is decoded, after the batches that are queued now.
 
-        return finish
+        Raises:
+            Problem: 503 if the deadline passes.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        job = self._job(compute, partial(_set_result, future))
+        job.pixels = pixels
+        self._batcher.submit(job)
+        return self._raise_if_failed(await future)
+
+    @asynccontextmanager
+    async def deadline(self) -> AsyncIterator[None]:
+        """A block that ends when the time for an answer is over.
+
+        Raises:
+            Problem: 503 if it is over.
+        """
+        try:
+            async with asyncio.timeout(self.limits.deadline_seconds):
+                yield
+        except TimeoutError:
+            raise self._late() from None
+
+    @contextmanager
+    def occupied(self, images: int) -> Iterator[None]:
+        """A block in which decoded images still have a place in the queue."""
+        self.waiting += images
+        try:
+            yield
+        finally:
+            self.waiting -= images
+
+    def _job(self, compute: Compute, finish: Callable[[Any], None]) -> Job:
+        """A job that calls ``finish`` on the event loop."""
+        loop = asyncio.get_running_loop()
+
+        def finish_on_loop(result: Any) -> None:
+            loop.call_soon_threadsafe(finish, result)
+
+        return Job(compute, finish_on_loop, time.monotonic() + self.limits.deadline_seconds)
+
+    def _raise_if_failed(self, result: Any) -> Any:
+        if isinstance(result, Late):
+            raise self._late()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _late(self) -> Problem:
+        return busy(f"there was no result in {self.limits.deadline_seconds:g} s. Try again later", 5)
+
+    async def return_memory(self) -> None:
+        """Give freed memory back to the kernel now and then, until the task is canceled.
+
+        Also after the last image: an idle server would otherwise keep the memory of its largest images.
+        """
+        while True:
+            finished = self._finished
+            await asyncio.sleep(TRIM_SECONDS)
+            if self._finished != finished:
+                await asyncio.to_thread(return_freed_memory)
 
     def stop(self) -> None:
         """Finish what was accepted, then end the threads."""
@@ -102,5 +161,10 @@ class Pipeline:
 
     def _finish(self, future: asyncio.Future[Any], result: Any) -> None:
         self.waiting -= 1
-        if not future.done():  # the request may have given up
-            future.set_result(result)
+        self._finished += 1
+        _set_result(future, result)
+
+
+def _set_result(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():  # the request may have given up
+        future.set_result(result)

@@ -9,7 +9,7 @@ import { at, clearErrors, percent, showError, status } from "./elements.js";
 import { clearResult, isShown, labelOf, listenToResult, show, useNetwork } from "./result.js";
 import { downloadCsv, showRows } from "./table.js";
 
-const entries = []; // {file, url, answer, error, ms}
+const entries = []; // {file, url, answer, error, ms, wasShown}
 let network = null;
 
 start();
@@ -69,13 +69,20 @@ async function classify(files) {
     for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
       await classifyOne(entry);
       done += 1;
+      showFirst(added);
       status(done < added.length ? `${done} of ${added.length} images` : summary(added));
       rows();
     }
   };
   await Promise.all(Array.from({ length: classifier.AT_ONCE }, work));
-  const first = added.find((entry) => entry.answer && entries.includes(entry));
-  if (first) show(first);
+}
+
+// The first image of those added that can be read, as soon as it is classified; later ones wait in the table.
+function showFirst(added) {
+  const first = added.find((entry) => !entry.error);
+  if (!first?.answer || first.wasShown || !entries.includes(first)) return;
+  first.wasShown = true;
+  show(first);
 }
 
 async function classifyOne(entry) {

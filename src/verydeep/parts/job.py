@@ -1,0 +1,142 @@
+"""A job over very many images, in parts of fixed size that any number of processes share.
+
+The folder of a job has ``_job.json``, which says what is computed of which images, and one file per part. A
+part is written completely or not at all, so that a killed process loses the part that it was at. Every
+process finds what is missing in this one folder, and works on the same parts: with another list of images or
+another network it is refused.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from verydeep.atomic_write import write_text
+from verydeep.claim import claim_file
+from verydeep.errors import DataError, InUseError
+from verydeep.image_sources.image_source import ImageSource
+from verydeep.runtime.file_checksum import blocks_checksum
+
+JOB_FILE = "_job.json"
+"""Readers of Parquet pass over files whose name begins with an underscore."""
+PART_SIZE = 1_000
+"""Images of a part: a minute or two of a large network on a CPU."""
+OPENING_SECONDS = 30.0
+"""That a process waits for others that start at the same time."""
+COMPARED = {
+    "command": "command", "network": "network", "options": "choice of options", "images": "number of images",
+    "list": "list of images", "part_size": "size of parts",
+}  # fmt: skip
+"""The fields of a job, and their names in messages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What ``_job.json`` says."""
+
+    command: str
+    """predict or embed."""
+    network: str
+    """A checksum of the files of the network."""
+    options: dict[str, Any]
+    """What else decides the content of the parts."""
+    images: int
+    list: str
+    """A checksum of the locations of the images, in order."""
+    part_size: int
+    """Images of a part; the last one may have fewer."""
+
+    @property
+    def parts(self) -> int:
+        """How many there are."""
+        return -(-self.images // self.part_size)
+
+    def images_of(self, part: int) -> int:
+        """Images of ``part``."""
+        return min(self.part_size, self.images - part * self.part_size)
+
+
+def new_job(command: str, run: Path, options: dict[str, Any], sources: Sequence[ImageSource]) -> Job:
+    """The job of ``command`` with the network at ``run`` over all of ``sources``."""
+    digest = sha256()
+    for source in sources:
+        digest.update(f"{source}\0".encode(errors="surrogateescape"))
+    return Job(
+        command=command, network=network_checksum(run), options=options,
+        images=len(sources), list=digest.hexdigest(), part_size=PART_SIZE,
+    )  # fmt: skip
+
+
+def network_checksum(run: Path) -> str:
+    """A checksum of the network at ``run``: of a weight file, a run folder's model, or a bundle."""
+    model = run / "model.safetensors"
+    files = [model] if model.is_file() else sorted(run.iterdir()) if run.is_dir() else [run]
+    return sha256("".join(map(blocks_checksum, files)).encode()).hexdigest()
+
+
+def part_file(folder: Path, part: int) -> Path:
+    """Where ``part``, counted from 0, is written."""
+    return folder / f"part-{part:06d}.parquet"
+
+
+def open_job(folder: Path, job: Job) -> None:
+    """Write ``_job.json`` into ``folder``, or check that the one there is of the same job.
+
+    Raises:
+        DataError: if the folder holds another job, or something else.
+    """
+    file = folder / JOB_FILE
+    with _claim_in_turn(file):
+        if file.exists():
+            require_same(folder, job)
+        elif folder.is_dir() and any(not each.name.startswith(".") for each in folder.iterdir()):
+            raise DataError(f"{folder} has files in it, but no {JOB_FILE}; give a new folder with --out")
+        else:
+            write_text(file, json.dumps(asdict(job), indent=1))
+
+
+def require_same(folder: Path, job: Job) -> None:
+    """Check that the job in ``folder`` is ``job``.
+
+    Raises:
+        DataError: if there is none, or another.
+    """
+    found = _read(folder / JOB_FILE)
+    for field, name in COMPARED.items():
+        here, wanted = getattr(found, field), getattr(job, field)
+        if here != wanted:
+            told = "" if field in ("network", "list") else f": {here} there, {wanted} now"
+            raise DataError(f"{folder} has parts of another {name}{told}. Give the same, or another --out")
+
+
+def missing_parts(folder: Path, job: Job) -> list[int]:
+    """The parts that are not written yet."""
+    return [part for part in range(job.parts) if not part_file(folder, part).is_file()]
+
+
+@contextmanager
+def _claim_in_turn(file: Path) -> Iterator[None]:
+    """Claim ``file`` as soon as no other process has."""
+    deadline = time.monotonic() + OPENING_SECONDS
+    while True:
+        try:
+            with claim_file(file):
+                yield
+                return
+        except InUseError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _read(file: Path) -> Job:
+    try:
+        return Job(**json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise DataError(f"there is no {file}: nothing was computed there yet") from None
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{file} is not a job of verydeep: {error}. Give another --out") from None

@@ -1,0 +1,46 @@
+"""The flags of commands that write parts into a folder, and how far such a job is, in lines."""
+
+from pathlib import Path
+
+from verydeep.errors import DataError
+from verydeep.parts.shard import Shard, parse_shard, shard_of_process
+from verydeep.parts.work import PartsSummary, is_parts_folder
+from verydeep.terminal.console import err, out
+from verydeep.terminal.output_path import require_writable_folder
+
+MISSING_SHOWN = 10
+
+
+def check_parts_flags(folder: Path | None, shard: str | None, *, check: bool) -> Shard:
+    """The shard of this process.
+
+    Raises:
+        DataError: if ``shard`` is none, or the flags need a folder and there is none to write to.
+    """
+    is_folder = folder is not None and is_parts_folder(folder)
+    if (shard or check) and not is_folder:
+        flag = "--shard" if shard else "--check"
+        raise DataError(f"{flag} needs a folder for the parts; name one with --out parts/")
+    if folder is not None and is_folder:
+        require_writable_folder(folder)
+    return parse_shard(shard) if shard else shard_of_process()
+
+
+def print_parts(summary: PartsSummary) -> None:
+    """Print how far the job is."""
+    written = summary.parts - len(summary.missing)
+    line = f"{summary.out}: {written:,} of {summary.parts:,} parts, {summary.images:,} images in all"
+    if summary.computed:
+        line += f"; {summary.computed:,} computed now"
+    out().print(line, markup=False, soft_wrap=True)
+    if summary.broken:
+        text = f"{summary.broken:,} broken; the column error of the parts has the reasons."
+        err().print(text, markup=False, soft_wrap=True)
+    if summary.missing:
+        first = ", ".join(str(part) for part in summary.missing[:MISSING_SHOWN])
+        more = " and others" if len(summary.missing) > MISSING_SHOWN else ""
+        text = (
+            f"Missing: parts {first}{more}. Another process may be at them; the same command without --check "
+            "computes what is left"
+        )
+        err().print(text, markup=False, soft_wrap=True)

@@ -1,0 +1,92 @@
+"""``predict`` and ``embed`` into a folder of parts, by shards, beside one file by one process."""
+
+import json
+
+import numpy as np
+import pytest
+
+from verydeep.embed.vector_file import read_vectors
+
+parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
+
+
+@pytest.fixture
+def images(tmp_path, shapes, monkeypatch):
+    """Fourteen images, the fifth of them broken; parts of four."""
+    monkeypatch.setattr("verydeep.parts.job.PART_SIZE", 4)
+    files = sorted(shapes.rglob("*.png"))[:13]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n truncated")
+    return [*files[:4], broken, *files[4:]]
+
+
+def table(folder):
+    return parquet.read_table(folder).to_pylist()
+
+
+def test_shards_predict_what_one_process_predicts(here, trained, images, tmp_path):
+    first = here("predict", trained, *images, "--out", tmp_path / "parts", "--shard", "1/2")
+    assert first.returncode == 0, first.stderr
+    assert "2 of 4 parts, 14 images in all; 8 computed now" in first.stdout
+    assert "Missing: parts 1, 3." in first.stderr
+    checked = here("predict", trained, *images, "--out", tmp_path / "parts", "--check", "--json")
+    assert (checked.returncode, json.loads(checked.stdout)["missing"]) == (1, [1, 3])
+    second = here("predict", trained, *images, "--out", tmp_path / "parts", "--json")
+    assert json.loads(second.stdout) == {
+        "out": str(tmp_path / "parts"), "images": 14, "parts": 4, "computed": 6, "missing": [], "broken": 1,
+        "skipped": {},
+    }  # fmt: skip
+    here("predict", trained, *images, "--out", tmp_path / "whole.parquet")
+    whole = parquet.read_table(tmp_path / "whole.parquet").to_pylist()
+    for row, expected in zip(table(tmp_path / "parts"), whole, strict=True):
+        assert row.keys() == expected.keys()
+        assert (row["file"], row["label"], row["error"]) == (
+            expected["file"], expected["label"], expected["error"],
+        )  # fmt: skip
+        assert row["confidence"] == pytest.approx(expected["confidence"], abs=1e-5)
+
+
+def test_shards_embed_what_one_process_embeds(here, trained, images, tmp_path):
+    for shard in ("2/3", "1/3", "3/3"):
+        here("embed", trained, *images, "--out", tmp_path / "parts", "--shard", shard)
+    checked = here("embed", trained, *images, "--out", tmp_path / "parts", "--check")
+    assert "4 of 4 parts, 14 images in all" in checked.stdout
+    assert "1 broken" in checked.stderr
+    here("embed", trained, *images, "--out", tmp_path / "whole.npz")
+    whole = read_vectors(tmp_path / "whole.npz")
+    rows = table(tmp_path / "parts")
+    found = {row["file"]: row["vector"] for row in rows if row["error"] is None}
+    assert list(found) == list(whole.files)
+    np.testing.assert_allclose(list(found.values()), whole.vectors, rtol=1e-4, atol=1e-5)
+    assert [row["file"].endswith("broken.png") for row in rows if row["vector"] is None] == [True]
+
+
+def test_a_part_of_broken_images_has_their_reasons(here, trained, images, tmp_path):
+    broken = [images[4]]
+    done = here("embed", trained, *broken, "--out", tmp_path / "parts", "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)["broken"] == 1
+    assert "broken.png" in table(tmp_path / "parts")[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--out", "p.csv", "--shard", "1/2"), "--shard needs a folder"),
+        (("--check",), "--check needs a folder"),
+        (("--out", "parts", "--shard", "3/2"), "expected I/N"),
+        (("--out", "parts", "--resume"), "without --resume"),
+        (("--out", "parts", "--check"), "nothing was computed there yet"),
+        (("--sort-into", "sorted", "--shard", "1/2"), "--shard"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(here, trained, shapes, tmp_path, flags, message):
+    done = here("predict", trained, shapes, *flags, cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_torchrun_gives_the_shard(here, trained, images, tmp_path, monkeypatch):
+    for name, value in (("TORCHELASTIC_RUN_ID", "none"), ("RANK", "1"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    done = here("predict", trained, *images, "--out", tmp_path / "parts", "--json")
+    assert json.loads(done.stdout)["missing"] == [0, 2]
