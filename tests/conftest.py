@@ -35,7 +35,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 SLOW_FIXTURES = {
     "bench": {"bundle"},
     "cli": {"exported", "train", "tune", "verydeep"},
-    "runtime": {"bundles"},
+    "runtime": {"bundles", "exported"},
     "serve": {"browser"},
     "tune": {"continued", "finished", "resume", "run"},
     "web_page": {"browser", "export"},
