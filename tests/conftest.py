@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from .browser import accessibility_faults, browser, npm_packages, ort
+from .browser import browser, ort
 
-__all__ = ["accessibility_faults", "browser", "npm_packages", "ort"]  # fixtures
+__all__ = ["browser", "ort"]  # fixtures
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread
@@ -35,10 +35,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 SLOW_FIXTURES = {
     "bench": {"bundle"},
     "cli": {"exported", "train", "tune", "verydeep"},
-    "runtime": {"bundles"},
+    "runtime": {"bundles", "exported"},
     "serve": {"browser"},
     "tune": {"continued", "finished", "resume", "run"},
-    "web_page": {"browser"},
+    "web_page": {"browser", "export"},
 }
 """By folder: fixtures that train or export a network, or start a browser or a process that imports torch."""
 
