@@ -1,4 +1,4 @@
-"""Chromium for the tests of web pages, and onnxruntime-web; what is missing skips the tests that need it."""
+"""Chromium for the tests of web pages, and packages of npm; what is missing skips the tests that need it."""
 
 import os
 import shutil
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-ORT_DIST = Path("node_modules/onnxruntime-web/dist")
-ORT_PACKAGE = "onnxruntime-web@1.30.0"
+PACKAGES = ("onnxruntime-web@1.30.0", "axe-core@4.14.1")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -27,27 +26,51 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def ort(request, tmp_path_factory):
-    """The folder dist of onnxruntime-web: VERYDEEP_ORT, or installed by npm once, into pytest's cache."""
+def npm_packages(request, tmp_path_factory):
+    """The folder node_modules with the JavaScript that tests need: installed once, into pytest's cache."""
+    cache = getattr(request.config, "cache", None)
+    folder = cache.mkdir("npm") if cache else tmp_path_factory.mktemp("npm")
+    installed = folder / "_".join(PACKAGES) / "node_modules"
+    with FileLock(folder / "lock"):  # of the test processes, one installs
+        if not (installed / ".package-lock.json").is_file():  # written by npm at its end
+            _npm_install(installed.parent)
+    return installed
+
+
+@pytest.fixture(scope="session")
+def ort(request):
+    """The folder dist of onnxruntime-web, which VERYDEEP_ORT may name."""
     if "VERYDEEP_ORT" in os.environ:
         return Path(os.environ["VERYDEEP_ORT"])
-    cache = getattr(request.config, "cache", None)
-    folder = cache.mkdir("onnxruntime-web") if cache else tmp_path_factory.mktemp("onnxruntime-web")
-    installed = folder / ORT_PACKAGE
-    with FileLock(folder / "lock"):  # of the test processes, one installs
-        if not (installed / "node_modules/.package-lock.json").is_file():  # written by npm at its end
-            _npm_install(installed)
-    return installed / ORT_DIST
+    return request.getfixturevalue("npm_packages") / "onnxruntime-web/dist"
+
+
+@pytest.fixture
+def accessibility_faults(browser, npm_packages):
+    """A function that opens an address, acts there, and gives the rules of WCAG that axe finds broken."""
+    axe = (npm_packages / "axe-core/axe.min.js").read_text(encoding="utf-8")
+
+    def found(address, act, scheme):
+        context = browser.new_context(bypass_csp=True, color_scheme=scheme)  # the page would not let axe in
+        page = context.new_page()
+        page.goto(address)
+        act(page)
+        page.evaluate(axe)
+        faults = page.evaluate("axe.run().then(({ violations }) => violations.map(({ id }) => id))")
+        context.close()
+        return faults
+
+    return found
 
 
 def _npm_install(folder):
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("there is no npm to install onnxruntime-web; VERYDEEP_ORT may name its folder dist")
+        pytest.skip(f"there is no npm to install {' and '.join(PACKAGES)}")
     # No package runs code of its own while it is installed; no retries, for a computer that is offline.
     flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--fetch-retries=0"]
-    command = [npm, "install", "--prefix", str(folder), *flags, ORT_PACKAGE]
+    command = [npm, "install", "--prefix", str(folder), *flags, *PACKAGES]
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=300)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"npm cannot install {ORT_PACKAGE}: {(error.stderr or b'no answer').decode()[-300:]}")
+        pytest.skip(f"npm cannot install {PACKAGES}: {(error.stderr or b'no answer').decode()[-300:]}")

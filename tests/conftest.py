@@ -35,9 +35,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 SLOW_FIXTURES = {
     "bench": {"bundle"},
     "cli": {"exported", "train", "tune", "verydeep"},
-    "runtime": {"bundles"},
+    "runtime": {"bundles", "exported"},
     "serve": {"browser"},
     "tune": {"continued", "finished", "resume", "run"},
+    "web_page": {"browser", "export"},
 }
 """By folder: fixtures that train or export a network, or start a browser or a process that imports torch."""
 

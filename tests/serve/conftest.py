@@ -160,7 +160,7 @@ def started(*arguments):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env={**os.environ, "COLUMNS": "100"}, **pipes) as process:
         try:
-            line = process.stderr.readline()
+            line = next(line for line in process.stderr if line.startswith("Serving"))
             yield process, Client(int(re.search(r"http://127.0.0.1:(\d+)/", line)[1]))
         finally:
             process.kill()

@@ -202,6 +202,18 @@ def test_the_keyboard_alone_chooses_an_image_of_the_table(page, png):
     assert page.evaluate("document.activeElement.textContent") == "b.png"
 
 
+@pytest.mark.network
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_form_for_the_token_is_accessible(accessibility_faults, served, scheme):
+    def refused(page):
+        page.fill("#token", "another-token-of-24-characters")
+        page.click("#login button")
+        page.wait_for_selector("#login [role=alert]:has-text('this needs the token')")
+
+    with serving(served, "a-token-of-24-characters") as client:
+        assert accessibility_faults(f"http://127.0.0.1:{client.port}/", refused, scheme) == []
+
+
 def test_a_phone_scrolls_only_down_and_every_control_has_a_name(browser, client, png):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto(f"http://127.0.0.1:{client.port}/")

@@ -26,6 +26,19 @@ def test_an_exported_network_is_served_without_torch_until_a_signal(bundle, png,
 
 
 @pytest.mark.slow
+def test_the_fastest_runtime_is_served_without_torch(bundle, png, tmp_path, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path))
+    with started(bundle, "--runtime", "auto") as (process, client):
+        assert client.form([("a.png", png)]).status == 200
+        runtime = client.get("/v1/model").json["runtime"]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert runtime in ("onnxruntime", "openvino") and err == "False\n"
+    (kept,) = (tmp_path / "runtimes" / "timings").iterdir()
+    assert json.loads(kept.read_text())["runtime"] == runtime
+
+
+@pytest.mark.slow
 def test_a_token_comes_from_a_file(bundle, tmp_path):
     file = tmp_path / "token"
     file.write_text("0123456789abcdef\n")

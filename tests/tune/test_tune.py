@@ -36,6 +36,8 @@ def test_the_run_folder_has_the_network_the_decisions_and_the_split(finished):
     assert network.preprocess == replace(PREPROCESS, resize=None)
     assert network.origin["weights"] == "tiny.safetensors"
     assert network.origin["strategy"] == "linear-probe"
+    assert network.origin["test_top1"] == result.test.top1
+    assert network.origin["test_balanced_accuracy"] == result.test.balanced_accuracy
     assert network.origin["recipe"] == (result.run / "tune.toml").read_text()
     assert network.temperature == result.temperature > 0
     assert tomllib.loads((result.run / "tune.toml").read_text())["l2"] == result.probe.l2

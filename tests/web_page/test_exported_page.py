@@ -149,6 +149,20 @@ def test_the_keyboard_alone_does_all(opened, photographs):
     assert page.inner_text("#label") == "none of these"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible(accessibility_faults, address, folder, photographs, tmp_path, scheme):
+    (broken := tmp_path / "notes.txt").write_text("no image")
+
+    def show_all(page):
+        page.wait_for_selector("#files:enabled", state="attached")
+        page.set_input_files("#files", [*photographs, broken])
+        page.wait_for_selector("#rows tr:nth-child(4)")
+        page.check("#explain")
+        page.wait_for_selector("#heat:visible")
+
+    assert accessibility_faults(address, show_all, scheme) == []
+
+
 def test_the_page_answers_while_the_worker_computes(opened, tmp_path):
     """A large image takes the worker seconds; a frame of the page does not wait for it."""
     page = opened

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 from cyclopts import Parameter
 
-from verydeep.cli.load_network import load_network
+from verydeep.cli.load_network import load_network, require_network
 from verydeep.embed.embed_to_parts import embed_to_parts
 from verydeep.embed.exported_embedder import ExportedEmbedder
 from verydeep.embed.vector_batches import BATCH_SIZE, VectorSource
@@ -84,6 +84,7 @@ def embed(
     if not is_folder:
         check_vector_path(out_)
         require_writable_file(out_)
+    require_network(run)
     found = find_images(images)
     print_found(found)
     sources = found.sources

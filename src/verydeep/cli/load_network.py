@@ -43,6 +43,18 @@ def load_network(
     return load_exported_network(run, device, runtime, batch=batch)
 
 
+def require_network(run: Path) -> None:
+    """Check that there is something at ``run``, before the images are looked for, which may take minutes.
+
+    Raises:
+        CheckpointError: if there is nothing.
+    """
+    if not run.exists():
+        raise CheckpointError(
+            f"there is no checkpoint at {run}. Give a run folder, a checkpoint or a weight file"
+        )
+
+
 def check_torch_runtime(run: Path, runtime: RuntimeFlag | None) -> None:
     """Check that ``runtime`` fits a checkpoint, which only torch computes.
 

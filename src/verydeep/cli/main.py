@@ -75,6 +75,12 @@ _COMMANDS = {
         "verydeep tune photos/ --weights vgg16",
         "verydeep predict runs/tune-photos new-photos/",
     ),
+    "runs": (
+        "runs:list_runs",
+        "List the runs in a folder: data, network, accuracy, training time, and how they differ.",
+        "verydeep runs runs/ --json",
+        "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
+    ),
     "evaluate": (
         "evaluate:evaluate",
         "Evaluate a trained network: accuracy with confidence intervals, confusion matrix, calibration.",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.cli.load_network import load_network
+from verydeep.cli.load_network import load_network, require_network
 from verydeep.decoding.batch_size import BATCH_SIZE
 from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
@@ -102,6 +102,7 @@ def predict(
     _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top, "--shard": shard})
     this_shard = check_parts_flags(out_, shard, check=check)
     _check(out_, resume, top, batch, reject_below)
+    require_network(run)
     found = find_images(images)
     print_found(found)
     sources = found.sources

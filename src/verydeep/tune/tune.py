@@ -18,7 +18,8 @@ from typing import Any
 
 from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import write_label_file
-from verydeep.data.split_file import keep_split
+from verydeep.data.split_file import indices_of, keep_split
+from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.pretrained import with_last_layer
@@ -39,7 +40,7 @@ from verydeep.tune.measure import decided_config, measure
 from verydeep.tune.prepare import Task, TuneWatcher, prepare
 from verydeep.tune.probe import Probed, probe_features
 from verydeep.tune.result import StrategyResult, TuneResult
-from verydeep.tune.strategies import run_strategies
+from verydeep.tune.strategies import logits_of_test, run_strategies
 from verydeep.tune.warnings import warnings
 from verydeep.weight_files.checkpoint_file import save
 
@@ -185,11 +186,14 @@ def _finish(probed: Probed, folder: RunFolder, start: Start, began: float, repor
     candidate = None
     if probed.probe is not None:
         candidate = _probe_candidate(probed, probed.probe)
-        _save(candidate, probed.task, folder)
+        _save(candidate, probed, folder)
     deadline = began + probed.task.config.budget_s
     choice = run_strategies(probed.task, probed.read, probed.probe, candidate, folder, deadline)
-    network = _save(choice.chosen, probed.task, folder)
-    result = measure(probed, choice, network, folder, datetime.fromisoformat(start.started))
+    chosen = replace(choice.chosen, test_logits=logits_of_test(choice.chosen, probed.read))
+    network = _save(chosen, probed, folder)
+    result = measure(
+        probed, replace(choice, chosen=chosen), network, folder, datetime.fromisoformat(start.started)
+    )
     result = replace(result, seconds=time.perf_counter() - began, warnings=warnings(result))
     write_text(folder.tune, tune_toml(result.decided))
     if result.doubtful_labels:
@@ -221,8 +225,10 @@ def _probe_candidate(probed: Probed, probe: LinearProbe) -> Candidate:
     )
 
 
-def _save(candidate: Candidate, task: Task, folder: RunFolder) -> Checkpoint:
+def _save(candidate: Candidate, probed: Probed, folder: RunFolder) -> Checkpoint:
     """Write the network into the run folder, and return it as it was saved."""
+    task, logits = probed.task, logits_of_test(candidate, probed.read)
+    labels = probed.read.samples.select(indices_of(probed.read.samples, "test")).labels
     origin = candidate.network.origin | {
         "verydeep": version("verydeep"),
         "data": task.samples.name,
@@ -230,6 +236,8 @@ def _save(candidate: Candidate, task: Task, folder: RunFolder) -> Checkpoint:
         "recipe": tune_toml(decided_config(task.config, candidate)),
         "seed": task.config.seed,
         "temperature": candidate.temperature,
+        "test_top1": accuracy(logits, labels),
+        "test_balanced_accuracy": balanced_accuracy(logits, labels),
     }
     if task.config.from_run is not None:
         origin["from_run"] = task.config.from_run

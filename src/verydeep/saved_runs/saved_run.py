@@ -1,0 +1,171 @@
+"""What the folder of a run says about it: settings, progress and accuracy."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
+
+from verydeep.architecture.description import Description
+from verydeep.claim import is_in_use
+from verydeep.errors import CheckpointError, DataError, RecipeError
+from verydeep.train.recipe import Recipe, parse_recipe
+from verydeep.train.run_folder import RunFolder
+from verydeep.tune.config import TuneConfig, parse_tune_config
+
+State = Literal["finished", "running", "unfinished"]
+DEPTH = 3
+"""Folders below the given one that are searched: runs/, and a folder for each project in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedRun:
+    """One run; what is not known is None."""
+
+    path: Path
+    command: Literal["train", "tune"]
+    state: State
+    data: str | None
+    network: str | None
+    """The name of its architecture, or the model that is being trained."""
+    epochs: int
+    """Epochs finished; 0 for a linear probe."""
+    val_top1: float | None
+    """Of the last epoch, in [0, 1]."""
+    test_top1: float | None
+    """Accuracy on the test images, in [0, 1]."""
+    seconds: float | None
+    """Of training."""
+    settings: Mapping[str, Any]
+    """The recipe, with keys such as optimizer.lr."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "run": str(self.path),
+            "command": self.command,
+            "state": self.state,
+            "data": self.data,
+            "network": self.network,
+            "epochs": self.epochs,
+            "val_top1": self.val_top1,
+            "test_top1": self.test_top1,
+            "seconds": self.seconds,
+            "settings": dict(self.settings),
+        }
+
+
+@dataclass(frozen=True)
+class FoundRuns:
+    """The runs in a folder, by path."""
+
+    runs: tuple[SavedRun, ...]
+    damaged: tuple[str, ...]
+    """What is wrong with each run that cannot be read."""
+
+
+def find_runs(folder: Path) -> FoundRuns:
+    """The runs in ``folder`` and the folders below it.
+
+    Raises:
+        DataError: if there is no such folder, or no run in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; expected the folder of your runs, such as runs/")
+    runs, damaged = [], []
+    for path in _run_folders(folder, DEPTH):
+        try:
+            runs.append(read_run(path))
+        except CheckpointError as error:
+            damaged.append(str(error))
+    if not runs and not damaged:
+        raise DataError(f"{folder} has no runs of `verydeep train` or `verydeep tune` in it")
+    return FoundRuns(tuple(runs), tuple(damaged))
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    run = RunFolder(folder)
+    if run.recipe.is_file() or run.tune.is_file():
+        yield folder
+    elif depth:
+        for each in sorted(folder.iterdir()):
+            if each.is_dir() and not each.is_symlink() and not each.name.startswith("."):
+                yield from _run_folders(each, depth - 1)
+
+
+def read_run(path: Path) -> SavedRun:
+    """The run in the folder at ``path``, which has a recipe.
+
+    Raises:
+        CheckpointError: if its recipe, its epochs or its checkpoint cannot be read.
+    """
+    folder = RunFolder(path)
+    is_tune = folder.tune.is_file()
+    settings = _settings(*((folder.tune, parse_tune_config) if is_tune else (folder.recipe, parse_recipe)))
+    description = _description(folder.model) if folder.model.is_file() else None
+    origin = description.origin if description else {}
+    epochs = _epochs(folder.metrics)
+    last = epochs[-1] if epochs else {}
+    planned = settings.get("model") or settings.get("weights")
+    return SavedRun(
+        path=path,
+        command="tune" if is_tune else "train",
+        state=_state(folder),
+        data=origin.get("data"),
+        network=description.architecture.name if description else planned,
+        epochs=len(epochs),
+        val_top1=last.get("val_top1"),
+        test_top1=origin.get("test_top1"),
+        seconds=last.get("seconds"),
+        settings=settings,
+    )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """``settings`` with the names of tables before their keys, as flags have them."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _state(folder: RunFolder) -> State:
+    if folder.is_unfinished:
+        return "running" if is_in_use(folder.path) else "unfinished"
+    return "finished"
+
+
+def _settings(file: Path, parse: Callable[[str, str], Recipe | TuneConfig]) -> dict[str, Any]:
+    """Every field of a recipe; one that an older version did not write has its default."""
+    try:
+        return dict(_flat(asdict(parse(file.read_text(encoding="utf-8"), str(file)))))
+    except (RecipeError, ValueError, OSError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}") from None
+
+
+def _epochs(file: Path) -> list[dict[str, Any]]:
+    """The finished epochs; none where there is no such file."""
+    if not file.is_file():
+        return []
+    try:
+        epochs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        if not all(isinstance(epoch, dict) for epoch in epochs):
+            raise ValueError("a line is no object")
+        return epochs
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}") from None
+
+
+def _description(file: Path) -> Description:
+    try:
+        with safe_open(file, framework="np") as opened:
+            metadata = opened.metadata() or {}
+        return Description.from_json(metadata["verydeep"])
+    except (SafetensorError, OSError, KeyError) as error:
+        raise CheckpointError(f"{file} is not a checkpoint of verydeep: {error}") from None
+    except CheckpointError as error:
+        raise CheckpointError(f"{file} {error}") from None

@@ -1,0 +1,54 @@
+"""The runs in a folder as a table, and how they differ in lines."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from verydeep.number_format import duration, percent
+from verydeep.saved_runs.saved_run import SavedRun
+
+UNKNOWN = "-"
+
+
+def runs_table(runs: Sequence[SavedRun], folder: Path) -> Table:
+    """One row per run."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("run", "data", "network"):
+        table.add_column(name, overflow="fold")
+    for name in ("epochs", "validation", "test", "training"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for run in runs:
+        table.add_row(*_cells(run, folder))
+    return table
+
+
+def difference_lines(
+    runs: Sequence[SavedRun], differences: Sequence[Mapping[str, Any]], folder: Path
+) -> Iterator[str]:
+    """A line for each run that differs from the others in its settings."""
+    for run, each in zip(runs, differences, strict=True):
+        if each:
+            yield f"{_name(run, folder)}: {', '.join(f'{key} {value}' for key, value in each.items())}"
+
+
+def _cells(run: SavedRun, folder: Path) -> tuple[str, ...]:
+    name = _name(run, folder)
+    return (
+        name if run.state == "finished" else f"{name} ({run.state})",
+        run.data or UNKNOWN,
+        run.network or UNKNOWN,
+        str(run.epochs or UNKNOWN),
+        _share(run.val_top1),
+        _share(run.test_top1),
+        UNKNOWN if run.seconds is None else duration(run.seconds),
+    )
+
+
+def _name(run: SavedRun, folder: Path) -> str:
+    return run.path.name if run.path == folder else run.path.relative_to(folder).as_posix()
+
+
+def _share(value: float | None) -> str:
+    return UNKNOWN if value is None else percent(value)

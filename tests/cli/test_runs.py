@@ -1,0 +1,37 @@
+"""``runs``: a table of runs, and JSON for scripts."""
+
+import json
+import shutil
+
+from verydeep.train.run_folder import RunFolder
+
+
+def test_runs_are_listed_with_their_accuracy_and_differences(here, trained, tmp_path):
+    names = ("first", "second", "third")
+    for name, seed in zip(names, (0, 0, 5), strict=True):
+        shutil.copytree(trained, tmp_path / name)
+        recipe = RunFolder(tmp_path / name).recipe
+        recipe.write_text(recipe.read_text().replace("seed = 0", f"seed = {seed}"))
+    listed = here("runs", tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    header, *rows = listed.stdout.splitlines()
+    assert header.split() == ["run", "data", "network", "epochs", "validation", "test", "training"]
+    assert [row.split()[:2] for row in rows[:3]] == [[name, "synthetic"] for name in names]
+    assert rows[-1] == "third: seed 5"
+    values = json.loads(here("runs", tmp_path, "--json").stdout)
+    assert [each["differences"] for each in values] == [{}, {}, {"seed": 5}]
+    assert values[0]["test_top1"] is not None and values[0]["settings"]["batch_size"] == 50
+
+
+def test_a_damaged_run_is_reported(here, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "good")
+    shutil.copytree(trained, tmp_path / "bad")
+    RunFolder(tmp_path / "bad").model.write_bytes(b"cut")
+    listed = here("runs", tmp_path)
+    assert listed.returncode == 1
+    assert "good" in listed.stdout and "model.safetensors is not a checkpoint" in listed.stderr
+
+
+def test_without_a_folder_of_runs_the_message_says_so(here, tmp_path):
+    listed = here("runs", cwd=tmp_path)
+    assert listed.returncode == 2 and "runs is not a folder" in listed.stderr

@@ -1,0 +1,95 @@
+"""The runs of a folder are found, read, and compared; damaged ones are told."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from verydeep.claim import claim_folder
+from verydeep.data import synthetic
+from verydeep.errors import DataError, Interrupted
+from verydeep.saved_runs.differences import differences
+from verydeep.saved_runs.saved_run import find_runs, read_run
+from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.recipe import Recipe
+from verydeep.train.run import TrainingWatcher
+from verydeep.train.run_folder import RunFolder
+from verydeep.train.train import train_network
+
+TINY = Recipe(
+    model="4 M | gap", epochs=2, batch_size=50, precision="fp32", validation=0.2,
+    optimizer=OptimizerConfig(name="sgd", lr=0.02),
+)  # fmt: skip
+
+
+class StopsAtOnce(TrainingWatcher):
+    def wants_to_stop(self):
+        return True
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two finished runs in a folder of their own, and one that was stopped."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = synthetic.dataset()
+    train_network(TINY, data, folder / "cells" / "one", device="cpu")
+    train_network(replace(TINY, seed=7, epochs=1), data, folder / "cells" / "two", device="cpu")
+    with pytest.raises(Interrupted):
+        train_network(TINY, data, folder / "stopped", device="cpu", watcher=StopsAtOnce())
+    return folder
+
+
+def test_runs_are_found_and_read(runs):
+    found = find_runs(runs)
+    assert not found.damaged
+    one, _, stopped = found.runs
+    assert [run.path.name for run in found.runs] == ["one", "two", "stopped"]
+    assert (one.command, one.state, one.epochs, stopped.state) == ("train", "finished", 2, "unfinished")
+    assert (stopped.epochs, stopped.test_top1, stopped.network) == (0, None, "4 M | gap")
+    epochs = [json.loads(line) for line in RunFolder(one.path).metrics.read_text().splitlines()]
+    assert (one.val_top1, one.seconds) == (epochs[-1]["val_top1"], epochs[-1]["seconds"])
+    assert 0 <= one.test_top1 <= 1
+    assert one.settings["optimizer.lr"] == 0.02 and one.settings["dropout"] is None
+
+
+def test_one_run_may_be_given_itself(runs):
+    assert find_runs(runs / "cells" / "two").runs == (read_run(runs / "cells" / "two"),)
+
+
+def test_a_run_that_a_process_works_on_is_running(runs):
+    with claim_folder(runs / "stopped"):
+        assert read_run(runs / "stopped").state == "running"
+
+
+def test_differences_are_from_what_most_runs_have(runs):
+    assert differences(find_runs(runs).runs) == ({}, {"epochs": 1, "seed": 7}, {})
+
+
+def test_runs_of_an_older_version_have_the_defaults_of_what_they_do_not_state(runs, tmp_path):
+    old = tmp_path / "old"
+    old.mkdir()
+    recipe = (runs / "cells" / "one" / "recipe.toml").read_text()
+    (old / "recipe.toml").write_text(recipe.replace("compile = false\n", ""))
+    assert differences([read_run(runs / "cells" / "one"), read_run(old)]) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("recipe.toml", "epochs ="), ("metrics.jsonl", "[1]\n"), ("model.safetensors", "no tensors")],
+)
+def test_a_damaged_run_is_told_and_the_others_are_read(runs, tmp_path, file, content):
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.toml").write_text((runs / "cells" / "one" / "recipe.toml").read_text())
+    (tmp_path / "bad" / file).write_text(content)
+    found = find_runs(tmp_path)
+    assert [run.path.name for run in found.runs] == ["good"]
+    (problem,) = found.damaged
+    assert str(tmp_path / "bad" / file) in problem and "\n" not in problem
+
+
+def test_no_runs_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="has no runs"):
+        find_runs(tmp_path)
+    with pytest.raises(DataError, match="is not a folder"):
+        find_runs(tmp_path / "runs")
