@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from .browser import browser, ort
+from .browser import accessibility_faults, browser, npm_packages, ort
 
-__all__ = ["browser", "ort"]  # fixtures
+__all__ = ["accessibility_faults", "browser", "npm_packages", "ort"]  # fixtures
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread

@@ -49,7 +49,7 @@ def require_network(run: Path) -> None:
     Raises:
         CheckpointError: if there is nothing.
     """
-    if not run.exists():
+    if not run.expanduser().exists():
         raise CheckpointError(
             f"there is no checkpoint at {run}. Give a run folder, a checkpoint or a weight file"
         )

@@ -66,7 +66,7 @@ def new_job(command: str, run: Path, options: dict[str, Any], sources: Sequence[
     for source in sources:
         digest.update(f"{source}\0".encode(errors="surrogateescape"))
     return Job(
-        command=command, network=network_checksum(run), options=options,
+        command=command, network=network_checksum(run.expanduser()), options=options,
         images=len(sources), list=digest.hexdigest(), part_size=PART_SIZE,
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ export async function connect(progress) {
   });
   return {
     name,
+    classes: classes.length,
     facts: `${classes.length.toLocaleString("en")} ${classes.length === 1 ? "class" : "classes"}, ${preprocess.size} px`,
     formats: "JPEG, PNG, WebP, GIF, BMP and what else this browser shows",
     maxBytes: Infinity,

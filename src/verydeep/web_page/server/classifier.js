@@ -15,6 +15,7 @@ export async function connect() {
   const { name, classes, size, runtime, precision, limits, explain, fit, crop } = await ask("v1/model");
   return {
     name,
+    classes: classes.length,
     facts: `${classes.length.toLocaleString("en")} classes, ${size} px, ${runtime} ${precision}`,
     formats: `JPEG, PNG, WebP, GIF, BMP or TIFF, up to ${Math.floor(limits.bytes / 1e6)} MB each`,
     maxBytes: limits.bytes,

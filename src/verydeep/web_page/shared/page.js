@@ -9,7 +9,8 @@ import { at, clearErrors, percent, showError, status } from "./elements.js";
 import { clearResult, isShown, labelOf, listenToResult, show, useNetwork } from "./result.js";
 import { downloadCsv, showRows } from "./table.js";
 
-const entries = []; // {file, url, answer, error, ms, wasShown}
+const TOP = 5; // classes of each image, as both classifiers give them
+const entries = []; // {file, url, answer, error, ms, heat, wasShown}
 let network = null;
 
 start();
@@ -49,7 +50,7 @@ function listen() {
   }
   listenToCamera(classify);
   listenToResult(rows);
-  at("csv").addEventListener("click", () => downloadCsv(entries));
+  at("csv").addEventListener("click", () => downloadCsv(entries, Math.min(TOP, network.classes)));
   at("clear").addEventListener("click", clear);
 }
 
@@ -108,7 +109,10 @@ function summary(added) {
 }
 
 function clear() {
-  for (const entry of entries.splice(0)) URL.revokeObjectURL(entry.url);
+  for (const { url, heat } of entries.splice(0)) {
+    URL.revokeObjectURL(url);
+    if (heat) URL.revokeObjectURL(heat.url);
+  }
   clearErrors();
   status("");
   clearResult();

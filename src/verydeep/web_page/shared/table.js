@@ -3,8 +3,6 @@
 import { at, percent } from "./elements.js";
 import { classesOf, labelOf, threshold } from "./result.js";
 
-const TOP = 5; // classes of each image
-
 export function showRows(entries, isShown, show) {
   at("list").hidden = entries.length < 2;
   const done = entries.filter((entry) => entry.answer || entry.error);
@@ -34,9 +32,10 @@ function row(entry, isCurrent, show) {
   return line;
 }
 
-export function downloadCsv(entries) {
+/** Download `entries` with `top` classes of each image. */
+export function downloadCsv(entries, top) {
   const done = entries.filter((entry) => entry.answer || entry.error);
-  const lines = [columns(), ...done.map(values)].map((cells) => cells.map(cell).join(","));
+  const lines = [columns(top), ...done.map((entry) => values(entry, top))].map((cells) => cells.map(cell).join(","));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
   link.download = "predictions.csv";
@@ -46,15 +45,15 @@ export function downloadCsv(entries) {
 
 const rejects = () => threshold() > 0;
 
-function columns() {
-  const ranks = Array.from({ length: TOP - 1 }, (_, index) => [`label_${index + 2}`, `confidence_${index + 2}`]);
+function columns(top) {
+  const ranks = Array.from({ length: top - 1 }, (_, index) => [`label_${index + 2}`, `confidence_${index + 2}`]);
   return ["file", "label", "confidence", ...ranks.flat(), ...(rejects() ? ["rejected"] : []), "error"];
 }
 
-function values(entry) {
+function values(entry, top) {
   const { file, answer, error } = entry;
   const classes = answer ? classesOf(answer) : [];
-  const pairs = Array.from({ length: TOP }, (_, rank) => classes[rank] ?? ["", ""]).flat();
+  const pairs = Array.from({ length: top }, (_, rank) => classes[rank] ?? ["", ""]).flat();
   const rejected = answer && labelOf(entry) !== answer.label ? answer.label : "";
   if (rejected) pairs[0] = labelOf(entry);
   return [answer?.file ?? file.name, ...pairs, ...(rejects() ? [rejected] : []), error ?? ""];
