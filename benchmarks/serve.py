@@ -37,18 +37,21 @@ def main() -> None:
     parser.add_argument(
         "--litserve", default=sys.executable, help="the Python of an environment with litserve"
     )
+    parser.add_argument("--threads", type=int, help="threads of the network; by default one for each core")
     parser.add_argument("--alone", action="store_true", help="without LitServe and plain threads")
     arguments = parser.parse_args()
     files = list(itertools.islice(sorted(arguments.images.rglob("*.jpg")), arguments.files))
     requests = [upload(file, "/v1/predict") for file in files]
-    commands = server_commands(arguments.bundle, arguments.batch, arguments.litserve)
-    if arguments.alone:
-        commands = {OURS: commands[OURS]}
-    offline = Offline(arguments.bundle, files, arguments.batch)
+    serve = [sys.executable, "-m", "verydeep", "serve", str(arguments.bundle)]
+    commands = {OURS: [*serve, "--max-batch", str(arguments.batch)]}
+    if not arguments.alone:
+        commands |= other_commands(arguments.bundle, arguments.batch, arguments.litserve)
+    threads = [] if arguments.threads is None else ["--threads", str(arguments.threads)]
+    offline = Offline(arguments.bundle, files, arguments.batch, arguments.threads)
     servers: dict[str, Server] = {}
     with ExitStack() as stack:
         for name, command in commands.items():
-            process = stack.enter_context(ServerProcess(command))
+            process = stack.enter_context(ServerProcess([*command, *threads]))
             servers[name] = Server(process, requests)
         for _ in range(arguments.rounds):
             offline.run(arguments.seconds / arguments.rounds)
@@ -57,12 +60,9 @@ def main() -> None:
     report(servers, offline, arguments.batch)
 
 
-def server_commands(bundle: Path, batch: int, litserve: str) -> dict[str, list[str]]:
-    """The command of each server that can run here."""
-    commands = {
-        OURS: [sys.executable, "-m", "verydeep", "serve", str(bundle), "--max-batch", str(batch)],
-        THREADS: [sys.executable, str(SCRIPTS / "with_threads.py"), str(bundle)],
-    }
+def other_commands(bundle: Path, batch: int, litserve: str) -> dict[str, list[str]]:
+    """The commands of the servers to compare with, as far as they can run here."""
+    commands = {THREADS: [sys.executable, str(SCRIPTS / "with_threads.py"), str(bundle)]}
     if subprocess.run([litserve, "-c", "import litserve"], capture_output=True, check=False).returncode == 0:
         script = str(SCRIPTS / "with_litserve.py")
         commands[LITSERVE] = [litserve, script, str(bundle), "--max-batch", str(batch)]
@@ -99,8 +99,8 @@ class Server:
 class Offline:
     """The network without a server: from files to logits, in batches."""
 
-    def __init__(self, bundle: Path, files: list[Path], batch: int) -> None:
-        self.network, self.files, self.batch = load_exported(bundle), files, batch
+    def __init__(self, bundle: Path, files: list[Path], batch: int, threads: int | None) -> None:
+        self.network, self.files, self.batch = load_exported(bundle, threads=threads), files, batch
         self.images, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
 
     def run(self, seconds: float) -> None:

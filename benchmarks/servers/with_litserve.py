@@ -16,7 +16,7 @@ litserve: Any = import_module("litserve")
 
 
 def _setup(self: Any, device: str) -> None:
-    self.network = load_exported(self.bundle)
+    self.network = load_exported(self.bundle, threads=self.threads)
 
 
 def _decode_request(self: Any, request: Request) -> Any:
@@ -56,10 +56,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="LitServe, to compare with.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--max-batch", type=int, default=16)
     arguments = parser.parse_args()
     api = Api(max_batch_size=arguments.max_batch, batch_timeout=0.005, api_path="/v1/predict")
-    api.bundle = arguments.bundle
+    api.bundle, api.threads = arguments.bundle, arguments.threads
     server = litserve.LitServer(api, accelerator="cpu")
     server.run(port=arguments.port, generate_client_file=False, log_level="warning")
 

@@ -18,8 +18,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="FastAPI without batches, to compare with.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
-    network, app = load_exported(arguments.bundle), FastAPI()
+    network, app = load_exported(arguments.bundle, threads=arguments.threads), FastAPI()
 
     @app.post("/v1/predict")
     def predict(file: UploadFile) -> list[dict[str, Any]]:

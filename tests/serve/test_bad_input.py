@@ -156,9 +156,14 @@ def test_too_many_files_are_a_problem(strict, png):
 def test_a_request_of_a_byte_now_and_then_is_cut_off(strict, start):
     with connect(strict) as connection:
         connection.sendall(start)
-        while not select.select([connection], [], [], 0.05)[0]:
-            connection.sendall(b"a")
-        assert received(connection).startswith(b"HTTP/1.1 408 ")
+        try:
+            for _ in range(100):
+                if select.select([connection], [], [], 0.05)[0]:
+                    break
+                connection.sendall(b"a")
+            assert received(connection).startswith(b"HTTP/1.1 408 ")
+        except ConnectionError:  # a byte was on its way when the server closed
+            pass
 
 
 def test_a_silent_connection_is_closed(strict):
@@ -191,7 +196,7 @@ def test_a_body_without_a_length_is_counted(strict):
 def test_a_client_that_goes_on_after_a_refusal_is_disconnected(strict):
     with connect(strict) as connection, pytest.raises(OSError, match=r"reset|Broken pipe"):
         connection.sendall(post(10**12))
-        while True:
+        for _ in range(50_000):
             connection.sendall(bytes(100_000))
 
 
