@@ -41,7 +41,9 @@ def claim_file(path: Path) -> Iterator[None]:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Whether a process has claimed ``folder``, which exists."""
+    """Whether a process has claimed ``folder``, which exists; where none has, nothing is written."""
+    if not (folder / LOCK).exists():
+        return False
     try:
         with claim_folder(folder):
             return False

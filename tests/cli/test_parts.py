@@ -29,6 +29,7 @@ def test_shards_predict_what_one_process_predicts(here, trained, images, tmp_pat
     assert first.returncode == 0, first.stderr
     assert "2 of 4 parts, 14 images in all; 8 computed now" in first.stdout
     assert "Missing: parts 1, 3." in first.stderr
+    assert "without --shard and --check" in first.stderr
     checked = here("predict", trained, *images, "--out", tmp_path / "parts", "--check", "--json")
     assert (checked.returncode, json.loads(checked.stdout)["missing"]) == (1, [1, 3])
     second = here("predict", trained, *images, "--out", tmp_path / "parts", "--json")
@@ -61,10 +62,25 @@ def test_shards_embed_what_one_process_embeds(here, trained, images, tmp_path):
     assert [row["file"].endswith("broken.png") for row in rows if row["vector"] is None] == [True]
 
 
+def test_similar_reads_the_parts_of_embed(here, trained, images, tmp_path):
+    here("embed", trained, *images, "--out", tmp_path / "parts")
+    here("embed", trained, *images, "--out", tmp_path / "whole.npz")
+    found = [
+        json.loads(here("similar", trained, tmp_path / vectors, images[0], "--json").stdout)["neighbors"]
+        for vectors in ("parts", "whole.npz")
+    ]
+    names = [[neighbor["file"] for neighbor in each] for each in found]
+    assert len(names[0]) == 12 and names[0] == names[1]
+    here("predict", trained, *images, "--out", tmp_path / "predictions")
+    refused = here("similar", trained, tmp_path / "predictions", images[0])
+    assert refused.returncode == 2 and "was not written by `verydeep embed`" in refused.stderr
+
+
 def test_a_part_of_broken_images_has_their_reasons(here, trained, images, tmp_path):
     broken = [images[4]]
     done = here("embed", trained, *broken, "--out", tmp_path / "parts", "--json")
-    assert done.returncode == 1 and json.loads(done.stdout)["broken"] == 1
+    assert done.returncode == 0 and json.loads(done.stdout)["broken"] == 1
+    assert here("embed", trained, *broken, "--out", tmp_path / "parts", "--check").returncode == 1
     assert "broken.png" in table(tmp_path / "parts")[0]["error"]
 
 
@@ -74,6 +90,7 @@ def test_a_part_of_broken_images_has_their_reasons(here, trained, images, tmp_pa
         (("--out", "p.csv", "--shard", "1/2"), "--shard needs a folder"),
         (("--check",), "--check needs a folder"),
         (("--out", "parts", "--shard", "3/2"), "expected I/N"),
+        (("--out", "parts", "--shard", ""), "expected I/N"),
         (("--out", "parts", "--resume"), "without --resume"),
         (("--out", "parts", "--check"), "nothing was computed there yet"),
         (("--sort-into", "sorted", "--shard", "1/2"), "--shard"),

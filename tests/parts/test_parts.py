@@ -107,12 +107,12 @@ def test_processes_that_start_at_once_agree_on_one_job(tmp_path, job):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"command": "embed"}, "another command: predict there, embed now"),
-        ({"options": {"top": 3}}, "choice of options: {'top': 2} there, {'top': 3} now"),
-        ({"images": 46}, "number of images: 47 there, 46 now"),
+        ({"command": "embed"}, r"another command \(predict, not embed\)"),
+        ({"options": {"top": 3}}, r"another --top \(2, not 3\)"),
+        ({"images": 46}, r"number of images \(47, not 46\)"),
         ({"list": "0"}, "another list of images. Give"),
         ({"network": "0"}, "another network. Give"),
-        ({"part_size": 6}, "size of parts: 5 there, 6 now"),
+        ({"part_size": 6}, r"size of parts \(5, not 6\)"),
     ],
 )
 def test_another_job_in_the_same_folder_is_refused(tmp_path, job, change, message):
@@ -125,6 +125,16 @@ def test_another_list_or_network_is_another_job(network, job):
     assert new_job("predict", network, {"top": 2}, SOURCES[::-1]).list != job.list
     network.write_bytes(b"others!")
     assert new_job("predict", network, {"top": 2}, SOURCES).network != job.network
+
+
+def test_hidden_files_and_folders_in_a_bundle_are_no_other_network(tmp_path):
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "network.bin").write_bytes(b"weights")
+    before = new_job("predict", bundle, {}, SOURCES)
+    (bundle / ".DS_Store").write_bytes(b"x")
+    (bundle / "notes").mkdir()
+    assert new_job("predict", bundle, {}, SOURCES) == before
 
 
 def test_a_report_in_a_run_folder_is_no_other_network(tmp_path):

@@ -1,6 +1,7 @@
 """The runs of a folder are found, read, and compared; damaged ones are told."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -67,8 +68,8 @@ def test_differences_are_from_what_most_runs_have(runs):
 
 def test_runs_of_an_older_version_have_the_defaults_of_what_they_do_not_state(runs, tmp_path):
     old = tmp_path / "old"
-    old.mkdir()
-    recipe = (runs / "cells" / "one" / "recipe.toml").read_text()
+    shutil.copytree(runs / "cells" / "one", old)
+    recipe = (old / "recipe.toml").read_text()
     (old / "recipe.toml").write_text(recipe.replace("compile = false\n", ""))
     assert differences([read_run(runs / "cells" / "one"), read_run(old)]) == ({}, {})
 
@@ -79,13 +80,24 @@ def test_runs_of_an_older_version_have_the_defaults_of_what_they_do_not_state(ru
 )
 def test_a_damaged_run_is_told_and_the_others_are_read(runs, tmp_path, file, content):
     for name in ("good", "bad"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "recipe.toml").write_text((runs / "cells" / "one" / "recipe.toml").read_text())
+        shutil.copytree(runs / "cells" / "one", tmp_path / name)
     (tmp_path / "bad" / file).write_text(content)
     found = find_runs(tmp_path)
     assert [run.path.name for run in found.runs] == ["good"]
     (problem,) = found.damaged
     assert str(tmp_path / "bad" / file) in problem and "\n" not in problem
+
+
+def test_a_recipe_alone_is_no_run_and_hides_none(runs, tmp_path):
+    shutil.copytree(runs / "cells" / "one", tmp_path / "project" / "one")
+    shutil.copy(runs / "cells" / "one" / "recipe.toml", tmp_path / "project")
+    assert [run.path.name for run in find_runs(tmp_path).runs] == ["one"]
+
+
+def test_reading_runs_writes_nothing(runs):
+    before = sorted((each, each.stat().st_mtime_ns) for each in runs.rglob("*"))
+    find_runs(runs)
+    assert sorted((each, each.stat().st_mtime_ns) for each in runs.rglob("*")) == before
 
 
 def test_no_runs_is_an_error(tmp_path):

@@ -1,5 +1,6 @@
 """A batch in slices has the gradients of the whole batch, on any number of threads."""
 
+import warnings
 from functools import partial
 
 import pytest
@@ -8,6 +9,7 @@ from lightning_fabric import Fabric
 from torch.nn import functional
 
 from verydeep.architecture.architecture import Architecture
+from verydeep.errors import RecipeError
 from verydeep.models.build import build
 from verydeep.train.slices import backward_in_slices
 
@@ -78,3 +80,26 @@ def test_the_threads_are_divided_and_given_back(fabric, four_threads):
     with backward_in_slices(build(PLAIN).train(), 2, CRITERION, fabric):
         assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == 4
+
+
+@pytest.mark.slow
+def test_without_a_compiler_compiling_says_what_is_missing(fabric, monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "/nowhere/c++")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    model = build(PLAIN).train()
+    with (
+        warnings.catch_warnings(),
+        backward_in_slices(model, 1, CRITERION, fabric, compiled=True) as backward,
+        pytest.raises(RecipeError, match=r"Install a C\+\+ compiler, or leave out --compile"),
+    ):
+        warnings.simplefilter("ignore")  # of torch's compiler about itself
+        backward(torch.randn(4, 1, 8, 8), torch.randint(3, (4,)))
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_cudnn_is_fast_in_training_where_nobody_asks_for_the_same_bits(fabric, monkeypatch, deterministic):
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "deterministic", deterministic)
+    with backward_in_slices(build(PLAIN), 1, CRITERION, fabric):
+        assert (cudnn.benchmark, cudnn.deterministic) == (not deterministic, deterministic)
+    assert not cudnn.benchmark and cudnn.deterministic == deterministic

@@ -15,6 +15,7 @@ from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.saved_runs.saved_run import read_run
 from verydeep.tune.budget import Skipped
 from verydeep.tune.choice import Candidate, choose
 from verydeep.tune.prepare import TuneWatcher
@@ -179,6 +180,8 @@ def test_fine_tuning_that_is_asked_for_is_kept_and_no_worse_than_its_start(run):
     assert tuned.epochs and tuned.validation.images == probe.validation.images == 19
     assert tuned.validation.balanced_accuracy >= probe.validation.balanced_accuracy  # epoch 0 is the probe
     assert load(result.run).origin["strategy"] == "fine-tune"
+    saved, last = read_run(result.run), by_name(result)["fine-tune"].epochs[-1]
+    assert (saved.epochs, saved.val_top1, saved.seconds) == (last.epoch, last.val_top1, last.seconds)
 
 
 def test_fine_tuning_that_is_asked_for_is_run_even_without_the_time(run, monkeypatch):

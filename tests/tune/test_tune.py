@@ -17,6 +17,7 @@ from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
+from verydeep.saved_runs.saved_run import read_run
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.weight_files.checkpoint_file import load, save
 
@@ -38,6 +39,8 @@ def test_the_run_folder_has_the_network_the_decisions_and_the_split(finished):
     assert network.origin["strategy"] == "linear-probe"
     assert network.origin["test_top1"] == result.test.top1
     assert network.origin["test_balanced_accuracy"] == result.test.balanced_accuracy
+    saved = read_run(result.run)
+    assert (saved.command, saved.state, saved.test_top1) == ("tune", "finished", result.test.top1)
     assert network.origin["recipe"] == (result.run / "tune.toml").read_text()
     assert network.temperature == result.temperature > 0
     assert tomllib.loads((result.run / "tune.toml").read_text())["l2"] == result.probe.l2

@@ -67,7 +67,7 @@ def embed(
         four. torchrun gives it by itself.
     check
         With a folder as --out: compute nothing, and say whether all parts are there; the exit code is 1 where
-        some are missing.
+        some are missing, or images are broken.
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
@@ -102,7 +102,7 @@ def embed(
             with ImageProgress(err(), "Embedding") as progress:
                 parts = embed_to_parts(embedder, sources, out_, job, this_shard, progress=progress)
         print_json(parts.values | skipped) if json else print_parts(parts)
-        return 1 if parts.broken or (check and parts.missing) else 0
+        return 1 if check and (parts.missing or parts.broken) else 0
     embedder = _embedder(load(), layer, unit_length=unit_length)
     with ImageProgress(err(), "Embedding") as progress:
         summary = write_vectors(embedder(sources, progress=progress), embedder.metadata, out_)

@@ -75,7 +75,7 @@ def predict(
         four. torchrun gives it by itself.
     check
         With a folder as --out: predict nothing, and say whether all parts are there; the exit code is 1 where
-        some are missing.
+        some are missing, or images are broken.
     sort_into
         A folder to copy each image into, in one folder per predicted class; nothing is moved or overwritten.
     link
@@ -120,7 +120,7 @@ def predict(
                 )
         values = parts.values | {"skipped": dict(found.reading.skipped)}
         print_json(values) if json else print_parts(parts)
-        return 1 if parts.broken or (check and parts.missing) else 0
+        return 1 if check and (parts.missing or parts.broken) else 0
     network = load()
     if sort_into:
         check_sort_folder(sort_into, images, sources)

@@ -15,7 +15,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.embed.vector_batches import VectorBatch, VectorSource
 from verydeep.embed.vector_file import KEY
 from verydeep.image_sources.image_source import ImageSource
-from verydeep.image_sources.parquet import import_pyarrow
+from verydeep.image_sources.parquet import import_pyarrow, valid_utf8
 from verydeep.parts.job import Job
 from verydeep.parts.shard import Shard
 from verydeep.parts.work import ALTERNATIVE, OnImages, PartsSummary, compute_parts
@@ -64,15 +64,10 @@ def _write_part(batches: Sequence[VectorBatch], metadata: str, path: Path) -> No
     names = [*files, *(str(image.source) for image in broken)]
     table = arrow.table(
         {
-            "file": arrow.array(map(_valid_utf8, names), arrow.string()),
+            "file": arrow.array(map(valid_utf8, names), arrow.string()),
             "vector": arrow.array([*values, *[None] * len(broken)], arrow.list_(arrow.float32())),
             "error": arrow.array([*[None] * len(files), *(image.reason for image in broken)], arrow.string()),
         }
     ).replace_schema_metadata({KEY: metadata})
     with atomic_write(path) as temporary:
         arrow_parquet.write_table(table, temporary)
-
-
-def _valid_utf8(name: str) -> str:
-    """Text in Parquet must be valid UTF-8, file names need not be."""
-    return name.encode(errors="backslashreplace").decode()

@@ -20,7 +20,8 @@ from verydeep.claim import claim_file
 from verydeep.embed.vector_batches import VectorBatch, VectorMetadata, Vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import UnreadableImage
-from verydeep.image_sources.parquet import import_pyarrow
+from verydeep.image_sources.parquet import import_pyarrow, valid_utf8
+from verydeep.parts.job import JOB_FILE
 
 GROUP_ROWS = 1_024
 """Rows of a row group of Parquet; readers are slow with many small ones."""
@@ -79,9 +80,11 @@ def check_vector_path(path: Path) -> None:
 
 
 def is_vector_file(path: Path) -> bool:
-    """Whether ``path`` is a file of vectors: any .npz, but not a Parquet table of images."""
+    """Whether ``path`` has vectors: any .npz, a Parquet table but not one of images, or a folder of parts."""
+    if path.is_dir():
+        return (path / JOB_FILE).is_file()
     if path.suffix != ".parquet" or not path.is_file():
-        return path.suffix == ".npz" and not path.is_dir()
+        return path.suffix == ".npz"
     _, arrow_parquet = import_pyarrow(ALTERNATIVE)
     try:
         return KEY in (arrow_parquet.read_schema(path).metadata or {})
@@ -108,12 +111,13 @@ def write_vectors(batches: Iterable[VectorBatch], metadata: VectorMetadata, path
 
 
 def read_vectors(path: Path) -> StoredVectors:
-    """The vectors that ``write_vectors`` wrote to ``path``.
+    """The vectors that ``write_vectors`` wrote to ``path``, or ``embed_to_parts`` to a folder.
 
     Raises:
         DataError: if the file does not exist, is corrupt, or was not written by ``write_vectors``.
     """
-    check_vector_path(path)
+    if not path.is_dir():
+        check_vector_path(path)
     try:
         files, vectors, metadata = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
         return StoredVectors(tuple(files), vectors, VectorMetadata(**json.loads(metadata)))
@@ -172,7 +176,7 @@ def _write_parquet(batches: Iterable[VectorBatch], metadata: str, path: Path) ->
     try:
         for files, vectors in _row_groups(batches):
             values = arrow.array(vectors.ravel())
-            names = [file.encode(errors="backslashreplace").decode() for file in files]  # must be UTF-8
+            names = list(map(valid_utf8, files))
             table = arrow.table(
                 {"file": names, "vector": arrow.FixedSizeListArray.from_arrays(values, vectors.shape[1])}
             ).replace_schema_metadata({KEY: metadata})
@@ -201,6 +205,7 @@ def _row_groups(
 def _read_parquet(path: Path) -> tuple[list[str], Any, str]:
     _, arrow_parquet = import_pyarrow(ALTERNATIVE)
     table = arrow_parquet.read_table(path)
+    table = table.filter(table["vector"].is_valid())  # parts have a row without one for a broken image
     column = table["vector"].combine_chunks()
     values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
     return table["file"].to_pylist(), values.copy(), (table.schema.metadata or {})[KEY].decode()

@@ -20,3 +20,8 @@ def import_pyarrow(alternative: str) -> tuple[Any, Any]:
             f"{alternative}"
         ) from None
     return pyarrow, pyarrow.parquet
+
+
+def valid_utf8(text: str) -> str:
+    """``text`` as Parquet can have it: valid UTF-8, which file names need not be."""
+    return text.encode(errors="backslashreplace").decode()

@@ -27,11 +27,6 @@ PART_SIZE = 1_000
 """Images of a part: a minute or two of a large network on a CPU."""
 OPENING_SECONDS = 30.0
 """That a process waits for others that start at the same time."""
-COMPARED = {
-    "command": "command", "network": "network", "options": "choice of options", "images": "number of images",
-    "list": "list of images", "part_size": "size of parts",
-}  # fmt: skip
-"""The fields of a job, and their names in messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +69,9 @@ def new_job(command: str, run: Path, options: dict[str, Any], sources: Sequence[
 def network_checksum(run: Path) -> str:
     """A checksum of the network at ``run``: of a weight file, a run folder's model, or a bundle."""
     model = run / "model.safetensors"
-    files = [model] if model.is_file() else sorted(run.iterdir()) if run.is_dir() else [run]
+    files = [model if model.is_file() else run]
+    if files[0].is_dir():
+        files = sorted(each for each in run.iterdir() if each.is_file() and not each.name.startswith("."))
     return sha256("".join(map(blocks_checksum, files)).encode()).hexdigest()
 
 
@@ -106,11 +103,31 @@ def require_same(folder: Path, job: Job) -> None:
         DataError: if there is none, or another.
     """
     found = _read(folder / JOB_FILE)
-    for field, name in COMPARED.items():
-        here, wanted = getattr(found, field), getattr(job, field)
-        if here != wanted:
-            told = "" if field in ("network", "list") else f": {here} there, {wanted} now"
-            raise DataError(f"{folder} has parts of another {name}{told}. Give the same, or another --out")
+    for name, there, now in _differences(found, job):
+        values = "" if there is None else f" ({there}, not {now})"
+        raise DataError(f"{folder} has parts of another {name}{values}. Give the same, or another --out")
+
+
+def _differences(found: Job, job: Job) -> Iterator[tuple[str, Any, Any]]:
+    """The name of what differs, and both values where a person can tell them apart."""
+    if found.command != job.command:
+        yield "command", found.command, job.command
+    if found.network != job.network:
+        yield "network", None, None
+    for option in sorted({*found.options, *job.options}):
+        if found.options.get(option) != job.options.get(option):
+            flag = f"--{option.replace('_', '-')}"
+            yield flag, _option_text(found.options.get(option)), _option_text(job.options.get(option))
+    if found.images != job.images:
+        yield "number of images", f"{found.images:,}", f"{job.images:,}"
+    if found.list != job.list:
+        yield "list of images", None, None
+    if found.part_size != job.part_size:
+        yield "size of parts", found.part_size, job.part_size
+
+
+def _option_text(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def missing_parts(folder: Path, job: Job) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from verydeep.atomic_write import atomic_write
 from verydeep.csv_text import Cell
 from verydeep.errors import DataError
-from verydeep.image_sources.parquet import import_pyarrow
+from verydeep.image_sources.parquet import import_pyarrow, valid_utf8
 from verydeep.prediction.predict import Prediction
 from verydeep.prediction.prediction_rows import JsonRows, column_names, from_cells, to_cells
 
@@ -34,13 +34,12 @@ def write_table(predictions: Iterable[Prediction], path: Path, top: int, rejects
     with atomic_write(path) as temporary, arrow_parquet.ParquetWriter(temporary, schema) as writer:
         while chunk := list(islice(remaining, GROUP_ROWS)):
             cells = [to_cells(prediction, top, rejects) for prediction in chunk]
-            columns = {name: [_valid_utf8(row[i]) for row in cells] for i, name in enumerate(names)}
+            columns = {name: [_cell(row[i]) for row in cells] for i, name in enumerate(names)}
             writer.write_table(arrow.table(columns, schema))
 
 
-def _valid_utf8(cell: Cell) -> Cell:
-    """Text in Parquet must be valid UTF-8, file names need not be."""
-    return cell.encode(errors="backslashreplace").decode() if isinstance(cell, str) else cell
+def _cell(cell: Cell) -> Cell:
+    return valid_utf8(cell) if isinstance(cell, str) else cell
 
 
 def table_to_lines(path: Path, lines: Path, top: int, rejects: bool = False) -> None:

@@ -1,6 +1,5 @@
 """What the folder of a run says about it: settings, progress and accuracy."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from verydeep.architecture.description import Description
 from verydeep.claim import is_in_use
 from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.train.recipe import Recipe, parse_recipe
-from verydeep.train.run_folder import RunFolder
+from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.tune.config import TuneConfig, parse_tune_config
 
 State = Literal["finished", "running", "unfinished"]
@@ -79,7 +78,7 @@ def find_runs(folder: Path) -> FoundRuns:
     for path in _run_folders(folder, DEPTH):
         try:
             runs.append(read_run(path))
-        except CheckpointError as error:
+        except (CheckpointError, OSError) as error:
             damaged.append(str(error))
     if not runs and not damaged:
         raise DataError(f"{folder} has no runs of `verydeep train` or `verydeep tune` in it")
@@ -87,8 +86,13 @@ def find_runs(folder: Path) -> FoundRuns:
 
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    """Folders with a recipe, and with a network or the start of one.
+
+    Raises:
+        OSError: if a folder cannot be listed.
+    """
     run = RunFolder(folder)
-    if run.recipe.is_file() or run.tune.is_file():
+    if (run.recipe.is_file() or run.tune.is_file()) and (run.model.is_file() or run.is_unfinished):
         yield folder
     elif depth:
         for each in sorted(folder.iterdir()):
@@ -107,8 +111,8 @@ def read_run(path: Path) -> SavedRun:
     settings = _settings(*((folder.tune, parse_tune_config) if is_tune else (folder.recipe, parse_recipe)))
     description = _description(folder.model) if folder.model.is_file() else None
     origin = description.origin if description else {}
-    epochs = _epochs(folder.metrics)
-    last = epochs[-1] if epochs else {}
+    epochs = read_metrics(folder.metrics_of(origin.get("strategy", "")) if is_tune else folder.metrics)
+    last = epochs[-1] if epochs else None
     planned = settings.get("model") or settings.get("weights")
     return SavedRun(
         path=path,
@@ -117,9 +121,9 @@ def read_run(path: Path) -> SavedRun:
         data=origin.get("data"),
         network=description.architecture.name if description else planned,
         epochs=len(epochs),
-        val_top1=last.get("val_top1"),
+        val_top1=last.val_top1 if last else None,
         test_top1=origin.get("test_top1"),
-        seconds=last.get("seconds"),
+        seconds=last.seconds if last else None,
         settings=settings,
     )
 
@@ -144,19 +148,6 @@ def _settings(file: Path, parse: Callable[[str, str], Recipe | TuneConfig]) -> d
     try:
         return dict(_flat(asdict(parse(file.read_text(encoding="utf-8"), str(file)))))
     except (RecipeError, ValueError, OSError) as error:
-        raise CheckpointError(f"{file} cannot be read: {error}") from None
-
-
-def _epochs(file: Path) -> list[dict[str, Any]]:
-    """The finished epochs; none where there is no such file."""
-    if not file.is_file():
-        return []
-    try:
-        epochs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        if not all(isinstance(epoch, dict) for epoch in epochs):
-            raise ValueError("a line is no object")
-        return epochs
-    except (ValueError, OSError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}") from None
 
 

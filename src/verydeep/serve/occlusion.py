@@ -34,7 +34,7 @@ class Occlusion:
         """
         async with self.pipeline.deadline():
             results = await self.pipeline.run(images, self._logits)
-            with self.pipeline.occupied(len(images)):
+            with self.pipeline.occupied(1):  # its images wait for each other, and not in the queue
                 return [
                     result if isinstance(result, UnreadableError) else await self._explain(*result)
                     for result in results

@@ -18,12 +18,12 @@ def check_parts_flags(folder: Path | None, shard: str | None, *, check: bool) ->
         DataError: if ``shard`` is none, or the flags need a folder and there is none to write to.
     """
     is_folder = folder is not None and is_parts_folder(folder)
-    if (shard or check) and not is_folder:
-        flag = "--shard" if shard else "--check"
+    if (shard is not None or check) and not is_folder:
+        flag = "--check" if shard is None else "--shard"
         raise DataError(f"{flag} needs a folder for the parts; name one with --out parts/")
-    if folder is not None and is_folder:
+    if folder is not None and is_folder and not check:
         require_writable_folder(folder)
-    return parse_shard(shard) if shard else shard_of_process()
+    return shard_of_process() if shard is None else parse_shard(shard)
 
 
 def print_parts(summary: PartsSummary) -> None:
@@ -40,7 +40,7 @@ def print_parts(summary: PartsSummary) -> None:
         first = ", ".join(str(part) for part in summary.missing[:MISSING_SHOWN])
         more = " and others" if len(summary.missing) > MISSING_SHOWN else ""
         text = (
-            f"Missing: parts {first}{more}. Another process may be at them; the same command without --check "
-            "computes what is left"
+            f"Missing: parts {first}{more}. Another process may be at them; without --shard and --check the "
+            "same command computes what is left"
         )
         err().print(text, markup=False, soft_wrap=True)

@@ -19,6 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from verydeep.data.augmentation.mix import Labels
+from verydeep.errors import RecipeError
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """From logits and ``Labels`` to the mean loss."""
@@ -52,9 +53,11 @@ def backward_in_slices(
     first slice.
     """
     if slices == 1:
-        # Every step has the same shapes: cudnn tries its algorithms in the first one, and keeps the fastest.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
-            yield _whole(cast(nn.Module, torch.compile(model)) if compiled else model, criterion, fabric)
+        with _fastest_of_cudnn():
+            if compiled:
+                yield _explaining_failure(_whole(cast(nn.Module, torch.compile(model)), criterion, fabric))
+            else:
+                yield _whole(model, criterion, fabric)
         return
     twins = [model, *(_twin(model) for _ in range(1, slices))]
     if fabric.device.type != "cpu" or _has_dropout(model):
@@ -68,6 +71,37 @@ def backward_in_slices(
             yield _sliced(twins, criterion, fabric, partial(_at_once, pool))
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def _fastest_of_cudnn() -> Iterator[None]:
+    """Every step has the same shapes: cudnn tries its algorithms in the first one, and keeps the fastest.
+
+    Not where the caller asks cudnn for the same bits each time.
+    """
+    cudnn = torch.backends.cudnn
+    before, cudnn.benchmark = cudnn.benchmark, not cudnn.deterministic
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before
+
+
+def _explaining_failure(backward: Backward) -> Backward:
+    """``backward`` of a compiled network, which is compiled at its first call."""
+
+    def explained(images: Tensor, labels: Tensor) -> Forward:
+        try:
+            return backward(images, labels)
+        except Exception as error:
+            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                raise
+            reason = " ".join(str(error).split())[:160]
+            raise RecipeError(
+                f"torch.compile fails here: {reason}. Install a C++ compiler, or leave out --compile"
+            ) from error
+
+    return explained
 
 
 def _whole(model: nn.Module, criterion: Criterion, fabric: Fabric) -> Backward:
