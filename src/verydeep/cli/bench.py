@@ -25,7 +25,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.bench.page import BenchReport, write_bench_page
 from verydeep.runtime.bundle import Bundle, is_bundle, read_bundle
 from verydeep.tables.bench_table import bench_table
-from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ProgressBar
@@ -79,6 +79,8 @@ def bench(
         network: Checkpoint | Bundle = read_bundle(model) if is_bundle(model) else load_classifier(model)
         classes = network.description.classes
         given = given_images(images, classes, model, network.preprocess) if images else None
+        if given and given.check.note:
+            print_message(f"Agreement and accuracy on {given.check.note}")
         candidates = _candidates(network, Path(folder), chosen, given)
         require_candidates(candidates, chosen)
         peak = matmul_peak(threads)
