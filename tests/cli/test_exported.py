@@ -137,6 +137,7 @@ def test_heat_maps_of_other_heads_are_by_occlusion(exported, photographs, capsys
     ]
     methods = [each["images"][0]["method"] for each in values]
     assert methods == ["occlusion", "occlusion"]
+    assert [each["images"][0]["picture"] for each in values] == [str(tmp_path / "0-occlusion.png")] * 2
     network = make_network("pool")
     pixels = decode(photographs / "0.png", network.preprocess)[None]
     (heat,) = exported_heat_maps(load_exported(exported / "pool.onnx"), pixels.numpy())
