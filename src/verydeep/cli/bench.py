@@ -24,7 +24,7 @@ from verydeep.export.check_images import CheckImages, GivenImages, drawn_images,
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.bench.page import BenchReport, write_bench_page
 from verydeep.runtime.bundle import Bundle, is_bundle, read_bundle
-from verydeep.tables.bench_table import bench_table
+from verydeep.tables.bench_table import bench_tables
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
@@ -99,7 +99,7 @@ def bench(
     if json:
         print_json([row.values for row in rows])
     else:
-        out().print(bench_table(rows))
+        out().print(bench_tables(rows), soft_wrap=True)
         if out_ is not None:
             out().print(f"Page: {out_}", markup=False, soft_wrap=True)
     return 0
