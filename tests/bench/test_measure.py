@@ -84,6 +84,7 @@ def test_a_network_that_a_runtime_cannot_load_is_one_line(tmp_path, bundle):
     [
         (["--batch", "0"], "--batch is 0; expected numbers from 1 on"),
         (["--threads", "0"], "--threads is 0; expected 1 or more"),
+        (["--runtimes", "torch"], "torch does not compute an exported network; give the run"),
         (["--runtimes", "ncnn"], "none of ncnn is installed and can compute this network"),
     ],
 )
