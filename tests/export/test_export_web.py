@@ -51,6 +51,15 @@ def test_without_onnxruntime_web_the_message_says_how_to_get_it(tmp_path, capsys
     assert not Path("page").exists()
 
 
+def test_bf16_is_refused_for_the_page_with_every_target(fake_ort, tmp_path, capsys):
+    save(checkpoint(), run := tmp_path / "model.safetensors")
+    arguments = ["export", str(run), "--to", "web", "--bf16", "--ort", str(fake_ort)]
+    assert main([*arguments, "--out", str(tmp_path / "page")]) == 2
+    error = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "web has no bf16. What there is: onnx: fp32, int8; openvino: fp32, bf16, int8; " in error
+    assert "ncnn: fp32, bf16; torch: fp32; web: fp32, int8" in error
+
+
 def test_ort_is_for_the_page_only(fake_ort, tmp_path, capsys):
     save(checkpoint(), run := tmp_path / "model.safetensors")
     assert main(["export", str(run), "--to", "onnx", "--ort", str(fake_ort)]) == 2

@@ -8,7 +8,8 @@ from cyclopts import Parameter
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
 from verydeep.export.export_bundle import Exported, at_size
-from verydeep.export.export_to import Target, check_precision, export_to
+from verydeep.export.export_to import export_to
+from verydeep.export.writers import Target, check_precision
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
