@@ -173,6 +173,8 @@ def test_the_fastest_runtime_is_timed_once(exported, photographs, capsys, tmp_pa
         (["predict", "gap.onnx", "x.png", "--runtime", "ncnn"], "which ncnn cannot load"),
         (["explain", "gap.onnx", "x.png", "--method", "smoothgrad"], "the method smoothgrad is for the run"),
         (["explain", "gap.onnx", "--filters"], "--filters needs the layers"),
+        (["similar", "pool.onnx", ".", "x.png"], "pool.onnx is an exported network; give the run"),
+        (["export", "pool.onnx", "--to", "openvino"], "pool.onnx is an exported network; give the run"),
         (["export", "gap.safetensors", "--to", "onnx", "--out", "gap.onnx"], "gap.onnx already exists"),
         (["export", "gap.safetensors", "--to", "onnx", "--dynamic", "--size", "32"], "leave out --size"),
         (["export", "gap.safetensors", "--to", "onnx", "--bf16"], "onnx has no bf16"),

@@ -41,6 +41,11 @@ def test_the_command_writes_a_folder_of_static_files(fake_ort, tmp_path, capsys)
     assert description["temperature"] == 0.7
     photograph().convert("RGB").save(photo := tmp_path / "photo.png")
     assert main(["predict", str(page / "model.onnx"), str(photo)]) == 0
+    for verb in (["predict", str(page), str(photo)], ["serve", str(page), "--port", "0"]):
+        capsys.readouterr()
+        assert main(verb) == 2
+        error = capsys.readouterr().err.replace("│", " ").replace("\n", "").replace(" ", "")
+        assert f"givethenetworkinit,{page / 'model.onnx'}".replace(" ", "") in error
 
 
 def test_without_onnxruntime_web_the_message_says_how_to_get_it(tmp_path, capsys, monkeypatch):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import refuse_exported
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
 from verydeep.export.export_bundle import Exported, at_size
@@ -71,6 +72,7 @@ def export(
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
     if ort is not None and to != "web":
         raise CheckpointError("--ort is for --to web; leave it out")
+    refuse_exported(run)
     target = out_ or _default_path(run, to, precision)
     check_precision(to, precision)  # before anything is read
     require_new_file(target, "give another name with --out")
