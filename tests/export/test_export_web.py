@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from verydeep.cli.main import main
-from verydeep.export.export_web import ORT_FILES
+from verydeep.export.export_web import ORT_FILES, ORT_PACKAGE
 from verydeep.web_page.page_files import page_files
 from verydeep.weight_files.checkpoint_file import save
 
+from ..browser import PACKAGES
 from ..web_page.conftest import CLASSES, checkpoint, photograph
 
 
@@ -52,8 +53,9 @@ def test_without_onnxruntime_web_the_message_says_how_to_get_it(tmp_path, capsys
     monkeypatch.chdir(tmp_path)
     save(checkpoint(), run := tmp_path / "model.safetensors")
     assert main(["export", str(run), "--to", "web", "--out", "page"]) == 2
-    assert "npm install onnxruntime-web" in " ".join(capsys.readouterr().err.split())
+    assert f"npm install {ORT_PACKAGE}" in " ".join(capsys.readouterr().err.split())
     assert not Path("page").exists()
+    assert ORT_PACKAGE in PACKAGES
 
 
 def test_bf16_is_refused_for_the_page_with_every_target(fake_ort, tmp_path, capsys):

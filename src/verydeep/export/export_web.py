@@ -18,6 +18,8 @@ from verydeep.web_page.heat_colors import INFERNO
 from verydeep.web_page.page_files import page_files
 
 DESCRIPTION = "network.json"
+ORT_PACKAGE = "onnxruntime-web@1.30.0"
+"""The version that was tested."""
 ORT_FOLDER = Path("node_modules/onnxruntime-web/dist")
 ORT_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 """What the page needs of onnxruntime-web: its code, and the compiled runtime."""
@@ -66,8 +68,8 @@ def _runtime_files(folder: Path) -> list[Path]:
     for file in found:
         if not file.is_file():
             raise CheckpointError(
-                f"the page needs onnxruntime-web, and there is no {file}. Run: npm install onnxruntime-web, "
-                "or name its folder dist with --ort"
+                f"the page needs onnxruntime-web, and there is no {file}. Run: npm install {ORT_PACKAGE}, or "
+                "name its folder dist with --ort"
             )
     return found
 
