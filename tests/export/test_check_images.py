@@ -72,7 +72,7 @@ def test_the_command_compares_on_the_named_images_and_says_what_they_are(tmp_pat
     parity = json.loads(captured.out)["parity"]
     assert parity["description"] == "9 images of B, of which some may be training images"
     assert parity["accuracy_before"] is not None
-    assert "the 9 images of B: all of them" in captured.err and "data leakage" in captured.err
+    assert "Images: 9 of the 9 images of B: all of them" in captured.err and "data leakage" in captured.err
     arguments = [str(tmp_path / "x.onnx"), "--batch", "1", "--runtimes", "onnxruntime"]
     assert main(["bench", *arguments, "--images", str(theirs)]) == 0
     assert "data leakage" in capsys.readouterr().err

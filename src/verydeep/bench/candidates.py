@@ -75,7 +75,7 @@ def require_candidates(candidates: Sequence[Candidate], runtimes: Sequence[Bench
     Raises:
         CheckpointError: if none of ``runtimes`` is installed or fits the network.
     """
-    if not candidates and list(runtimes) == ["torch"]:  # a run has it always
+    if not candidates and set(runtimes) == {"torch"}:  # a run has it always
         raise CheckpointError("torch does not compute an exported network; give the run")
     if not candidates:
         raise CheckpointError(

@@ -80,7 +80,7 @@ def bench(
         classes = network.description.classes
         given = given_images(images, classes, model, network.preprocess) if images else None
         if given and given.check.note:
-            print_message(f"Agreement and accuracy on {given.check.note}")
+            print_message(f"Images: {given.check.note}")
         candidates = _candidates(network, Path(folder), chosen, given)
         require_candidates(candidates, chosen)
         peak = matmul_peak(threads)

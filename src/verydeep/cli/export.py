@@ -82,7 +82,7 @@ def export(
         given_images(data, checkpoint.classes, run, checkpoint.preprocess, calibration=int8) if data else None
     )
     if given and given.check.note:
-        print_message(f"Compared on {given.check.note}")
+        print_message(f"Images: {given.check.note}")
     err().print(f"Exporting {run} to {target}", soft_wrap=True)
     exported = export_to(
         to, checkpoint, target, given,
