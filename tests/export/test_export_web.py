@@ -42,11 +42,16 @@ def test_the_command_writes_a_folder_of_static_files(fake_ort, tmp_path, capsys)
     assert description["temperature"] == 0.7
     photograph().convert("RGB").save(photo := tmp_path / "photo.png")
     assert main(["predict", str(page / "model.onnx"), str(photo)]) == 0
-    for verb in (["predict", str(page), str(photo)], ["serve", str(page), "--port", "0"]):
+    for command in (
+        ["predict", str(page), str(photo)],
+        ["serve", str(page), "--port", "0"],
+        ["bench", str(page)],
+    ):
         capsys.readouterr()
-        assert main(verb) == 2
-        error = capsys.readouterr().err.replace("│", " ").replace("\n", "").replace(" ", "")
-        assert f"givethenetworkinit,{page / 'model.onnx'}".replace(" ", "") in error
+        assert main(command) == 2
+        assert f"give the network in it, {page / 'model.onnx'}" in capsys.readouterr().err
+    assert main(["export", str(page), "--to", "onnx"]) == 2
+    assert f"{page} is an exported network; give the run" in capsys.readouterr().err
 
 
 def test_without_onnxruntime_web_the_message_says_how_to_get_it(tmp_path, capsys, monkeypatch):

@@ -19,6 +19,7 @@ from verydeep.bench.candidates import (
 from verydeep.bench.machine import bench_machine
 from verydeep.bench.matmul_peak import matmul_peak
 from verydeep.bench.measure import BenchRow, measure
+from verydeep.cli.load_network import refuse_page
 from verydeep.errors import ShapeError
 from verydeep.export.check_images import CheckImages, GivenImages, drawn_images, given_images
 from verydeep.models.checkpoint import Checkpoint
@@ -74,6 +75,7 @@ def bench(
         raise ShapeError(f"--threads is {threads}; expected 1 or more")
     if out_ is not None:
         require_writable_file(out_)
+    refuse_page(model)
     chosen = runtimes or list(BENCH_RUNTIMES)
     with tempfile.TemporaryDirectory() as folder:
         network: Checkpoint | Bundle = read_bundle(model) if is_bundle(model) else load_classifier(model)

@@ -62,9 +62,10 @@ def refuse_page(run: Path) -> None:
     Raises:
         CheckpointError: if it is one, with the file that will do.
     """
-    network = run / PAGE_NETWORK
-    if run.is_dir() and is_bundle(network):
-        raise CheckpointError(f"{run} is a page for the browser; give the network in it, {network}")
+    if is_bundle(run / PAGE_NETWORK):
+        raise CheckpointError(
+            f"{run} is a page for the browser; give the network in it, {run / PAGE_NETWORK}"
+        )
 
 
 def refuse_exported(run: Path) -> None:
@@ -73,7 +74,7 @@ def refuse_exported(run: Path) -> None:
     Raises:
         CheckpointError: if it is one.
     """
-    if is_bundle(run):
+    if is_bundle(run) or is_bundle(run / PAGE_NETWORK):
         raise CheckpointError(f"{run} is an exported network; give the run that it was exported from")
 
 
