@@ -92,7 +92,7 @@ def test_without_a_compiler_compiling_says_what_is_missing(fabric, monkeypatch, 
     )  # whose shapes no test checks: dynamo cannot trace that
     with (
         backward_in_slices(model, 1, CRITERION, fabric, compiled=True) as backward,
-        pytest.raises(RecipeError, match=r"Install a C\+\+ compiler, or leave out --compile"),
+        pytest.raises(RecipeError, match=r"Install a C\+\+ compiler, or train with compile = false"),
     ):
         backward(torch.randn(4, 1, 8, 8), torch.randint(3, (4,)))
 

@@ -98,7 +98,7 @@ def _explaining_failure(backward: Backward) -> Backward:
                 raise
             reason = " ".join(str(error).split())[:160]
             raise RecipeError(
-                f"torch.compile fails here: {reason}. Install a C++ compiler, or leave out --compile"
+                f"torch.compile fails here: {reason}. Install a C++ compiler, or train with compile = false"
             ) from error
 
     return explained
