@@ -17,3 +17,11 @@ def test_generated_requests_are_answered_as_the_document_says(client, tmp_path):
     environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS)}
     done = subprocess.run(command, env=environment, cwd=tmp_path, text=True, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_can_be_busy_says_when_to_try_again(client):
+    paths = client.get("/openapi.json").json["paths"]
+    for path, method in (("/v1/predict", "post"), ("/v1/embed", "post"), ("/readyz", "get")):
+        busy = paths[path][method]["responses"]["503"]
+        assert list(busy["content"]) == ["application/problem+json"]
+        assert "Retry-After" in busy["headers"]

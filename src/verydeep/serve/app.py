@@ -21,7 +21,7 @@ from verydeep.serve.answers import Answers, Values, answer_each, draw_heat_maps,
 from verydeep.serve.limits import Limits
 from verydeep.serve.metrics import Metrics
 from verydeep.serve.occlusion import Occlusion
-from verydeep.serve.openapi import EMBED, PREDICT, PROBLEMS
+from verydeep.serve.openapi import BUSY, EMBED, PREDICT, PROBLEMS
 from verydeep.serve.page_routes import page_routes
 from verydeep.serve.pipeline import Pipeline
 from verydeep.serve.problems import Problem, problem_response
@@ -92,7 +92,7 @@ def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
     answers, pipeline = Answers(served), images.pipeline
     occlusion = Occlusion(served, pipeline)
 
-    @app.post("/v1/predict", openapi_extra=PREDICT, response_class=JSONResponse)
+    @app.post("/v1/predict", openapi_extra=PREDICT, responses=BUSY, response_class=JSONResponse)
     async def predict(
         request: Request,
         top: Top = 5,
@@ -120,7 +120,7 @@ def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
         explained = partial(answers.explained, method=explain, top=top, reject_below=reject_below)
         return await images.answer(request, partial(_run_and_draw, run), explained)
 
-    @app.post("/v1/embed", openapi_extra=EMBED, response_class=JSONResponse)
+    @app.post("/v1/embed", openapi_extra=EMBED, responses=BUSY, response_class=JSONResponse)
     async def embed(request: Request) -> Response:
         """Extract features: one vector for each image, as `verydeep embed` gives it."""
         run = partial(pipeline.run, compute=served.embed)
@@ -145,12 +145,11 @@ def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:
         """Whether the process answers."""
         return PlainTextResponse("ok\n")
 
-    @app.get("/readyz", response_class=PlainTextResponse)
+    @app.get("/readyz", response_class=PlainTextResponse, responses=BUSY)
     async def readyz() -> Response:
         """Whether images are accepted now: 503 where the queue is full or the server stops."""
-        if pipeline.is_ready:
-            return PlainTextResponse("ready\n")
-        return PlainTextResponse("busy or stopping\n", HTTPStatus.SERVICE_UNAVAILABLE)
+        pipeline.check_ready()
+        return PlainTextResponse("ready\n")
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:

@@ -68,9 +68,25 @@ def _answers(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}},
-    422: {"description": "A problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}},
+    "default": _problem("A problem (RFC 9457)"),
+    422: _problem("A problem (RFC 9457)"),
+}
+BUSY: dict[int | str, dict[str, Any]] = {
+    503: {
+        **_problem("The queue is full, the deadline passed, or the server stops"),
+        "headers": {
+            "Retry-After": {
+                "description": "Seconds after which to try again",
+                "required": True,
+                "schema": {"type": "integer"},
+            }
+        },
+    }
 }
 PREDICT = {
     "requestBody": _BODY,

@@ -40,10 +40,15 @@ class Pipeline:
         self._decoders = ThreadPoolExecutor(min(usable_cores(), MAX_DECODERS), "decode")
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms / 1e3, metrics.count_batch)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether a request would be accepted."""
-        return self._batcher.is_running and self.waiting < self.limits.max_queue
+    def check_ready(self) -> None:
+        """Refuse where a request with one image would be refused.
+
+        Raises:
+            Problem: 503 with Retry-After.
+        """
+        if not self._batcher.is_running:
+            raise busy("the server is stopping. Try again later", 5)
+        self.check_room()
 
     def check_room(self, images: int = 1) -> None:
         """Refuse, at once, what the queue has no room for.
