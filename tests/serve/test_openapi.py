@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .conftest import serving
+
 HOOKS = Path(__file__).with_name("generated_images.py")
 
 
@@ -25,3 +27,14 @@ def test_what_can_be_busy_says_when_to_try_again(client):
         busy = paths[path][method]["responses"]["503"]
         assert list(busy["content"]) == ["application/problem+json"]
         assert "Retry-After" in busy["headers"]
+
+
+def test_the_token_is_in_the_document_where_it_is_needed(client, served):
+    assert "securitySchemes" not in client.get("/openapi.json").json.get("components", {})
+    with serving(served, "a-token-of-24-characters") as guarded:
+        document = guarded.get("/openapi.json").json
+    assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            is_guarded = path in ("/v1/predict", "/v1/embed", "/v1/model", "/metrics")
+            assert operation.get("security") == ([{"token": []}] if is_guarded else None)

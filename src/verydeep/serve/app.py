@@ -21,7 +21,7 @@ from verydeep.serve.answers import Answers, Values, answer_each, draw_heat_maps,
 from verydeep.serve.limits import Limits
 from verydeep.serve.metrics import Metrics
 from verydeep.serve.occlusion import Occlusion
-from verydeep.serve.openapi import BUSY, EMBED, PREDICT, PROBLEMS
+from verydeep.serve.openapi import BUSY, EMBED, PREDICT, PROBLEMS, add_token
 from verydeep.serve.page_routes import page_routes
 from verydeep.serve.pipeline import Pipeline
 from verydeep.serve.problems import Problem, problem_response
@@ -33,8 +33,10 @@ ExplainMethod = Literal["grad-cam", "occlusion"]
 Share = Annotated[float, Gt(0), Le(1)]
 
 
-def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> FastAPI:
-    """The application for ``served``.
+def application(
+    served: ServedNetwork, limits: Limits, metrics: Metrics, *, needs_token: bool = False
+) -> FastAPI:
+    """The application for ``served``; its OpenAPI document says whether a guard asks for a token.
 
     Raises:
         CheckpointError: if the network's temperature is not a valid number.
@@ -58,6 +60,8 @@ def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> Fast
     _add_images(app, served, _Images(pipeline, Receiver(limits), metrics))
     _add_state(app, served, pipeline)
     app.include_router(page_routes())  # last: a request is compared with the routes in turn
+    if needs_token:
+        add_token(app.openapi())  # after all routes: each makes a new document
     return app
 
 

@@ -4,6 +4,9 @@ from typing import Any
 
 from verydeep.serve.problems import MEDIA_TYPE
 
+PROTECTED = ("/v1/", "/metrics")
+"""The paths that need the token, where there is one; the page, which asks for it, does not."""
+
 _IMAGE = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "schema": {
@@ -107,3 +110,14 @@ EMBED = {
     "requestBody": _BODY,
     "responses": _answers({"embedding": {"type": "array", "items": {"type": "number"}}}),
 }
+
+
+def add_token(document: dict[str, Any]) -> None:
+    """Say in ``document`` which routes need the bearer token."""
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        if path.startswith(PROTECTED):
+            for operation in operations.values():
+                operation["security"] = [{"token": []}]
+                operation["responses"]["401"] = _problem("The token is missing or wrong")

@@ -65,10 +65,10 @@ def server(served: ServedNetwork, limits: Limits, token: str | None = None) -> u
         CheckpointError: if the network's temperature is not a valid number.
     """
     metrics = Metrics()
-
+    app = application(served, limits, metrics, needs_token=token is not None)
     return _Server(
         uvicorn.Config(
-            Guard(application(served, limits, metrics), token, metrics),
+            Guard(app, token, metrics),
             http=http_protocol(limits.header_seconds),
             ws="none",
             lifespan="on",
