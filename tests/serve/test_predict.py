@@ -133,6 +133,14 @@ def test_the_openapi_document_has_every_route_and_loads_nothing_from_elsewhere(c
     assert client.get("/docs").problem[0] == client.get("/redoc").problem[0] == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/page.css", "/healthz", "/readyz"])
+def test_head_has_the_headers_of_get_and_no_body(client, path):
+    head, get = client.send("HEAD", path), client.get(path)
+    assert (head.status, head.body) == (200, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == get.headers[name]
+
+
 def test_metrics_count_requests_images_and_batches(served, png):
     with serving(served, max_batch=2, max_wait_ms=5000.0) as client:
         client.form([("a.png", png), ("b.png", png), ("c.png", b"text")])

@@ -144,11 +144,13 @@ def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:
         """The network: classes, input, runtime, and the limits of the server."""
         return JSONResponse(model_facts(served, pipeline.limits))
 
+    @app.head("/healthz", include_in_schema=False)  # some monitors ask so
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> Response:
         """Whether the process answers."""
         return PlainTextResponse("ok\n")
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", response_class=PlainTextResponse, responses=BUSY)
     async def readyz() -> Response:
         """Whether images are accepted now: 503 where the queue is full or the server stops."""

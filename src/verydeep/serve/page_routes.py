@@ -13,7 +13,7 @@ def page_routes() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     for name, content in page_files("server").items():
         path = "/" if name == "index.html" else f"/{name}"
-        routes.get(path)(_Answer(content, _TYPES[name.rpartition(".")[2]]))
+        routes.api_route(path, methods=["GET", "HEAD"])(_Answer(content, _TYPES[name.rpartition(".")[2]]))
     return routes
 
 
