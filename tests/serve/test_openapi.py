@@ -1,6 +1,8 @@
 """Requests generated from the OpenAPI document, right and wrong ones: the answers are as it says."""
 
+import html
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +40,25 @@ def test_the_token_is_in_the_document_where_it_is_needed(client, served):
         for operation in operations.values():
             is_guarded = path in ("/v1/predict", "/v1/embed", "/v1/model", "/metrics")
             assert operation.get("security") == ([{"token": []}] if is_guarded else None)
+
+
+def test_the_page_of_the_api_has_every_route_and_runs_no_script(served):
+    with serving(served, "a-token-of-24-characters") as guarded:
+        document = guarded.get("/openapi.json").json
+        answer = guarded.get("/docs")
+    text = html.unescape(answer.body.decode())
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "'unsafe-inline'" not in answer.headers["content-security-policy"]
+    assert not re.search("<script|<style|style=| on[a-z]+=", text)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            (section,) = re.findall(
+                f'<section aria-label="{method.upper()} {path}">.*?</section>', text, re.DOTALL
+            )
+            (curl,) = re.findall(r"<pre>(curl .*)</pre>", section)
+            assert curl.endswith(f"http://127.0.0.1:{guarded.port}{path}")
+            assert ("Bearer $TOKEN" in curl) == ("security" in operation)
+            for parameter in operation.get("parameters", ()):
+                assert parameter["name"] in section and parameter["schema"]["description"] in section
+            for status in operation["responses"]:
+                assert f"<td>{status.replace('default', 'other')}</td>" in section

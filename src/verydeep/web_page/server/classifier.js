@@ -4,7 +4,7 @@ import { askForToken, token } from "./token.js";
 
 export const EYEBROW = "verydeep serve";
 export const PRIVACY = "Images are sent to this server only, and not kept.";
-export const LINK = { text: "OpenAPI", address: "openapi.json" };
+export const LINK = { text: "HTTP API", address: "docs" };
 export const LATENCY = "from sending the image to the answer";
 export const AT_ONCE = 4; // requests in flight, so that a hundred images do not fill the queue
 
