@@ -82,15 +82,15 @@ class Pipeline:
                 self._raise_if_failed(result)
         return results
 
-    async def compute(self, pixels: ImagePixels, compute: Compute) -> Any:
-        """The result of ``compute`` for an image that is decoded, after the batches that are queued now.
+    async def compute(self, pixels: ImagePixels, compute: Compute, images: int) -> Any:
+        """The result of ``compute`` for a decoded image, as a batch of ``images`` after those queued now.
 
         Raises:
             Problem: 503 if the deadline passes.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         job = self._job(compute, partial(_set_result, future))
-        job.pixels = pixels
+        job.pixels, job.images, job.is_batch = pixels, images, True
         self._batcher.submit(job)
         return self._raise_if_failed(await future)
 
