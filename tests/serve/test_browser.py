@@ -52,6 +52,11 @@ def test_an_image_is_classified_with_bars_and_latency(page, client, png):
     assert filled / width == pytest.approx(answer["confidence"], abs=0.02)
 
 
+def test_the_formats_are_those_of_the_server(page, client):
+    for each in client.get("/v1/model").json["formats"]:
+        assert each in page.inner_text("#limits")
+
+
 def test_below_the_threshold_it_is_none_of_these(page, png):
     choose(page, ("a.png", png))
     page.wait_for_selector("#bars li")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 import threading
 from dataclasses import replace
 
@@ -111,6 +112,20 @@ def test_the_model_is_described(client):
         "onnxruntime",
         ["grad-cam", "occlusion"],
     )
+
+
+def test_every_format_that_the_model_names_is_read(client):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    formats = client.get("/v1/model").json["formats"]
+    assert {"JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC"} <= set(formats)
+    for kind in formats:
+        assert client.image(encoded(kind=kind.replace("HEIC", "HEIF").upper())).status == 200, kind
+
+
+def test_without_its_extra_heic_is_not_named(client, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert "HEIC" not in client.get("/v1/model").json["formats"]
+    assert "HEIC" not in client.image(b"text").problem[1]
 
 
 def test_a_token_is_needed_where_there_is_one(served, png):
