@@ -76,7 +76,10 @@ def instruction(name):
 
 def test_the_commands_are_valid():
     (line,) = re.findall(r"^ExecStart=(.*)$", UNIT.read_text(), re.MULTILINE)
-    for command in (instruction("ENTRYPOINT") + instruction("CMD"), shlex.split(line)):
+    run_line = (ROOT / "docs/deploy.md").read_text().partition("verydeep-serve-openvino /")[2]
+    folder = shlex.split("/" + run_line.partition("\n")[0])
+    entry = instruction("ENTRYPOINT")
+    for command in (entry + instruction("CMD"), entry + folder, shlex.split(line)):
         assert command[0] == COMMAND
         app.parse_args(command[1:], exit_on_error=False, print_error=False)
 

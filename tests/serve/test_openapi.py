@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
 from .conftest import serving
 
+ROOT = Path(__file__).parents[2]
 HOOKS = Path(__file__).with_name("generated_images.py")
 
 
@@ -29,6 +31,13 @@ def test_what_can_be_busy_says_when_to_try_again(client):
         busy = paths[path][method]["responses"]["503"]
         assert list(busy["content"]) == ["application/problem+json"]
         assert "Retry-After" in busy["headers"]
+
+
+def test_the_docs_explain_every_status():
+    code = "".join(path.read_text() for path in (ROOT / "src/verydeep/serve").glob("*.py"))
+    answered = {HTTPStatus[name] for name in re.findall(r"HTTPStatus\.([A-Z_]+)", code)} - {HTTPStatus.OK}
+    explained = re.findall(r"^\| (\d{3}) \|", (ROOT / "docs/serve.md").read_text(), re.MULTILINE)
+    assert answered | {404, 405} == set(map(int, explained))  # these two are the router's
 
 
 def test_the_token_is_in_the_document_where_it_is_needed(client, served):
