@@ -1,6 +1,8 @@
 """``predict`` and ``embed`` into a folder of parts, by shards, beside one file by one process."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -107,3 +109,21 @@ def test_torchrun_gives_the_shard(here, trained, images, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     done = here("predict", trained, *images, "--out", tmp_path / "parts", "--json")
     assert json.loads(done.stdout)["missing"] == [0, 2]
+
+
+@pytest.mark.slow
+def test_torchrun_ends_well_though_an_image_is_broken(trained, shapes, tmp_path):
+    image, folder = next(shapes.rglob("*.png")), tmp_path / "images"
+    folder.mkdir()
+    for number in range(1500):
+        (folder / f"{number:04d}.png").hardlink_to(image)
+    (folder / "0000.png").unlink()
+    (folder / "0000.png").write_bytes(b"\x89PNG\r\n\x1a\n truncated")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "verydeep"]
+    done = subprocess.run(
+        [*command, "predict", trained, folder, "--out", tmp_path / "parts"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = table(tmp_path / "parts")
+    assert len(rows) == 1500 and sum(row["error"] is not None for row in rows) == 1

@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from verydeep.download.checksum import Checksum
-from verydeep.download.download import fetch, offline
+from verydeep.download.download import fetch
+from verydeep.download.offline import offline
 from verydeep.errors import DownloadError
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB

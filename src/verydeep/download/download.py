@@ -12,6 +12,7 @@ from pathlib import Path
 
 from verydeep.download.checksum import Checksum
 from verydeep.download.http import ConnectionLostError, PartError, blocks, open_at, total_length
+from verydeep.download.offline import offline
 from verydeep.download.part_file import open_part, part_size
 from verydeep.download.time_limit import Throughput, TimeLimit
 from verydeep.errors import DownloadError
@@ -76,14 +77,6 @@ def fetch(
         )
     _log.warning("%s: resumed, but %s; downloading the whole file again", url, mismatch)
     fetch(url, target, known, progress=progress, timeout=timeout, slowest=slowest, max_size=max_size)
-
-
-def offline() -> str | None:
-    """The variable that sets offline mode, VERYDEEP_OFFLINE or HF_HUB_OFFLINE; None if neither is set."""
-    for variable in ("VERYDEEP_OFFLINE", "HF_HUB_OFFLINE"):
-        if os.environ.get(variable, "").lower() in ("1", "true", "yes", "on"):
-            return variable
-    return None
 
 
 @dataclass

@@ -14,7 +14,8 @@ from filelock import FileLock
 from verydeep.atomic_write import atomic_write
 from verydeep.download.checksum import Checksum
 from verydeep.download.debian import unpack_package
-from verydeep.download.download import Progress, fetch, offline
+from verydeep.download.download import Progress, fetch
+from verydeep.download.offline import offline
 from verydeep.errors import DownloadError
 
 PACKAGE_PREFIX = ".package-"

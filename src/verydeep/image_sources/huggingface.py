@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verydeep.download.download import offline
+from verydeep.download.offline import offline
 from verydeep.errors import DataError, DownloadError, UnreadableError
 from verydeep.image_sources.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
 from verydeep.image_sources.part_names import Part, part_mentioned, part_named

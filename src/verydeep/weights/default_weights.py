@@ -6,7 +6,8 @@ Where VGG16 takes too long, there are lighter networks.
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
-from verydeep.download.download import Progress, offline
+from verydeep.download.download import Progress
+from verydeep.download.offline import offline
 from verydeep.download.sources import cache_root
 from verydeep.errors import CheckpointError, DownloadError
 from verydeep.number_format import rounded

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verydeep.download.download import offline
+from verydeep.download.offline import offline
 from verydeep.errors import CheckpointError, HubError
 from verydeep.weight_files.checkpoint_file import load
 from verydeep.weights.catalog import hub_endpoint
