@@ -157,7 +157,7 @@ def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:
         return PlainTextResponse("ok\n")
 
     @app.head("/readyz", include_in_schema=False)
-    @app.get("/readyz", response_class=PlainTextResponse, responses=BUSY, response_description="They are")
+    @app.get("/readyz", response_class=PlainTextResponse, responses=BUSY, response_description="Ready")
     async def readyz() -> Response:
         """Whether images are accepted now: 503 where the queue is full or the server stops."""
         pipeline.check_ready()
