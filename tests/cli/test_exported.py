@@ -137,6 +137,7 @@ def test_heat_maps_of_other_heads_are_by_occlusion(exported, photographs, capsys
     ]
     methods = [each["images"][0]["method"] for each in values]
     assert methods == ["occlusion", "occlusion"]
+    assert [each["images"][0]["picture"] for each in values] == [str(tmp_path / "0-occlusion.png")] * 2
     network = make_network("pool")
     pixels = decode(photographs / "0.png", network.preprocess)[None]
     (heat,) = exported_heat_maps(load_exported(exported / "pool.onnx"), pixels.numpy())
@@ -172,6 +173,8 @@ def test_the_fastest_runtime_is_timed_once(exported, photographs, capsys, tmp_pa
         (["predict", "gap.onnx", "x.png", "--runtime", "ncnn"], "which ncnn cannot load"),
         (["explain", "gap.onnx", "x.png", "--method", "smoothgrad"], "the method smoothgrad is for the run"),
         (["explain", "gap.onnx", "--filters"], "--filters needs the layers"),
+        (["similar", "pool.onnx", ".", "x.png"], "pool.onnx is an exported network; give the run"),
+        (["export", "pool.onnx", "--to", "openvino"], "pool.onnx is an exported network; give the run"),
         (["export", "gap.safetensors", "--to", "onnx", "--out", "gap.onnx"], "gap.onnx already exists"),
         (["export", "gap.safetensors", "--to", "onnx", "--dynamic", "--size", "32"], "leave out --size"),
         (["export", "gap.safetensors", "--to", "onnx", "--bf16"], "onnx has no bf16"),

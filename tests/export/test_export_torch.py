@@ -184,10 +184,31 @@ def test_the_module_is_a_command_that_classifies_files(tmp_path, capsys):
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == expected
 
 
+@pytest.mark.slow
+def test_the_command_goes_on_after_a_file_that_is_no_image(tmp_path):
+    network = checkpoint()
+    write_torch(network, tmp_path)
+    image = Image.fromarray(drawn_images(network.preprocess).pixels[0].transpose(1, 2, 0))
+    image.save(photo := tmp_path / "photo.png")
+    (text := tmp_path / "text.png").write_text("no image")
+    (cut := tmp_path / "cut.png").write_bytes(photo.read_bytes()[:100])
+    files = [text, cut, tmp_path / "missing.png", tmp_path, photo]
+    result = subprocess.run(
+        [sys.executable, "-I", tmp_path / "model.py", *files], capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert [line.split(" is not")[0] for line in result.stderr.splitlines()] == [
+        str(each) for each in files[:-1]
+    ]
+    assert result.stdout.startswith(f"{photo}: ") and result.stdout.count("\n") == 1
+
+
 def test_only_fp32_is_written(tmp_path, capsys):
     save(checkpoint(), run := tmp_path / "model.safetensors")
     assert main(["export", str(run), "--to", "torch", "--bf16", "--out", str(tmp_path / "plain")]) == 2
-    assert "torch has no bf16; it has fp32" in " ".join(capsys.readouterr().err.split())
+    assert "torch has no bf16. What there is: onnx: fp32, int8; openvino: " in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 @pytest.mark.parametrize("preprocess", [IMAGENET, CAFFE])

@@ -42,7 +42,7 @@ def checkpoint():
 def explain_images(checkpoint, sources, folder, method="grad-cam", **options):
     return write_heat_maps(
         partial(decoded_heat_maps, checkpoint, method=method), sources, folder,
-        network="tiny", preprocess=checkpoint.preprocess, method=method, **options,
+        network="tiny", preprocess=checkpoint.preprocess, **options,
     )  # fmt: skip
 
 

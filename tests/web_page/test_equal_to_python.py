@@ -10,7 +10,8 @@ from PIL import Image
 from verydeep.decoding.decode import decode_pixels
 from verydeep.decoding.normalize import normalize_pixels
 from verydeep.explain.exported_heat_maps import heat_from_class_maps
-from verydeep.export.export_web import DESCRIPTION, NETWORK, preprocess_for_page
+from verydeep.export.export_web import DESCRIPTION, preprocess_for_page
+from verydeep.runtime.bundle import PAGE_NETWORK
 from verydeep.runtime.exported_network import load_exported
 
 from .conftest import checkpoint, photograph, png
@@ -78,9 +79,9 @@ def images():
 ])  # fmt: skip
 def test_input_and_logits_of_the_worker_are_those_of_python(settings, ask, export, folder):
     if settings.get("channels") == 1:
-        shutil.copyfile(export(channels=1) / NETWORK, folder / NETWORK)
+        shutil.copyfile(export(channels=1) / PAGE_NETWORK, folder / PAGE_NETWORK)
     preprocess = checkpoint(**settings).preprocess
-    network = load_exported(folder / NETWORK, threads=1)
+    network = load_exported(folder / PAGE_NETWORK, threads=1)
     compute = ask(preprocess)
     for content in images():
         expected = normalize_pixels(decode_pixels(content, preprocess)[None], preprocess)

@@ -6,9 +6,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from verydeep.export.export_web import NETWORK
 from verydeep.prediction.predict import predict
 from verydeep.prediction.prediction_rows import CsvRows
+from verydeep.runtime.bundle import PAGE_NETWORK
 
 from ..serve.conftest import wait_until
 from .conftest import checkpoint, photograph, png
@@ -114,7 +114,7 @@ def test_the_heat_map_lies_over_the_crop(opened, photographs):
 
 
 def test_a_network_without_class_maps_offers_no_heat_map(export, folder, page, address):
-    shutil.copyfile(export(architecture="4 M 8 | pool2 10") / NETWORK, folder / NETWORK)
+    shutil.copyfile(export(architecture="4 M 8 | pool2 10") / PAGE_NETWORK, folder / PAGE_NETWORK)
     page.goto(address)
     page.wait_for_selector("#files:enabled", state="attached")
     assert page.is_hidden("#explain")

@@ -75,6 +75,8 @@ def require_candidates(candidates: Sequence[Candidate], runtimes: Sequence[Bench
     Raises:
         CheckpointError: if none of ``runtimes`` is installed or fits the network.
     """
+    if not candidates and set(runtimes) == {"torch"}:  # a run has it always
+        raise CheckpointError("torch does not compute an exported network; give the run")
     if not candidates:
         raise CheckpointError(
             f"none of {', '.join(runtimes)} is installed and can compute this network. "

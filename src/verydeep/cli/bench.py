@@ -19,13 +19,14 @@ from verydeep.bench.candidates import (
 from verydeep.bench.machine import bench_machine
 from verydeep.bench.matmul_peak import matmul_peak
 from verydeep.bench.measure import BenchRow, measure
+from verydeep.cli.load_network import refuse_page
 from verydeep.errors import ShapeError
 from verydeep.export.check_images import CheckImages, GivenImages, drawn_images, given_images
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.bench.page import BenchReport, write_bench_page
 from verydeep.runtime.bundle import Bundle, is_bundle, read_bundle
-from verydeep.tables.bench_table import bench_table
-from verydeep.terminal.console import err, out, print_json
+from verydeep.tables.bench_table import bench_tables
+from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ProgressBar
@@ -74,11 +75,14 @@ def bench(
         raise ShapeError(f"--threads is {threads}; expected 1 or more")
     if out_ is not None:
         require_writable_file(out_)
+    refuse_page(model)
     chosen = runtimes or list(BENCH_RUNTIMES)
     with tempfile.TemporaryDirectory() as folder:
         network: Checkpoint | Bundle = read_bundle(model) if is_bundle(model) else load_classifier(model)
         classes = network.description.classes
         given = given_images(images, classes, model, network.preprocess) if images else None
+        if given and given.check.note:
+            print_message(f"Images: {given.check.note}")
         candidates = _candidates(network, Path(folder), chosen, given)
         require_candidates(candidates, chosen)
         peak = matmul_peak(threads)
@@ -97,7 +101,7 @@ def bench(
     if json:
         print_json([row.values for row in rows])
     else:
-        out().print(bench_table(rows))
+        out().print(bench_tables(rows), soft_wrap=True)
         if out_ is not None:
             out().print(f"Page: {out_}", markup=False, soft_wrap=True)
     return 0

@@ -101,7 +101,7 @@ def explain(
         result = explain_images(
             _heat_maps(network, method, layer), found.sources, out_,
             network=network.description.architecture.name, preprocess=network.preprocess,
-            method=method, class_name=class_, progress=progress,
+            class_name=class_, progress=progress,
         )  # fmt: skip
     if json:
         print_json(result.values | {"skipped": dict(found.reading.skipped)})

@@ -5,13 +5,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import refuse_exported
 from verydeep.errors import CheckpointError
 from verydeep.export.check_images import given_images
 from verydeep.export.export_bundle import Exported, at_size
-from verydeep.export.export_to import Target, check_precision, export_to
+from verydeep.export.export_to import export_to
+from verydeep.export.writers import Target, check_precision
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
-from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_new_file
 from verydeep.weights.load import load_classifier
@@ -52,7 +54,8 @@ def export(
     int8
         Compute in 8-bit integers, calibrated on these images: a folder, a list, shards, a built-in data set.
     images
-        The images to compare on; with labels the accuracy before and after is measured too.
+        The images to compare on, by default some of those of --int8; with labels the accuracy before and
+        after is measured too.
     allow_loss
         Write the result even if it disagrees with RUN.
     ort
@@ -69,12 +72,17 @@ def export(
         raise CheckpointError("--dynamic accepts images of any size; leave out --size")
     if ort is not None and to != "web":
         raise CheckpointError("--ort is for --to web; leave it out")
+    refuse_exported(run)
     target = out_ or _default_path(run, to, precision)
     check_precision(to, precision)  # before anything is read
     require_new_file(target, "give another name with --out")
     checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
-    data = int8 or images
-    given = given_images(data, checkpoint.classes, run, checkpoint.preprocess) if data else None
+    data = images or int8
+    given = (
+        given_images(data, checkpoint.classes, run, checkpoint.preprocess, calibration=int8) if data else None
+    )
+    if given and given.check.note:
+        print_message(f"Images: {given.check.note}")
     err().print(f"Exporting {run} to {target}", soft_wrap=True)
     exported = export_to(
         to, checkpoint, target, given,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Union
 
 from verydeep.errors import CheckpointError
 from verydeep.machine import Device
-from verydeep.runtime.bundle import is_bundle
+from verydeep.runtime.bundle import PAGE_NETWORK, is_bundle
 from verydeep.runtime.exported_network import ExportedNetwork, load_exported
 from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.console import print_message
@@ -38,6 +38,7 @@ def load_network(
         CheckpointError: if there is none, it is broken, or ``device`` or ``runtime`` is not for it.
     """
     if not is_bundle(run):
+        refuse_page(run)
         check_torch_runtime(run, runtime)
         return _checkpoint(run, device, verify, needs_head)
     return load_exported_network(run, device, runtime, batch=batch)
@@ -53,6 +54,28 @@ def require_network(run: Path) -> None:
         raise CheckpointError(
             f"there is no checkpoint at {run}. Give a run folder, a checkpoint or a weight file"
         )
+
+
+def refuse_page(run: Path) -> None:
+    """Check that ``run`` is not the folder of a page, which holds a network for a browser.
+
+    Raises:
+        CheckpointError: if it is one, with the file that will do.
+    """
+    if is_bundle(run / PAGE_NETWORK):
+        raise CheckpointError(
+            f"{run} is a page for the browser; give the network in it, {run / PAGE_NETWORK}"
+        )
+
+
+def refuse_exported(run: Path) -> None:
+    """Check that ``run`` is no exported network, for commands that need its layers.
+
+    Raises:
+        CheckpointError: if it is one.
+    """
+    if is_bundle(run) or is_bundle(run / PAGE_NETWORK):
+        raise CheckpointError(f"{run} is an exported network; give the run that it was exported from")
 
 
 def check_torch_runtime(run: Path, runtime: RuntimeFlag | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from verydeep.cli.load_network import check_torch_runtime, load_exported_network
+from verydeep.cli.load_network import check_torch_runtime, load_exported_network, refuse_page
 from verydeep.errors import DataError
 from verydeep.machine import Device
 from verydeep.runtime.bundle import is_bundle
@@ -88,6 +88,7 @@ def _load(
         return served_from_exported(
             load_exported_network(path, device, runtime, batch=batch, threads=threads)
         )
+    refuse_page(path)
     check_torch_runtime(path, runtime)
     from verydeep.cli.serve_checkpoint import serve_checkpoint  # it imports torch
 

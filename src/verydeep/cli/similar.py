@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.cli.load_network import refuse_exported
 from verydeep.embed.similar_images import SimilarImages, find_similar
 from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
@@ -67,6 +68,7 @@ def similar(
     if out_:
         check_contact_sheet_path(out_)
         require_writable_file(out_)
+    refuse_exported(run)
     checkpoint = load(run, verify=not no_verify)
     checkpoint.model.to(choose_device(device))
     with ImageProgress(err(), "Comparing") as progress:

@@ -1,7 +1,7 @@
 """The images by which an exported network is compared with its checkpoint, and INT8 is calibrated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,8 @@ class CheckImages:
     """Indices of the network's classes."""
     description: str
     """Which images these are."""
+    note: str | None = None
+    """Why some may be training images; None where that is ruled out, or the labels are unknown."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -65,33 +67,59 @@ def drawn_images(preprocess: Preprocess) -> CheckImages:
     return CheckImages(pixels.numpy(), None, f"{DRAWN_IMAGES} drawn shapes, as no images were given")
 
 
-def given_images(data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess) -> GivenImages:
-    """Images of ``data``: training images for calibration and test images for the check.
+def given_images(
+    data: str,
+    classes: tuple[str, ...],
+    run: Path,
+    preprocess: Preprocess,
+    calibration: str | None = None,
+) -> GivenImages:
+    """Images of ``data`` for the check, and of ``calibration`` for calibration; by default both of ``data``.
 
-    Where ``data`` has no such parts, every second image is for the check. Where it has no labels of the
-    network's classes, only logits are compared.
+    Training images are for calibration and test images for the check. Where ``data`` has no such parts,
+    every second image is for the check; all of them where ``calibration`` names others. Where there are no
+    labels of the network's classes, only logits are compared.
 
     Raises:
-        DataError: if there are fewer than two readable images.
+        DataError: if ``data`` alone is given and has fewer than two readable images, or one has none.
     """
+    is_shared = calibration in (None, data)
+    return GivenImages(
+        _calibration_images(calibration or data, classes, run, preprocess, is_shared),
+        _check_images(data, classes, run, preprocess, is_shared),
+    )
+
+
+def _calibration_images(
+    data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess, is_shared: bool
+) -> CheckImages:
+    every = 2 if is_shared else 1
     try:
-        test = read_labeled(data, classes, run)
+        images = read_labeled(data, classes, run)
     except DataError as error:
         sources = find_images([data]).sources
-        return GivenImages(
-            _unlabeled(sources[::2], MAX_CALIBRATION, preprocess, data, error),
-            _unlabeled(sources[1::2], MAX_CHECKED, preprocess, data, error),
-        )
-    everything = np.arange(len(test))
-    if test.part != "test":
-        return GivenImages(
-            _labeled(test, everything[::2], MAX_CALIBRATION, preprocess),
-            _labeled(test, everything[1::2], MAX_CHECKED, preprocess),
-        )
-    train = read_labeled(data, classes, run, "train")
-    return GivenImages(
-        _labeled(train, np.arange(len(train)), MAX_CALIBRATION, preprocess),
-        _labeled(test, everything, MAX_CHECKED, preprocess),
+        return _unlabeled(sources[::every], MAX_CALIBRATION, preprocess, data, error)
+    if images.part == "test":
+        images, every = read_labeled(data, classes, run, "train"), 1
+    return _labeled(images, np.arange(len(images))[::every], MAX_CALIBRATION, preprocess)
+
+
+def _check_images(
+    data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess, is_shared: bool
+) -> CheckImages:
+    others = slice(1, None, 2) if is_shared else slice(None)
+    try:
+        images = read_labeled(data, classes, run)
+    except DataError as error:
+        return _unlabeled(find_images([data]).sources[others], MAX_CHECKED, preprocess, data, error)
+    indices = np.arange(len(images))
+    if images.part == "test":
+        return _labeled(images, indices, MAX_CHECKED, preprocess)
+    check = _labeled(images, indices[others], MAX_CHECKED, preprocess)
+    return replace(
+        check,
+        description=f"{check.description}, of which some may be training images",
+        note=images.description,
     )
 
 

@@ -1,33 +1,14 @@
 """Exports a checkpoint to any target: a bundle for a runtime, a module in plain torch, or a page."""
 
 from pathlib import Path
-from typing import Literal
 
-from verydeep.errors import CheckpointError
 from verydeep.export.check_images import GivenImages
 from verydeep.export.export_bundle import Exported, ExportRequest, export_bundle
 from verydeep.export.export_torch import export_torch
 from verydeep.export.export_web import export_web
-from verydeep.export.writers import writer
+from verydeep.export.writers import Target, check_precision
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.runtime.bundle import Format, Precision
-
-Target = Literal[Format, "torch", "web"]
-
-
-def check_precision(target: Target, precision: Precision) -> None:
-    """Check that ``target`` can be written in ``precision``.
-
-    Raises:
-        CheckpointError: with what there is, if it cannot.
-    """
-    if target == "torch":
-        if precision != "fp32":
-            raise CheckpointError(
-                f"torch has no {precision}; it has fp32. docs/export-web-torch.md says more"
-            )
-        return
-    writer("onnx" if target == "web" else target, precision)
+from verydeep.runtime.bundle import Precision
 
 
 def export_to(

@@ -13,10 +13,13 @@ from verydeep.errors import CheckpointError
 from verydeep.export.check_images import GivenImages
 from verydeep.export.export_bundle import Exported, ExportRequest, at_size, bytes_of, export_bundle
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.runtime.bundle import PAGE_NETWORK
 from verydeep.web_page.heat_colors import INFERNO
 from verydeep.web_page.page_files import page_files
 
-NETWORK, DESCRIPTION = "model.onnx", "network.json"
+DESCRIPTION = "network.json"
+ORT_PACKAGE = "onnxruntime-web@1.30.0"
+"""The version that was tested."""
 ORT_FOLDER = Path("node_modules/onnxruntime-web/dist")
 ORT_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 """What the page needs of onnxruntime-web: its code, and the compiled runtime."""
@@ -44,7 +47,7 @@ def export_web(
     runtime = _runtime_files(ort or ORT_FOLDER)
     description = at_size(checkpoint, request.size).description
     with atomic_folder(path) as folder:
-        exported = export_bundle(checkpoint, folder / NETWORK, request, images)
+        exported = export_bundle(checkpoint, folder / PAGE_NETWORK, request, images)
         (folder / DESCRIPTION).write_text(json.dumps(_for_page(description)), encoding="utf-8")
         for name, content in page_files("browser").items():
             (folder / name).write_bytes(content)
@@ -65,8 +68,8 @@ def _runtime_files(folder: Path) -> list[Path]:
     for file in found:
         if not file.is_file():
             raise CheckpointError(
-                f"the page needs onnxruntime-web, and there is no {file}. Run: npm install onnxruntime-web, "
-                "or name its folder dist with --ort"
+                f"the page needs onnxruntime-web, and there is no {file}. Run: npm install {ORT_PACKAGE}, or "
+                "name its folder dist with --ort"
             )
     return found
 

@@ -148,18 +148,24 @@ def load(weights: Path = Path(__file__).with_suffix(".safetensors")) -> Network:
 
 
 @torch.inference_mode()
-def main(paths: list[str]) -> None:
-    """Print the most probable classes of each image."""
-    network = load()
+def main(paths: list[str]) -> int:
+    """Print the most probable classes of each image; 1 if a file cannot be read, else 0."""
+    network, code = load(), 0
     for path in paths:
-        with Image.open(path) as image:
-            logits = network(preprocess(image)[None])
-        probabilities = (logits / TEMPERATURE).softmax(1)[0]
+        try:
+            with Image.open(path) as image:
+                images = preprocess(image)[None]
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            print(f"{path} is not classified: {error}", file=sys.stderr)
+            code = 1
+            continue
+        probabilities = (network(images) / TEMPERATURE).softmax(1)[0]
         top = probabilities.topk(min(5, len(CLASSES)))
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
         print(f"{path}: " + ", ".join(f"{CLASSES[index]} {probability:.1%}" for index, probability in pairs))
+    return code
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))
 '''

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -28,6 +29,10 @@ class ExportJob:
     calibration: Float32[np.ndarray, "count channels height width"] | None
     """Preprocessed images, for INT8."""
 
+
+Target = Literal[Format, "torch", "web"]
+"""A format of bundles, a module in plain torch, or a page for the browser."""
+TARGETS: tuple[Target, ...] = get_args(Target)
 
 Writer = Callable[[ExportJob, Path], None]
 """Writes an ``.onnx`` file, or into an existing folder; what it needs meanwhile goes beside that."""
@@ -77,14 +82,25 @@ def writer(format_: Format, precision: Precision) -> Writer:
     """What writes ``format_`` in ``precision``.
 
     Raises:
-        CheckpointError: with the table of formats, if nothing does.
+        CheckpointError: with the table of targets, if nothing does.
     """
-    if precision not in _WRITERS[format_]:
-        table = "; ".join(f"{name}: {', '.join(writers)}" for name, writers in _WRITERS.items())
-        raise CheckpointError(f"{format_} has no {precision}. What there is: {table}")
+    check_precision(format_, precision)
     return _WRITERS[format_][precision]
 
 
-def precisions_of(format_: Format) -> tuple[Precision, ...]:
-    """The precisions that ``format_`` can be written in."""
-    return tuple(_WRITERS[format_])
+def check_precision(target: Target, precision: Precision) -> None:
+    """Check that ``target`` can be written in ``precision``.
+
+    Raises:
+        CheckpointError: with what there is, if it cannot.
+    """
+    if precision not in precisions_of(target):
+        table = "; ".join(f"{name}: {', '.join(precisions_of(name))}" for name in TARGETS)
+        raise CheckpointError(f"{target} has no {precision}. What there is: {table}")
+
+
+def precisions_of(target: Target) -> tuple[Precision, ...]:
+    """The precisions that ``target`` can be written in."""
+    if target == "torch":
+        return ("fp32",)
+    return tuple(_WRITERS["onnx" if target == "web" else target])  # the page has an ONNX file

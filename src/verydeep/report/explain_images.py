@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.progress import OnProgress, count_images
 from verydeep.decoding.stream import stream_pixels
-from verydeep.explain.heat_map import HeatMap
+from verydeep.explain.heat_map import HeatMap, Method
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.pictures.heat_map_image import class_text, method_text, write_heat_map_image
@@ -71,7 +71,6 @@ def explain_images(
     *,
     network: str,
     preprocess: Preprocess,
-    method: str = "grad-cam",
     class_name: str | None = None,
     progress: OnProgress | None = None,
 ) -> ExplainedImages:
@@ -83,7 +82,6 @@ def explain_images(
         folder: where pictures and the page are written.
         network: the name of its architecture.
         preprocess: the preprocessing of the network.
-        method: the name of the method in the names of the pictures.
         class_name: the class to explain; the predicted class of each image by default.
         progress: called after each image.
 
@@ -91,7 +89,7 @@ def explain_images(
         ArchitectureError: as ``heat_maps``.
         DataError: as ``heat_maps``.
     """
-    names = _PictureNames(folder, method)
+    names = _PictureNames(folder)
     images: list[ExplainedImage] = []
     entries: list[HeatMapEntry] = []
     broken: list[UnreadableImage] = []
@@ -110,7 +108,7 @@ def explain_images(
 
 
 def _write(heat_map: HeatMap, source: ImageSource, names: "_PictureNames") -> ExplainedImage:
-    picture = names.next(source)
+    picture = names.next(source, heat_map.method)  # a bundle may use another than was asked for
     write_heat_map_image(heat_map, PurePath(str(source)).name, picture)
     return ExplainedImage(
         file=str(source),
@@ -124,13 +122,13 @@ def _write(heat_map: HeatMap, source: ImageSource, names: "_PictureNames") -> Ex
 class _PictureNames:
     """Unique names of pictures: images in different folders or shards may have the same name."""
 
-    def __init__(self, folder: Path, method: str) -> None:
-        self.folder, self.method = folder, method
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.used: set[str] = set()
 
-    def next(self, source: ImageSource) -> Path:
-        """The path of the picture of ``source``."""
-        stem = name = f"{_stem(source)}-{self.method}"
+    def next(self, source: ImageSource, method: Method) -> Path:
+        """The path of the picture of ``source`` by ``method``."""
+        stem = name = f"{_stem(source)}-{method}"
         number = 1
         while name in self.used:
             number += 1

@@ -29,6 +29,8 @@ LOGITS, EMBEDDING, CLASS_MAPS = "logits", "embedding", "class_maps"
 DESCRIPTION = "verydeep.json"
 FILES: dict[Format, str] = {"onnx": "model.onnx", "openvino": "model.xml", "ncnn": "model.ncnn.param"}
 """The file of a folder that the runtime is given."""
+PAGE_NETWORK = "model.onnx"
+"""The bundle in the folder of a page for the browser."""
 MAX_DESCRIPTION_BYTES = 64_000_000
 
 

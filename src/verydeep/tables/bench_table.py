@@ -1,7 +1,8 @@
-"""The times of a network in several runtimes, as a table for the terminal and for a page."""
+"""The times of a network in several runtimes, as tables for the terminal and cells for a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from rich.console import Group
 from rich.table import Table
 
 from verydeep.bench.measure import BenchRow
@@ -13,17 +14,35 @@ NUMBERS = (
     "same class", "accuracy",
 )  # fmt: skip
 """The columns after ``NAMES``. The ratio is to the first row of the batch size."""
+_OF_TIMES = ("median ms", "p95 ms", "images/s", "ratio", "of peak", "memory MB")
+_OF_NETWORKS = ("disk MB", "start s", "same class", "accuracy")
+_GAP = 2
+"""Spaces between columns."""
 
 
-def bench_table(rows: Sequence[BenchRow]) -> Table:
-    """One row per runtime, precision and batch size."""
-    table = Table(box=None, pad_edge=False)
-    for name in NAMES:
-        table.add_column(name)
-    for name in NUMBERS:
-        table.add_column(name, justify="right")
-    for cells in bench_cells(rows):
-        table.add_row(*cells)
+def bench_tables(rows: Sequence[BenchRow]) -> Group:
+    """A table of times for each batch size, then one of what no batch size changes; they fit 80 columns."""
+    batches = dict.fromkeys(row.batch for row in rows)
+    cells = [dict(zip((*NAMES, *NUMBERS), each, strict=True)) for each in bench_cells(rows)]
+    tables = [
+        _table(f"batch {batch}", _OF_TIMES, [each for each in cells if each["batch"] == str(batch)])
+        for batch in batches
+    ]
+    names = _OF_NETWORKS if any(row.accuracy is not None for row in rows) else _OF_NETWORKS[:-1]
+    spaced = [part for table in tables for part in (table, "")]
+    return Group(*spaced, _table("any batch", names, cells[: len(cells) // len(batches)]))
+
+
+def _table(title: str, names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Table:
+    """The columns ``names`` of ``rows``, as wide as its numbers: printed with ``soft_wrap``, none is cut."""
+    lines = [(title, *names)]
+    lines += [(f"{row['runtime']} {row['precision']}", *(row[name] for name in names)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = Table(box=None, pad_edge=False, width=sum(widths) + _GAP * len(names))
+    for number, (name, width) in enumerate(zip(lines[0], widths, strict=True)):
+        table.add_column(name, justify="right" if number else "left", width=width)
+    for line in lines[1:]:
+        table.add_row(*line)
     return table
 
 
