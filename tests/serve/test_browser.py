@@ -237,6 +237,7 @@ def test_the_page_of_the_api_is_accessible(accessibility_faults, client, scheme)
 def test_a_phone_scrolls_only_down_and_every_control_has_a_name(browser, client, png):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto(f"http://127.0.0.1:{client.port}/")
+    page.wait_for_selector("#facts:has-text('3 classes')")  # until then it takes no images
     choose(page, ("a-very-long-name" * 9 + ".png", png), ("b.png", png))
     page.wait_for_selector("#rows tr:nth-child(2)")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
