@@ -23,3 +23,8 @@ def test_the_runtime_leaves_out_torch():
     assert not any(
         each.startswith(("torch", "lightning")) for each in project("packaging/runtime")["dependencies"]
     )
+
+
+def test_both_distributions_have_the_license():
+    assert project(".")["license-files"] == project("packaging/runtime")["license-files"] == ["LICENSE"]
+    assert (ROOT / "packaging/runtime/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()

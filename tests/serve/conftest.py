@@ -86,9 +86,10 @@ class Client:
     """Sends requests to a server on this machine."""
 
     port: int
+    source: str = "127.0.0.1"
 
     def send(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, 20, source_address=(self.source, 0))
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, named)

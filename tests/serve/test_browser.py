@@ -52,6 +52,11 @@ def test_an_image_is_classified_with_bars_and_latency(page, client, png):
     assert filled / width == pytest.approx(answer["confidence"], abs=0.02)
 
 
+def test_the_formats_are_those_of_the_server(page, client):
+    for each in client.get("/v1/model").json["formats"]:
+        assert each in page.inner_text("#limits")
+
+
 def test_below_the_threshold_it_is_none_of_these(page, png):
     choose(page, ("a.png", png))
     page.wait_for_selector("#bars li")
@@ -191,6 +196,14 @@ def test_the_policy_stops_inline_scripts_and_other_servers(browser, client, site
     page.close()
 
 
+def test_the_footer_leads_to_the_page_of_the_api_which_fits_a_phone(page):
+    page.click("#link")
+    page.wait_for_selector("h1:has-text('HTTP API')")
+    assert page.locator("section pre").count() == 6
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_the_keyboard_alone_chooses_an_image_of_the_table(page, png):
     choose(page, ("a.png", png), ("b.png", encoded(20, 20)))
     page.wait_for_selector("#rows tr:nth-child(2)")
@@ -214,9 +227,17 @@ def test_the_form_for_the_token_is_accessible(accessibility_faults, served, sche
         assert accessibility_faults(f"http://127.0.0.1:{client.port}/", refused, scheme) == []
 
 
+@pytest.mark.network
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_the_api_is_accessible(accessibility_faults, client, scheme):
+    address = f"http://127.0.0.1:{client.port}/docs"
+    assert accessibility_faults(address, lambda page: page.wait_for_selector("pre >> nth=5"), scheme) == []
+
+
 def test_a_phone_scrolls_only_down_and_every_control_has_a_name(browser, client, png):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto(f"http://127.0.0.1:{client.port}/")
+    page.wait_for_selector("#facts:has-text('3 classes')")  # until then it takes no images
     choose(page, ("a-very-long-name" * 9 + ".png", png), ("b.png", png))
     page.wait_for_selector("#rows tr:nth-child(2)")
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -6,12 +6,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from verydeep.cli.main import app
 from verydeep.serve.limits import Limits
+
+from .conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE, UNIT, NGINX = (
@@ -73,7 +76,10 @@ def instruction(name):
 
 def test_the_commands_are_valid():
     (line,) = re.findall(r"^ExecStart=(.*)$", UNIT.read_text(), re.MULTILINE)
-    for command in (instruction("ENTRYPOINT") + instruction("CMD"), shlex.split(line)):
+    run_line = (ROOT / "docs/deploy.md").read_text().partition("verydeep-serve-openvino /")[2]
+    folder = shlex.split("/" + run_line.partition("\n")[0])
+    entry = instruction("ENTRYPOINT")
+    for command in (entry + instruction("CMD"), entry + folder, shlex.split(line)):
         assert command[0] == COMMAND
         app.parse_args(command[1:], exit_on_error=False, print_error=False)
 
@@ -89,6 +95,24 @@ def test_what_the_dockerfile_copies_exists_and_is_not_ignored():
     kept = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     assert sorted(copied) == sorted(kept)
     assert all((ROOT / each).exists() for each in copied)
+
+
+def logged_client(caplog, client, forwarded):
+    """The address in the log, of a request with this X-Forwarded-For."""
+    caplog.clear()
+    client.get("/v1/model", x_forwarded_for=forwarded)
+    wait_until(lambda: "verydeep.serve" in [record.name for record in caplog.records])  # after the answer
+    (record,) = [record for record in caplog.records if record.name == "verydeep.serve"]
+    return record.fields["client"]
+
+
+def test_the_log_has_the_client_of_a_proxy_on_this_machine_only(client, caplog):
+    caplog.set_level("INFO", "verydeep.serve")
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in NGINX.read_text()
+    assert logged_client(caplog, client, "192.0.2.7") == "192.0.2.7"
+    assert logged_client(caplog, client, "192.0.2.8, 192.0.2.7") == "192.0.2.7"  # the first is hearsay
+    other = replace(client, source="127.0.0.2")
+    assert logged_client(caplog, other, "192.0.2.7") == "127.0.0.2"
 
 
 def test_nginx_passes_as_large_bodies_as_the_server_takes():

@@ -1,5 +1,6 @@
 """Heat maps by occlusion over HTTP: those of ``verydeep explain``, in turn with other requests."""
 
+import queue
 import threading
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from verydeep.cli.serve_checkpoint import serve_checkpoint
 from verydeep.decoding.decode import decode_pixels
 from verydeep.explain.decoded_heat_maps import decoded_heat_maps
 from verydeep.explain.exported_heat_maps import exported_heat_maps
+from verydeep.serve.batcher import Batcher, Job
 
 from .conftest import form_of, opacity, serving, wait_until
 
@@ -75,6 +77,32 @@ def test_other_requests_are_answered_between_the_slices(slow, png):
         for thread in explaining:
             thread.join()
     assert max(slices) == 8 and len(slices) == 3 * 29  # 225 windows of 16 px
+
+
+def test_a_slice_waits_for_no_companions_and_counts_its_images(served, png):
+    with serving(served, max_batch=16, max_wait_ms=500.0) as client:
+        start = time.monotonic()
+        assert client.image(png, "?explain=occlusion").status == 200
+        assert time.monotonic() - start < 4  # the image itself waits once, its 15 slices do not
+        lines = client.get("/metrics").body.decode().splitlines()
+    assert "verydeep_batch_images_sum 226.000000" in lines
+    assert "verydeep_batch_images_count 16" in lines
+
+
+def test_an_image_does_not_wait_while_a_slice_is_behind_it(pixels):
+    sizes, done = [], queue.Queue()
+    batcher = Batcher(max_batch=16, max_wait=10.0, on_batch=lambda images, _: sizes.append(images))
+    for images, is_batch in ((1, False), (9, True), (8, True)):
+        job = Job(len_of_each, done.put, time.monotonic() + 10, images, is_batch)
+        job.pixels = pixels[0]
+        batcher.submit(job)
+    assert [done.get(timeout=5) for _ in range(3)] == [1, 1, 1]
+    batcher.stop()
+    assert sizes == [1, 9, 8]
+
+
+def len_of_each(batch):
+    return [len(batch)] * len(batch)
 
 
 def test_after_the_deadline_no_slice_is_computed(slow, png):

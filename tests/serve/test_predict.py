@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 import threading
 from dataclasses import replace
 
@@ -113,6 +114,20 @@ def test_the_model_is_described(client):
     )
 
 
+def test_every_format_that_the_model_names_is_read(client):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    formats = client.get("/v1/model").json["formats"]
+    assert {"JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC"} <= set(formats)
+    for kind in formats:
+        assert client.image(encoded(kind=kind.replace("HEIC", "HEIF").upper())).status == 200, kind
+
+
+def test_without_its_extra_heic_is_not_named(client, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert "HEIC" not in client.get("/v1/model").json["formats"]
+    assert "HEIC" not in client.image(b"text").problem[1]
+
+
 def test_a_token_is_needed_where_there_is_one(served, png):
     token = "a-token-of-24-characters"
     with serving(served, token) as client:
@@ -130,7 +145,15 @@ def test_the_openapi_document_has_every_route_and_loads_nothing_from_elsewhere(c
         document["paths"]
     )
     assert "multipart/form-data" in document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
-    assert client.get("/docs").problem[0] == client.get("/redoc").problem[0] == 404
+    assert client.get("/redoc").problem[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/page.css", "/healthz", "/readyz"])
+def test_head_has_the_headers_of_get_and_no_body(client, path):
+    head, get = client.send("HEAD", path), client.get(path)
+    assert (head.status, head.body) == (200, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == get.headers[name]
 
 
 def test_metrics_count_requests_images_and_batches(served, png):
@@ -175,7 +198,8 @@ def test_a_full_queue_is_refused_at_once_and_images_become_full_batches(served, 
             pass
         refused = client.image(png)
         assert refused.problem[0] == 503 and int(refused.headers["retry-after"]) >= 1
-        assert client.get("/readyz").status == 503
+        not_ready = client.get("/readyz")
+        assert not_ready.problem[0] == 503 and int(not_ready.headers["retry-after"]) >= 1
         go.set()
         for thread in threads:
             thread.join()

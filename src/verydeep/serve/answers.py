@@ -11,6 +11,7 @@ from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
 from verydeep.prediction.predict import Prediction, top_classes
 from verydeep.serve.heat_image import heat_png
+from verydeep.serve.image_format import known_formats
 from verydeep.serve.limits import Limits
 from verydeep.serve.problems import Problem, status_of
 from verydeep.serve.served import Explained, ServedNetwork
@@ -89,6 +90,7 @@ def model_facts(served: ServedNetwork, limits: Limits) -> Values:
         "fit": preprocess.fit,
         "crop": preprocess.size / preprocess.short_side,
         "temperature": temperature_of(served.network.origin),
+        "formats": known_formats(),
         "explain": ["grad-cam", "occlusion"] if served.explain else ["occlusion"],
         "limits": {
             "bytes": limits.max_bytes,

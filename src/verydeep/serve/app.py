@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,20 +21,28 @@ from verydeep.serve.answers import Answers, Values, answer_each, draw_heat_maps,
 from verydeep.serve.limits import Limits
 from verydeep.serve.metrics import Metrics
 from verydeep.serve.occlusion import Occlusion
-from verydeep.serve.openapi import EMBED, PREDICT, PROBLEMS
+from verydeep.serve.openapi import BUSY, EMBED, PREDICT, PROBLEMS, REFUSED, add_token
 from verydeep.serve.page_routes import page_routes
 from verydeep.serve.pipeline import Pipeline
 from verydeep.serve.problems import Problem, problem_response
 from verydeep.serve.served import ServedNetwork
 from verydeep.serve.uploads import Receiver
 
-Top = Annotated[int, Ge(1), Le(1_000_000)]
-ExplainMethod = Literal["grad-cam", "occlusion"]
-Share = Annotated[float, Gt(0), Le(1)]
+Top = Annotated[int, Ge(1), Le(1_000_000), Query(description="The number of classes")]
+RejectBelow = Annotated[
+    Annotated[float, Gt(0), Le(1)] | None,
+    Query(description="A confidence below which the label is “none of these”"),
+]
+Explain = Annotated[
+    Literal["grad-cam", "occlusion"] | None,
+    Query(description="The method of a heat map of the predicted class"),
+]
 
 
-def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> FastAPI:
-    """The application for ``served``.
+def application(
+    served: ServedNetwork, limits: Limits, metrics: Metrics, *, needs_token: bool = False
+) -> FastAPI:
+    """The application for ``served``; its OpenAPI document says whether a guard asks for a token.
 
     Raises:
         CheckpointError: if the network's temperature is not a valid number.
@@ -58,6 +66,8 @@ def application(served: ServedNetwork, limits: Limits, metrics: Metrics) -> Fast
     _add_images(app, served, _Images(pipeline, Receiver(limits), metrics))
     _add_state(app, served, pipeline)
     app.include_router(page_routes())  # last: a request is compared with the routes in turn
+    if needs_token:
+        add_token(app.openapi())  # after all routes: each makes a new document
     return app
 
 
@@ -92,12 +102,12 @@ def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
     answers, pipeline = Answers(served), images.pipeline
     occlusion = Occlusion(served, pipeline)
 
-    @app.post("/v1/predict", openapi_extra=PREDICT, response_class=JSONResponse)
+    @app.post("/v1/predict", openapi_extra=PREDICT, responses=REFUSED, response_class=JSONResponse)
     async def predict(
         request: Request,
         top: Top = 5,
-        reject_below: Share | None = None,
-        explain: ExplainMethod | None = None,
+        reject_below: RejectBelow = None,
+        explain: Explain = None,
     ) -> Response:
         """Classify images; the answer has one object for each, as `verydeep predict --json` prints them.
 
@@ -120,7 +130,7 @@ def _add_images(app: FastAPI, served: ServedNetwork, images: _Images) -> None:
         explained = partial(answers.explained, method=explain, top=top, reject_below=reject_below)
         return await images.answer(request, partial(_run_and_draw, run), explained)
 
-    @app.post("/v1/embed", openapi_extra=EMBED, response_class=JSONResponse)
+    @app.post("/v1/embed", openapi_extra=EMBED, responses=REFUSED, response_class=JSONResponse)
     async def embed(request: Request) -> Response:
         """Extract features: one vector for each image, as `verydeep embed` gives it."""
         run = partial(pipeline.run, compute=served.embed)
@@ -135,24 +145,25 @@ async def _run_and_draw(run: Run, images: Sequence[bytes]) -> list[Any]:
 def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:
     """The routes about the network and the server."""
 
-    @app.get("/v1/model")
+    @app.get("/v1/model", response_description="Facts in JSON")
     async def model() -> Response:
         """The network: classes, input, runtime, and the limits of the server."""
         return JSONResponse(model_facts(served, pipeline.limits))
 
-    @app.get("/healthz", response_class=PlainTextResponse)
+    @app.head("/healthz", include_in_schema=False)  # some monitors ask so
+    @app.get("/healthz", response_class=PlainTextResponse, response_description="It answers")
     async def healthz() -> Response:
         """Whether the process answers."""
         return PlainTextResponse("ok\n")
 
-    @app.get("/readyz", response_class=PlainTextResponse)
+    @app.head("/readyz", include_in_schema=False)
+    @app.get("/readyz", response_class=PlainTextResponse, responses=BUSY, response_description="Ready")
     async def readyz() -> Response:
         """Whether images are accepted now: 503 where the queue is full or the server stops."""
-        if pipeline.is_ready:
-            return PlainTextResponse("ready\n")
-        return PlainTextResponse("busy or stopping\n", HTTPStatus.SERVICE_UNAVAILABLE)
+        pipeline.check_ready()
+        return PlainTextResponse("ready\n")
 
-    @app.get("/metrics", response_class=PlainTextResponse)
+    @app.get("/metrics", response_class=PlainTextResponse, response_description="The counters")
     async def metrics() -> Response:
         """Counters in the text format of Prometheus."""
         text = pipeline.metrics.text(pipeline.waiting)

@@ -33,6 +33,10 @@ class Job:
     """By ``time.monotonic``."""
     pixels: ImagePixels = field(init=False)
     """Set before the job is submitted."""
+    images: int = 1
+    """That the network computes for it."""
+    is_batch: bool = False
+    """Whether it is a batch by itself, for which no others can be collected."""
     arrived: float = field(default_factory=time.monotonic)
 
     @property
@@ -40,12 +44,17 @@ class Job:
         """Whether its deadline passed."""
         return time.monotonic() > self.deadline
 
+    def goes_with(self, other: "Job") -> bool:
+        """Whether both can be in one batch."""
+        return self.compute == other.compute and not (self.is_batch or other.is_batch)
+
 
 class Batcher:
     """Runs the jobs that are submitted, in batches of at most ``max_batch``, in the order of arrival.
 
-    A batch starts when it is full, or when its first job has waited for ``max_wait`` seconds. While the
-    network computes, jobs collect, so under load every batch is full and none waits.
+    A batch starts when it is full, when its first job has waited for ``max_wait`` seconds, or when a job that
+    is a batch by itself is queued. While the network computes, jobs collect, so under load every batch is
+    full and none waits.
     """
 
     def __init__(self, max_batch: int, max_wait: float, on_batch: Callable[[int, float], None]) -> None:
@@ -90,15 +99,18 @@ class Batcher:
             if not self._jobs:
                 return []
             end = self._jobs[0].arrived + self.max_wait
-            while len(self._jobs) < self.max_batch and not self._is_stopping:
+            while not self._is_complete() and not self._is_stopping:
                 left = end - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break
-            compute = self._jobs[0].compute
-            batch: list[Job] = []
-            while self._jobs and len(batch) < self.max_batch and self._jobs[0].compute == compute:
+            batch = [self._jobs.popleft()]
+            while self._jobs and len(batch) < self.max_batch and batch[0].goes_with(self._jobs[0]):
                 batch.append(self._jobs.popleft())
             return batch
+
+    def _is_complete(self) -> bool:
+        """Whether the next batch can get no more jobs."""
+        return len(self._jobs) >= self.max_batch or any(job.is_batch for job in self._jobs)
 
     def _run(self, batch: list[Job]) -> None:
         jobs = []
@@ -117,6 +129,6 @@ class Batcher:
             results = [error] * len(jobs)
         seconds = time.monotonic() - start
         self.batch_seconds += (_EMA if self.batch_seconds else 1.0) * (seconds - self.batch_seconds)
-        self.on_batch(len(jobs), seconds)
+        self.on_batch(sum(job.images for job in jobs), seconds)
         for job, result in zip(jobs, results, strict=True):
             job.finish(result)

@@ -10,10 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verydeep.serve.logs import LOGGER
 from verydeep.serve.metrics import Metrics
+from verydeep.serve.openapi import PROTECTED
 from verydeep.serve.problems import Problem, problem_response
 
-PROTECTED = ("/v1/", "/metrics")
-"""The paths that need the token; the page, which asks for it, does not."""
 PROBES = ("/healthz", "/readyz", "/metrics")
 """Not logged while all is well."""
 

@@ -49,8 +49,9 @@ class Occlusion:
         covered = []
         async with self._turn:
             for start in range(0, len(windows), size):
-                compute = partial(self._covered_logits, windows=windows[start : start + size])
-                covered.append(await self.pipeline.compute(pixels, compute))
+                part = windows[start : start + size]
+                compute = partial(self._covered_logits, windows=part)
+                covered.append(await self.pipeline.compute(pixels, compute, len(part)))
         heat = await asyncio.to_thread(
             heat_from_covered, logits, np.concatenate(covered), int(logits.argmax()), (height, width)
         )

@@ -40,10 +40,15 @@ class Pipeline:
         self._decoders = ThreadPoolExecutor(min(usable_cores(), MAX_DECODERS), "decode")
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms / 1e3, metrics.count_batch)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether a request would be accepted."""
-        return self._batcher.is_running and self.waiting < self.limits.max_queue
+    def check_ready(self) -> None:
+        """Refuse where a request with one image would be refused.
+
+        Raises:
+            Problem: 503 with Retry-After.
+        """
+        if not self._batcher.is_running:
+            raise busy("the server is stopping. Try again later", 5)
+        self.check_room()
 
     def check_room(self, images: int = 1) -> None:
         """Refuse, at once, what the queue has no room for.
@@ -77,15 +82,15 @@ class Pipeline:
                 self._raise_if_failed(result)
         return results
 
-    async def compute(self, pixels: ImagePixels, compute: Compute) -> Any:
-        """The result of ``compute`` for an image that is decoded, after the batches that are queued now.
+    async def compute(self, pixels: ImagePixels, compute: Compute, images: int) -> Any:
+        """The result of ``compute`` for a decoded image, as a batch of ``images`` after those queued now.
 
         Raises:
             Problem: 503 if the deadline passes.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         job = self._job(compute, partial(_set_result, future))
-        job.pixels = pixels
+        job.pixels, job.images, job.is_batch = pixels, images, True
         self._batcher.submit(job)
         return self._raise_if_failed(await future)
 

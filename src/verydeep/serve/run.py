@@ -20,6 +20,8 @@ from verydeep.serve.served import ServedNetwork
 
 BACKLOG, MAX_PORT = 2048, 65_535
 MIN_TOKEN = 16
+PROXY = "127.0.0.1"
+"""From here only, X-Forwarded-For says who the client is: others could write anything there."""
 SWITCH_SECONDS = 5e-4
 """How long a thread keeps the interpreter while others want it; Python has 5 ms, which delays answers."""
 
@@ -65,16 +67,17 @@ def server(served: ServedNetwork, limits: Limits, token: str | None = None) -> u
         CheckpointError: if the network's temperature is not a valid number.
     """
     metrics = Metrics()
-
+    app = application(served, limits, metrics, needs_token=token is not None)
     return _Server(
         uvicorn.Config(
-            Guard(application(served, limits, metrics), token, metrics),
+            Guard(app, token, metrics),
             http=http_protocol(limits.header_seconds),
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
-            proxy_headers=False,
+            proxy_headers=True,
+            forwarded_allow_ips=PROXY,
             server_header=False,
             h11_max_incomplete_event_size=limits.max_header_bytes,
             timeout_graceful_shutdown=round(limits.stop_seconds),

@@ -4,7 +4,7 @@ import { askForToken, token } from "./token.js";
 
 export const EYEBROW = "verydeep serve";
 export const PRIVACY = "Images are sent to this server only, and not kept.";
-export const LINK = { text: "OpenAPI", address: "openapi.json" };
+export const LINK = { text: "HTTP API", address: "docs" };
 export const LATENCY = "from sending the image to the answer";
 export const AT_ONCE = 4; // requests in flight, so that a hundred images do not fill the queue
 
@@ -12,12 +12,13 @@ const RETRIES = 5; // after status 503
 
 /** What the page says about the network. */
 export async function connect() {
-  const { name, classes, size, runtime, precision, limits, explain, fit, crop } = await ask("v1/model");
+  const facts = await ask("v1/model");
+  const { name, classes, size, runtime, precision, formats, limits, explain, fit, crop } = facts;
   return {
     name,
     classes: classes.length,
     facts: `${classes.length.toLocaleString("en")} classes, ${size} px, ${runtime} ${precision}`,
-    formats: `JPEG, PNG, WebP, GIF, BMP or TIFF, up to ${Math.floor(limits.bytes / 1e6)} MB each`,
+    formats: `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)}, up to ${Math.floor(limits.bytes / 1e6)} MB each`,
     maxBytes: limits.bytes,
     hasHeatMaps: explain.length > 0,
     fit,
