@@ -173,7 +173,7 @@ def test_a_full_queue_makes_the_page_wait(browser, served, png):
         page.goto(f"http://127.0.0.1:{client.port}/")
         page.wait_for_selector("#facts:has-text('3 classes')")
         choose(page, *((f"{number}.png", png) for number in range(8)))
-        page.wait_for_selector("#status:has-text('8 images')")
+        page.wait_for_selector("#status:text-is('8 images')")
         wait_until(lambda: page.locator("#rows td button").count() == 8)
         page.close()
     assert 503 in statuses
