@@ -1,27 +1,15 @@
 """Feature extraction: images as vectors (embeddings), from the values of one layer of a network in torch."""
 
-from collections.abc import Iterator, Sequence
-
 import torch
 
 from verydeep.data.normalize import normalize
-from verydeep.data.progress import OnProgress
-from verydeep.embed.vector_batches import (
-    BATCH_SIZE,
-    Pixels,
-    VectorBatch,
-    VectorMetadata,
-    Vectors,
-    unit_vectors,
-    vector_batches,
-)
-from verydeep.image_sources.image_source import ImageSource
+from verydeep.embed.vector_batches import Pixels, VectorMetadata, Vectors, VectorSource, unit_vectors
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
 from verydeep.models.feature_steps import last_map_name
 
 
-class Embedder:
+class Embedder(VectorSource):
     """A feature extractor with one vector per image: the mean over the positions of a map, or the units of
     fc7.
 
@@ -44,20 +32,6 @@ class Embedder:
         name = checkpoint.model.architecture.name
         self.metadata = VectorMetadata(network=name, layer=self.layer, unit_length=unit_length)
         self.device = next(checkpoint.model.parameters()).device
-
-    def __call__(
-        self,
-        sources: Sequence[ImageSource],
-        batch_size: int = BATCH_SIZE,
-        progress: OnProgress | None = None,
-    ) -> Iterator[VectorBatch]:
-        """The vectors of ``sources`` in batches; the next batches are decoded in the meantime.
-
-        Broken images are reported, not raised.
-        """
-        return vector_batches(
-            sources, self.preprocess, self.vectors, batch_size=batch_size, progress=progress
-        )
 
     @torch.inference_mode()
     def vectors(self, pixels: Pixels) -> Vectors:

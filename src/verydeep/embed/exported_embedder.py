@@ -1,24 +1,12 @@
 """Feature extraction by an exported network, without torch: the mean of its last feature map."""
 
-from collections.abc import Iterator, Sequence
-
 from verydeep.architecture.layer_names import last_map_name
-from verydeep.data.progress import OnProgress
-from verydeep.embed.vector_batches import (
-    BATCH_SIZE,
-    Pixels,
-    VectorBatch,
-    VectorMetadata,
-    Vectors,
-    unit_vectors,
-    vector_batches,
-)
+from verydeep.embed.vector_batches import Pixels, VectorMetadata, Vectors, VectorSource, unit_vectors
 from verydeep.errors import ArchitectureError
-from verydeep.image_sources.image_source import ImageSource
 from verydeep.runtime.exported_network import ExportedNetwork
 
 
-class ExportedEmbedder:
+class ExportedEmbedder(VectorSource):
     """A feature extractor as ``Embedder``, of an exported network.
 
     Args:
@@ -40,19 +28,9 @@ class ExportedEmbedder:
                 f"{network.bundle.path} is an exported network, which gives {last} and not {layer}. Use the "
                 "run that it was exported from"
             )
-        self.network, self.unit_length = network, unit_length
+        self.network, self.preprocess = network, network.preprocess
+        self.unit_length = unit_length
         self.metadata = VectorMetadata(network=architecture.name, layer=last, unit_length=unit_length)
-
-    def __call__(
-        self,
-        sources: Sequence[ImageSource],
-        batch_size: int = BATCH_SIZE,
-        progress: OnProgress | None = None,
-    ) -> Iterator[VectorBatch]:
-        """The vectors of ``sources`` in batches; broken images are reported, not raised."""
-        return vector_batches(
-            sources, self.network.preprocess, self.vectors, batch_size=batch_size, progress=progress
-        )
 
     def vectors(self, pixels: Pixels) -> Vectors:
         """The vectors of decoded images, 0 to 255."""

@@ -1,8 +1,8 @@
 """The vectors of images in batches, as every network gives them; the next batches are decoded meanwhile."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -71,10 +71,11 @@ def unit_vectors(vectors: Vectors) -> Vectors:
     return result
 
 
-@runtime_checkable
-class VectorSource(Protocol):
+class VectorSource(ABC):
     """A feature extractor of any network: ``Embedder`` in torch, ``ExportedEmbedder`` elsewhere."""
 
+    preprocess: Preprocess
+    """The preprocessing of the network."""
     metadata: VectorMetadata
     """How it computes vectors."""
 
@@ -84,4 +85,14 @@ class VectorSource(Protocol):
         batch_size: int = BATCH_SIZE,
         progress: OnProgress | None = None,
     ) -> Iterator[VectorBatch]:
-        """The vectors of ``sources``, in order; broken images are reported, not raised."""
+        """The vectors of ``sources`` in batches; the next batches are decoded in the meantime.
+
+        Broken images are reported, not raised.
+        """
+        return vector_batches(
+            sources, self.preprocess, self.vectors, batch_size=batch_size, progress=progress
+        )
+
+    @abstractmethod
+    def vectors(self, pixels: Pixels) -> Vectors:
+        """The vectors of decoded images, 0 to 255."""

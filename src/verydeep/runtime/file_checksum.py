@@ -2,8 +2,8 @@
 
 SHA-256 of all of a large file takes long at each start: 0.36 s for VGG16's 553 MB, where loading it takes
 1.2 s (processor time). So a file above ``WHOLE_BYTES`` is compared by its size and by blocks spread over it,
-in 4 ms: a network that was trained anew differs in all of them, another linear probe on the same layers in
-the last one. Damage between the blocks is not found then; `sha256sum` compares all.
+in 4 ms: a network that was trained from scratch or fine-tuned differs in all of them, another linear probe
+on the same features in the last one. Damage between the blocks is not found then; `sha256sum` compares all.
 """
 
 from dataclasses import dataclass
