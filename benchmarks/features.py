@@ -6,6 +6,7 @@ python benchmarks/features.py vgg16-features.safetensors photos/ --size 96 --ima
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 @torch.inference_mode()
-def inference_seconds(network: Checkpoint, sources: tuple[ImageSource, ...]) -> float:
+def inference_seconds(network: Checkpoint, sources: Sequence[ImageSource]) -> float:
     """The network alone, in the batches of the cache; images are decoded and normalized before."""
     size = max(1, BATCH_PIXELS // network.preprocess.size**2)
     batches = [
@@ -65,7 +66,7 @@ def inference_seconds(network: Checkpoint, sources: tuple[ImageSource, ...]) -> 
     return time.perf_counter() - began
 
 
-def extraction_seconds(network: Checkpoint, sources: tuple[ImageSource, ...]) -> float:
+def extraction_seconds(network: Checkpoint, sources: Sequence[ImageSource]) -> float:
     """From image files to features on disk, with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         return FeatureCache(network.model, network.preprocess, Path(folder))(sources).seconds
