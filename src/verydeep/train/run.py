@@ -16,10 +16,11 @@ from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.images import Images
 from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
+from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
-from verydeep.train.device import WantedPrecision, choose_precision
+from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.frozen_features import MEMORY_LIMIT, Computed, frozen_features
