@@ -18,9 +18,9 @@ import verydeep as vd
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
+from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.inputs import PixelsInMemory
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on, initial_state
 from verydeep.train.slices import backward_in_slices

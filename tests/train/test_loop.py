@@ -11,9 +11,9 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import CheckpointError, LearningError
+from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.inputs import channels_last
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.run import fabric_on
 from verydeep.train.schedule import ScheduleConfig
@@ -221,7 +221,7 @@ def test_the_state_of_another_network_is_named(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_channels_last_keeps_every_value(channels):
     images = torch.randn(2, channels, 4, 5)
-    moved = channels_last(images)
+    moved = to_channels_last(images)
     assert torch.equal(moved, images)
     assert moved.stride(1) == 1
 

@@ -20,11 +20,12 @@ from torch.optim import Optimizer
 from verydeep.data.batches import order
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
+from verydeep.inputs.batch_source import BatchSource, TrainingInputs
+from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.inputs import BatchSource, TrainingInputs
 from verydeep.train.optimizer import set_rate
 from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import rate_factor
@@ -66,6 +67,7 @@ def fit(
     sizes = class_sizes(inputs.train)
     method = resolve_balance(sizes, recipe.balance)
     criterion = balanced_criterion(sizes, method, recipe.label_smoothing)
+    share = Share(slices=recipe.slices)
     _set_training_mode(state, recipe, inputs)  # before the slices copy the part
     if recipe.keep == "best" and state.best is None:
         _validate(state, recipe, inputs)  # epoch 0: the network as training starts
@@ -76,15 +78,17 @@ def fit(
         while not _is_finished(state, recipe) and time.perf_counter() < deadline:
             _set_training_mode(state, recipe, inputs)
             epoch_began = began = time.perf_counter()
-            for indices in _rest_of_epoch(state, recipe, inputs.train):
+            plan = _rest_of_epoch(state, recipe, inputs.train)
+            batches = inputs.train.batches(plan, state.epoch, state.step, share)
+            for indices, batch in zip(plan, batches, strict=True):
                 set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
-                loss, logits = backward(*inputs.train.batch(indices, state.epoch, state.step))
+                loss, logits = backward(*batch)
                 if recipe.optimizer.clip_norm:
                     nn.utils.clip_grad_norm_(state.part.parameters(), recipe.optimizer.clip_norm)
                 for stepper in steppers:
                     stepper.step()
                     stepper.zero_grad()
-                _count(state, loss, logits, inputs.train.labels[indices])
+                _count(state, loss, logits, inputs.train.labels[indices[share.rows(len(indices))]])
                 state.seconds += time.perf_counter() - began
                 after_step(state)
                 began = time.perf_counter()
@@ -235,6 +239,6 @@ def _logits(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count clas
     """In fp32, as the network is used; the part is left in evaluation mode."""
     part.eval()
     everything = torch.arange(len(source.labels), device=source.labels.device)
-    _, _, rows, columns = source.batch(everything[:1], 0, 0).inputs.shape
-    batches = everything.split(auto_batch_size(rows * columns))
-    return torch.cat([part(source.batch(indices, 0, 0).inputs.float()).float().cpu() for indices in batches])
+    rows, columns = source.size
+    batches = source.batches(everything.split(auto_batch_size(rows * columns)), 0, 0, WHOLE)
+    return torch.cat([part(batch.inputs.float()).float().cpu() for batch in batches])

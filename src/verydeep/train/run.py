@@ -16,6 +16,9 @@ from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.images import Images
 from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
+from verydeep.inputs.batch_source import TrainingInputs
+from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
+from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
@@ -23,8 +26,6 @@ from verydeep.models.stages import split_at_stage
 from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.frozen_features import MEMORY_LIMIT, Computed, frozen_features
-from verydeep.train.inputs import PixelsInMemory, TrainingInputs
 from verydeep.train.loop import fit, steps_per_epoch
 from verydeep.train.optimizer import build_optimizers
 from verydeep.train.recipe import Recipe

@@ -16,11 +16,11 @@ from verydeep.analyze.stage_cost import stage_macs
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Head
+from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.machine import InferencePrecision
 from verydeep.models.build import build
 from verydeep.models.classifier import Classifier
 from verydeep.number_format import duration
-from verydeep.train.inputs import channels_last
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on
 from verydeep.tune.feature_cache import BATCH_PIXELS
@@ -172,7 +172,7 @@ def measured_speed(model: Classifier, fabric: Fabric) -> float:
     """
     architecture = model.architecture
     batch_size = max(1, min(GREATEST_BATCH, BATCH_PIXELS // math.prod(architecture.input[1:])))
-    images = channels_last(torch.zeros(batch_size, *architecture.input, device=fabric.device))
+    images = to_channels_last(torch.zeros(batch_size, *architecture.input, device=fabric.device))
     model.eval()
     batches, elapsed = -1, 0.0
     with torch.no_grad(), fabric.autocast():

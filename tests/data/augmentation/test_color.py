@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from verydeep.data import synthetic
-from verydeep.data.augmentation.augment import AugmentConfig, augment
-from verydeep.data.augmentation.color import color_jitter, random_resized_crop
+from verydeep.data.augmentation.augment import AugmentConfig, augment, draw
+from verydeep.data.augmentation.color import color_jitter, draw_color, draw_crop, random_resized_crop
 
 COLORED = synthetic.shapes(64, size=24, channels=3, seed=2).pixels
 
@@ -17,7 +17,7 @@ def seeded(seed=0):
 def test_a_crop_of_the_whole_area_changes_only_the_aspect_ratio():
     # With all of the area and a random aspect ratio, one side is cut and the other is not.
     ramp = torch.arange(24.0).expand(64, 1, 24, 24) / 24
-    cropped = random_resized_crop(ramp, 1.0, seeded())
+    cropped = random_resized_crop(ramp, draw_crop(64, 1.0, seeded()))
     assert float((cropped - ramp).abs().max()) <= 1 - (3 / 4) ** 0.5
 
 
@@ -25,10 +25,8 @@ def test_a_crop_of_the_whole_area_changes_only_the_aspect_ratio():
 def test_a_crop_has_at_least_the_minimum_area(min_area):
     """On a ramp, the difference between neighboring pixels gives the width of the crop."""
     across = (torch.arange(24.0) / 24).expand(256, 1, 24, 24)
-    across, down = (
-        random_resized_crop(across, min_area, seeded()),
-        random_resized_crop(across.mT, min_area, seeded()),
-    )
+    crops = draw_crop(256, min_area, seeded())
+    across, down = random_resized_crop(across, crops), random_resized_crop(across.mT, crops)
     width = across[:, 0, 12, 12:14].diff().flatten() * 24
     height = down[:, 0, 12:14, 12].diff().flatten() * 24
     area = width * height
@@ -40,7 +38,7 @@ def test_a_crop_has_at_least_the_minimum_area(min_area):
 
 def test_color_jitter_stays_within_its_strength():
     images = torch.full((256, 1, 4, 4), 0.4)  # gray and constant: only brightness changes it
-    changed = color_jitter(images, 0.2, seeded())[:, 0, 0, 0]
+    changed = color_jitter(images, draw_color(256, 0.2, seeded()))[:, 0, 0, 0]
     assert 0.32 <= float(changed.min()) < 0.34
     assert 0.46 < float(changed.max()) <= 0.48
 
@@ -48,7 +46,9 @@ def test_color_jitter_stays_within_its_strength():
 @pytest.mark.parametrize("config", [AugmentConfig(crop=0.5), AugmentConfig(color=0.3)])
 def test_the_dtype_stays_and_the_generator_decides(config):
     indices = torch.arange(64)
-    first, again, other = (augment(COLORED, indices, 0, config, seeded(seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        augment(COLORED, draw(config, indices, 0, (24, 24), seeded(seed))) for seed in (1, 1, 2)
+    )
     assert first.dtype == torch.uint8
     assert first.shape == COLORED.shape
     assert torch.equal(first, again)

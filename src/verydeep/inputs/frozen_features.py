@@ -25,7 +25,9 @@ from verydeep.data.batches import generator
 from verydeep.data.images import Images
 from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import DataError
-from verydeep.train.inputs import TrainingBatch, TrainingInputs, channels_last
+from verydeep.inputs.augmented_batch import to_channels_last
+from verydeep.inputs.batch_source import Plan, TrainingBatch, TrainingInputs
+from verydeep.inputs.share import WHOLE, Share
 
 BATCH_PIXELS = 300_000
 """Of a batch: 32 images of 96 px, as fast on a CPU as any larger one, in little memory."""
@@ -48,13 +50,28 @@ class FrozenFeatures:
     seed: int
     device: torch.device
 
-    def batch(self, indices: Int64[Tensor, " batch"], epoch: int, step: int) -> TrainingBatch:
-        """The maps of each image or of its mirror image."""
-        random = generator(self.seed, epoch, step)
-        views = flip_mask(indices, epoch, self.flip, random).long()
-        held_on = self.maps.device
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of a map."""
+        *_, rows, columns = self.maps.shape
+        return rows, columns
+
+    def batches(
+        self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
+    ) -> Iterator[TrainingBatch]:
+        """The batches of ``plan``, each made when it is asked for."""
+        for step, indices in enumerate(plan, first_step):
+            yield self.batch(indices, epoch, step, share)
+
+    def batch(
+        self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share = WHOLE
+    ) -> TrainingBatch:
+        """The maps of each image of ``share`` or of its mirror image."""
+        own = share.rows(len(indices))
+        views = flip_mask(indices, epoch, self.flip, generator(self.seed, epoch, step)).long()[own]
+        held_on, indices = self.maps.device, indices[own]
         maps = self.maps[views.to(held_on), indices.to(held_on)].to(self.device)
-        return TrainingBatch(channels_last(maps), self.labels[indices])
+        return TrainingBatch(to_channels_last(maps), self.labels[indices])
 
 
 @contextmanager
@@ -128,7 +145,7 @@ class _Extractor:
         pixels = fit_to_input(pixels.to(self.fabric.device), self.preprocess)
         images = normalize(pixels.flip(-1) if mirror else pixels, self.preprocess)
         with self.fabric.autocast():
-            maps: Tensor = self.frozen(channels_last(images))
+            maps: Tensor = self.frozen(to_channels_last(images))
         return maps
 
 
