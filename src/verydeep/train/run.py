@@ -21,10 +21,11 @@ from verydeep.inputs.batch_source import BatchSource, TrainingInputs
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.inputs.streamed_images import StreamedImages
+from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
-from verydeep.train.device import WantedPrecision, choose_precision
+from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import fit, steps_per_epoch

@@ -21,6 +21,7 @@ from verydeep.claim import LOCK, claim_folder, is_in_use
 from verydeep.decoding.crop import Decoder
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.file_name import same_name
+from verydeep.machine import InferencePrecision
 from verydeep.train.run_folder import RunFolder
 
 DIFFERENCES_SHOWN = 3
@@ -43,6 +44,8 @@ class Start:
     """The image size that a tuning took, in px; likewise."""
     fit: Fit | None = None
     """How images become square in a tuning; likewise."""
+    precision: InferencePrecision | None = None
+    """That a tuning computes features in; likewise."""
     decoder: Decoder = "pillow"
     """What decodes random crops of images that are not kept in memory; a resumed run takes the same."""
     size_reason: str = ""

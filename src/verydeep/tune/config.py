@@ -19,6 +19,7 @@ from annotated_types import Gt, Interval
 from verydeep.added_images.earlier_run import require_finished_tuning
 from verydeep.data.split_file import read_saved_images
 from verydeep.errors import RecipeError
+from verydeep.machine import WantedPrecision
 from verydeep.train.class_imbalance import Balance, resolve_balance
 from verydeep.train.recipe import (
     Recipe,
@@ -104,6 +105,9 @@ class TuneConfig:
     the largest class has over three times the images of the smallest."""
     l2: Annotated[float, Gt(0)] | None = None
     """L2 regularization strength of the linear probe; by default found by cross-validation."""
+    precision: WantedPrecision = "auto"
+    """Of the features: fp32, bf16, or auto: bf16 where the machine computes with it and the features of some
+    images agree. The test images are measured in fp32 either way."""
     fine_tune: Recipe = field(default_factory=lambda: read_recipe("fine-tune"))
     """The recipe of fine-tuning."""
     scratch: Recipe = field(default_factory=lambda: read_recipe("scratch"))
