@@ -68,9 +68,9 @@ def fit(
     method = resolve_balance(sizes, recipe.balance)
     criterion = balanced_criterion(sizes, method, recipe.label_smoothing)
     share = Share(slices=recipe.slices)
-    _set_training_mode(state, recipe, inputs)  # before the slices copy the part
     if recipe.keep == "best" and state.best is None:
         _validate(state, recipe, inputs)  # epoch 0: the network as training starts
+    _set_training_mode(state, recipe, inputs)  # before the slices copy the part
     with backward_in_slices(
         state.part, recipe.slices, criterion, fabric, compiled=recipe.compile
     ) as backward:
