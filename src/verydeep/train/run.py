@@ -1,8 +1,9 @@
 """One training from its first step to its last, saved as it goes: the job of `train`, a step of `tune`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -27,14 +28,17 @@ from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import fit, steps_per_epoch
 from verydeep.train.optimizer import build_optimizers
-from verydeep.train.recipe import Recipe
+from verydeep.train.ranks import agreed, by_first, require_same, share_of_rank, take_buffers_of_first
+from verydeep.train.recipe import Recipe, to_toml
 from verydeep.train.run_folder import read_metrics, write_metrics
 from verydeep.train.state import EpochTally, TrainingState, load_state, save_state
+from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
-    """Lightning Fabric on one device, in the precision that suits it."""
-    return Fabric(accelerator=device.type, devices=1, precision=choose_precision(wanted, device))
+    """Lightning Fabric on this device, in the precision that suits it; ranks.py connects it to others."""
+    devices = 1 if device.index is None else [device.index]
+    return Fabric(accelerator=device.type, devices=devices, precision=choose_precision(wanted, device))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +123,9 @@ def run_training(
         DataError: where there is no room for the feature maps of frozen stages.
         Interrupted: where ``watcher`` wants to stop; the state is saved.
     """
+    share_of_rank(job.recipe.slices)  # which the ranks may not be able to share
     state = initial_state(job.recipe, job.network.model, len(job.train), fabric)
-    if job.state.exists():
-        load_state(state, job.state)
+    _resume_if_saved(state, job, fabric)
     after_step, computed = _stopping(job, state, watcher)
     epochs = _saved_epochs(job, state)
     watcher.begins(job, state)
@@ -132,20 +136,44 @@ def run_training(
         try:
             for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
                 epochs.append(result)
-                write_metrics(job.metrics, epochs)
-                save_state(state, job.state)
+                by_first(partial(_save_epoch, job, state, epochs))
                 watcher.finished_epoch(result)
         except LearningError as error:
             fixes = likely_fixes(job.network.model.architecture, job.recipe.optimizer.lr, job.flags)
             raise LearningError(f"{error}. {fixes}") from error
     keeps_best = job.recipe.keep == "best"
     kept = state.best_network if keeps_best else state.trained
+    take_buffers_of_first(kept)
     return Trained(
         network=replace(job.network, model=kept.eval()),
         epochs=tuple(epochs),
         best_epoch=state.best.epoch if keeps_best and state.best else None,
         seconds=state.seconds,
     )
+
+
+def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:
+    """Load what was saved, if anything.
+
+    Raises:
+        RankError: where the ranks would not all train the same network on the same images.
+    """
+    is_saved = job.state.exists()
+    require_same({"a saved state": "in its run folder" if is_saved else "nowhere"})
+    if is_saved:
+        load_state(state, job.state)
+    weights = {name: tensor.cpu() for name, tensor in state.model.state_dict().items()}
+    require_same({
+        "the recipe": tensor_checksum({to_toml(job.recipe): torch.empty(0)}),
+        "images": f"{len(job.train):,} {tensor_checksum({'labels': job.train.labels.cpu()})}",
+        "weights": tensor_checksum(weights),
+        "the precision": str(fabric.strategy.precision.precision),
+    })  # fmt: skip
+
+
+def _save_epoch(job: Job, state: TrainingState, epochs: Sequence[EpochResult]) -> None:
+    write_metrics(job.metrics, epochs)
+    save_state(state, job.state)
 
 
 def _saved_epochs(job: Job, state: TrainingState) -> list[EpochResult]:
@@ -165,8 +193,8 @@ def _stopping(
     """The callbacks after a step and after a batch of feature maps: they tell the watcher, and may stop."""
 
     def stop_if_wanted() -> None:
-        if watcher.wants_to_stop():
-            save_state(state, job.state)
+        if agreed(watcher.wants_to_stop()):
+            by_first(partial(save_state, state, job.state))
             raise Interrupted(f"stopped and saved in epoch {state.epoch + 1} of {state.epochs}")
 
     def after_step(state: TrainingState) -> None:

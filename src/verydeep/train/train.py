@@ -1,20 +1,26 @@
 """`verydeep train`: a training from recipe to run folder, and its one measurement on the test images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Float32
+from torch import Tensor
+
 from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import require_room, write_text
-from verydeep.data.images import Dataset
+from verydeep.data.images import Dataset, Images
 from verydeep.data.split_file import indices_of, keep_split
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.evaluate.mistake import Mistake
+from verydeep.inputs.batch_source import Plan
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
@@ -22,6 +28,14 @@ from verydeep.models.logits import predict_logits
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.prepare import Prepared, prepare
+from verydeep.train.ranks import (
+    by_first,
+    first_of_host,
+    is_first,
+    logits_by_rank,
+    process_group,
+    share_of_rank,
+)
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
 from verydeep.train.run import Job, Trained, TrainingWatcher, fabric_on, run_training, trained_stages
 from verydeep.train.run_folder import RunFolder
@@ -107,17 +121,17 @@ def train_network(
         Interrupted: where ``watcher`` wants to stop; the run is saved.
         OSError: where ``out`` cannot be written to, or the disk is full.
     """
-    choose_device(device)
     watcher, start = watcher or TrainingWatcher(), new_start(recipe, data)
-    with claimed_run(Path(out)) as folder:
-        if folder.is_unfinished:
-            require_same(folder.path, start)
+    with process_group(choose_device(device)), _claimed_by_first(Path(out)) as folder:
+        share_of_rank(recipe.slices)  # all errors come before the run begins
+        if by_first(lambda: folder.is_unfinished):
+            by_first(lambda: require_same(folder.path, start))
             return _resume(folder, data, device, watcher, progress, report)
-        require_empty(folder)
-        prepared = prepare(recipe, data, progress)
-        trained_stages(recipe, prepared.network.model.architecture)  # all errors come before the run begins
-        require_room(folder.path, FILES * _bytes(prepared.network))
-        begin(folder, start)
+        by_first(lambda: require_empty(folder))
+        with first_of_host():
+            prepared = prepare(recipe, data, progress)
+        trained_stages(recipe, prepared.network.model.architecture)
+        by_first(lambda: _begin(folder, start, prepared))
         return _run(folder, start, prepared, device, watcher, report)
 
 
@@ -138,10 +152,28 @@ def resume_training(
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
     """
-    start = require_unfinished(Path(out), "train")
-    require_same(Path(out), replace(start, data=_name(data)))
-    with claimed_run(Path(out)) as folder:
-        return _resume(folder, data, device, watcher or TrainingWatcher(), progress, report)
+    with process_group(choose_device(device)):
+        start = by_first(lambda: require_unfinished(Path(out), "train"))
+        by_first(lambda: require_same(Path(out), replace(start, data=_name(data))))
+        with _claimed_by_first(Path(out)) as folder:
+            return _resume(folder, data, device, watcher or TrainingWatcher(), progress, report)
+
+
+@contextmanager
+def _claimed_by_first(path: Path) -> Iterator[RunFolder]:
+    """The run folder at ``path``, which the first rank claims, and alone writes to."""
+    with ExitStack() as stack:
+        by_first(lambda: _claim(stack, path))
+        yield RunFolder(path)
+
+
+def _claim(stack: ExitStack, path: Path) -> None:
+    stack.enter_context(claimed_run(path))
+
+
+def _begin(folder: RunFolder, start: Start, prepared: Prepared) -> None:
+    require_room(folder.path, FILES * _bytes(prepared.network))
+    begin(folder, start)
 
 
 def new_start(recipe: Recipe, data: Dataset | str) -> Start:
@@ -156,8 +188,11 @@ def unfinished_recipe(run: Path, changes: Mapping[str, Any] | None = None) -> Re
         CheckpointError: where there is no unfinished training.
         RecipeError: naming what is wrong with the changes.
     """
-    start = require_unfinished(run, "train")
-    return parse_recipe(start.config, str(RunFolder(run).recipe), changes)
+    return _recipe_of(require_unfinished(run, "train"), RunFolder(run), changes)
+
+
+def _recipe_of(start: Start, folder: RunFolder, changes: Mapping[str, Any] | None = None) -> Recipe:
+    return parse_recipe(start.config, str(folder.recipe), changes)
 
 
 def _name(data: Dataset | str) -> str:
@@ -176,8 +211,9 @@ def _resume(
     progress: Progress | None,
     report: Report,
 ) -> TrainResult:
-    start = require_unfinished(folder.path, "train")
-    prepared = prepare(unfinished_recipe(folder.path), data, progress)
+    start = by_first(lambda: require_unfinished(folder.path, "train"))
+    with first_of_host():
+        prepared = prepare(_recipe_of(start, folder), data, progress)
     return _run(folder, start, prepared, device, watcher, report)
 
 
@@ -189,10 +225,8 @@ def _run(
     watcher: TrainingWatcher,
     report: Report,
 ) -> TrainResult:
-    recipe = unfinished_recipe(folder.path)
-    write_text(folder.recipe, start.config)
-    if prepared.samples is not None:
-        keep_split(prepared.samples, folder.split)
+    recipe = _recipe_of(start, folder)
+    by_first(lambda: _keep_what_decides(folder, start, prepared))
     keep_freed_memory()
     watcher.has_found(prepared.found)
     chosen, dataset = choose_device(device), prepared.dataset
@@ -206,9 +240,8 @@ def _run(
         metrics=folder.metrics,
     )
     trained = run_training(job, fabric_on(chosen, recipe.precision), watcher)
-    logits = predict_logits(trained.network.model, dataset.test.pixels, trained.network.preprocess)
+    logits = _logits(trained.network, dataset.test)
     test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
-    save(_with_origin(trained, recipe, start.data, test), folder.model)
     result = TrainResult(
         run=folder.path,
         recipe=recipe,
@@ -225,9 +258,17 @@ def _run(
         best_epoch=trained.best_epoch,
         seconds=trained.seconds,
     )
-    report(result)
-    finish(folder)
+    if is_first():
+        save(_with_origin(trained, recipe, start.data, test), folder.model)
+        report(result)
+        finish(folder)
     return result
+
+
+def _keep_what_decides(folder: RunFolder, start: Start, prepared: Prepared) -> None:
+    write_text(folder.recipe, start.config)
+    if prepared.samples is not None:
+        keep_split(prepared.samples, folder.split)
 
 
 def _with_origin(trained: Trained, recipe: Recipe, data: str, test: Evaluation) -> Checkpoint:
@@ -251,5 +292,12 @@ def _test_names(prepared: Prepared) -> tuple[str, ...]:
 def _validation(network: Checkpoint, dataset: Dataset) -> Evaluation | None:
     if dataset.val is None:
         return None
-    logits = predict_logits(network.model, dataset.val.pixels, network.preprocess)
-    return evaluate_logits(logits, dataset.val.labels, dataset.classes)
+    return evaluate_logits(_logits(network, dataset.val), dataset.val.labels, dataset.classes)
+
+
+def _logits(network: Checkpoint, images: Images) -> Float32[Tensor, "count classes"]:
+    def compute(plan: Plan) -> Iterator[Tensor]:
+        return (predict_logits(network.model, images.pixels[indices], network.preprocess) for indices in plan)
+
+    batch_size = auto_batch_size(network.preprocess.size**2)
+    return logits_by_rank(len(images), len(images.classes), batch_size, compute)
