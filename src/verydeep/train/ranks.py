@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import cache
 from hashlib import sha256
 from typing import TypeVar
 
@@ -19,10 +20,10 @@ from torch import Tensor, distributed, nn
 from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
+from verydeep import torchrun
 from verydeep.errors import RankError, RecipeError, StoppedByOtherRank, VeryDeepError
 from verydeep.inputs.batch_source import Plan
 from verydeep.inputs.share import Share
-from verydeep.torchrun import is_launched, local_rank
 
 Value = TypeVar("Value")
 
@@ -60,14 +61,20 @@ def process_group(device: torch.device) -> Iterator[None]:
     Raises:
         RankError: where another rank has ended, or does not answer.
     """
-    if distributed.is_initialized() or not is_launched():
+    if distributed.is_initialized() or not torchrun.is_launched():
         yield
         return
     wait_for_all("started")
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     seconds = float(os.environ.get(TIMEOUT_VARIABLE) or TIMEOUT_SECONDS)
     with hearing_from_all():
-        distributed.init_process_group(backend, timeout=timedelta(seconds=seconds))
+        distributed.init_process_group(
+            backend,
+            store=_store(),
+            rank=torchrun.rank(),
+            world_size=torchrun.world_size(),
+            timeout=timedelta(seconds=seconds),
+        )
     try:
         yield
     except BaseException:
@@ -192,14 +199,14 @@ def require_same(values: dict[str, str]) -> None:
 @contextmanager
 def first_of_host() -> Iterator[None]:
     """The first rank of each host runs the block before its others, which find what it has downloaded."""
-    if not is_launched():
+    if not torchrun.is_launched():
         yield
         return
-    host = f"first of {rank() - local_rank()}"
-    if local_rank():
+    host = f"first of {rank() - torchrun.local_rank()}"
+    if torchrun.local_rank():
         _wait_for([host])
     yield
-    if not local_rank():
+    if not torchrun.local_rank():
         _store().set(host, "")
     wait_for_all("prepared")
 
@@ -210,17 +217,18 @@ def wait_for_all(name: str) -> None:
     Raises:
         RankError: where another rank has ended, or does not come.
     """
-    number, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    _store().set(f"{name} {number}", "")
-    _wait_for([f"{name} {each}" for each in range(count)])
+    with hearing_from_all():
+        _store().set(f"{name} {torchrun.rank()}", "")
+    _wait_for([f"{name} {each}" for each in range(torchrun.world_size())])
 
 
 def _wait_for(keys: Sequence[str]) -> None:
-    store, deadline = _store(), time.monotonic() + PATIENCE_SECONDS
-    while not store.check(list(keys)):
-        if store.check([_ENDED]) or time.monotonic() > deadline:
-            raise _lost()
-        time.sleep(0.1)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with hearing_from_all():
+        while not _store().check(list(keys)):
+            if _store().check([_ENDED]) or time.monotonic() > deadline:
+                raise _lost()
+            time.sleep(0.1)
 
 
 @contextmanager
@@ -233,7 +241,7 @@ def told_once() -> Iterator[None]:
     try:
         yield
     except (VeryDeepError, OSError) as error:
-        if not is_launched() or isinstance(error, StoppedByOtherRank):
+        if not torchrun.is_launched() or isinstance(error, StoppedByOtherRank):
             raise
         _say_that_this_rank_ends()
         if _is_news(str(error)):
@@ -255,8 +263,9 @@ def _say_that_this_rank_ends() -> None:
         _store().set(_ENDED, "")
 
 
+@cache
 def _store() -> Store:
-    """What torchrun's processes of one start share; each call connects to it."""
+    """What the processes of one start of torchrun share; it may live as long as the first rank."""
     store: Store = next(rendezvous("env://", timeout=timedelta(seconds=STORE_SECONDS)))[0]
     return store
 

@@ -1,7 +1,7 @@
 """One training from its first step to its last, saved as it goes: the job of `train`, a step of `tune`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -28,10 +28,18 @@ from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import fit, steps_per_epoch
 from verydeep.train.optimizer import build_optimizers
-from verydeep.train.ranks import agreed, by_first, require_same, share_of_rank, take_buffers_of_first
+from verydeep.train.ranks import (
+    agreed,
+    by_first,
+    rank_count,
+    require_same,
+    share_of_rank,
+    take_buffers_of_first,
+)
 from verydeep.train.recipe import Recipe, to_toml
 from verydeep.train.run_folder import read_metrics, write_metrics
-from verydeep.train.state import EpochTally, TrainingState, load_state, save_state
+from verydeep.train.state import EpochTally, TrainingState, load_state
+from verydeep.train.state_writer import StateWriter, state_writer
 from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 
@@ -76,7 +84,7 @@ class TrainingWatcher:
         """A step was made."""
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """An epoch was finished and saved."""
+        """An epoch was finished; its state is being saved."""
 
     def wants_to_stop(self) -> bool:
         """Whether to save and stop now; asked after every step."""
@@ -126,18 +134,21 @@ def run_training(
     share_of_rank(job.recipe.slices)  # which the ranks may not be able to share
     state = initial_state(job.recipe, job.network.model, len(job.train), fabric)
     _resume_if_saved(state, job, fabric)
-    after_step, computed = _stopping(job, state, watcher)
     epochs = _saved_epochs(job, state)
     watcher.begins(job, state)
-    with training_inputs(
-        job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
-        computed=computed, memory_limit=memory_limit,
-    ) as inputs:  # fmt: skip
+    with ExitStack() as stack:
+        writer = stack.enter_context(state_writer(job.state))
+        after_step, computed = _stopping(state, watcher, writer)
+        inputs = stack.enter_context(training_inputs(
+            job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
+            computed=computed, memory_limit=memory_limit,
+        ))  # fmt: skip
         try:
             for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
                 epochs.append(result)
-                by_first(partial(_save_epoch, job, state, epochs))
+                by_first(partial(_save_epoch, job, state, epochs, writer))
                 watcher.finished_epoch(result)
+            by_first(writer.wait)
         except LearningError as error:
             fixes = likely_fixes(job.network.model.architecture, job.recipe.optimizer.lr, job.flags)
             raise LearningError(f"{error}. {fixes}") from error
@@ -162,18 +173,19 @@ def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:
     require_same({"a saved state": "in its run folder" if is_saved else "nowhere"})
     if is_saved:
         load_state(state, job.state)
-    weights = {name: tensor.cpu() for name, tensor in state.model.state_dict().items()}
-    require_same({
-        "the recipe": tensor_checksum({to_toml(job.recipe): torch.empty(0)}),
-        "images": f"{len(job.train):,} {tensor_checksum({'labels': job.train.labels.cpu()})}",
-        "weights": tensor_checksum(weights),
-        "the precision": str(fabric.strategy.precision.precision),
-    })  # fmt: skip
+    if rank_count() > 1:
+        weights = {name: tensor.cpu() for name, tensor in state.model.state_dict().items()}
+        require_same({
+            "the recipe": to_toml(job.recipe),
+            "images": f"{len(job.train):,} {tensor_checksum({'labels': job.train.labels.cpu()})}",
+            "weights": tensor_checksum(weights),
+            "the precision": str(fabric.strategy.precision.precision),
+        })  # fmt: skip
 
 
-def _save_epoch(job: Job, state: TrainingState, epochs: Sequence[EpochResult]) -> None:
+def _save_epoch(job: Job, state: TrainingState, epochs: Sequence[EpochResult], writer: StateWriter) -> None:
     write_metrics(job.metrics, epochs)
-    save_state(state, job.state)
+    writer.write(state)
 
 
 def _saved_epochs(job: Job, state: TrainingState) -> list[EpochResult]:
@@ -188,13 +200,13 @@ def _saved_epochs(job: Job, state: TrainingState) -> list[EpochResult]:
 
 
 def _stopping(
-    job: Job, state: TrainingState, watcher: TrainingWatcher
+    state: TrainingState, watcher: TrainingWatcher, writer: StateWriter
 ) -> tuple[Callable[[TrainingState], None], Callable[[int, int], None]]:
     """The callbacks after a step and after a batch of feature maps: they tell the watcher, and may stop."""
 
     def stop_if_wanted() -> None:
         if agreed(watcher.wants_to_stop()):
-            by_first(partial(save_state, state, job.state))
+            by_first(lambda: _write_now(state, writer))
             raise Interrupted(f"stopped and saved in epoch {state.epoch + 1} of {state.epochs}")
 
     def after_step(state: TrainingState) -> None:
@@ -206,6 +218,11 @@ def _stopping(
         stop_if_wanted()
 
     return after_step, computed
+
+
+def _write_now(state: TrainingState, writer: StateWriter) -> None:
+    writer.write(state)
+    writer.wait()
 
 
 @contextmanager

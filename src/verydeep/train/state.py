@@ -108,7 +108,12 @@ class TrainingState:
 
 def save_state(state: TrainingState, path: Path) -> None:
     """Write ``state`` to ``path``, whole or not at all."""
-    packed = {
+    write_packed(pack(state), path)
+
+
+def pack(state: TrainingState) -> dict[str, Any]:
+    """What is saved of ``state``; its tensors are those that training changes, not copies."""
+    return {
         "model": state.model.state_dict(),
         "average": state.average.state_dict() if state.average else None,
         "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
@@ -120,6 +125,10 @@ def save_state(state: TrainingState, path: Path) -> None:
         "step": state.step,
         "seconds": state.seconds,
     }
+
+
+def write_packed(packed: dict[str, Any], path: Path) -> None:
+    """Write what ``pack`` gave to ``path``, whole or not at all."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(packed, file)
