@@ -28,6 +28,6 @@ def local_world_size() -> int:
     return int(os.environ["LOCAL_WORLD_SIZE"]) if is_launched() else 1
 
 
-def is_restarted() -> bool:
-    """Whether torchrun has started this process again, after a failure."""
-    return is_launched() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def restarts() -> int:
+    """How often torchrun has started the processes again, after a failure."""
+    return int(os.environ["TORCHELASTIC_RESTART_COUNT"]) if is_launched() else 0

@@ -23,7 +23,7 @@ from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.recipe_flags import RecipeFlags, given
 from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.training_progress import TrainingProgress
-from verydeep.torchrun import is_launched, is_restarted
+from verydeep.torchrun import is_launched, restarts
 from verydeep.train.device import choose_device
 from verydeep.train.launch import launch, require_as_launched
 from verydeep.train.ranks import by_first, is_first, process_group, told_once
@@ -92,7 +92,7 @@ def train(
         else:
             name = recipe or default_recipe(data, changes.get("weights"))
             chosen, recipe_name = read_recipe(name, changes), Path(name).stem
-            start, starts_over = new_start(chosen, data), new and not is_restarted()
+            start, starts_over = new_start(chosen, data), new and not restarts()
             run = by_first(lambda: started_run(RUNS, run_name(name, data), start, out_, new=starts_over))
 
         def report(result: TrainResult) -> None:

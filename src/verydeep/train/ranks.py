@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, distributed, nn
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from verydeep import torchrun
@@ -267,7 +267,10 @@ def _say_that_this_rank_ends() -> None:
 def _store() -> Store:
     """What the processes of one start of torchrun share; it may live as long as the first rank."""
     store: Store = next(rendezvous("env://", timeout=timedelta(seconds=STORE_SECONDS)))[0]
-    return store
+    if torchrun.world_size() > torchrun.local_world_size():
+        return store
+    # Of a single host, torchrun gives the same store again after a failure, with what was written to it.
+    return PrefixStore(f"restart {torchrun.restarts()}", store)
 
 
 _ENDED = "ended"
