@@ -6,6 +6,7 @@ frozen stages (the loop then runs on the part above them), and learning rates by
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from math import inf
 from typing import NamedTuple, cast
@@ -20,8 +21,8 @@ from torch.optim import Optimizer
 from verydeep.data.batches import order
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
-from verydeep.inputs.batch_source import BatchSource, Plan, TrainingInputs
-from verydeep.inputs.share import WHOLE
+from verydeep.inputs.batch_source import BatchSource, Plan, TrainingBatch, TrainingInputs
+from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
@@ -86,9 +87,7 @@ def fit(
         while not _is_finished(state, recipe) and not _is_over(deadline):
             _set_training_mode(state, recipe, inputs)
             epoch_began = began = time.perf_counter()
-            plan = _rest_of_epoch(state, recipe, inputs.train)
-            batches = inputs.train.batches(plan, state.epoch, state.step, share)
-            for indices, batch in zip(plan, batches, strict=True):
+            for indices, batch in _rest_of_epoch(state, recipe, inputs.train, share):
                 set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
                 position = BatchPosition(len(indices), recipe.seed, state.epoch, state.step)
                 loss, predicted = backward(*batch, position)
@@ -149,15 +148,19 @@ def _set_training_mode(state: TrainingState, recipe: Recipe, inputs: TrainingInp
                 module.eval()
 
 
-def _rest_of_epoch(state: TrainingState, recipe: Recipe, source: BatchSource) -> tuple[Tensor, ...]:
-    """The indices of each batch of the current epoch that is still to come."""
+def _rest_of_epoch(
+    state: TrainingState, recipe: Recipe, source: BatchSource, share: Share
+) -> Iterator[tuple[Tensor, TrainingBatch]]:
+    """The batches of the current epoch that are still to come, with the indices of their images."""
     labels, size = source.labels, min(recipe.batch_size, len(source.labels))
     if recipe.balance == "sampler":
         indices = balanced_order(labels, state.epoch, recipe.seed)
     else:
         indices = order(len(labels), state.epoch, recipe.seed)
     batches: tuple[Tensor, ...] = indices.to(labels.device).split(size)
-    return batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+    plan = batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+    with closing(source.batches(plan, state.epoch, state.step, share)) as made:
+        yield from zip(plan, made, strict=True)
 
 
 def _rate_factor(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> float:
@@ -241,7 +244,7 @@ def _validate(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> _
     if inputs.val is None:
         return _Validation()
     take_buffers_of_first(state.evaluated_part)
-    logits, labels = _logits(state.evaluated_part, inputs.val), inputs.val.labels.cpu()
+    logits, labels = logits_of_source(state.evaluated_part, inputs.val), inputs.val.labels.cpu()
     loss, balanced = float(functional.cross_entropy(logits, labels)), balanced_accuracy(logits, labels)
     chooses = recipe.keep == "best" or recipe.early_stopping
     if chooses and (state.best is None or state.best.is_beaten_by(balanced, loss)):
@@ -252,8 +255,8 @@ def _validate(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> _
 
 
 @torch.inference_mode()
-def _logits(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count classes"]:
-    """In fp32, as the network is used; the part is left in evaluation mode."""
+def logits_of_source(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count classes"]:
+    """The logits of all images, in fp32, as the network is used; the part is left in evaluation mode."""
     part.eval()
     rows, columns = source.size
 

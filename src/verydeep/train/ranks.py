@@ -25,6 +25,7 @@ from verydeep.errors import RankError, RecipeError, StoppedByOtherRank, VeryDeep
 from verydeep.inputs.batch_source import Plan
 from verydeep.inputs.share import Share
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 TIMEOUT_VARIABLE = "VERYDEEP_RANK_TIMEOUT"
@@ -176,17 +177,18 @@ def take_buffers_of_first(module: nn.Module) -> None:
                 distributed.broadcast(buffer, FIRST)
 
 
+def merged(values: dict[Key, Value]) -> dict[Key, Value]:
+    """The ``values`` that any rank has."""
+    return {key: value for theirs in _of_everyone(values) for key, value in theirs.items()}
+
+
 def require_same(values: dict[str, str]) -> None:
     """Refuse to train where a rank has other ``values`` than the first, such as other images.
 
     Raises:
         RankError: naming what differs.
     """
-    if rank_count() == 1:
-        return
-    everyone: list[dict[str, str]] = [{} for _ in range(rank_count())]
-    with hearing_from_all():
-        distributed.all_gather_object(everyone, values)
+    everyone = _of_everyone(values)
     for number, theirs in enumerate(everyone):
         for name, value in theirs.items():
             if value != (expected := everyone[FIRST][name]):
@@ -194,6 +196,15 @@ def require_same(values: dict[str, str]) -> None:
                     f"{name}: rank {number} has {value}, and the first rank {expected}. All hosts need the "
                     "same files and versions"
                 )
+
+
+def _of_everyone(values: dict[Key, Value]) -> list[dict[Key, Value]]:
+    if rank_count() == 1:
+        return [values]
+    everyone: list[dict[Key, Value]] = [{} for _ in range(rank_count())]
+    with hearing_from_all():
+        distributed.all_gather_object(everyone, values)
+    return everyone
 
 
 @contextmanager

@@ -15,15 +15,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
-from verydeep.inputs.batch_source import TrainingInputs
+from verydeep.inputs.batch_source import BatchSource, TrainingInputs
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
+from verydeep.inputs.streamed_images import StreamedImages
+from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
-from verydeep.train.device import WantedPrecision, choose_precision
+from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import fit, steps_per_epoch
@@ -58,8 +62,8 @@ class Job:
     recipe: Recipe
     network: Checkpoint
     """As training starts; the stages that are not frozen are trained in place."""
-    train: Images
-    val: Images | None
+    train: Images | ImagesOnDisk
+    val: Images | ImagesOnDisk | None
     state: Path
     """Where the training state is saved after each epoch and when it is stopped, and resumed from."""
     metrics: Path
@@ -175,9 +179,11 @@ def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:
         load_state(state, job.state)
     if rank_count() > 1:
         weights = {name: tensor.cpu() for name, tensor in state.model.state_dict().items()}
+        decoder = job.train.decoder if isinstance(job.train, ImagesOnDisk) else "none"
         require_same({
             "the recipe": to_toml(job.recipe),
             "images": f"{len(job.train):,} {tensor_checksum({'labels': job.train.labels.cpu()})}",
+            "the decoder": decoder,
             "weights": tensor_checksum(weights),
             "the precision": str(fabric.strategy.precision.precision),
         })  # fmt: skip
@@ -230,14 +236,14 @@ def training_inputs(
     recipe: Recipe,
     state: TrainingState,
     preprocess: Preprocess,
-    train: Images,
-    val: Images | None,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk | None,
     fabric: Fabric,
     *,
     computed: Computed = lambda done, total: None,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Iterator[TrainingInputs]:
-    """Pixels, or, where stages are frozen, the feature maps of these stages, computed once.
+    """Pixels in memory or from disk, or, where stages are frozen, their feature maps, computed once.
 
     Raises:
         DataError: where there is no room for the feature maps.
@@ -258,17 +264,37 @@ def training_inputs(
             yield inputs
         return
 
-    def pixels(images: Images) -> PixelsInMemory:
-        return PixelsInMemory(
-            images=images.to(fabric.device),
-            preprocess=preprocess,
-            device=fabric.device,
-            augment=recipe.augment if images is train else None,
-            seed=recipe.seed,
+    def source(images: Images | ImagesOnDisk) -> BatchSource:
+        augment = recipe.augment if images is train else None
+        if isinstance(images, Images):
+            images = images.to(fabric.device)
+        return batch_source(
+            images, preprocess, fabric.device, augment=augment, seed=recipe.seed,
             channels_last=recipe.channels_last,
-        )
+        )  # fmt: skip
 
-    yield TrainingInputs(pixels(train), None if val is None else pixels(val))
+    yield TrainingInputs(source(train), None if val is None else source(val))
+
+
+def batch_source(
+    images: Images | ImagesOnDisk,
+    preprocess: Preprocess,
+    device: torch.device,
+    *,
+    augment: AugmentConfig | None = None,
+    seed: int = 0,
+    channels_last: bool,
+) -> BatchSource:
+    """What makes batches of ``images`` on ``device``; without ``augment``, as they are evaluated."""
+    if isinstance(images, ImagesOnDisk):
+        return StreamedImages(
+            images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
+            channels_last=channels_last,
+        )  # fmt: skip
+    return PixelsInMemory(
+        images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
+        channels_last=channels_last,
+    )  # fmt: skip
 
 
 def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric) -> TrainingState:

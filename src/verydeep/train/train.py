@@ -8,36 +8,46 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import require_room, write_text
+from verydeep.check.check import check_unreadable
 from verydeep.data.images import Dataset, Images
+from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.split_file import indices_of, keep_split
-from verydeep.decoding.batch_size import auto_batch_size
+from verydeep.decoding import fast_jpeg
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.evaluate.mistake import Mistake
-from verydeep.inputs.batch_source import Plan
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.logits import predict_logits
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
+from verydeep.train.loop import logits_of_source
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.ranks import (
     by_first,
     first_of_host,
     is_first,
-    logits_by_rank,
+    merged,
     process_group,
     share_of_rank,
 )
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
-from verydeep.train.run import Job, Trained, TrainingWatcher, fabric_on, run_training, trained_stages
+from verydeep.train.run import (
+    Job,
+    Trained,
+    TrainingWatcher,
+    batch_source,
+    fabric_on,
+    run_training,
+    trained_stages,
+)
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.unfinished_run import (
     Start,
@@ -57,7 +67,7 @@ class TrainResult:
 
     run: Path
     recipe: Recipe
-    dataset: Dataset
+    dataset: Dataset | DatasetOnDisk
     """The images that it was trained and tested on."""
     architecture: Architecture
     epochs: tuple[EpochResult, ...]
@@ -129,7 +139,7 @@ def train_network(
             return _resume(folder, data, device, watcher, progress, report)
         by_first(lambda: require_empty(folder))
         with first_of_host():
-            prepared = prepare(recipe, data, progress)
+            prepared = prepare(recipe, data, progress, start.decoder)
         trained_stages(recipe, prepared.network.model.architecture)
         by_first(lambda: _begin(folder, start, prepared))
         return _run(folder, start, prepared, device, watcher, report)
@@ -178,7 +188,13 @@ def _begin(folder: RunFolder, start: Start, prepared: Prepared) -> None:
 
 def new_start(recipe: Recipe, data: Dataset | str) -> Start:
     """What a training by ``recipe`` on ``data`` is started with, now."""
-    return Start(job="train", data=_name(data), config=to_toml(recipe), started=datetime.now(UTC).isoformat())
+    return Start(
+        job="train",
+        data=_name(data),
+        config=to_toml(recipe),
+        started=datetime.now(UTC).isoformat(),
+        decoder="fast" if fast_jpeg.is_installed() else "pillow",
+    )
 
 
 def unfinished_recipe(run: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
@@ -213,7 +229,9 @@ def _resume(
 ) -> TrainResult:
     start = by_first(lambda: require_unfinished(folder.path, "train"))
     with first_of_host():
-        prepared = prepare(_recipe_of(start, folder), data, progress)
+        prepared = prepare(_recipe_of(start, folder), data, progress, start.decoder)
+    if isinstance(prepared.dataset, DatasetOnDisk) and start.decoder == "fast":
+        fast_jpeg.require_installed(folder.path)
     return _run(folder, start, prepared, device, watcher, report)
 
 
@@ -240,26 +258,31 @@ def _run(
         metrics=folder.metrics,
     )
     trained = run_training(job, fabric_on(chosen, recipe.precision), watcher)
-    logits = _logits(trained.network, dataset.test)
+    unreadable = merged(dataset.train.unreadable) if isinstance(dataset, DatasetOnDisk) else {}
+    missing = check_unreadable(len(dataset.train), tuple(unreadable.values()), start.data)
+    logits = _logits(trained.network, dataset.test, chosen)
     test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
+    network = _with_origin(trained, recipe, start.data, test)
+    if isinstance(dataset, DatasetOnDisk):
+        network = replace(network, origin={**network.origin, "decoder": dataset.train.decoder})
     result = TrainResult(
         run=folder.path,
         recipe=recipe,
         dataset=dataset,
         architecture=trained.network.model.architecture,
         epochs=trained.epochs,
-        validation=_validation(trained.network, dataset),
+        validation=_validation(trained.network, dataset.val, chosen),
         test=test,
         mistakes=most_confident_mistakes(logits, dataset.test.labels, dataset.classes),
         test_names=_test_names(prepared),
-        notes=prepared.notes,
+        notes=(*prepared.notes, missing) if missing else prepared.notes,
         machine=describe(chosen, choose_precision(recipe.precision, chosen)),
         started=datetime.fromisoformat(start.started),
         best_epoch=trained.best_epoch,
         seconds=trained.seconds,
     )
     if is_first():
-        save(_with_origin(trained, recipe, start.data, test), folder.model)
+        save(network, folder.model)
         report(result)
         finish(folder)
     return result
@@ -289,15 +312,14 @@ def _test_names(prepared: Prepared) -> tuple[str, ...]:
     return tuple(prepared.samples.names[i] for i in indices_of(prepared.samples, "test").tolist())
 
 
-def _validation(network: Checkpoint, dataset: Dataset) -> Evaluation | None:
-    if dataset.val is None:
-        return None
-    return evaluate_logits(_logits(network, dataset.val), dataset.val.labels, dataset.classes)
+def _validation(
+    network: Checkpoint, val: Images | ImagesOnDisk | None, device: torch.device
+) -> Evaluation | None:
+    return None if val is None else evaluate_logits(_logits(network, val, device), val.labels, val.classes)
 
 
-def _logits(network: Checkpoint, images: Images) -> Float32[Tensor, "count classes"]:
-    def compute(plan: Plan) -> Iterator[Tensor]:
-        return (predict_logits(network.model, images.pixels[indices], network.preprocess) for indices in plan)
-
-    batch_size = auto_batch_size(network.preprocess.size**2)
-    return logits_by_rank(len(images), len(images.classes), batch_size, compute)
+def _logits(
+    network: Checkpoint, images: Images | ImagesOnDisk, device: torch.device
+) -> Float32[Tensor, "count classes"]:
+    source = batch_source(images, network.preprocess, device, channels_last=False)
+    return logits_of_source(network.model, source)
