@@ -6,7 +6,7 @@ python benchmarks/features.py vgg16-features.safetensors photos/ --size 96 --cou
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -68,7 +68,7 @@ def main() -> None:
 
 @torch.inference_mode()
 def inference_seconds(
-    network: Checkpoint, sources: tuple[ImageSource, ...], precision: InferencePrecision
+    network: Checkpoint, sources: Sequence[ImageSource], precision: InferencePrecision
 ) -> float:
     """The network alone, in the batches of the cache; images are decoded and normalized before."""
     size = max(1, BATCH_PIXELS // network.preprocess.size**2)
@@ -84,7 +84,7 @@ def inference_seconds(
 
 
 def extraction_seconds(
-    network: Checkpoint, sources: tuple[ImageSource, ...], precision: InferencePrecision
+    network: Checkpoint, sources: Sequence[ImageSource], precision: InferencePrecision
 ) -> float:
     """From image files to features on disk, with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:

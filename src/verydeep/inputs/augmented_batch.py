@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augmentation.augment import AugmentConfig, Choices, augment, draw
+from verydeep.data.augmentation.augment import AugmentConfig, Choices, draw
 from verydeep.data.augmentation.mix import Labels, Mix, draw_mix, mix
 from verydeep.data.batches import generator
 from verydeep.data.normalize import normalize
@@ -51,7 +51,7 @@ def draw_batch(
     return Drawn(choices.select(share.rows(len(indices))), mixed, share.slice_sizes(len(indices)))
 
 
-def augmented_batch(
+def training_batch(
     pixels: UInt8[Tensor, "batch channels size size"],
     labels: Int64[Tensor, " batch"],
     classes: int,
@@ -60,8 +60,8 @@ def augmented_batch(
     *,
     channels_last: bool,
 ) -> TrainingBatch:
-    """``pixels`` augmented by ``drawn``, normalized, and mixed within each slice."""
-    images = normalize(augment(pixels, drawn.choices), preprocess)
+    """``pixels``, augmented already, normalized and mixed within each slice."""
+    images = normalize(pixels, preprocess)
     mixed: Labels = labels
     if drawn.mix is not None:
         images, mixed = _mixed(images, labels, classes, drawn.mix, drawn.slice_sizes)

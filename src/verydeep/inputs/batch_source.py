@@ -5,7 +5,7 @@ The loop says which images the coming batches have, so that a source may prepare
 batches in order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from verydeep.data.augmentation.mix import Labels
 from verydeep.inputs.share import Share
 
-Plan = Sequence[Int64[Tensor, " images"]]
+Plan = Sequence[Int64[Tensor, " _"]]
 """The indices of the images of each coming batch, in order."""
 
 
@@ -43,11 +43,13 @@ class BatchSource(Protocol):
     def size(self) -> tuple[int, int]:
         """Rows and columns of an input."""
 
-    def batches(self, plan: Plan, epoch: int, first_step: int, share: Share) -> Iterator[TrainingBatch]:
+    def batches(
+        self, plan: Plan, epoch: int, first_step: int, share: Share
+    ) -> Generator[TrainingBatch, None, None]:
         """The batches of ``plan`` in order, on the device; the first one is that of ``first_step``.
 
         Of each batch only the images of ``share``, with the bits that they have in the whole batch. Each
-        batch is a pure function of seed, epoch and step.
+        batch is a pure function of seed, epoch and step. Close it where not all of them are taken.
         """
 
 

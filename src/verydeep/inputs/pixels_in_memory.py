@@ -1,6 +1,6 @@
 """Training images in memory, augmented and normalized batch by batch on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +8,10 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.augment import AugmentConfig, augment
 from verydeep.data.images import Images
 from verydeep.data.normalize import fit_to_input
-from verydeep.inputs.augmented_batch import augmented_batch, draw_batch
+from verydeep.inputs.augmented_batch import draw_batch, training_batch
 from verydeep.inputs.batch_source import Plan, TrainingBatch
 from verydeep.inputs.share import WHOLE, Share
 
@@ -46,7 +46,7 @@ class PixelsInMemory:
 
     def batches(
         self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
-    ) -> Iterator[TrainingBatch]:
+    ) -> Generator[TrainingBatch, None, None]:
         """The batches of ``plan``, each made when it is asked for."""
         for step, indices in enumerate(plan, first_step):
             yield self.batch(indices, epoch, step, share)
@@ -58,8 +58,8 @@ class PixelsInMemory:
         drawn = draw_batch(self.augment, indices, epoch, step, self.preprocess.size, self.seed, share)
         indices = indices[share.rows(len(indices))]
         pixels = self.images.pixels[indices.to(self.images.pixels.device)].to(self.device)
-        return augmented_batch(
-            fit_to_input(pixels, self.preprocess),
+        return training_batch(
+            augment(fit_to_input(pixels, self.preprocess), drawn.choices),
             self.labels[indices],
             self.classes,
             drawn,

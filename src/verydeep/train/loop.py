@@ -6,6 +6,7 @@ frozen stages (the loop then runs on the part above them), and learning rates by
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from math import inf
 from typing import NamedTuple, cast
@@ -20,7 +21,7 @@ from torch.optim import Optimizer
 from verydeep.data.batches import order
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
-from verydeep.inputs.batch_source import BatchSource, TrainingInputs
+from verydeep.inputs.batch_source import BatchSource, TrainingBatch, TrainingInputs
 from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
@@ -78,9 +79,7 @@ def fit(
         while not _is_finished(state, recipe) and time.perf_counter() < deadline:
             _set_training_mode(state, recipe, inputs)
             epoch_began = began = time.perf_counter()
-            plan = _rest_of_epoch(state, recipe, inputs.train)
-            batches = inputs.train.batches(plan, state.epoch, state.step, share)
-            for indices, batch in zip(plan, batches, strict=True):
+            for indices, batch in _rest_of_epoch(state, recipe, inputs.train, share):
                 set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
                 loss, logits = backward(*batch)
                 if recipe.optimizer.clip_norm:
@@ -133,15 +132,19 @@ def _set_training_mode(state: TrainingState, recipe: Recipe, inputs: TrainingInp
                 module.eval()
 
 
-def _rest_of_epoch(state: TrainingState, recipe: Recipe, source: BatchSource) -> tuple[Tensor, ...]:
-    """The indices of each batch of the current epoch that is still to come."""
+def _rest_of_epoch(
+    state: TrainingState, recipe: Recipe, source: BatchSource, share: Share
+) -> Iterator[tuple[Tensor, TrainingBatch]]:
+    """The batches of the current epoch that are still to come, with the indices of their images."""
     labels, size = source.labels, min(recipe.batch_size, len(source.labels))
     if recipe.balance == "sampler":
         indices = balanced_order(labels, state.epoch, recipe.seed)
     else:
         indices = order(len(labels), state.epoch, recipe.seed)
     batches: tuple[Tensor, ...] = indices.to(labels.device).split(size)
-    return batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+    plan = batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+    with closing(source.batches(plan, state.epoch, state.step, share)) as made:
+        yield from zip(plan, made, strict=True)
 
 
 def _rate_factor(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> float:

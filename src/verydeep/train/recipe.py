@@ -105,6 +105,9 @@ class Recipe:
     or batches are few."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto is bf16 where the machine computes with it, else fp32; weights are kept in fp32 either way."""
+    stream: Literal["auto", "on", "off"] = "auto"
+    """Decode your own images in each epoch instead of keeping their pixels in memory; auto does so where
+    these take over 4 GiB."""
     channels_last: bool = True
     """Keep the channels of a pixel side by side in memory."""
     compile: bool = False

@@ -15,10 +15,12 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
-from verydeep.inputs.batch_source import TrainingInputs
+from verydeep.inputs.batch_source import BatchSource, TrainingInputs
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
+from verydeep.inputs.streamed_images import StreamedImages
 from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
@@ -47,8 +49,8 @@ class Job:
     recipe: Recipe
     network: Checkpoint
     """As training starts; the stages that are not frozen are trained in place."""
-    train: Images
-    val: Images | None
+    train: Images | ImagesOnDisk
+    val: Images | ImagesOnDisk | None
     state: Path
     """Where the training state is saved after each epoch and when it is stopped, and resumed from."""
     metrics: Path
@@ -186,14 +188,14 @@ def training_inputs(
     recipe: Recipe,
     state: TrainingState,
     preprocess: Preprocess,
-    train: Images,
-    val: Images | None,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk | None,
     fabric: Fabric,
     *,
     computed: Computed = lambda done, total: None,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Iterator[TrainingInputs]:
-    """Pixels, or, where stages are frozen, the feature maps of these stages, computed once.
+    """Pixels in memory or from disk, or, where stages are frozen, their feature maps, computed once.
 
     Raises:
         DataError: where there is no room for the feature maps.
@@ -214,17 +216,27 @@ def training_inputs(
             yield inputs
         return
 
-    def pixels(images: Images) -> PixelsInMemory:
+    def source(images: Images | ImagesOnDisk) -> BatchSource:
+        augment = recipe.augment if images is train else None
+        if isinstance(images, ImagesOnDisk):
+            return StreamedImages(
+                images=images,
+                preprocess=preprocess,
+                device=fabric.device,
+                augment=augment,
+                seed=recipe.seed,
+                channels_last=recipe.channels_last,
+            )
         return PixelsInMemory(
             images=images.to(fabric.device),
             preprocess=preprocess,
             device=fabric.device,
-            augment=recipe.augment if images is train else None,
+            augment=augment,
             seed=recipe.seed,
             channels_last=recipe.channels_last,
         )
 
-    yield TrainingInputs(pixels(train), None if val is None else pixels(val))
+    yield TrainingInputs(source(train), None if val is None else source(val))
 
 
 def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric) -> TrainingState:

@@ -7,10 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Float32
+from torch import Tensor
+
 from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import require_room, write_text
-from verydeep.data.images import Dataset
+from verydeep.check.check import check_unreadable
+from verydeep.data.images import Dataset, ImageSet
+from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split_file import indices_of, keep_split
+from verydeep.decoding import fast_jpeg
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
@@ -18,7 +25,7 @@ from verydeep.evaluate.mistake import Mistake
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.logits import predict_logits
+from verydeep.models.logits import logits_of_batches
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.prepare import Prepared, prepare
@@ -43,7 +50,7 @@ class TrainResult:
 
     run: Path
     recipe: Recipe
-    dataset: Dataset
+    dataset: Dataset | DatasetOnDisk
     """The images that it was trained and tested on."""
     architecture: Architecture
     epochs: tuple[EpochResult, ...]
@@ -114,7 +121,7 @@ def train_network(
             require_same(folder.path, start)
             return _resume(folder, data, device, watcher, progress, report)
         require_empty(folder)
-        prepared = prepare(recipe, data, progress)
+        prepared = prepare(recipe, data, progress, start.decoder)
         trained_stages(recipe, prepared.network.model.architecture)  # all errors come before the run begins
         require_room(folder.path, FILES * _bytes(prepared.network))
         begin(folder, start)
@@ -146,7 +153,13 @@ def resume_training(
 
 def new_start(recipe: Recipe, data: Dataset | str) -> Start:
     """What a training by ``recipe`` on ``data`` is started with, now."""
-    return Start(job="train", data=_name(data), config=to_toml(recipe), started=datetime.now(UTC).isoformat())
+    return Start(
+        job="train",
+        data=_name(data),
+        config=to_toml(recipe),
+        started=datetime.now(UTC).isoformat(),
+        decoder="fast" if fast_jpeg.is_installed() else "pillow",
+    )
 
 
 def unfinished_recipe(run: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
@@ -177,7 +190,9 @@ def _resume(
     report: Report,
 ) -> TrainResult:
     start = require_unfinished(folder.path, "train")
-    prepared = prepare(unfinished_recipe(folder.path), data, progress)
+    prepared = prepare(unfinished_recipe(folder.path), data, progress, start.decoder)
+    if isinstance(prepared.dataset, DatasetOnDisk) and start.decoder == "fast":
+        fast_jpeg.require_installed(folder.path)
     return _run(folder, start, prepared, device, watcher, report)
 
 
@@ -206,20 +221,25 @@ def _run(
         metrics=folder.metrics,
     )
     trained = run_training(job, fabric_on(chosen, recipe.precision), watcher)
-    logits = predict_logits(trained.network.model, dataset.test.pixels, trained.network.preprocess)
+    unreadable = dataset.train.unreadable.values() if isinstance(dataset, DatasetOnDisk) else ()
+    missing = check_unreadable(len(dataset.train), tuple(unreadable), start.data)
+    logits = _logits(trained.network, dataset.test)
     test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
-    save(_with_origin(trained, recipe, start.data, test), folder.model)
+    network = _with_origin(trained, recipe, start.data, test)
+    if isinstance(dataset, DatasetOnDisk):
+        network = replace(network, origin={**network.origin, "decoder": dataset.train.decoder})
+    save(network, folder.model)
     result = TrainResult(
         run=folder.path,
         recipe=recipe,
         dataset=dataset,
         architecture=trained.network.model.architecture,
         epochs=trained.epochs,
-        validation=_validation(trained.network, dataset),
+        validation=_validation(trained.network, dataset.val),
         test=test,
         mistakes=most_confident_mistakes(logits, dataset.test.labels, dataset.classes),
         test_names=_test_names(prepared),
-        notes=prepared.notes,
+        notes=(*prepared.notes, missing) if missing else prepared.notes,
         machine=describe(chosen, choose_precision(recipe.precision, chosen)),
         started=datetime.fromisoformat(start.started),
         best_epoch=trained.best_epoch,
@@ -248,8 +268,10 @@ def _test_names(prepared: Prepared) -> tuple[str, ...]:
     return tuple(prepared.samples.names[i] for i in indices_of(prepared.samples, "test").tolist())
 
 
-def _validation(network: Checkpoint, dataset: Dataset) -> Evaluation | None:
-    if dataset.val is None:
-        return None
-    logits = predict_logits(network.model, dataset.val.pixels, network.preprocess)
-    return evaluate_logits(logits, dataset.val.labels, dataset.classes)
+def _validation(network: Checkpoint, val: ImageSet | None) -> Evaluation | None:
+    return None if val is None else evaluate_logits(_logits(network, val), val.labels, val.classes)
+
+
+def _logits(network: Checkpoint, images: ImageSet) -> Float32[Tensor, "count classes"]:
+    batches = images.pixel_batches(auto_batch_size(network.preprocess.size**2))
+    return logits_of_batches(network.model, batches, network.preprocess)

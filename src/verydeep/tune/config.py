@@ -58,8 +58,12 @@ SHARED = frozenset(
     )
 )
 """Fields of a recipe that are set once, at the top, for both steps."""
-UNUSED = {"fine_tune": frozenset(("norm", "init")), "scratch": frozenset(("freeze", "norm_statistics"))}
-"""Fields of a recipe that have no use in a step: pretrained weights decide the first two."""
+UNUSED = {
+    "fine_tune": frozenset(("norm", "init", "stream")),
+    "scratch": frozenset(("freeze", "norm_statistics", "stream")),
+}
+"""Fields of a recipe that have no use in a step: pretrained weights decide the first two, and images are kept
+in memory."""
 STEPS = {"fine_tune": "fine-tune", "scratch": "scratch"}
 """The steps that train the network, with the recipes that they start from."""
 

@@ -7,8 +7,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-MAX_ASPECT_RATIO = 4 / 3
-"""The aspect ratio of a crop before it is resized is between the inverse of this and this."""
+from verydeep.decoding.crop import MAX_ASPECT_RATIO
+
 LUMA = (0.299, 0.587, 0.114)
 """The weights of red, green and blue in gray (ITU-R BT.601)."""
 COLOR_EIGENVALUES = (0.2175, 0.0188, 0.0045)
