@@ -26,7 +26,7 @@ from verydeep.train.pretrained import at_size
 from verydeep.tune.feature_cache import BATCH_PIXELS, FeatureCache, head_inputs
 from verydeep.weights.load import load
 
-Measure = Callable[[Checkpoint, tuple[ImageSource, ...], InferencePrecision], float]
+Measure = Callable[[Checkpoint, Sequence[ImageSource], InferencePrecision], float]
 """The seconds that some images take."""
 
 
