@@ -1,7 +1,8 @@
 """The command line: one file per command, imported when it is called, and the error messages."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import cyclopts
 
@@ -178,10 +179,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     With 1 the rest is done: some images are broken, or training does not learn. It is 141 where the reader of
     stdout is gone, as in ``| head``.
     """
+    return exit_code(partial(_run_command, arguments), arguments)
+
+
+def _run_command(arguments: Sequence[str] | None) -> object:
+    _require_made_for_torchrun(sys.argv[1:] if arguments is None else arguments)
+    return app(arguments)
+
+
+def exit_code(command: Callable[[], object], arguments: Sequence[str] | None = None) -> int:
+    """Run ``command`` and print its error, as ``main`` does.
+
+    ``arguments`` are those to look through for a wrong path, by default those of the process.
+    """
     accept_any_text()
     try:
-        _require_made_for_torchrun(sys.argv[1:] if arguments is None else arguments)
-        code = app(arguments)
+        code = command()
     except StoppedByOtherRank as stopped:
         return _code_of(stopped.__cause__)
     except Interrupted as interrupted:
