@@ -73,3 +73,9 @@ def test_groups_are_refused():
     model = network("8 16g2 | gap")
     with pytest.raises(CompressionError, match=r"2 groups \(features.2\)"):
         gram_matrices(model, images(), PREPROCESS)
+
+
+def test_the_output_rows_are_those_before_the_relu():
+    for name, rows, outputs in layer_rows(network("8 M 16 | pool2 12"), images(), PREPROCESS):
+        layer = network("8 M 16 | pool2 12").get_submodule(name)
+        torch.testing.assert_close(rows @ weight_matrix(layer).T + layer.bias.detach(), outputs)

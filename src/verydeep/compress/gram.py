@@ -22,7 +22,7 @@ from verydeep.models.classifier import Classifier
 
 Layer = nn.Conv2d | nn.Linear
 
-ROWS_AN_INPUT = 16
+ROWS_AN_INPUT = 8
 """Rows of a Gram matrix for each of its inputs: more change no result, and VGG16 takes minutes."""
 LEAST_ROWS = 16_384
 
@@ -106,7 +106,7 @@ def output_rows(
 ) -> Float32[Tensor, "rows outputs"]:
     """The outputs of a layer at ``positions``, in the order of ``input_rows``."""
     if outputs.ndim == 2:
-        return outputs
+        return outputs.clone()  # the ReLU after it works in place
     places = positions[:, None].expand(-1, outputs.shape[1], -1)
     return outputs.flatten(2).gather(2, places).transpose(1, 2).flatten(0, 1)
 
