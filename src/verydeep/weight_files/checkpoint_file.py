@@ -1,7 +1,8 @@
 """The checkpoint: tensors, architecture string, preprocessing, class names and origin in one file.
 
 The file is safetensors, which holds tensors and text and cannot hold code. The text is JSON under the
-metadata key ``verydeep``, in the form of ``architecture/description.py``.
+metadata key ``verydeep``, in the form of ``architecture/description.py``. A file with the suffix ``.vdz`` is
+the compact form (``compact/file.py``), which expands to the same tensors.
 """
 
 import json
@@ -19,18 +20,32 @@ from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.weight_files.checks import abbreviated, check_type, non_finite
+from verydeep.weight_files.compact import file as compact_file
+from verydeep.weight_files.compact.header import SUFFIX as COMPACT_SUFFIX
+from verydeep.weight_files.compact.header import is_compact
 from verydeep.weight_files.tensor_checksum import PREFIX, tensor_checksum
 
 CHECKSUM = "verydeep-checksum"
 """The metadata key of the checksum."""
 
 
+FILES = ("model.safetensors", "model.vdz")
+"""The checkpoint in a run folder: the first of these that is there."""
+
+
 def save(checkpoint: Checkpoint, path: Path | str) -> None:
-    """Write ``checkpoint`` to ``path``; on an error, ``path`` stays as it was."""
+    """Write ``checkpoint`` to ``path``; on an error, ``path`` stays as it was.
+
+    With the suffix ``.vdz`` it is a compact file, which is small if the weights are integers times scales.
+    """
+    path = Path(path)
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()
     }
-    with atomic_write(Path(path)) as temporary:
+    if path.suffix == COMPACT_SUFFIX:
+        compact_file.write(_as_fp32(path, tensors), checkpoint.description.to_dict(), path)
+        return
+    with atomic_write(path) as temporary:
         save_file(tensors, temporary, _metadata(checkpoint, tensors))
 
 
@@ -50,8 +65,7 @@ def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
         CheckpointError: where the file does not exist, is broken, was not written by ``save``, holds tensors
             that do not fit its architecture, or whose bytes were altered since.
     """
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = checkpoint_path(Path(path))
     tensors, metadata = _read(file)
     if verify:
         _check_bytes(file, tensors, metadata.get(CHECKSUM))
@@ -66,8 +80,17 @@ def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
     return Checkpoint(model.eval(), description.preprocess, description.classes, description.origin)
 
 
+def checkpoint_path(path: Path) -> Path:
+    """The file of the checkpoint or run folder ``path``."""
+    if not path.is_dir():
+        return path
+    return next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
+
+
 def is_checkpoint(path: Path) -> bool:
-    """Whether ``save`` wrote the file at ``path``, by its metadata."""
+    """Whether ``save`` wrote the file at ``path``, by its beginning or its metadata."""
+    if is_compact(path):
+        return True
     try:
         with safe_open(path, framework="pt") as opened:
             return "verydeep" in (opened.metadata() or {})
@@ -79,6 +102,9 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata, which has the key ``verydeep``."""
     if not file.is_file():
         raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder or a .safetensors file")
+    if is_compact(file):
+        compact, header = compact_file.read(file)
+        return compact, {"verydeep": json.dumps(header.description), CHECKSUM: header.checksum}
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = dict(opened.metadata() or {})
