@@ -6,6 +6,7 @@ the compact form (``compact/file.py``), which expands to the same tensors.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from verydeep.models.classifier import Classifier
 from verydeep.weight_files.checks import abbreviated, check_type, non_finite
 from verydeep.weight_files.compact import file as compact_file
 from verydeep.weight_files.compact.header import SUFFIX as COMPACT_SUFFIX
-from verydeep.weight_files.compact.header import is_compact
+from verydeep.weight_files.compact.header import Header, is_compact, read_header
 from verydeep.weight_files.tensor_checksum import PREFIX, tensor_checksum
 
 CHECKSUM = "verydeep-checksum"
@@ -39,14 +40,21 @@ def save(checkpoint: Checkpoint, path: Path | str) -> None:
     With the suffix ``.vdz`` it is a compact file, which is small if the weights are integers times scales.
     """
     path = Path(path)
-    tensors = {
-        name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()
-    }
-    if path.suffix == COMPACT_SUFFIX:
-        compact_file.write(_as_fp32(path, tensors), checkpoint.description.to_dict(), path)
-        return
+    tensors = _tensors(checkpoint)
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, _metadata(checkpoint, tensors))
+        if path.suffix == COMPACT_SUFFIX:
+            temporary.write_bytes(compact_file.to_bytes(tensors, checkpoint.description.to_dict()))
+        else:
+            save_file(tensors, temporary, _metadata(checkpoint, tensors))
+
+
+def compact_bytes(checkpoint: Checkpoint) -> int:
+    """The size of the compact file of ``checkpoint``, without writing it."""
+    return len(compact_file.to_bytes(_tensors(checkpoint), checkpoint.description.to_dict()))
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()}
 
 
 def _metadata(checkpoint: Checkpoint, tensors: dict[str, Tensor]) -> dict[str, str]:
@@ -69,15 +77,43 @@ def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
     tensors, metadata = _read(file)
     if verify:
         _check_bytes(file, tensors, metadata.get(CHECKSUM))
-    try:
-        description = Description.from_json(metadata["verydeep"])
-    except CheckpointError as error:
-        raise CheckpointError(f"{file} {error}") from None
+    description = _parsed(file, metadata)
     model = build_empty(description.architecture)
     tensors = _as_fp32(file, tensors)
     _check_fit(file, model, tensors)
     model.load_state_dict(tensors, assign=True)
     return Checkpoint(model.eval(), description.preprocess, description.classes, description.origin)
+
+
+def read_description(file: Path) -> Description:
+    """Everything in the checkpoint ``file`` but its weights, without reading these.
+
+    Raises:
+        CheckpointError: where it is broken or not a checkpoint.
+    """
+    try:
+        return _parsed(
+            file, _compact_metadata(read_header(file)[0]) if is_compact(file) else _metadata_of(file)
+        )
+    except (SafetensorError, OSError, KeyError) as error:
+        raise CheckpointError(f"{file} is not a checkpoint of verydeep: {error}") from None
+
+
+def _metadata_of(file: Path) -> dict[str, str]:
+    with safe_open(file, framework="pt") as opened:
+        return dict(opened.metadata() or {})
+
+
+def _compact_metadata(header: Header) -> dict[str, str]:
+    """As in a safetensors file."""
+    return {"verydeep": json.dumps(header.description), CHECKSUM: header.checksum}
+
+
+def _parsed(file: Path, metadata: Mapping[str, str]) -> Description:
+    try:
+        return Description.from_json(metadata["verydeep"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{file} {error}") from None
 
 
 def checkpoint_path(path: Path) -> Path:
@@ -92,8 +128,7 @@ def is_checkpoint(path: Path) -> bool:
     if is_compact(path):
         return True
     try:
-        with safe_open(path, framework="pt") as opened:
-            return "verydeep" in (opened.metadata() or {})
+        return "verydeep" in _metadata_of(path)
     except (SafetensorError, OSError):
         return False
 
@@ -104,7 +139,7 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder or a .safetensors file")
     if is_compact(file):
         compact, header = compact_file.read(file)
-        return compact, {"verydeep": json.dumps(header.description), CHECKSUM: header.checksum}
+        return compact, _compact_metadata(header)
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = dict(opened.metadata() or {})

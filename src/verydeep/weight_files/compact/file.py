@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from verydeep.atomic_write import atomic_write
 from verydeep.weight_files.checks import check_expansion
 from verydeep.weight_files.compact.header import Header, TensorRecord, broken, read_header, unpacked
 from verydeep.weight_files.compact.tensors import CodedTensor, coded_tensor, expanded, stored_bytes
@@ -44,9 +43,12 @@ def to_bytes(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> b
     """The content of a compact file; its length is the size of the file.
 
     Args:
-        tensors: of float32 or int64 by name, on the CPU.
+        tensors: by name, on the CPU; those of other floating-point types become float32.
         description: ``Description.to_dict``.
     """
+    tensors = {
+        name: value if value.dtype == torch.int64 else value.float() for name, value in tensors.items()
+    }
     coded = list(_coded(tensors))
     header = Header(
         description=description,
@@ -54,13 +56,6 @@ def to_bytes(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> b
         tensors=[each.record for each in coded],
     )
     return b"".join([header.to_bytes(), *(each.content for each in coded)])
-
-
-def write(tensors: Mapping[str, Tensor], description: Mapping[str, Any], path: Path) -> None:
-    """Write a compact file; on an error, ``path`` stays as it was."""
-    content = to_bytes(tensors, description)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def tensor_sizes(tensors: Mapping[str, Tensor]) -> list[TensorSize]:
@@ -79,7 +74,7 @@ def tensor_sizes(tensors: Mapping[str, Tensor]) -> list[TensorSize]:
 
 def _coded(tensors: Mapping[str, Tensor]) -> Iterator[CodedTensor]:
     for name, tensor in tensors.items():
-        yield coded_tensor(name, tensor.detach().cpu().numpy())
+        yield coded_tensor(name, tensor.numpy(force=True))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], Header]:
