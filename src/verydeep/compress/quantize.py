@@ -26,36 +26,44 @@ MAX_INPUTS = 8_192
 def quantize(checkpoint: Checkpoint, calibration: Calibration, bits: int = BITS) -> StepResult:
     """``checkpoint`` with integer weights of ``bits`` bits; smaller layers get more (``bits_of_layers``).
 
-    Biases take up the difference of the mean outputs, and are rounded to float16, which is far finer than the
-    weights. Batch norms stay as they are.
-
     Args:
         checkpoint: with its batch norms folded, where that is possible.
         calibration: 2,000 images are enough, and no more are used.
         bits: 2 to 8, of the largest layer.
 
     Raises:
-        CompressionError: where there are no images, ``bits`` is out of range, or a layer has groups.
+        CompressionError: as ``quantize_layers``, and where ``bits`` is out of range.
     """
     if not 2 <= bits <= MAX_BITS:
         raise CompressionError(f"{bits} bits were given; expected 2 to {MAX_BITS}")
+    return quantize_layers(checkpoint, calibration, bits_of_layers(weighted_layers(checkpoint.model), bits))
+
+
+def quantize_layers(checkpoint: Checkpoint, calibration: Calibration, bits: Mapping[str, int]) -> StepResult:
+    """``checkpoint`` with integer weights of so many ``bits`` for each layer of ``weighted_layers``.
+
+    Biases take up the difference of the mean outputs, and are rounded to float16, which is far finer than the
+    weights. Batch norms stay as they are.
+
+    Raises:
+        CompressionError: where there are no images, their activations are not finite, or a layer has groups.
+    """
     if not len(calibration):
         raise CompressionError("there are no calibration images; give the training images with --data")
     pixels = calibration.at_most(MAX_IMAGES).pixels
     model = copy.deepcopy(checkpoint.model).eval()
     layers = weighted_layers(model)
-    chosen = bits_of_layers(layers, bits)
     only_rounded = [name for name, layer in layers.items() if weight_matrix(layer).shape[1] > MAX_INPUTS]
     for name, layer in layers.items():
         if name in only_rounded:
-            _set_weights(layer, rounded(weight_matrix(layer), chosen[name]).weights)
+            _set_weights(layer, rounded(weight_matrix(layer), bits[name]).weights)
             continue
         grams = gram_matrices(model, pixels, checkpoint.preprocess, layers=[name], seed=calibration.seed)
         if not bool(grams[name].matrix.isfinite().all()):
             raise CompressionError(f"the inputs of {name} are not finite; train the network again")
-        _quantize_layer(layer, grams[name], chosen[name])
+        _quantize_layer(layer, grams[name], bits[name])
     quantized = Checkpoint(model, checkpoint.preprocess, checkpoint.classes, checkpoint.origin)
-    return StepResult(quantized, _done(chosen, len(only_rounded)))
+    return StepResult(quantized, _done(bits, len(only_rounded)))
 
 
 def quantize_step(bits: int = BITS) -> Step:

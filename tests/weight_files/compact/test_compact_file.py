@@ -1,7 +1,9 @@
 """A compact file expands to the bits of the checkpoint, is small, and is refused where it is damaged."""
 
 import json
+import re
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -272,3 +274,14 @@ def test_a_header_comes_back():
     record = coded_tensor("a", torch.ones(2, 2).numpy()).record
     header = Header(description=DESCRIPTION, checksum="xxh3-128:0", tensors=[record])
     assert header.to_bytes()[:8] == MAGIC
+
+
+def test_the_reader_on_the_page_reads_it(checkpoint, saved):
+    page = (Path(__file__).parents[3] / "docs" / "compact-file.md").read_text(encoding="utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def " in block]
+    names = {}
+    exec(code, names)
+    tensors, header = names["read_compact"](saved)
+    assert header["verydeep"]["classes"] == ["cat", "dög"]
+    for name, value in checkpoint.model.state_dict().items():
+        assert np.array_equal(tensors[name], value.numpy())
