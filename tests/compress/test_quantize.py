@@ -10,7 +10,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.compress import quantize as module
 from verydeep.compress.gptq import rounded
 from verydeep.compress.gram import weight_matrix, weighted_layers
-from verydeep.compress.quantize import bits_of_layers, quantize, quantize_step
+from verydeep.compress.quantize import bits_of_layers, quantize
 from verydeep.compress.step import Calibration
 from verydeep.errors import CompressionError
 from verydeep.models.build import build
@@ -118,7 +118,3 @@ def test_what_cannot_be_quantized_is_said(calibration):
         quantize(network(), Calibration(pixels=calibration.pixels[:0]))
     with pytest.raises(CompressionError, match="groups"):
         quantize(network("8 16g2 | gap"), calibration)
-
-
-def test_the_step_has_its_bits_bound(calibration):
-    assert quantize_step(3)(network(), calibration).done == "4 layers in 3 to 6 bits"
