@@ -8,6 +8,7 @@ VeryDeepError                 base class of the errors that this package raises;
 │   ├── UnreadableError       an image that is empty, truncated, corrupt, too large, or not an image
 │   └── DownloadError         a data set or weights that could not be downloaded
 ├── CheckpointError           weights that are unknown or corrupt, or do not fit the network
+├── CompressionError          a network that cannot be compressed so, or a limit that cannot be met
 ├── HubError                  a model hub that refuses a request or cannot be reached
 ├── InUseError                an output folder or file that another process is writing to
 ├── RankError                 training on many devices that has lost one of them, or where they differ
@@ -66,6 +67,10 @@ class DownloadError(DataError):
 
 class CheckpointError(VeryDeepError, ValueError):
     """Weights that are unknown, or a checkpoint that is corrupt, unknown, or does not fit the network."""
+
+
+class CompressionError(VeryDeepError, ValueError):
+    """A network that a step of compression cannot change, or a limit that cannot be met."""
 
 
 class HubError(VeryDeepError):
