@@ -26,7 +26,7 @@ from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
-from verydeep.train.epoch_result import EpochResult
+from verydeep.train.epoch_result import EpochClock, EpochResult
 from verydeep.train.optimizer import set_rate
 from verydeep.train.ranks import (
     agreed,
@@ -87,7 +87,8 @@ def fit(
         while not _is_finished(state, recipe) and not _is_over(deadline):
             _set_training_mode(state, recipe, inputs)
             epoch_began = began = time.perf_counter()
-            for indices, batch in _rest_of_epoch(state, recipe, inputs.train, share):
+            clock = EpochClock(state.seconds)
+            for indices, batch in clock.timed(_rest_of_epoch(state, recipe, inputs.train, share)):
                 set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
                 position = BatchPosition(len(indices), recipe.seed, state.epoch, state.step)
                 loss, predicted = backward(*batch, position)
@@ -104,7 +105,7 @@ def fit(
                     break
             result = _finish_epoch(state, recipe, inputs, is_balanced=method != "none")
             _keep_deadline(state, deadline, time.perf_counter() - epoch_began)
-            yield replace(result, epochs=state.epochs)
+            yield clock.added_to(replace(result, epochs=state.epochs))
 
 
 def _is_over(deadline: float) -> bool:
