@@ -39,6 +39,13 @@ RECIPES = {
     ),
 }  # fmt: skip
 FOUR = {"four": replace(BASE, slices=4, batch_size=30)}
+HYBRID = replace(
+    BASE,
+    model="8 M 16 M | pool2 16 12",
+    norm="none",
+    ema=0.8,
+    optimizer=OptimizerConfig(lr=0.05, clip_norm=0.5),
+)
 STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH = "in an epoch", "after an epoch"
 STEPS = 7
 """Five are an epoch of most recipes."""
@@ -64,11 +71,11 @@ class Dies(TrainingWatcher):
         raise VeryDeepError("killed")
 
 
-def stop(recipe, folder, kind):
+def stop(recipe, folder, kind, **options):
     """Leave the unfinished run of ``recipe`` in ``folder``."""
     watcher = StopsLast(STEPS) if kind == STOPPED_IN_AN_EPOCH else Dies()
     try:
-        train_network(recipe, DATA, folder, device="cpu", watcher=watcher)
+        train_network(recipe, DATA, folder, device="cpu", watcher=watcher, **options)
     except (Interrupted, VeryDeepError):
         return
     raise AssertionError("it did not stop")
@@ -86,6 +93,13 @@ def finish_runs(recipes, folder):
     """Resume the unfinished runs that another number of ranks has left in ``folder``."""
     for kind in (STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH):
         train_network(next(iter(recipes.values())), DATA, folder / kind, device="cpu")
+
+
+def hybrid(folder):
+    """Train with split layers: a whole run, one that is left unfinished, and one that was left by one process."""
+    train_network(HYBRID, DATA, folder / "whole", device="cpu", parallel="hybrid")
+    stop(HYBRID, folder / "left", STOPPED_IN_AN_EPOCH, parallel="hybrid")
+    train_network(HYBRID, DATA, folder / "taken", device="cpu", parallel="hybrid")
 
 
 class Poisoned(PixelsInMemory):
@@ -149,6 +163,7 @@ def main(folder):
         logits(folder)
         if rank_count() == 2:
             errors(folder / "started")
+            hybrid(folder / "hybrid")
 
 
 if __name__ == "__main__":

@@ -159,13 +159,14 @@ def logits_by_rank(
     return logits
 
 
-def gathered(rows: Float[Tensor, "rows columns"]) -> Float[Tensor, "everything columns"]:
-    """The ``rows`` of all ranks, in their order; every rank has as many."""
+def gathered(rows: Tensor) -> Tensor:
+    """The ``rows`` (first dimension) of all ranks, in their order; every rank has as many."""
     if rank_count() == 1:
         return rows
+    rows = rows.contiguous()
     everything = [torch.empty_like(rows) for _ in range(rank_count())]
     with hearing_from_all():
-        distributed.all_gather(everything, rows.contiguous())
+        distributed.all_gather(everything, rows)
     return torch.cat(everything)
 
 
