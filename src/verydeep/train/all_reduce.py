@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, distributed
 from torch.nn import functional
 
-from verydeep.train.ranks import gathered, hearing_from_all, rank_count
+from verydeep.train.ranks import gathered, hearing_from_all, is_alone, rank_count
 
 Gradients = Sequence[Tensor]
 """One of each parameter."""
@@ -28,7 +28,7 @@ def add_in_order(slices: Iterable[Gradients], dtype: torch.dtype) -> list[Tensor
         dtype: in which they are exchanged: bfloat16 halves the bytes. A single rank rounds them to it too, so
             that the result does not depend on the number of ranks.
     """
-    if rank_count() == 1:
+    if is_alone():
         sums = added([gradient.to(dtype).float() for gradient in gradients] for gradients in slices)
         return [gradient.to(dtype).float() for gradient in sums]
     own = list(slices)
