@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from verydeep.architecture.description import Description
 from verydeep.claim import is_in_use
 from verydeep.errors import CheckpointError, DataError, RecipeError
+from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe, parse_recipe
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.tune.config import TuneConfig, parse_tune_config
@@ -39,6 +40,8 @@ class SavedRun:
     """Of training."""
     settings: Mapping[str, Any]
     """The recipe, with keys such as optimizer.lr."""
+    history: tuple[EpochResult, ...]
+    """The epochs finished."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -125,6 +128,7 @@ def read_run(path: Path) -> SavedRun:
         test_top1=origin.get("test_top1"),
         seconds=last.seconds if last else None,
         settings=settings,
+        history=tuple(epochs),
     )
 
 
