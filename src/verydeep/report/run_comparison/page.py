@@ -81,9 +81,7 @@ def _series(number: int) -> str:
 
 
 def _settings(runs: Sequence[SavedRun], folder: Path) -> Iterator[SettingsRow]:
-    """For each command what most of its runs have, of the settings that are not the same in all; then each run
-    with its own.
-    """
+    """Of the settings that are not the same in all runs: what most of a command have, then each other run."""
     different = differences(runs)
     for command, usual in usual_settings(runs).items():
         same = [(run, each) for run, each in zip(runs, different, strict=True) if run.command == command]
