@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from verydeep.compress import latency, narrow
+from verydeep.compress import compress, latency, narrow
 from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
@@ -28,6 +28,7 @@ def is_quick(monkeypatch):
     monkeypatch.setattr(latency, "SECONDS_A_TURN", 0.002)
     monkeypatch.setattr(latency, "LAYER_SECONDS", 0.0)
     monkeypatch.setattr(narrow, "MAX_IMAGES", 100)
+    monkeypatch.setattr(compress, "SLOWER", 1000.0)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,13 @@ def test_what_cannot_be_met_or_done_is_said(trained, here, tmp_path, flags, mess
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / "small").exists()
+
+
+def test_a_network_that_is_slower_by_the_clock_is_not_kept(trained, here, tmp_path, monkeypatch):
+    monkeypatch.setattr(compress, "SLOWER", 0.0)
+    done = here("compress", trained, "--drop", 50, "--out", tmp_path / "small")
+    assert done.returncode == 2
+    assert "is slower than the original by the clock" in done.stderr
 
 
 def test_a_folder_that_is_not_empty_is_refused(trained, here, tmp_path):

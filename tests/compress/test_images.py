@@ -94,9 +94,7 @@ def test_a_file_that_cannot_be_read_is_left_out(folder, tmp_path):
 
 def test_without_any_images_the_message_names_the_flag(tmp_path):
     network = replace(checkpoint("8 M | gap"), origin={"data": "cells"})
-    with pytest.raises(
-        CompressionError, match=r"trained on 'cells', which is not here\. Give them as --data"
-    ):
+    with pytest.raises(CompressionError, match=r"on 'cells', which is not here\. Give them as --data"):
         read_images(None, tmp_path, network)
     with pytest.raises(CompressionError, match="its training data is not known"):
         read_images(None, tmp_path, replace(network, origin={}))

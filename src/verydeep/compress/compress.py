@@ -138,9 +138,7 @@ class _Compression:
             self.on_line(f"fold: {result.done}")
             return
         measured = self.bench.measure(result.checkpoint)
-        is_kept = not is_slower(measured)
-        candidate = self.record(Candidate("fold", result.checkpoint, measured, is_kept, result.done))
-        self.kept = candidate if is_kept else self.kept
+        self.kept = self.record(Candidate("fold", result.checkpoint, measured, True, result.done))
 
     def narrow(self) -> None:
         limit = self.settings.limit
@@ -252,6 +250,12 @@ def is_slower(measured: Measured) -> bool:
 
 def _not_met(limit: Limit, tried: list[Candidate]) -> str:
     nearest = min(tried, key=lambda each: limit.excess(each.measured)).measured
+    if limit.excess(nearest) <= 0:
+        return (
+            f"{nearest.architecture} is slower than the original by the clock ({nearest.latency_ms:.3g} and "
+            f"{nearest.original_ms:.3g} ms), and no other network meets --{limit.kind}. Allow more by it, or "
+            "run it again where nothing else runs"
+        )
     advice = {
         "drop": "Allow a larger --drop",
         "latency": "Allow more by --latency, or take a smaller network",
