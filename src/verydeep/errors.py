@@ -8,8 +8,11 @@ VeryDeepError                 base class of the errors that this package raises;
 │   ├── UnreadableError       an image that is empty, truncated, corrupt, too large, or not an image
 │   └── DownloadError         a data set or weights that could not be downloaded
 ├── CheckpointError           weights that are unknown or corrupt, or do not fit the network
+├── CompressionError          a network that cannot be compressed so, or a limit that cannot be met
 ├── HubError                  a model hub that refuses a request or cannot be reached
 ├── InUseError                an output folder or file that another process is writing to
+├── RankError                 training on many devices that has lost one of them, or where they differ
+├── StoppedByOtherRank        what the other ranks of a training raise where one has failed, and says why
 ├── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
 └── Interrupted               training that was stopped and saved; states how to resume it
 """
@@ -66,12 +69,24 @@ class CheckpointError(VeryDeepError, ValueError):
     """Weights that are unknown, or a checkpoint that is corrupt, unknown, or does not fit the network."""
 
 
+class CompressionError(VeryDeepError, ValueError):
+    """A network that a step of compression cannot change, or a limit that cannot be met."""
+
+
 class HubError(VeryDeepError):
     """A model hub that refuses a request or cannot be reached; states how to log in, or what to install."""
 
 
 class InUseError(VeryDeepError):
     """An output folder or file that another process is writing to."""
+
+
+class RankError(VeryDeepError):
+    """Training on many devices where one of the processes has ended, or has other images or weights."""
+
+
+class StoppedByOtherRank(VeryDeepError):
+    """Another rank of a training has failed, and says why; this one has nothing to add."""
 
 
 class LearningError(VeryDeepError, RuntimeError):

@@ -66,6 +66,14 @@ def test_every_epoch_gives_a_result_and_the_network_learns():
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(results))
 
 
+def test_which_epoch_is_kept_changes_nothing_of_how_slices_are_trained():
+    recipe = replace(PLAIN, slices=2, validation=0.3, epochs=1)
+    last, best = begin(recipe, network(norm="batch")), begin(recipe, network(norm="batch"))
+    train_on(last, recipe)
+    train_on(best, replace(recipe, keep="best"))  # which validates first
+    assert same(last.part.state_dict(), best.part.state_dict())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_run_stopped_anywhere_resumes_to_the_same_bits(tmp_path, name):

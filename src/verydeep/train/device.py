@@ -12,6 +12,7 @@ import torch
 from verydeep.errors import RecipeError
 from verydeep.machine import Device, WantedPrecision, memory_bytes, processor_name, usable_cores
 from verydeep.models.precision import has_bf16
+from verydeep.torchrun import is_launched, local_rank, local_world_size
 
 Precision = Literal["bf16-mixed", "32-true"]
 
@@ -19,15 +20,32 @@ Precision = Literal["bf16-mixed", "32-true"]
 def choose_device(wanted: Device) -> torch.device:
     """The device to train on; auto takes a GPU where there is one.
 
+    Each process that torchrun has started takes a GPU of its own.
+
     Raises:
-        RecipeError: where the machine has no such device.
+        RecipeError: where the machine has no such device, or fewer than processes.
     """
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         wanted = next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present[wanted]:
         raise RecipeError(f"this machine has no device {wanted!r} that torch can use; use --device cpu")
-    return torch.device(wanted)
+    return _one_of_several(wanted) if is_launched() else torch.device(wanted)
+
+
+def _one_of_several(wanted: Device) -> torch.device:
+    number, processes = local_rank(), local_world_size()
+    if wanted == "cpu":
+        return torch.device("cpu")
+    if wanted == "mps" and processes > 1:
+        raise RecipeError(f"{processes} processes cannot share mps; use --device cpu, or start one")
+    if wanted == "cuda" and processes > torch.cuda.device_count():
+        present = torch.cuda.device_count()
+        raise RecipeError(
+            f"{processes} processes need as many GPUs, and this machine has {present}; start fewer, or use "
+            "--device cpu"
+        )
+    return torch.device(wanted, number)
 
 
 def choose_precision(wanted: WantedPrecision, device: torch.device) -> Precision:

@@ -78,7 +78,10 @@ class Recipe:
     batch_size: Annotated[int, Gt(0)] = 256
     """Images per step; all of them where there are fewer."""
     slices: Annotated[int, Gt(0)] = 1
-    """Parts of a batch that a CPU computes at the same time; batch norm takes each part by itself."""
+    """Parts of a batch that the cores of a CPU, or several devices, compute at the same time, and a GPU one
+    after the other (gradient accumulation); batch norm takes each part by itself."""
+    gradients: Literal["fp32", "bf16"] = "fp32"
+    """The precision in which several devices exchange the gradients of slices; bf16 halves the bytes."""
     seed: int = 0
     """Decides initialization, order, augmentation and split."""
     test: Annotated[float, Interval(gt=0, lt=1)] = 0.2

@@ -1,11 +1,20 @@
-"""Random resized crop and color jitter: their limits, and that a generator's state decides the result."""
+"""Random resized crop and changes of color: their limits, and that a generator's state decides the result."""
 
 import pytest
 import torch
 
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig, augment, draw
-from verydeep.data.augmentation.color import color_jitter, draw_color, draw_crop, random_resized_crop
+from verydeep.data.augmentation.color import (
+    COLOR_COMPONENTS,
+    COLOR_EIGENVALUES,
+    color_jitter,
+    draw_color,
+    draw_crop,
+    draw_pca_color,
+    pca_color_shift,
+    random_resized_crop,
+)
 
 COLORED = synthetic.shapes(64, size=24, channels=3, seed=2).pixels
 
@@ -54,3 +63,20 @@ def test_the_dtype_stays_and_the_generator_decides(config):
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert abs(float(first.float().mean()) - float(COLORED.float().mean())) < 15
+
+
+def test_the_pca_color_shift_has_the_spread_of_the_principal_components():
+    drawn = draw_pca_color(20_000, 0.1, seeded())
+    components = torch.tensor(COLOR_COMPONENTS)
+    torch.testing.assert_close(components @ components.T, torch.eye(3), atol=1e-3, rtol=0)
+    along = drawn @ components.T
+    torch.testing.assert_close(along.std(0), 0.1 * torch.tensor(COLOR_EIGENVALUES), atol=0, rtol=0.03)
+
+
+def test_the_pca_color_shift_adds_one_color_to_an_image():
+    images = torch.full((2, 3, 4, 4), 100, dtype=torch.uint8)
+    shifted = pca_color_shift(images, torch.tensor([[0.1, 0.0, -0.1], [1.0, 1.0, 1.0]]))
+    assert shifted[0, :, 0, 0].tolist() == [126, 100, 74]
+    assert shifted[1, :, 2, 2].tolist() == [255, 255, 255]
+    gray = pca_color_shift(images[:, :1], torch.tensor([[0.1, 0.1, 0.1], [0.0, 0.0, 0.0]]))
+    assert gray[:, 0, 0, 0].tolist() == [126, 100]

@@ -1,4 +1,4 @@
-"""Data augmentation image by image: flip, random resized crop, color jitter, shift and cutout.
+"""Data augmentation image by image: from the horizontal flip to random erasing.
 
 What is random is drawn for a whole batch (``draw``), and applied to all of its images or to a part of them
 (``augment``): a part gets the same bits as within the whole batch.
@@ -12,7 +12,16 @@ from annotated_types import Ge, Interval
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
-from verydeep.data.augmentation.color import color_jitter, draw_color, draw_crop, random_resized_crop
+from verydeep.data.augmentation.color import (
+    color_jitter,
+    draw_color,
+    draw_crop,
+    draw_pca_color,
+    pca_color_shift,
+    random_resized_crop,
+)
+from verydeep.data.augmentation.erasing import draw_erasing, erase
+from verydeep.data.augmentation.trivial_augment import draw_trivial, trivial_augment
 from verydeep.errors import ShapeError
 
 Flip = Literal["none", "random", "alternating"]
@@ -28,10 +37,18 @@ class AugmentConfig:
     """Random resized crop: the least part of an image's area that a crop keeps; 1 is off."""
     color: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Color jitter: brightness, contrast and saturation each change by up to this part; 0 is off."""
+    pca_color: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """PCA color shift of AlexNet (Krizhevsky et al. 2012, section 4.1): the standard deviation of the
+    multiples of the principal components, 0.1 there; 0 is off."""
+    trivial: bool = False
+    """TrivialAugment: one of 14 operations at random, at a random strength (Mueller and Hutter 2021)."""
     shift: Annotated[int, Ge(0)] = 0
     """Random shift by up to this many px in each direction, with reflection padding; 0 is off."""
     cutout: Annotated[int, Ge(0)] = 0
     """Cutout: the side in px of a square in each image that is set to zero; 0 is off."""
+    erasing: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Random erasing: the probability that a rectangle of an image becomes its mean color (Zhong et al.
+    2020); 0 is off."""
     mixup: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Mixup: each image is averaged with another one, and so are their labels; the share is drawn from a Beta
     distribution with this alpha; 0 is off. With cutmix too, each batch takes one of them at random."""
@@ -55,11 +72,17 @@ class Choices:
     """Of ``draw_crop``."""
     color: Float[Tensor, "batch 3"] | None = None
     """Of ``draw_color``."""
+    pca_color: Float[Tensor, "batch 3"] | None = None
+    """Of ``draw_pca_color``."""
+    trivial: Float[Tensor, "batch 2"] | None = None
+    """Of ``draw_trivial``."""
     shift: Int64[Tensor, "batch 2"] | None = None
     """By how many px each image moves down and right."""
     cutout: Int64[Tensor, "batch 2"] | None = None
     """The first row and column of each square."""
     cutout_size: int = 0
+    erasing: Float[Tensor, "batch 4"] | None = None
+    """Of ``draw_erasing``."""
 
     def select(self, images: slice | Shaped[Tensor, " images"]) -> "Choices":
         """Those of some images of the batch."""
@@ -95,9 +118,12 @@ def draw(
         flip=flip_mask(indices, epoch, config.flip, generator) if flips else None,
         crop=draw_crop(count, config.crop, generator) if config.crop < 1 else None,
         color=draw_color(count, config.color, generator) if config.color else None,
+        pca_color=draw_pca_color(count, config.pca_color, generator) if config.pca_color else None,
+        trivial=draw_trivial(count, generator) if config.trivial else None,
         shift=draw_shift(count, config.shift, size, generator) if config.shift else None,
         cutout=draw_cutout(count, config.cutout, size, generator) if config.cutout else None,
         cutout_size=config.cutout,
+        erasing=draw_erasing(count, config.erasing, generator) if config.erasing else None,
     )
 
 
@@ -118,10 +144,16 @@ def augment(
         images = random_resized_crop(images, choices.crop)
     if choices.color is not None:
         images = color_jitter(images, choices.color)
+    if choices.pca_color is not None:
+        images = pca_color_shift(images, choices.pca_color)
+    if choices.trivial is not None:
+        images = trivial_augment(images, choices.trivial)
     if choices.shift is not None:
         images = shift(images, choices.shift)
     if choices.cutout is not None:
         images = cutout(images, choices.cutout, choices.cutout_size)
+    if choices.erasing is not None:
+        images = erase(images, choices.erasing)
     return images
 
 

@@ -1,4 +1,4 @@
-"""Data augmentation that computes new pixel values: random resized crop and color jitter."""
+"""Data augmentation that computes new pixel values: random resized crop, color jitter, PCA color shift."""
 
 import math
 
@@ -11,6 +11,10 @@ from verydeep.decoding.crop import MAX_ASPECT_RATIO
 
 LUMA = (0.299, 0.587, 0.114)
 """The weights of red, green and blue in gray (ITU-R BT.601)."""
+COLOR_EIGENVALUES = (0.2175, 0.0188, 0.0045)
+"""Of the colors of ImageNet, with pixels from 0 to 1, as commonly published for this augmentation."""
+COLOR_COMPONENTS = ((-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.8140, 0.4203))
+"""The eigenvectors, in the same order."""
 
 
 def draw_crop(count: int, min_area: float, generator: torch.Generator) -> Float[Tensor, "count 4"]:
@@ -39,8 +43,8 @@ def random_resized_crop(
     zero = torch.zeros_like(rows)
     transforms = torch.stack([columns, zero, right, zero, rows, down], 1).view(-1, 2, 3)
     grid = functional.affine_grid(transforms, list(images.shape), align_corners=False)
-    cropped = functional.grid_sample(_as_float(images), grid, padding_mode="border", align_corners=False)
-    return _as_pixels(cropped, images)
+    cropped = functional.grid_sample(as_float(images), grid, padding_mode="border", align_corners=False)
+    return as_pixels(cropped, images)
 
 
 def draw_color(count: int, strength: float, generator: torch.Generator) -> Float[Tensor, "count 3"]:
@@ -57,14 +61,35 @@ def color_jitter(
     have no saturation. Values are clamped to 0 to 255 for integers, and to 0 to 1 for floats.
     """
     brightness, contrast, saturation = factors.to(images.device).T[:, :, None, None, None]
-    changed = _as_float(images) * brightness
+    changed = as_float(images) * brightness
     mean = changed.mean((1, 2, 3), keepdim=True)
     changed = mean + contrast * (changed - mean)
     if images.shape[1] == 3:
-        weights = torch.tensor(LUMA, device=images.device)[:, None, None]
-        gray = (weights * changed).sum(1, keepdim=True)
+        gray = gray_of(changed)
         changed = gray + saturation * (changed - gray)
-    return _as_pixels(changed, images)
+    return as_pixels(changed, images)
+
+
+def draw_pca_color(count: int, deviation: float, generator: torch.Generator) -> Float[Tensor, "count 3"]:
+    """How much is added to red, green and blue of each image, as a part of their range.
+
+    Along each principal component of the colors of ImageNet, a normally distributed multiple of its standard
+    deviation. Krizhevsky et al. 2012, section 4.1, with a ``deviation`` of 0.1.
+    """
+    multiples = deviation * torch.randn(count, 3, generator=generator, device=generator.device)
+    components = torch.tensor(COLOR_COMPONENTS, device=generator.device)
+    return (multiples * torch.tensor(COLOR_EIGENVALUES, device=generator.device)) @ components
+
+
+def pca_color_shift(
+    images: Shaped[Tensor, "batch channels height width"], colors: Float[Tensor, "batch 3"]
+) -> Shaped[Tensor, "batch channels height width"]:
+    """``images`` with the color of ``draw_pca_color`` added; gray images get the gray of it."""
+    added = colors.to(images.device)[:, :, None, None]
+    if images.shape[1] != 3:
+        added = gray_of(added)
+    scale = 1 if images.is_floating_point() else 255
+    return as_pixels(as_float(images) + scale * added, images)
 
 
 def _uniform(count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
@@ -72,11 +97,20 @@ def _uniform(count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
     return torch.rand(count, generator=generator, device=generator.device)
 
 
-def _as_float(images: Tensor) -> Tensor:
+def gray_of(images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch 1 height width"]:
+    """The gray value of each pixel of RGB images; other images are their own mean over the channels."""
+    if images.shape[1] != 3:
+        return images.mean(1, keepdim=True)
+    weights = torch.tensor(LUMA, device=images.device)[:, None, None]
+    return (weights * images).sum(1, keepdim=True)
+
+
+def as_float(images: Tensor) -> Tensor:
+    """``images`` in a floating-point dtype."""
     return images if images.is_floating_point() else images.float()
 
 
-def _as_pixels(changed: Tensor, images: Tensor) -> Tensor:
+def as_pixels(changed: Tensor, images: Tensor) -> Tensor:
     """``changed`` clamped to the range of ``images``' dtype, and converted to it."""
     if images.is_floating_point():
         return changed.clamp(0, 1)
