@@ -104,6 +104,13 @@ def test_a_large_jpeg_is_decoded_at_a_lower_resolution_only_where_the_crop_allow
         assert np.abs(lossy.astype(int) - full).max() <= 4
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_the_smallest_images_are_cropped_too(tmp_path, decoder):
+    file = save(picture(4, 2, 1), tmp_path / "tiny.jpg")
+    for crop in [*crops(20), Crop(0.3, 1.0, 1.0, 1.0), Crop(0.3, 1.0, -1.0, -1.0)]:
+        assert decode_crop(file, SMALL, crop, decoder).pixels.shape == (3, 32, 32)
+
+
 def test_a_run_of_the_fast_decoder_is_not_resumed_by_another(tmp_path, monkeypatch):
     monkeypatch.setattr(fast_jpeg, "is_installed", lambda: False)
     with pytest.raises(CheckpointError, match=r"pip install 'verydeep\[fast\]' to resume it .*--new"):
