@@ -10,12 +10,13 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.compress import quantize as module
 from verydeep.compress.gptq import rounded
 from verydeep.compress.gram import weight_matrix, weighted_layers
-from verydeep.compress.quantize import bits_of_layers, quantize
+from verydeep.compress.quantize import bits_of_layers, quantize, quantized_bytes
 from verydeep.compress.step import Calibration
 from verydeep.errors import CompressionError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
+from verydeep.weight_files.checkpoint_file import compact_bytes
 from verydeep.weight_files.compact.integers import integers_and_scales
 
 PREPROCESS = Preprocess(size=16, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
@@ -103,6 +104,14 @@ def test_smaller_layers_get_half_a_bit_more_for_each_halving():
     assert counts == [648, 13_824, 73_728, 294_912, 1_024]
     assert list(bits_of_layers(layers, 4).values()) == [8, 6, 5, 4, 8]
     assert list(bits_of_layers(layers, 2).values()) == [6, 4, 3, 2, 6]
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+def test_the_size_is_known_without_images(calibration, bits):
+    before = network("32 M 64 M | pool2 64")
+    assert quantized_bytes(before, bits) == pytest.approx(
+        compact_bytes(quantize(before, calibration, bits).checkpoint), rel=0.06
+    )
 
 
 def test_a_layer_with_very_many_inputs_is_rounded(calibration, monkeypatch):

@@ -137,6 +137,12 @@ _COMMANDS = {
         "verydeep export runs/fast-fashion-mnist --to onnx --out fashion.onnx",
         "verydeep predict fashion.onnx shoe.jpg",
     ),
+    "compress": (
+        "compress.command:compress",
+        "Make a trained network smaller and faster at a stated loss: fold batch norms, remove channels.",
+        "verydeep compress runs/fast-fashion-mnist --drop 0.5",
+        "verydeep bench runs/compress-fast-fashion-mnist",
+    ),
     "bench": (
         "bench:bench",
         "Time a network in every installed runtime, side by side.",

@@ -28,6 +28,7 @@ from verydeep.train.device import choose_device
 from verydeep.train.launch import launch, require_as_launched
 from verydeep.train.ranks import by_first, is_first, process_group, told_once
 from verydeep.train.recipe import default_recipe, read_recipe
+from verydeep.train.run import Parallel
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import TrainResult, new_start, train_network, unfinished_recipe
 
@@ -45,6 +46,7 @@ def train(
     new: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     device: Device = "auto",
     devices: Annotated[int | None, Parameter(validator=Number(gte=1), show_default=False)] = None,
+    parallel: Parallel = "data",
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     settings: Annotated[
         RecipeFlags | None, Parameter(name="*", group=Group("Recipe", sort_key=1), show_default=False)
@@ -71,6 +73,9 @@ def train(
     devices
         Train on so many devices of this machine, with a process for each; torchrun starts them on several
         machines. They share the slices of each batch.
+    parallel
+        How several devices share the work: the images alone, or with hybrid also the weights of two hidden
+        layers of the head, as in VGG.
     json
         Print one JSON object.
     settings
@@ -109,7 +114,14 @@ def train(
             how_to_resume("train", data, run),
         ):
             result = train_network(
-                chosen, data, run, device=device, watcher=watcher, progress=downloaded, report=report
+                chosen,
+                data,
+                run,
+                device=device,
+                parallel=parallel,
+                watcher=watcher,
+                progress=downloaded,
+                report=report,
             )
         if is_first():
             _show(result, as_json=json)

@@ -1,6 +1,6 @@
 """One weight matrix as integers, where each rounding error is compensated by the weights not yet rounded.
 
-GPTQ (Frantar et al. 2022, arXiv 2210.17323, section 3.3 and algorithm 1), which rounds by the optimal brain
+GPTQ (Frantar et al. 2022, arXiv 2210.17323, section 4 and algorithm 1), which rounds by the optimal brain
 surgeon of Hassibi and Stork (1993). The scale of an output channel is its largest weight over the largest
 integer: smaller scales, which clip, lower the error of the layer and cost more bits than they are worth
 (docs/compact-file.md).
@@ -13,10 +13,10 @@ from jaxtyping import Float, Float32, Float64, Int8
 from torch import Tensor
 
 DAMPING = 0.01
-"""Added to the diagonal of the Gram matrix, as a share of its mean (Frantar et al. 2022, section 3.3)."""
+"""Added to the diagonal of the Gram matrix, as a share of its mean (Frantar et al. 2022, section 4)."""
 
 _BLOCK = 128
-"""Columns between two updates of all later columns (the same, section 3.3)."""
+"""Columns between two updates of all later columns (the same, "lazy batch updates")."""
 _LEAST_SCALE = 2.0**-100
 """Far above the smallest normal float32, so that a scale times an integer is exact."""
 

@@ -116,8 +116,8 @@ class Gram:
     """Sums over the rows of inputs of one layer, with a last input that is always 1, for the bias."""
 
     matrix: Float[Tensor, "inputs inputs"]
-    """X^T X, where the last row and column are those of the constant input 1: the sums of the others, and in
-    the corner the number of rows."""
+    """X^T X, in float32 while rows are added. The last row and column are those of the constant input 1: the
+    sums of the others, and in the corner the number of rows."""
 
     @property
     def rows(self) -> int:
@@ -132,8 +132,8 @@ class Gram:
     @property
     def centered(self) -> Float[Tensor, "inputs inputs"]:
         """The same of inputs less their means, where the bias takes up the difference."""
-        sums = self.matrix[-1, :-1]
-        return self.of_weights - torch.outer(sums, sums) / self.rows
+        sums = self.matrix[-1, :-1].double()
+        return self.of_weights.double() - torch.outer(sums, sums) / self.rows
 
 
 def gram_matrices(
@@ -146,8 +146,8 @@ def gram_matrices(
 ) -> dict[str, Gram]:
     """The Gram matrix of the inputs of each layer for the images ``pixels``, by the name of the layer.
 
-    Summed in float32 in chunks, each chunk added in float64. Of a convolution, so many positions are sampled
-    that there are ``ROWS_AN_INPUT`` rows for each input.
+    Summed in float32, in chunks of images, and given in float64. Of a convolution, so many positions are
+    sampled that there are ``ROWS_AN_INPUT`` rows for each input.
 
     Args:
         model: the network, which computes in evaluation mode.
@@ -162,17 +162,16 @@ def gram_matrices(
     grams: dict[str, Gram] = {}
     for name, rows, _ in layer_rows(model, pixels, preprocess, layers=layers, seed=seed):
         add_rows(grams, name, rows)
-    return grams
+    return {name: Gram(each.matrix.double()) for name, each in grams.items()}
 
 
 def add_rows(grams: dict[str, Gram], name: str, rows: Float32[Tensor, "rows inputs"]) -> None:
     """Add ``rows`` to the Gram matrix of the layer ``name``."""
     extended = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
-    part = (extended.T @ extended).double()
     if name in grams:
-        grams[name].matrix += part
+        grams[name].matrix.addmm_(extended.T, extended)
     else:
-        grams[name] = Gram(part)
+        grams[name] = Gram(extended.T @ extended)
 
 
 def layer_rows(

@@ -80,7 +80,7 @@ def prepare_narrowing(checkpoint: Checkpoint, calibration: Calibration) -> Narro
     layers = weighted_layers(checkpoint.model)
     removals = {}
     for width in widths:
-        gram = grams.pop(width.consumer).centered
+        gram = grams.pop(width.consumer).centered  # one at a time: 170 MB in VGG16
         removals[width.producer] = removal_order(gram, weight_matrix(layers[width.consumer]), width.columns)
     collected = {name: torch.cat(each) for name, each in outputs.items()}
     return Narrowing(checkpoint, calibration, widths, removals, collected)

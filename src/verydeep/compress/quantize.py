@@ -6,6 +6,7 @@ tensors stay float32 and lie exactly on their grid, so that ``weight_files/compa
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from math import log2
 
 import torch
@@ -16,6 +17,7 @@ from verydeep.compress.gram import Gram, Layer, gram_matrices, weight_matrix, we
 from verydeep.compress.step import MAX_IMAGES, Calibration, StepResult
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.weight_files.checkpoint_file import compact_bytes
 
 BITS = 4
 MAX_BITS = 8
@@ -65,16 +67,27 @@ def quantize_layers(checkpoint: Checkpoint, calibration: Calibration, bits: Mapp
         if not bool(grams[name].matrix.isfinite().all()):
             raise CompressionError(f"the inputs of {name} are not finite; train the network again")
         _quantize_layer(layer, grams[name], bits[name])
-    quantized = Checkpoint(model, checkpoint.preprocess, checkpoint.classes, checkpoint.origin)
-    return StepResult(quantized, _done(bits, len(only_rounded)))
+    return StepResult(replace(checkpoint, model=model), _done(bits, len(only_rounded)))
+
+
+def quantized_bytes(checkpoint: Checkpoint, bits: int = BITS) -> int:
+    """About the size of the compact file after ``quantize``: weights are rounded, which needs no images."""
+    model = copy.deepcopy(checkpoint.model)
+    layers = weighted_layers(model)
+    chosen = bits_of_layers(layers, bits)
+    for name, layer in layers.items():
+        _set_weights(layer, rounded(weight_matrix(layer), chosen[name]).weights)
+        if layer.bias is not None:
+            layer.bias.data = layer.bias.half().float()
+    return compact_bytes(replace(checkpoint, model=model))
 
 
 def bits_of_layers(layers: Mapping[str, Layer], bits: int) -> dict[str, int]:
     """``bits`` for the largest layer, and half a bit more for each halving of the number of weights.
 
     One bit more divides the squared error of a layer by 4 and costs a bit for each of its weights: the sum of
-    errors is smallest for a size where the error of a layer is proportional to its weights (Lin et al. 2016,
-    arXiv 1511.06393, section 4). So the first and the last layer, which are small, get 8.
+    errors is smallest for a size where the error of a layer is proportional to the number of its weights (Lin
+    et al. 2016, arXiv 1511.06393). So the first and the last layer, which are small, have more, up to 8.
     """
     counts = {name: layer.weight.numel() for name, layer in layers.items()}
     most = max(counts.values())

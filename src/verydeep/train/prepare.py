@@ -90,7 +90,7 @@ def prepare(
 
 def _prepare_dataset(recipe: Recipe, dataset: Dataset, progress: Progress | None) -> Prepared:
     """From images in memory, at their own size or at that of the recipe."""
-    dataset = _with_validation(_resized(dataset, recipe.size), recipe)
+    dataset = with_validation(_resized(dataset, recipe.size), recipe)
     if recipe.weights is None:
         return Prepared(dataset, _fitted(new_network(recipe, dataset), recipe))
     _, channels, height, width = dataset.train.pixels.shape
@@ -113,7 +113,8 @@ def _resized(dataset: Dataset, size: int | None) -> Dataset:
     return replace(dataset, train=resized(dataset.train), test=resized(dataset.test), val=val)
 
 
-def _with_validation(dataset: Dataset, recipe: Recipe) -> Dataset:
+def with_validation(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """``dataset`` with the validation images that ``recipe`` holds out, if it does so."""
     if not recipe.validation or dataset.val is not None:
         return dataset
     kept, held_out = stratified_split(dataset.train.labels, recipe.validation, recipe.seed)

@@ -1,0 +1,111 @@
+"""``verydeep compress``: a smaller and faster network that loses at most what is allowed."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from verydeep.cli.load_network import refuse_exported
+from verydeep.compress.compress import compress_network
+from verydeep.compress.images import CompressionImages, read_images
+from verydeep.compress.settings import CompressSettings, parse_limit, parse_steps
+from verydeep.data.split_file import SPLIT_FILE
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.tables.compress_table import candidate_line, compress_table
+from verydeep.terminal.console import err, out, print_json, print_message
+from verydeep.terminal.image_argument import Location
+from verydeep.terminal.output_path import require_writable_folder
+from verydeep.terminal.progress import ByteProgress
+from verydeep.train.run_folder import run_name
+from verydeep.weights.load import load_classifier
+
+RUNS = Path("runs")
+"""The folder of runs without --out."""
+
+
+def compress(
+    run: Annotated[Path, Parameter(name="RUN")],
+    /,
+    *,
+    data: Location | None = None,
+    drop: float | None = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    latency: str | None = None,
+    bytes_: Annotated[str | None, Parameter(name="--bytes")] = None,
+    steps: str = "fold,narrow",
+    threads: int = 1,
+    batch: int = 1,
+    seed: int = 0,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Make the network of RUN smaller and faster, without training, and measure what that costs.
+
+    Batch norms are folded and channels removed layer by layer, as many as the limit allows. What is kept is
+    decided on validation images; the test images are read once, at the end.
+
+    Parameters
+    ----------
+    run
+        A run folder of `train` or `tune`, a checkpoint, or a weight file of torchvision, timm, Keras or
+        others.
+    data
+        Images to calibrate by: a folder, a list, shards or a built-in data set. By default those that RUN was
+        trained on, where they are still there.
+    drop
+        Percentage points of accuracy (for a run of `tune`: balanced accuracy) that may be lost; 0.1 by
+        default.
+    strict
+        Not only the estimate of the loss, but its one-sided 95 % bound must be within --drop.
+    latency
+        Instead of --drop: the latency to reach, such as 5ms, with the least loss.
+    bytes_
+        Instead of --drop: the size of the file to reach, such as 60KB, with the least loss.
+    steps
+        Which steps: fold, narrow.
+    threads
+        Threads that latency is measured with.
+    batch
+        Images per batch that latency is measured with.
+    seed
+        Of all that is sampled.
+    out_
+        The folder of the result; runs/compress-RUN by default.
+    json
+        Print one JSON object: run, architecture, before, after, test, steps.
+    """
+    limit = parse_limit(drop, latency, bytes_, strict=strict)
+    settings = CompressSettings(
+        limit=limit, steps=parse_steps(steps), threads=threads, batch=batch, seed=seed
+    )
+    folder = out_ or RUNS / run_name("compress", str(run))
+    require_writable_folder(folder)
+    refuse_exported(run)
+    network = load_classifier(run)
+    images = _read(data, run, network, seed)
+    print_message(
+        f"{images.name}: {len(images.train):,} images calibrate, {len(images.val):,} decide"
+        + (f", {len(images.test):,} test" if images.test else "")
+    )
+    for note in images.notes:
+        print_message(f"Note: {note}")
+    split = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    result = compress_network(
+        network,
+        images,
+        settings,
+        folder,
+        split=split if split.is_file() else None,
+        on_candidate=lambda candidate: print_message(candidate_line(candidate)),
+        on_line=print_message,
+    )
+    if json:
+        print_json(result.values)
+    else:
+        out().print(compress_table(result), soft_wrap=True)
+    return 0
+
+
+def _read(data: str | None, run: Path, network: Checkpoint, seed: int) -> CompressionImages:
+    with ByteProgress(err(), f"Downloading {data or 'the images'}") as progress:
+        return read_images(data, run, network, seed=seed, progress=progress)

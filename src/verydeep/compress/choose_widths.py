@@ -1,0 +1,43 @@
+"""The widest, or the narrowest, architecture of the search that meets the limit, by measurement."""
+
+from collections.abc import Callable, Sequence
+
+from verydeep.compress.latency import LayerTimer
+from verydeep.compress.narrow import Narrowing
+from verydeep.compress.search import Point, Weights, narrowing_path
+from verydeep.compress.settings import Limit
+
+Try = Callable[[Point], bool]
+"""Makes and measures the network of a point; whether it meets the limit."""
+
+WEIGHTS = {
+    "drop": Weights(latency=1.0, parameters=1.0),
+    "latency": Weights(latency=1.0, parameters=0.01),
+    "bytes": Weights(latency=0.01, parameters=1.0),
+}
+"""What the search saves, by the kind of the limit."""
+
+
+def search_path(narrowing: Narrowing, limit: Limit, batch: int, threads: int) -> tuple[Point, ...]:
+    """The points of the search, from the widest to the narrowest."""
+    return narrowing_path(narrowing, LayerTimer(batch, threads), WEIGHTS[limit.kind])
+
+
+def try_points(points: Sequence[Point], limit: Limit, is_met: Try) -> None:
+    """Try points by halving: the narrowest that loses little enough, or the widest that is small enough.
+
+    The loss grows along the points, and latency and bytes shrink, so about log2 of them are tried.
+    """
+    met_beyond = limit.kind != "drop"  # whether narrower points meet the limit more easily
+    low, high = -1, len(points)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if is_met(points[middle]) == met_beyond:
+            high = middle
+        else:
+            low = middle
+
+
+def tries(points: Sequence[Point]) -> int:
+    """At most so many points are tried."""
+    return len(points).bit_length()

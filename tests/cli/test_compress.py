@@ -1,0 +1,139 @@
+"""The command ``compress``: on a run of `train`, by each limit, and what it refuses."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from verydeep.compress import compress, latency, narrow
+from verydeep.data import synthetic
+from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.recipe import Recipe
+from verydeep.train.train import train_network
+from verydeep.weight_files.checkpoint_file import save
+from verydeep.weights.load import load
+
+from ..compress.networks import checkpoint
+
+RECIPE = Recipe(
+    model="32 M 48 M | gap 32", norm="batch", epochs=3, batch_size=50, precision="fp32", validation=0.3,
+    optimizer=OptimizerConfig(name="muon", lr=0.05),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def is_quick(monkeypatch):
+    """Times decide nothing here."""
+    monkeypatch.setattr(latency, "TURNS", 2)
+    monkeypatch.setattr(latency, "SECONDS_A_TURN", 0.002)
+    monkeypatch.setattr(latency, "LAYER_SECONDS", 0.0)
+    monkeypatch.setattr(narrow, "MAX_IMAGES", 100)
+    monkeypatch.setattr(compress, "SLOWER", 1000.0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "shapes"
+    train_network(RECIPE, "synthetic", folder)
+    return folder
+
+
+def test_a_smaller_network_is_written_with_all_that_was_tried(trained, here, tmp_path):
+    done = here("compress", trained, "--drop", 5, "--out", tmp_path / "small", "--json")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert list(values) == ["run", "architecture", "before", "after", "test", "steps"]
+    assert list(values["before"]) == ["top1", "latency_ms", "bytes", "macs", "parameters"]
+    assert list(values["test"]) == ["before", "after", "interval"]
+    assert list(values["steps"][0]) == [
+        "name", "architecture", "top1", "latency_ms", "bytes", "kept", "why"
+    ]  # fmt: skip
+    assert values["after"]["bytes"] < values["before"]["bytes"]
+    assert values["before"]["top1"] - values["after"]["top1"] <= 0.05 + 1e-9
+    network = load(tmp_path / "small")
+    assert network.model.architecture.string == values["architecture"] != "32 M 48 M | gap 32"
+    assert network.origin["compress"]["steps"] == values["steps"]
+    assert network.origin["compress"]["source"].startswith("xxh3-128:")
+    assert json.loads((tmp_path / "small" / "compress.json").read_text()) == values
+    assert [step["name"] for step in values["steps"] if step["kept"]][-1] == "narrow"
+    assert sum(step["name"] == "narrow" and step["kept"] for step in values["steps"]) == 1
+
+
+def test_the_result_is_evaluated_compressed_and_measured_on_the_test_images_as_it_says(
+    trained, here, tmp_path
+):
+    first = here("compress", trained, "--drop", 5, "--out", tmp_path / "a", "--json")
+    evaluated = json.loads(here("evaluate", tmp_path / "a", "synthetic", "--json").stdout)
+    assert evaluated["top1"] == pytest.approx(json.loads(first.stdout)["test"]["after"])
+    again = here("compress", tmp_path / "a", "--drop", 100, "--out", tmp_path / "b")
+    assert again.returncode == 0, again.stderr
+    assert "smaller" in again.stdout and "at worst" in again.stdout
+
+
+def test_a_size_is_reached_with_the_widest_network(trained, here, tmp_path):
+    done = here("compress", trained, "--bytes", "40KB", "--out", tmp_path / "small", "--json")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert 20_000 < values["after"]["bytes"] <= 40_000
+    assert values["after"]["bytes"] == (tmp_path / "small" / "model.safetensors").stat().st_size
+
+
+def test_folding_alone_keeps_the_accuracy(trained, here, tmp_path):
+    done = here("compress", trained, "--steps", "fold", "--drop", 0, "--out", tmp_path / "folded", "--json")
+    values = json.loads(done.stdout)
+    assert [step["name"] for step in values["steps"]] == ["original", "fold"]
+    assert values["steps"][1]["top1"] == values["before"]["top1"]
+
+
+def test_a_checkpoint_with_unlabeled_images_is_measured_by_agreement(trained, here, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for index, pixels in enumerate(synthetic.dataset().test.pixels[:40]):
+        image = pixels.permute(1, 2, 0).squeeze(2).numpy()
+        Image.fromarray(image).save(tmp_path / "photos" / f"{index}.png")
+    done = here(
+        "compress", trained / "model.safetensors", "--data", tmp_path / "photos", "--drop", 50, "--out",
+        tmp_path / "small", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert values["before"]["top1"] == 1 and values["test"] is None
+    assert "agreement with the original" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--latency", "0.000001ms"), "--latency cannot be met: "),
+        (("--bytes", "10"), "10 allowed. Allow more by --bytes, or take a smaller network"),
+        (("--drop", "0", "--strict"), "points lost by its 95 % bound, 0 allowed. Allow a larger --drop"),
+        (("--steps", "narrow"), "has batch norms; fold them first: --steps fold,narrow"),
+        (("--drop", "1", "--bytes", "1KB"), "--drop and --bytes are given"),
+    ],
+)
+def test_what_cannot_be_met_or_done_is_said(trained, here, tmp_path, flags, message):
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "small").exists()
+
+
+def test_a_network_that_is_slower_by_the_clock_is_not_kept(trained, here, tmp_path, monkeypatch):
+    monkeypatch.setattr(compress, "SLOWER", 0.0)
+    done = here("compress", trained, "--drop", 50, "--out", tmp_path / "small")
+    assert done.returncode == 2
+    assert "is slower than the original by the clock" in done.stderr
+
+
+def test_a_folder_that_is_not_empty_is_refused(trained, here, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    done = here("compress", trained, "--out", tmp_path)
+    assert done.returncode == 2 and "is not empty. Give another --out" in done.stderr
+
+
+def test_a_network_that_cannot_be_narrowed_is_refused(here, tmp_path):
+    save(checkpoint("8 M 8 | gap"), tmp_path / "model.safetensors")
+    (tmp_path / "photos").mkdir()
+    for index in range(8):
+        Image.new("RGB", (16, 16), (index * 20, 9, 9)).save(tmp_path / "photos" / f"{index}.png")
+    done = here("compress", tmp_path / "model.safetensors", "--data", tmp_path / "photos")
+    assert done.returncode == 2 and "has no layer that can be narrowed" in done.stderr

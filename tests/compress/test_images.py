@@ -1,0 +1,117 @@
+"""Which images calibrate and decide: those of the run's own split, or a part of the training images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from verydeep.compress.images import FLATTERS, read_images
+from verydeep.data import synthetic
+from verydeep.data.split import stratified_split
+from verydeep.data.split_file import write_split
+from verydeep.errors import CompressionError, DataError
+from verydeep.image_sources.open_images import read_samples
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.train.recipe import Recipe, to_toml
+
+from .networks import PREPROCESS, checkpoint
+
+
+def of_synthetic(**recipe):
+    """A network for the images of ``synthetic``, as `train` leaves it."""
+    dataset = synthetic.dataset()
+    size, channels = dataset.train.pixels.shape[2], dataset.train.pixels.shape[1]
+    preprocess = replace(
+        PREPROCESS, size=size, channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels
+    )
+    origin = {"data": "synthetic", "recipe": to_toml(Recipe(model="8 M | gap", **recipe))}
+    return Checkpoint(checkpoint("8 M | gap").model, preprocess, dataset.classes, origin), dataset
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, shade in (("a", 30), ("b", 200)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(20):
+            pixels = np.full((20, 20, 3), shade + index, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{index}.png")
+    return tmp_path / "photos"
+
+
+def test_a_run_is_decided_by_its_own_validation_images(tmp_path):
+    network, dataset = of_synthetic(validation=0.2, seed=3)
+    images = read_images(None, tmp_path, network)
+    kept, held_out = stratified_split(dataset.train.labels, 0.2, 3)
+    assert torch.equal(images.train.pixels, dataset.train.pixels[kept])
+    assert torch.equal(images.val.labels, dataset.train.labels[held_out])
+    assert torch.equal(images.test.pixels, dataset.test.pixels)
+    assert images.notes == ()
+
+
+def test_without_validation_images_a_part_of_the_training_images_decides_and_that_is_said(tmp_path):
+    network, dataset = of_synthetic()
+    images = read_images(None, tmp_path, network)
+    assert len(images.train) + len(images.val) == len(dataset.train)
+    assert len(images.val) == round(len(dataset.train) / 4)
+    assert images.notes == (FLATTERS,)
+
+
+def test_own_images_are_split_as_the_run_kept_it(folder, tmp_path):
+    samples = read_samples(folder)
+    parts = ("train", "train", "val", "test") * 10
+    write_split(replace(samples, parts=parts, groups=samples.names), tmp_path / "split.csv")
+    network = replace(checkpoint("8 M | gap"), classes=("a", "b"))
+    images = read_images(str(folder), tmp_path / "model.safetensors", network)
+    assert (len(images.train), len(images.val), len(images.test)) == (20, 10, 10)
+    assert images.train.pixels.shape[1:] == (3, 16, 16)
+    assert images.train.groups is not None and images.notes == ()
+
+
+def test_images_without_a_split_are_divided(folder, tmp_path):
+    network = replace(checkpoint("8 M | gap"), classes=("b", "a"))
+    images = read_images(str(folder), tmp_path, network)
+    assert (len(images.train), len(images.val), len(images.test)) == (24, 8, 8)
+    assert "photos has no test part" in images.notes[0] and images.notes[1] == FLATTERS
+    is_dark = images.train.pixels.flatten(1).float().mean(1) < 100
+    assert torch.equal(images.train.labels == 1, is_dark)  # by the names of the classes
+
+
+def test_images_without_labels_are_measured_by_agreement(folder, tmp_path):
+    images = read_images(str(folder / "a"), tmp_path, checkpoint("8 M | gap"))
+    assert (len(images.train), len(images.val), images.test) == (15, 5, None)
+    assert images.val.labels is None and "agreement with the original" in images.notes[0]
+
+
+def test_a_file_that_cannot_be_read_is_left_out(folder, tmp_path):
+    (folder / "a" / "0.png").write_bytes(b"no image")
+    network = replace(checkpoint("8 M | gap"), classes=("a", "b"))
+    images = read_images(str(folder), tmp_path, network)
+    assert len(images.train) + len(images.val) + len(images.test) == 39
+    assert any("1 of 40 images cannot be read" in note for note in images.notes)
+
+
+def test_without_any_images_the_message_names_the_flag(tmp_path):
+    network = replace(checkpoint("8 M | gap"), origin={"data": "cells"})
+    with pytest.raises(CompressionError, match=r"on 'cells', which is not here\. Give them as --data"):
+        read_images(None, tmp_path, network)
+    with pytest.raises(CompressionError, match="its training data is not known"):
+        read_images(None, tmp_path, replace(network, origin={}))
+
+
+def test_images_of_another_kind_are_refused(folder, tmp_path):
+    with pytest.raises(DataError, match="photos has images of a, b; the network's classes are c, d"):
+        read_images(str(folder), tmp_path, replace(checkpoint("8 M | gap"), classes=("c", "d")))
+    network, dataset = of_synthetic()
+    other = 4 - dataset.train.pixels.shape[1]
+    preprocess = replace(network.preprocess, channels=other, mean=(0.5,) * other, std=(0.5,) * other)
+    with pytest.raises(DataError, match="Give images of its own kind"):
+        read_images("synthetic", tmp_path, replace(network, preprocess=preprocess))
+
+
+def test_too_few_images_are_refused(tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (20, 20)).save(tmp_path / "photos" / "one.png")
+    with pytest.raises(CompressionError, match="too few images: 1 to calibrate by and 0 to decide by"):
+        read_images(str(tmp_path / "photos"), tmp_path, checkpoint("8 M | gap"))

@@ -1,0 +1,53 @@
+"""The limits and the steps of a compression, as flags give them."""
+
+import pytest
+
+from verydeep.compress.settings import CompressSettings, Limit, parse_limit, parse_steps
+from verydeep.errors import CompressionError
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "value"),
+    [
+        ((None, None, None), "drop", 0.1),
+        ((0.0, None, None), "drop", 0.0),
+        ((None, "5ms", None), "latency", 5),
+        ((None, "0.5 s", None), "latency", 500),
+        ((None, None, "60KB"), "bytes", 60_000),
+        ((None, None, "1.5mb"), "bytes", 1_500_000),
+        ((None, None, "800"), "bytes", 800),
+    ],
+)
+def test_a_limit_is_read_with_its_unit(flags, kind, value):
+    limit = parse_limit(*flags)
+    assert (limit.kind, limit.value) == (kind, value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "strict", "message"),
+    [
+        ((0.1, "5ms", None), False, "--drop and --latency are given; give one limit"),
+        ((None, "5", None), False, "--latency is '5'; expected a number with a unit, such as 5ms"),
+        ((None, None, "60 kilo"), False, "--bytes is '60 kilo'"),
+        ((None, "5ms", None), True, "--strict is for the loss"),
+    ],
+)
+def test_a_limit_that_cannot_be_read_is_refused(flags, strict, message):
+    with pytest.raises(CompressionError, match=message):
+        parse_limit(*flags, strict=strict)
+
+
+def test_steps_are_taken_in_their_own_order():
+    assert parse_steps("narrow, fold") == ("fold", "narrow")
+    for text in ("fold,prune", ","):
+        with pytest.raises(CompressionError, match="expected some of fold, narrow"):
+            parse_steps(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"batch": 0}, "--batch is 0"), ({"threads": 0}, "--threads is 0"), ({}, "--drop is -1")],
+)
+def test_numbers_out_of_range_are_refused(settings, message):
+    with pytest.raises(CompressionError, match=message):
+        CompressSettings(limit=Limit(kind="drop", value=1.0 if settings else -1.0), **settings)
