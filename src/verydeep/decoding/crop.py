@@ -38,13 +38,14 @@ class Crop(NamedTuple):
     """A random crop in units that do not depend on the size of the image."""
 
     side: float
-    """The square root of the area, relative to that of the image."""
+    """The square root of the area, relative to that of the image, or to its short side."""
     stretch: float
     """The square root of height by width."""
     down: float
     """The position, from -1 (at the top) to 1."""
     right: float
     """The position, from -1 (at the left) to 1."""
+    of_short_side: bool = False
 
 
 class DecodedCrop(NamedTuple):
@@ -61,7 +62,8 @@ def crop_box(width: int, height: int, crop: Crop, *, squash: bool = False) -> Bo
     The aspect ratio is that of the crop in px, within 3:4 and 4:3. With ``squash``, the crop is one of the
     image after it was squashed to a square.
     """
-    rows_unit, columns_unit = (height, width) if squash else (math.sqrt(width * height),) * 2
+    unit = min(width, height) if crop.of_short_side else math.sqrt(width * height)
+    rows_unit, columns_unit = (height, width) if squash else (unit, unit)
     rows = min(height, crop.side * crop.stretch * rows_unit)
     columns = min(width, crop.side / crop.stretch * columns_unit)
     if not squash:  # a side that does not fit is cut, and in a very wide or tall image the other one too

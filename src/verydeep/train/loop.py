@@ -250,13 +250,19 @@ def _validate(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> _
         return _Validation()
     take_buffers_of_first(state.evaluated_part)
     logits, labels = logits_of_source(state.evaluated_part, inputs.val), inputs.val.labels.cpu()
-    loss, balanced = float(functional.cross_entropy(logits, labels)), balanced_accuracy(logits, labels)
+    loss, top1, balanced = by_first(lambda: _measures(logits, labels))  # processors round differently
     chooses = recipe.keep == "best" or recipe.early_stopping
     if chooses and (state.best is None or state.best.is_beaten_by(balanced, loss)):
         tensors = state.evaluated_part.state_dict()
         kept = {name: value.detach().clone() for name, value in tensors.items()}
         state.best = BestEpoch(epoch=state.epoch, balanced_accuracy=balanced, loss=loss, tensors=kept)
-    return _Validation(loss, accuracy(logits, labels), balanced)
+    return _Validation(loss, top1, balanced)
+
+
+def _measures(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
+    """Mean loss, accuracy and balanced accuracy."""
+    loss = float(functional.cross_entropy(logits, labels))
+    return loss, accuracy(logits, labels), balanced_accuracy(logits, labels)
 
 
 @torch.inference_mode()

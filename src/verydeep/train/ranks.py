@@ -70,6 +70,8 @@ def process_group(device: torch.device) -> Iterator[None]:
     if distributed.is_initialized() or not torchrun.is_launched():
         yield
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     wait_for_all("started")
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     seconds = float(os.environ.get(TIMEOUT_VARIABLE) or TIMEOUT_SECONDS)
@@ -83,11 +85,10 @@ def process_group(device: torch.device) -> Iterator[None]:
         )
     try:
         yield
-    except BaseException:
+    except BaseException:  # the group is left as it is: to close it might wait for a rank that is lost
         _say_that_this_rank_ends()
         raise
-    finally:
-        distributed.destroy_process_group()
+    distributed.destroy_process_group()
 
 
 def agreed(flag: bool) -> bool:
