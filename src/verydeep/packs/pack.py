@@ -21,9 +21,9 @@ class Pack:
     """Decoded images in a file, with labels, groups and parts of a split."""
 
     path: Path
-    name: str
-    classes: tuple[str, ...]
-    group_names: tuple[str, ...]
+    name: str = field(compare=False)
+    classes: tuple[str, ...] = field(compare=False)
+    group_names: tuple[str, ...] = field(compare=False)
     """Empty where the images have no groups."""
     labels: Int64[np.ndarray, " count"] = field(compare=False, repr=False)
     """Indices into ``classes``."""
