@@ -39,6 +39,16 @@ def test_a_crop_lies_inside_the_image_and_is_not_stretched(width, height):
         assert min(areas) >= 0.079 and max(areas) > 0.7
 
 
+@pytest.mark.parametrize(("width", "height"), [(500, 375), (375, 500), (64, 64)])
+def test_a_crop_relative_to_the_short_side_is_a_square_at_any_place(width, height):
+    for corner in ((-1, -1), (1, 1), (0, 0.5)):
+        crop = Crop(7 / 8, 1.0, *corner, of_short_side=True)
+        left, top, right, bottom = crop_box(width, height, crop)
+        assert right - left == pytest.approx(7 / 8 * min(width, height)) == pytest.approx(bottom - top)
+        assert top == pytest.approx((1 + corner[0]) / 2 * (height - (bottom - top)))
+        assert left == pytest.approx((1 + corner[1]) / 2 * (width - (right - left)))
+
+
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("squash", [False, True])
 def test_a_crop_of_a_file_is_that_of_the_image_in_memory(tmp_path, decoder, squash):
@@ -49,7 +59,7 @@ def test_a_crop_of_a_file_is_that_of_the_image_in_memory(tmp_path, decoder, squa
     memory, limit = pixels.permute(2, 0, 1)[None], 4 if decoder == "pillow" else 8
     for crop in crops(20, 0.3):
         decoded, is_cropped = decode_crop(file, preprocess, crop, decoder)
-        expected = random_resized_crop(memory, torch.tensor([crop]))[0]
+        expected = random_resized_crop(memory, torch.tensor([crop[:4]]))[0]
         assert is_cropped and decoded.shape == (3, 32, 32)
         assert np.abs(decoded.astype(int) - expected.numpy()).mean() < limit
 
@@ -92,6 +102,13 @@ def test_a_large_jpeg_is_decoded_at_a_lower_resolution_only_where_the_crop_allow
             for suffix in ("jpg", "png")
         )
         assert np.abs(lossy.astype(int) - full).max() <= 4
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_the_smallest_images_are_cropped_too(tmp_path, decoder):
+    file = save(picture(4, 2, 1), tmp_path / "tiny.jpg")
+    for crop in [*crops(20), Crop(0.3, 1.0, 1.0, 1.0), Crop(0.3, 1.0, -1.0, -1.0)]:
+        assert decode_crop(file, SMALL, crop, decoder).pixels.shape == (3, 32, 32)
 
 
 def test_a_run_of_the_fast_decoder_is_not_resumed_by_another(tmp_path, monkeypatch):

@@ -74,6 +74,18 @@ def test_images_that_are_not_resized_give_the_batches_of_memory(tmp_path, worker
     assert same(source.batches(PLAN, 2, 5), in_memory(folder).batches(PLAN, 2, 5))
 
 
+def test_scale_jitter_and_the_augmentations_of_imagenet_are_those_of_memory(tmp_path):
+    config = AugmentConfig(
+        flip="random", scale_jitter=2.0, pca_color=0.1, trivial=True, erasing=0.5, cutmix=1.0, mixup=0.2
+    )
+    folder = folder_of(tmp_path / "images")
+    ours, theirs = streamed(on_disk(folder), config), in_memory(folder, config)
+    assert same(ours.batches(PLAN, 1, 0), theirs.batches(PLAN, 1, 0))
+    wide = streamed(on_disk(folder_of(tmp_path / "wide", 60, 30)), config)
+    first, again = (list(wide.batches(PLAN, 1, 0)) for _ in range(2))
+    assert same(first, again)
+
+
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_crops_of_packed_images_are_those_of_their_files(tmp_path, decoder):
     """Of images that were packed at their own size."""

@@ -131,10 +131,10 @@ def form_of(files, field="file"):
 
 
 @contextmanager
-def serving(served, token=None, **limits):
+def serving(served, token=None, counts=None, **limits):
     """A server with ``limits``, in a thread; it must end within seconds."""
     with listen("127.0.0.1", 0) as listener:
-        running = server(served, Limits(**{"max_wait_ms": 1.0, "stop_seconds": 5.0} | limits), token)
+        running = server(served, Limits(**{"max_wait_ms": 1.0, "stop_seconds": 5.0} | limits), token, counts)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -2,9 +2,12 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig
@@ -12,12 +15,14 @@ from verydeep.errors import Interrupted, VeryDeepError
 from verydeep.inputs.batch_source import TrainingInputs
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.train.device import choose_device
+from verydeep.train.hybrid import make_hybrid, split
 from verydeep.train.loop import fit
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.ranks import by_first, logits_by_rank, process_group, rank, rank_count, require_same
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import TrainingWatcher, fabric_on, initial_state
 from verydeep.train.schedule import ScheduleConfig
+from verydeep.train.slices import BatchPosition, backward_in_slices
 from verydeep.train.train import train_network
 
 from .shapes import PREPROCESS, TRAIN, network
@@ -39,6 +44,13 @@ RECIPES = {
     ),
 }  # fmt: skip
 FOUR = {"four": replace(BASE, slices=4, batch_size=30)}
+HYBRID = replace(
+    BASE,
+    model="8 M 16 M | pool2 16 12",
+    norm="none",
+    ema=0.8,
+    optimizer=OptimizerConfig(lr=0.05, clip_norm=0.5),
+)
 STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH = "in an epoch", "after an epoch"
 STEPS = 7
 """Five are an epoch of most recipes."""
@@ -64,11 +76,11 @@ class Dies(TrainingWatcher):
         raise VeryDeepError("killed")
 
 
-def stop(recipe, folder, kind):
+def stop(recipe, folder, kind, **options):
     """Leave the unfinished run of ``recipe`` in ``folder``."""
     watcher = StopsLast(STEPS) if kind == STOPPED_IN_AN_EPOCH else Dies()
     try:
-        train_network(recipe, DATA, folder, device="cpu", watcher=watcher)
+        train_network(recipe, DATA, folder, device="cpu", watcher=watcher, **options)
     except (Interrupted, VeryDeepError):
         return
     raise AssertionError("it did not stop")
@@ -86,6 +98,64 @@ def finish_runs(recipes, folder):
     """Resume the unfinished runs that another number of ranks has left in ``folder``."""
     for kind in (STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH):
         train_network(next(iter(recipes.values())), DATA, folder / kind, device="cpu")
+
+
+def hybrid(folder):
+    """Train with split layers: a whole run, one that is left unfinished, and one that a process has left."""
+    train_network(HYBRID, DATA, folder / "whole", device="cpu", parallel="hybrid")
+    stop(HYBRID, folder / "left", STOPPED_IN_AN_EPOCH, parallel="hybrid")
+    train_network(HYBRID, DATA, folder / "taken", device="cpu", parallel="hybrid")
+
+
+def refusals(folder):
+    """What hybrid parallelism cannot do."""
+    recipes = {
+        "head": BASE,
+        "muon": replace(HYBRID, optimizer=OptimizerConfig(name="muon")),
+        "units": replace(HYBRID, model="8 M 16 M | pool2 15 12"),
+        "sizes": replace(HYBRID, batch_size=27),
+    }
+
+    def train(name):
+        return train_network(recipes[name], DATA, folder / name, device="cpu", parallel="hybrid")
+
+    return {name: error_of(partial(train, name)) for name in recipes}
+
+
+class SentBytes(TorchDispatchMode):
+    """Counts what each collective sends from this rank."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.namespace == "c10d":
+            others = rank_count() - 1
+            if "alltoall" in func.name():
+                self.count += args[1].nbytes * others // rank_count()
+            elif "allgather" in func.name():
+                self.count += sum(tensor.nbytes for tensor in args[1]) * others
+            else:
+                raise AssertionError(f"{func.name()} is not expected in a step")
+        return func(*args, **(kwargs or {}))
+
+
+def sent(parallel):
+    """The bytes that a step of ``HYBRID`` sends from each rank, in fp32."""
+    fabric = fabric_on(choose_device("cpu"), "fp32")
+    state = initial_state(HYBRID, network("8 M 16 M | pool2 16 12").model, 160, fabric)
+    if parallel == "hybrid":
+        make_hybrid(state, HYBRID, 160)
+        split(state)
+    state.part.train()
+    images, labels = torch.zeros(13, 1, 16, 16), torch.zeros(13, dtype=torch.int64)
+    with (
+        backward_in_slices(state.part, 2, functional.cross_entropy, fabric) as backward,
+        SentBytes() as sent_bytes,
+    ):
+        backward(images, labels, BatchPosition(26, seed=0, epoch=0, step=0))
+    return sent_bytes.count
 
 
 class Poisoned(PixelsInMemory):
@@ -126,6 +196,7 @@ def errors(folder):
         ),
         "disk": error_of(fail_on_first),
         "images": error_of(lambda: require_same({"images": f"{100 - rank()}"})),
+        **refusals(folder / "refused"),
         "finished": error_of(lambda: train_network(BASE, DATA, folder / "sgd", device="cpu")),
     }
     (folder / f"errors-{rank()}.txt").write_text("".join(f"{key}\t{text}\n" for key, text in said.items()))
@@ -140,8 +211,7 @@ def logits(folder):
     torch.save(logits_by_rank(11, 2, 3, compute), folder / f"logits-{rank()}.pt")
 
 
-def main(folder):
-    torch.set_num_threads(1)
+def on_cpu(folder):
     with process_group(choose_device("cpu")):
         recipes = RECIPES if rank_count() == 2 else FOUR
         start_runs(recipes, folder / "started")
@@ -149,7 +219,18 @@ def main(folder):
         logits(folder)
         if rank_count() == 2:
             errors(folder / "started")
+            hybrid(folder / "hybrid")
+            torch.save({parallel: sent(parallel) for parallel in ("data", "hybrid")}, folder / "sent.pt")
+
+
+def on_gpu(folder):
+    """Train by each recipe; under torchrun, gradients and decisions go through NCCL and gloo."""
+    with process_group(choose_device("cuda")):
+        for name, recipe in RECIPES.items():
+            train_network(recipe, DATA, folder / name, device="cuda")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    torch.set_num_threads(1)
+    torch.backends.cudnn.deterministic = True
+    {"cpu": on_cpu, "cuda": on_gpu}[sys.argv[1]](Path(sys.argv[2]))

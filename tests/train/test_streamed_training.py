@@ -1,23 +1,27 @@
 """Training on images that stay on disk: as on images in memory, and stopped and resumed to the same bits."""
 
+import time
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.report.trainings import epoch
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split_file import read_split
 from verydeep.decoding import fast_jpeg
 from verydeep.errors import CheckpointError, Interrupted
+from verydeep.inputs.batch_source import TrainingBatch
 from verydeep.report.training_page import render_training
 from verydeep.train import prepare as preparing
+from verydeep.train.epoch_result import EpochClock
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import TrainingWatcher
-from verydeep.train.run_folder import RunFolder
+from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import resume_training, train_network
 from verydeep.weight_files import checkpoint_file
 
@@ -98,6 +102,28 @@ def test_by_default_images_are_streamed_where_they_take_much_memory(folder, monk
     monkeypatch.setattr(preparing, "MEMORY_LIMIT", limit)
     prepared = preparing.prepare(replace(STREAMED, stream="auto"), str(folder))
     assert isinstance(prepared.dataset, kind)
+
+
+def test_throughput_and_waiting_are_measured_and_not_compared(streamed):
+    saved = read_metrics(RunFolder(streamed.run).metrics)
+    for before, after in zip(streamed.epochs, saved, strict=True):
+        assert after.images_per_second == before.images_per_second > 0
+        assert after.data_wait == before.data_wait and 0 < before.data_wait <= 1
+        assert replace(before, images_per_second=None, data_wait=None) == after
+
+
+def test_the_clock_counts_the_time_before_a_batch():
+    def batches():
+        for _ in range(2):
+            time.sleep(0.05)
+            yield torch.arange(5), TrainingBatch(torch.zeros(5, 1, 2, 2), torch.zeros(5).long())
+
+    clock, began = EpochClock(3.0), time.perf_counter()
+    for _ in clock.timed(batches()):
+        time.sleep(0.05)
+    measured = clock.added_to(epoch(1, seconds=3.0 + time.perf_counter() - began))
+    assert 10 < measured.images_per_second <= 10 / 0.2
+    assert 0.05 < measured.data_wait < 0.95
 
 
 def test_a_report_shows_the_mistakes(streamed, tmp_path):

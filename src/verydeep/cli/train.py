@@ -25,9 +25,11 @@ from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.training_progress import TrainingProgress
 from verydeep.torchrun import is_launched, restarts
 from verydeep.train.device import choose_device
+from verydeep.train.estimate import estimate_training
 from verydeep.train.launch import launch, require_as_launched
 from verydeep.train.ranks import by_first, is_first, process_group, told_once
-from verydeep.train.recipe import default_recipe, read_recipe
+from verydeep.train.recipe import Recipe, default_recipe, read_recipe
+from verydeep.train.run import Parallel
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import TrainResult, new_start, train_network, unfinished_recipe
 
@@ -45,6 +47,8 @@ def train(
     new: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     device: Device = "auto",
     devices: Annotated[int | None, Parameter(validator=Number(gte=1), show_default=False)] = None,
+    parallel: Parallel = "data",
+    estimate: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     settings: Annotated[
         RecipeFlags | None, Parameter(name="*", group=Group("Recipe", sort_key=1), show_default=False)
@@ -71,12 +75,20 @@ def train(
     devices
         Train on so many devices of this machine, with a process for each; torchrun starts them on several
         machines. They share the slices of each batch.
+    parallel
+        How several devices share the work: the images alone, or with hybrid also the weights of two hidden
+        layers of the head, as in VGG.
+    estimate
+        Train for a few seconds only, write nothing, and print how long the whole training takes here.
     json
         Print one JSON object.
     settings
         Every value of the recipe; a flag comes before the recipe.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
+    if estimate:
+        chosen = read_recipe(recipe or default_recipe(data, given(settings).get("weights")), given(settings))
+        return _print_estimate(chosen, data, device, as_json=json)
     if devices is not None and not is_launched() and devices > 1:
         return launch(devices, sys.argv[1:])
     require_as_launched(devices)
@@ -109,10 +121,24 @@ def train(
             how_to_resume("train", data, run),
         ):
             result = train_network(
-                chosen, data, run, device=device, watcher=watcher, progress=downloaded, report=report
+                chosen,
+                data,
+                run,
+                device=device,
+                parallel=parallel,
+                watcher=watcher,
+                progress=downloaded,
+                report=report,
             )
         if is_first():
             _show(result, as_json=json)
+    return 0
+
+
+def _print_estimate(recipe: Recipe, data: str, device: Device, *, as_json: bool) -> int:
+    with ByteProgress(err(), _download_text(data, recipe.weights)) as downloaded:
+        estimate = estimate_training(recipe, data, device=device, progress=downloaded)
+    print_json(estimate.values) if as_json else out().print(estimate.text, markup=False, soft_wrap=True)
     return 0
 
 

@@ -38,13 +38,14 @@ class Crop(NamedTuple):
     """A random crop in units that do not depend on the size of the image."""
 
     side: float
-    """The square root of the area, relative to that of the image."""
+    """The square root of the area, relative to that of the image, or to its short side."""
     stretch: float
     """The square root of height by width."""
     down: float
     """The position, from -1 (at the top) to 1."""
     right: float
     """The position, from -1 (at the left) to 1."""
+    of_short_side: bool = False
 
 
 class DecodedCrop(NamedTuple):
@@ -61,7 +62,8 @@ def crop_box(width: int, height: int, crop: Crop, *, squash: bool = False) -> Bo
     The aspect ratio is that of the crop in px, within 3:4 and 4:3. With ``squash``, the crop is one of the
     image after it was squashed to a square.
     """
-    rows_unit, columns_unit = (height, width) if squash else (math.sqrt(width * height),) * 2
+    unit = min(width, height) if crop.of_short_side else math.sqrt(width * height)
+    rows_unit, columns_unit = (height, width) if squash else (unit, unit)
     rows = min(height, crop.side * crop.stretch * rows_unit)
     columns = min(width, crop.side / crop.stretch * columns_unit)
     if not squash:  # a side that does not fit is cut, and in a very wide or tall image the other one too
@@ -82,46 +84,51 @@ def decode_crop(source: ImageSource, preprocess: Preprocess, crop: Crop, decoder
     """
     if preprocess.fit == "pad":
         return DecodedCrop(decode_pixels(source, preprocess), is_cropped=False)
-    name, size, squash = name_of(source), preprocess.size, preprocess.fit == "squash"
-    fits = (size, size) if preprocess.short_side == size else None
-    with one_broken_file(name):
-        if decoder == "fast" and (pixels := _fast_pixels(source, preprocess.channels)) is not None:
-            if pixels.shape[:2] == fits:
-                return DecodedCrop(fast_jpeg.planes(pixels), is_cropped=False)
-            return DecodedCrop(_fast_crop(pixels, size, crop, squash=squash), is_cropped=True)
-        scale = MIN_DECODE_SCALE / (crop.side * min(crop.stretch, 1 / crop.stretch))
-        if isinstance(source, PackedImage):
-            image = packed_image(source)
-        else:
-            image = read_image(source, name=name, short_side=math.ceil(scale * size))
-        image = in_channels(image, preprocess.channels)
-        if image.size == fits:
-            return DecodedCrop(to_pixels(image), is_cropped=False)
-        box = crop_box(*image.size, crop, squash=squash)
-        cropped = image.resize((size, size), Image.Resampling.BILINEAR, box)
-        return DecodedCrop(to_pixels(cropped), is_cropped=True)
-
-
-def packed_image(source: PackedImage) -> Image.Image:
-    """The image in gray or RGB, without the detour over a file."""
-    pixels = source.pixels()
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
-def _fast_pixels(source: ImageSource, channels: int) -> UInt8[np.ndarray, "height width channels"] | None:
-    """The pixels, without a copy where they are packed; None where Pillow has to read them."""
     if isinstance(source, PackedImage):
-        pixels = source.pixels()
-        return pixels if pixels.shape[2] == channels else None
-    content = source.read_bytes() if isinstance(source, Path) else source.read()
-    return fast_jpeg.decode_jpeg(content, channels)
+        return _packed_crop(source.pixels(), preprocess, crop, decoder)
+    name = name_of(source)
+    with one_broken_file(name):
+        if decoder == "fast":
+            content = source.read_bytes() if isinstance(source, Path) else source.read()
+            if (pixels := fast_jpeg.decode_jpeg(content, preprocess.channels)) is not None:
+                return _fast_crop(pixels, preprocess, crop)
+        scale = MIN_DECODE_SCALE / (crop.side * min(crop.stretch, 1 / crop.stretch))
+        image = read_image(source, name=name, short_side=math.ceil(scale * preprocess.size))
+        return _pillow_crop(image, preprocess, crop)
+
+
+def _packed_crop(
+    pixels: UInt8[np.ndarray, "height width channels"], preprocess: Preprocess, crop: Crop, decoder: Decoder
+) -> DecodedCrop:
+    if decoder == "fast" and pixels.shape[2] == preprocess.channels:
+        return _fast_crop(pixels, preprocess, crop)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return _pillow_crop(image, preprocess, crop)
+
+
+def _pillow_crop(image: Image.Image, preprocess: Preprocess, crop: Crop) -> DecodedCrop:
+    image = in_channels(image, preprocess.channels)
+    if _fits(*image.size, preprocess):
+        return DecodedCrop(to_pixels(image), is_cropped=False)
+    size = (preprocess.size, preprocess.size)
+    box = crop_box(*image.size, crop, squash=preprocess.fit == "squash")
+    return DecodedCrop(to_pixels(image.resize(size, Image.Resampling.BILINEAR, box)), is_cropped=True)
 
 
 def _fast_crop(
-    pixels: UInt8[np.ndarray, "height width channels"], size: int, crop: Crop, *, squash: bool
-) -> UInt8[np.ndarray, "channels size size"]:
+    pixels: UInt8[np.ndarray, "height width channels"], preprocess: Preprocess, crop: Crop
+) -> DecodedCrop:
     """The crop, rounded to whole px."""
     height, width, _ = pixels.shape
-    left, top, right, bottom = map(round, crop_box(width, height, crop, squash=squash))
+    if _fits(width, height, preprocess):
+        return DecodedCrop(fast_jpeg.planes(pixels), is_cropped=False)
+    box = crop_box(width, height, crop, squash=preprocess.fit == "squash")
+    left, top, right, bottom = map(round, box)
+    left, top = min(left, width - 1), min(top, height - 1)  # at least one px
     cut = pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
-    return fast_jpeg.resize(cut, size)
+    return DecodedCrop(fast_jpeg.resize(cut, preprocess.size), is_cropped=True)
+
+
+def _fits(width: int, height: int, preprocess: Preprocess) -> bool:
+    """Whether the preprocessing does not change an image of this size."""
+    return width == height == preprocess.size == preprocess.short_side

@@ -92,7 +92,7 @@ def _read_listing(location: str, columns: Columns) -> Listing | None:
     path = Path(location).expanduser()
     if is_pack(path):
         pack = open_pack(path)
-        labels = Rows(lambda index: pack.classes[pack.records["label"][index]], np.arange(len(pack)))
+        labels = Rows(lambda index: pack.classes[pack.labels[index]], np.arange(len(pack), dtype=np.uint32))
         return Listing(
             name=pack.name, sources=pack.sources, names=pack.names, labels=labels, parts=pack.parts,
             classes=pack.classes,

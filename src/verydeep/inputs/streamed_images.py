@@ -91,7 +91,11 @@ class StreamedImages:
         crops = choices.crop.clone()
         if choices.flip is not None:
             crops[:, 3] *= 1 - 2 * choices.flip.to(crops)
-        return [(index, Crop(*crop)) for index, crop in zip(own, crops.tolist(), strict=True)]
+        unit = choices.crop_of_short_side
+        return [
+            (index, Crop(side, stretch, down, right, unit))
+            for index, (side, stretch, down, right) in zip(own, crops.tolist(), strict=True)
+        ]
 
     def _augmented(
         self, results: list[DecodedCrop], choices: Choices

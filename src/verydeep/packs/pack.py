@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import xxhash
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Int32, Int64, Shaped, UInt8, UInt32
 
 from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
@@ -23,6 +24,12 @@ class Pack:
     classes: tuple[str, ...]
     group_names: tuple[str, ...]
     """Empty where the images have no groups."""
+    labels: Int64[np.ndarray, " count"] = field(compare=False, repr=False)
+    """Indices into ``classes``."""
+    part_codes: UInt8[np.ndarray, " count"] = field(compare=False, repr=False)
+    """Indices into ``layout.PARTS``."""
+    group_codes: Int32[np.ndarray, " count"] = field(compare=False, repr=False)
+    """Indices into ``group_names``."""
     records: Shaped[np.ndarray, " count"] = field(compare=False, repr=False)
     """Of ``layout.RECORD``, in the file."""
     texts: UInt8[np.ndarray, " bytes"] = field(compare=False, repr=False)
@@ -34,11 +41,6 @@ class Pack:
 
     def __len__(self) -> int:
         return len(self.records)
-
-    @property
-    def labels(self) -> Int64[np.ndarray, " count"]:
-        """Indices into ``classes``."""
-        return self.records["label"].astype(np.int64)
 
     @property
     def sources(self) -> Rows["PackedImage"]:
@@ -53,18 +55,18 @@ class Pack:
     @property
     def parts(self) -> tuple[Part | None, ...]:
         """The part of each image, or None."""
-        return tuple(PARTS[part] for part in self.records["part"])
+        return tuple(PARTS[part] for part in self.part_codes)
 
     @property
     def groups(self) -> tuple[str, ...] | None:
         """The group of each image; None where they have none."""
         if not self.group_names:
             return None
-        return tuple(self.group_names[group] for group in self.records["group"])
+        return tuple(self.group_names[group] for group in self.group_codes)
 
-    @property
-    def _all(self) -> Int64[np.ndarray, " count"]:
-        return np.arange(len(self))
+    @cached_property
+    def _all(self) -> UInt32[np.ndarray, " count"]:
+        return np.arange(len(self), dtype=np.uint32)
 
     def name_of(self, index: int) -> str:
         """The name of an image."""

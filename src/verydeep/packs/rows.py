@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt32
 
 T = TypeVar("T")
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 class Rows(Sequence[T]):
     """One value for each image, made by ``value`` from the index of the image in its pack."""
 
-    def __init__(self, value: Callable[[int], T], indices: Int64[np.ndarray, " count"]) -> None:
+    def __init__(self, value: Callable[[int], T], indices: UInt32[np.ndarray, " count"]) -> None:
         self._value, self._indices = value, indices
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from verydeep.claim import is_in_use
 from verydeep.errors import CheckpointError, DataError, RecipeError
+from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe, parse_recipe
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.tune.config import TuneConfig, parse_tune_config
@@ -37,6 +38,8 @@ class SavedRun:
     """Of training."""
     settings: Mapping[str, Any]
     """The recipe, with keys such as optimizer.lr."""
+    history: tuple[EpochResult, ...]
+    """The epochs finished."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -126,6 +129,7 @@ def read_run(path: Path) -> SavedRun:
         test_top1=origin.get("test_top1"),
         seconds=last.seconds if last else None,
         settings=settings,
+        history=tuple(epochs),
     )
 
 

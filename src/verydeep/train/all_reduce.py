@@ -6,14 +6,15 @@ With N ranks of one slice each, a rank sends 2 (N - 1) / N times the bytes of th
 all-reduce (Patarasuk and Yuan 2009); with L slices on each rank, (1 + L) (N - 1) / N times.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
 from torch.nn import functional
 
-from verydeep.train.ranks import hearing_from_all, rank_count
+from verydeep.train.ranks import gathered, hearing_from_all, is_alone, rank_count
 
 Gradients = Sequence[Tensor]
 """One of each parameter."""
@@ -27,21 +28,21 @@ def add_in_order(slices: Iterable[Gradients], dtype: torch.dtype) -> list[Tensor
         dtype: in which they are exchanged: bfloat16 halves the bytes. A single rank rounds them to it too, so
             that the result does not depend on the number of ranks.
     """
-    if rank_count() == 1:
-        sums = _added([gradient.to(dtype).float() for gradient in gradients] for gradients in slices)
+    if is_alone():
+        sums = added([gradient.to(dtype).float() for gradient in gradients] for gradients in slices)
         return [gradient.to(dtype).float() for gradient in sums]
     own = list(slices)
     sent = torch.stack([_in_parts(gradients, dtype) for gradients in own], 1)  # (ranks, slices, part)
     received = torch.empty_like(sent)  # of each rank its slices, and of them the part that is added here
     with hearing_from_all():
         distributed.all_to_all_single(received, sent)
-        (part,) = _added([each] for each in received.flatten(0, 1).float())
+        (part,) = added([each] for each in received.flatten(0, 1).float())
         parts = list(torch.empty(rank_count(), len(part), dtype=dtype, device=part.device))
         distributed.all_gather(parts, part.to(dtype))
     return _like(own[0], torch.cat(parts).float())
 
 
-def _added(slices: Iterable[Gradients]) -> list[Tensor]:
+def added(slices: Iterable[Gradients]) -> list[Tensor]:
     """Their sums, from the first to the last, of which no more than two are held at a time."""
     sums: list[Tensor] = []
     for gradients in slices:
@@ -62,3 +63,42 @@ def _like(gradients: Gradients, flat: Float[Tensor, " values"]) -> list[Tensor]:
         torch.empty_like(gradient).copy_(part.view_as(gradient))
         for gradient, part in zip(gradients, parts, strict=True)
     ]
+
+
+def rows_of_all(rows: Float[Tensor, "rows columns"]) -> Float[Tensor, "everything columns"]:
+    """The ``rows`` of all ranks, in their order; every rank has as many. Its gradient is theirs, summed."""
+    return cast(Callable[[Tensor], Tensor], _RowsOfAll.apply)(rows)
+
+
+def sum_of_own_rows(terms: Float[Tensor, "everything columns"]) -> Float[Tensor, "rows columns"]:
+    """The sum of the ``terms`` that all ranks have for the rows of this one."""
+    return cast(Callable[[Tensor], Tensor], _SumOfOwnRows.apply)(terms)
+
+
+class _RowsOfAll(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, rows: Tensor) -> Tensor:
+        return gathered(rows)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return _sum_of_own_rows(gradient)
+
+
+class _SumOfOwnRows(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, terms: Tensor) -> Tensor:
+        return _sum_of_own_rows(terms)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return gathered(gradient)
+
+
+def _sum_of_own_rows(terms: Tensor) -> Tensor:
+    """They are exchanged in their dtype, and added in fp32."""
+    terms = terms.contiguous()
+    received = torch.empty_like(terms)
+    with hearing_from_all():
+        distributed.all_to_all_single(received, terms)
+    return received.view(rank_count(), -1, terms.shape[1]).float().sum(0).to(terms.dtype)

@@ -26,7 +26,8 @@ from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
-from verydeep.train.epoch_result import EpochResult
+from verydeep.train.epoch_result import EpochClock, EpochResult
+from verydeep.train.hybrid import clip_gradients, join, split
 from verydeep.train.optimizer import set_rate
 from verydeep.train.ranks import (
     agreed,
@@ -64,7 +65,8 @@ def fit(
         recipe: the training configuration.
         inputs: training and validation images.
         fabric: device and precision.
-        after_step: called after each step; what it raises ends training.
+        after_step: called after each step; what it raises ends training. With hybrid parallelism, ``join``
+            makes the state complete there.
         deadline: when to end, by ``time.perf_counter``: fewer epochs are made where the planned ones would
             not be done by then, and the epoch that is under way ends early. Only then do results depend on
             the clock, which is that of the first rank.
@@ -86,13 +88,15 @@ def fit(
         steppers = [cast(Optimizer, fabric.setup_optimizers(optimizer)) for optimizer in state.optimizers]
         while not _is_finished(state, recipe) and not _is_over(deadline):
             _set_training_mode(state, recipe, inputs)
+            split(state)
             epoch_began = began = time.perf_counter()
-            for indices, batch in _rest_of_epoch(state, recipe, inputs.train, share):
+            clock = EpochClock(state.seconds)
+            for indices, batch in clock.timed(_rest_of_epoch(state, recipe, inputs.train, share)):
                 set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
                 position = BatchPosition(len(indices), recipe.seed, state.epoch, state.step)
                 loss, predicted = backward(*batch, position)
                 if recipe.optimizer.clip_norm:
-                    nn.utils.clip_grad_norm_(state.part.parameters(), recipe.optimizer.clip_norm)
+                    clip_gradients(state.part, recipe.optimizer.clip_norm)
                 for stepper in steppers:
                     stepper.step()
                     stepper.zero_grad()
@@ -102,9 +106,10 @@ def fit(
                 began = time.perf_counter()
                 if _is_over(deadline):
                     break
+            join(state)
             result = _finish_epoch(state, recipe, inputs, is_balanced=method != "none")
             _keep_deadline(state, deadline, time.perf_counter() - epoch_began)
-            yield replace(result, epochs=state.epochs)
+            yield clock.added_to(replace(result, epochs=state.epochs))
 
 
 def _is_over(deadline: float) -> bool:
@@ -245,13 +250,19 @@ def _validate(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> _
         return _Validation()
     take_buffers_of_first(state.evaluated_part)
     logits, labels = logits_of_source(state.evaluated_part, inputs.val), inputs.val.labels.cpu()
-    loss, balanced = float(functional.cross_entropy(logits, labels)), balanced_accuracy(logits, labels)
+    loss, top1, balanced = by_first(lambda: _measures(logits, labels))  # processors round differently
     chooses = recipe.keep == "best" or recipe.early_stopping
     if chooses and (state.best is None or state.best.is_beaten_by(balanced, loss)):
         tensors = state.evaluated_part.state_dict()
         kept = {name: value.detach().clone() for name, value in tensors.items()}
         state.best = BestEpoch(epoch=state.epoch, balanced_accuracy=balanced, loss=loss, tensors=kept)
-    return _Validation(loss, accuracy(logits, labels), balanced)
+    return _Validation(loss, top1, balanced)
+
+
+def _measures(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
+    """Mean loss, accuracy and balanced accuracy."""
+    loss = float(functional.cross_entropy(logits, labels))
+    return loss, accuracy(logits, labels), balanced_accuracy(logits, labels)
 
 
 @torch.inference_mode()

@@ -48,6 +48,11 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else FIRST
 
 
+def is_alone() -> bool:
+    """Whether this process has no group of ranks, not even one of itself."""
+    return not distributed.is_initialized()
+
+
 def is_first() -> bool:
     """Whether this is the rank that writes and prints."""
     return rank() == FIRST
@@ -65,6 +70,8 @@ def process_group(device: torch.device) -> Iterator[None]:
     if distributed.is_initialized() or not torchrun.is_launched():
         yield
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     wait_for_all("started")
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     seconds = float(os.environ.get(TIMEOUT_VARIABLE) or TIMEOUT_SECONDS)
@@ -78,16 +85,15 @@ def process_group(device: torch.device) -> Iterator[None]:
         )
     try:
         yield
-    except BaseException:
+    except BaseException:  # the group is left as it is: to close it might wait for a rank that is lost
         _say_that_this_rank_ends()
         raise
-    finally:
-        distributed.destroy_process_group()
+    distributed.destroy_process_group()
 
 
 def agreed(flag: bool) -> bool:
     """Whether ``flag`` is true on any rank: then it is on all of them."""
-    if rank_count() == 1:
+    if is_alone():
         return flag
     flags = torch.tensor([flag], dtype=torch.int32)
     with hearing_from_all():
@@ -105,7 +111,7 @@ def by_first(action: Callable[[], Value]) -> Value:
     Raises:
         StoppedByOtherRank: on the other ranks, where it fails.
     """
-    if rank_count() == 1:
+    if is_alone():
         return action()
     outcome: list[Value | _Failed] = [_Failed()]
     error: Exception | None = None
@@ -153,25 +159,26 @@ def logits_by_rank(
     logits = torch.zeros(count, classes)
     for indices, batch in zip(plan, compute(plan), strict=True):
         logits[indices] = batch.float().cpu()
-    if rank_count() > 1:
+    if not is_alone():
         with hearing_from_all():
             distributed.all_reduce(logits)  # exact: at each position all ranks but one add zero
     return logits
 
 
-def gathered(rows: Float[Tensor, "rows columns"]) -> Float[Tensor, "everything columns"]:
-    """The ``rows`` of all ranks, in their order; every rank has as many."""
-    if rank_count() == 1:
+def gathered(rows: Tensor) -> Tensor:
+    """The ``rows`` (first dimension) of all ranks, in their order; every rank has as many."""
+    if is_alone():
         return rows
+    rows = rows.contiguous()
     everything = [torch.empty_like(rows) for _ in range(rank_count())]
     with hearing_from_all():
-        distributed.all_gather(everything, rows.contiguous())
+        distributed.all_gather(everything, rows)
     return torch.cat(everything)
 
 
 def take_buffers_of_first(module: nn.Module) -> None:
     """Make the buffers of ``module``, the statistics of batch norm, those of the first rank."""
-    if rank_count() > 1:
+    if not is_alone():
         with hearing_from_all():
             for buffer in module.buffers():
                 distributed.broadcast(buffer, FIRST)
@@ -199,7 +206,7 @@ def require_same(values: dict[str, str]) -> None:
 
 
 def _of_everyone(values: dict[Key, Value]) -> list[dict[Key, Value]]:
-    if rank_count() == 1:
+    if is_alone():
         return [values]
     everyone: list[dict[Key, Value]] = [{} for _ in range(rank_count())]
     with hearing_from_all():

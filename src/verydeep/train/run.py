@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -30,6 +31,7 @@ from verydeep.models.stages import split_at_stage
 from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
+from verydeep.train.hybrid import join, make_hybrid
 from verydeep.train.loop import fit, steps_per_epoch
 from verydeep.train.optimizer import build_optimizers
 from verydeep.train.ranks import (
@@ -45,6 +47,9 @@ from verydeep.train.run_folder import read_metrics, write_metrics
 from verydeep.train.state import EpochTally, TrainingState, load_state
 from verydeep.train.state_writer import StateWriter, state_writer
 from verydeep.weight_files.tensor_checksum import tensor_checksum
+
+Parallel = Literal["data", "hybrid"]
+"""How ranks share the work: the images alone, or also the weights of the hidden layers (``hybrid.py``)."""
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
@@ -113,6 +118,7 @@ def run_training(
     fabric: Fabric,
     watcher: TrainingWatcher,
     *,
+    parallel: Parallel = "data",
     deadline: float = inf,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Trained:
@@ -125,6 +131,7 @@ def run_training(
         job: network, images, recipe, and where the state is saved.
         fabric: device and precision.
         watcher: what follows it.
+        parallel: how several ranks share the work; hybrid splits the hidden layers of the head among them.
         deadline: when to end at the latest, by ``time.perf_counter``.
         memory_limit: bytes of the feature maps of frozen stages to keep in memory; more go to a temporary
             file.
@@ -138,6 +145,8 @@ def run_training(
     share_of_rank(job.recipe.slices)  # which the ranks may not be able to share
     state = initial_state(job.recipe, job.network.model, len(job.train), fabric)
     _resume_if_saved(state, job, fabric)
+    if parallel == "hybrid" and rank_count() > 1:
+        make_hybrid(state, job.recipe, len(job.train))
     epochs = _saved_epochs(job, state)
     watcher.begins(job, state)
     with ExitStack() as stack:
@@ -212,6 +221,7 @@ def _stopping(
 
     def stop_if_wanted() -> None:
         if agreed(watcher.wants_to_stop()):
+            join(state)
             by_first(lambda: _write_now(state, writer))
             raise Interrupted(f"stopped and saved in epoch {state.epoch + 1} of {state.epochs}")
 

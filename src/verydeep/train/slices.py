@@ -27,7 +27,8 @@ from verydeep.data.augmentation.mix import Labels
 from verydeep.data.batches import generator
 from verydeep.errors import RecipeError
 from verydeep.inputs.share import Share
-from verydeep.train.all_reduce import add_in_order
+from verydeep.train.all_reduce import add_in_order, added
+from verydeep.train.hybrid_head import HybridHead
 from verydeep.train.ranks import gathered, share_of_rank
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
@@ -97,7 +98,7 @@ def backward_in_slices(
     own = share.slices // share.ranks
     twins = [model, *(_twin(model) for _ in range(1, own))]
     sliced = partial(_sliced, twins, share, criterion, fabric, exchanged)
-    if fabric.device.type != "cpu" or _has_dropout(model) or own == 1:
+    if fabric.device.type != "cpu" or _has_dropout(model) or own == 1 or _hybrid_heads(model):
         with _fastest_of_cudnn():
             yield sliced(_in_turn)
         return
@@ -147,7 +148,7 @@ def _whole(model: nn.Module, criterion: Criterion, fabric: Fabric) -> Backward:
 
     def backward(images: Tensor, labels: Tensor, position: BatchPosition) -> Forward:
         if has_dropout:
-            _seed(position, 0)
+            torch.manual_seed(_seed(position, 0))
         logits = module(images)
         loss = criterion(logits, labels)
         fabric.backward(loss)
@@ -183,32 +184,39 @@ def _sliced(
     exchanged: torch.dtype,
     do: Callable[[Sequence[Job]], Iterator[_Slice]],
 ) -> Backward:
-    parameters = [parameter for parameter in twins[0].parameters() if parameter.requires_grad]
+    trained = [parameter for parameter in twins[0].parameters() if parameter.requires_grad]
+    kept = [parameter for head in _hybrid_heads(twins[0]) for parameter in head.split_parameters]
+    apart = set(map(id, kept))
+    shared = [parameter for parameter in trained if id(parameter) not in apart]
     first, has_dropout = share.rank * len(twins), _has_dropout(twins[0])
 
     def backward_of(
         number: int, twin: nn.Module, images: Tensor, labels: Tensor, position: BatchPosition
     ) -> _Slice:
         if has_dropout:
-            _seed(position, number)
+            torch.manual_seed(_seed(position, number))
+        for head in _hybrid_heads(twin):
+            head.seeds = [_seed(position, each) for each in range(number - first, share.slices, len(twins))]
         with fabric.autocast():  # applies to the thread that enters it
             logits = twin(images).float()
             loss = len(labels) / position.images * criterion(logits, labels)
-        return _Slice(loss.detach(), logits.argmax(1), torch.autograd.grad(loss, parameters))
+        return _Slice(loss.detach(), logits.argmax(1), torch.autograd.grad(loss, [*shared, *kept]))
 
     def backward(images: Tensor, labels: Tensor, position: BatchPosition) -> Forward:
         sizes = share.slice_sizes(position.images)
-        parts = zip(twins, images.split(sizes), labels.split(sizes), strict=True)
-        jobs = [partial(backward_of, number, *part, position) for number, part in enumerate(parts, first)]
-        losses, predicted = [], []
+        work = zip(twins, images.split(sizes), labels.split(sizes), strict=True)
+        jobs = [partial(backward_of, number, *each, position) for number, each in enumerate(work, first)]
+        losses, predicted, parts = [], [], []
 
         def gradients() -> Iterator[tuple[Tensor, ...]]:
             for done in do(jobs):
                 losses.append(done.loss)
                 predicted.append(done.predicted)
-                yield done.gradients
+                parts.append(done.gradients[len(shared) :])
+                yield done.gradients[: len(shared)]
 
-        for parameter, gradient in zip(parameters, add_in_order(gradients(), exchanged), strict=True):
+        sums = [*add_in_order(gradients(), exchanged), *added(parts)]
+        for parameter, gradient in zip([*shared, *kept], sums, strict=True):
             parameter.grad = gradient
         return _of_all_ranks(losses, predicted, Share(slices=share.slices).slice_sizes(position.images))
 
@@ -225,10 +233,13 @@ def _of_all_ranks(losses: Sequence[Tensor], predicted: Sequence[Tensor], sizes: 
     return Forward(_sum(list(everything[:, 0])), torch.cat(classes))
 
 
-def _seed(position: BatchPosition, number: int) -> None:
-    """Make the random numbers of dropout a function of ``position`` and of the ``number`` of the slice."""
-    random = generator(position.seed, position.epoch, position.step, number)
-    torch.manual_seed(random.initial_seed())
+def _seed(position: BatchPosition, number: int) -> int:
+    """The random numbers of dropout, as a function of ``position`` and of the ``number`` of the slice."""
+    return generator(position.seed, position.epoch, position.step, number).initial_seed()
+
+
+def _hybrid_heads(model: nn.Module) -> list[HybridHead]:
+    return [module for module in model.modules() if isinstance(module, HybridHead)]
 
 
 def _sum(tensors: Sequence[Tensor]) -> Tensor:

@@ -41,6 +41,7 @@ from verydeep.train.ranks import (
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
 from verydeep.train.run import (
     Job,
+    Parallel,
     Trained,
     TrainingWatcher,
     batch_source,
@@ -101,6 +102,7 @@ def train_network(
     out: Path | str,
     *,
     device: Device = "auto",
+    parallel: Parallel = "data",
     watcher: TrainingWatcher | None = None,
     progress: Progress | None = None,
     report: Report = lambda result: None,
@@ -116,6 +118,7 @@ def train_network(
             class, a list, shards, a Hugging Face data set (``image_sources/open_images.py``).
         out: the run folder.
         device: where to train; auto uses a GPU where there is one.
+        parallel: how several ranks share the work.
         watcher: what follows the training.
         progress: called while a built-in data set or published weights are downloaded.
         report: called with the result; the run is unfinished until it returns.
@@ -136,13 +139,13 @@ def train_network(
         share_of_rank(recipe.slices)  # all errors come before the run begins
         if by_first(lambda: folder.is_unfinished):
             by_first(lambda: require_same(folder.path, start))
-            return _resume(folder, data, device, watcher, progress, report)
+            return _resume(folder, data, device, parallel, watcher, progress, report)
         by_first(lambda: require_empty(folder))
         with first_of_host():
             prepared = prepare(recipe, data, progress, start.decoder)
         trained_stages(recipe, prepared.network.model.architecture)
         by_first(lambda: _begin(folder, start, prepared))
-        return _run(folder, start, prepared, device, watcher, report)
+        return _run(folder, start, prepared, device, parallel, watcher, report)
 
 
 def resume_training(
@@ -150,6 +153,7 @@ def resume_training(
     out: Path | str,
     *,
     device: Device = "auto",
+    parallel: Parallel = "data",
     watcher: TrainingWatcher | None = None,
     progress: Progress | None = None,
     report: Report = lambda result: None,
@@ -166,7 +170,7 @@ def resume_training(
         start = by_first(lambda: require_unfinished(Path(out), "train"))
         by_first(lambda: require_same(Path(out), replace(start, data=_name(data))))
         with _claimed_by_first(Path(out)) as folder:
-            return _resume(folder, data, device, watcher or TrainingWatcher(), progress, report)
+            return _resume(folder, data, device, parallel, watcher or TrainingWatcher(), progress, report)
 
 
 @contextmanager
@@ -223,6 +227,7 @@ def _resume(
     folder: RunFolder,
     data: Dataset | str,
     device: Device,
+    parallel: Parallel,
     watcher: TrainingWatcher,
     progress: Progress | None,
     report: Report,
@@ -232,7 +237,7 @@ def _resume(
         prepared = prepare(_recipe_of(start, folder), data, progress, start.decoder)
     if isinstance(prepared.dataset, DatasetOnDisk) and start.decoder == "fast":
         fast_jpeg.require_installed(folder.path)
-    return _run(folder, start, prepared, device, watcher, report)
+    return _run(folder, start, prepared, device, parallel, watcher, report)
 
 
 def _run(
@@ -240,6 +245,7 @@ def _run(
     start: Start,
     prepared: Prepared,
     device: Device,
+    parallel: Parallel,
     watcher: TrainingWatcher,
     report: Report,
 ) -> TrainResult:
@@ -257,7 +263,7 @@ def _run(
         state=folder.state,
         metrics=folder.metrics,
     )
-    trained = run_training(job, fabric_on(chosen, recipe.precision), watcher)
+    trained = run_training(job, fabric_on(chosen, recipe.precision), watcher, parallel=parallel)
     unreadable = merged(dataset.train.unreadable) if isinstance(dataset, DatasetOnDisk) else {}
     missing = check_unreadable(len(dataset.train), tuple(unreadable.values()), start.data)
     logits = _logits(trained.network, dataset.test, chosen)

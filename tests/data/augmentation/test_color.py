@@ -12,9 +12,11 @@ from verydeep.data.augmentation.color import (
     draw_color,
     draw_crop,
     draw_pca_color,
+    draw_scale_jitter,
     pca_color_shift,
     random_resized_crop,
 )
+from verydeep.errors import RecipeError
 
 COLORED = synthetic.shapes(64, size=24, channels=3, seed=2).pixels
 
@@ -80,3 +82,25 @@ def test_the_pca_color_shift_adds_one_color_to_an_image():
     assert shifted[1, :, 2, 2].tolist() == [255, 255, 255]
     gray = pca_color_shift(images[:, :1], torch.tensor([[0.1, 0.1, 0.1], [0.0, 0.0, 0.0]]))
     assert gray[:, 0, 0, 0].tolist() == [126, 100]
+
+
+def test_scale_jitter_is_a_square_of_224_px_in_an_image_of_256_to_512():
+    side, stretch, down, right = draw_scale_jitter(20_000, 2.0, seeded()).T
+    short_side = 224 / side
+    assert 256 <= float(short_side.min()) < 257 and 511 < float(short_side.max()) <= 512.001
+    assert abs(float(short_side.mean()) - 384) < 2
+    assert bool((stretch == 1).all())
+    assert -1 <= float(down.min()) < -0.99 and 0.99 < float(right.max()) <= 1
+
+
+def test_scale_jitter_of_1_cuts_at_one_scale():
+    assert draw_scale_jitter(8, 1.0, seeded())[:, 0].tolist() == pytest.approx([7 / 8] * 8)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"scale_jitter": 0.5}, "give 1 or more"), ({"scale_jitter": 2.0, "crop": 0.5}, "both cut the images")],
+)
+def test_scale_jitter_that_makes_no_sense_is_refused(values, message):
+    with pytest.raises(RecipeError, match=message):
+        AugmentConfig(**values)

@@ -17,12 +17,13 @@ from verydeep.data.augmentation.color import (
     draw_color,
     draw_crop,
     draw_pca_color,
+    draw_scale_jitter,
     pca_color_shift,
     random_resized_crop,
 )
 from verydeep.data.augmentation.erasing import draw_erasing, erase
 from verydeep.data.augmentation.trivial_augment import draw_trivial, trivial_augment
-from verydeep.errors import ShapeError
+from verydeep.errors import RecipeError, ShapeError
 
 Flip = Literal["none", "random", "alternating"]
 
@@ -35,6 +36,10 @@ class AugmentConfig:
     """Horizontal flip: at random, or every other epoch ("alternating", Jordan 2024)."""
     crop: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Random resized crop: the least part of an image's area that a crop keeps; 1 is off."""
+    scale_jitter: Annotated[float, Ge(0)] = 0.0
+    """Scale jitter of VGG (section 3.1): a square of the input size is cut from an image of a random short
+    side. The largest one as a multiple of the smallest, which is 8/7 of the input size: 2 there (256 to 512
+    px); 0 is off."""
     color: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Color jitter: brightness, contrast and saturation each change by up to this part; 0 is off."""
     pca_color: Annotated[float, Interval(ge=0, le=1)] = 0.0
@@ -56,6 +61,14 @@ class AugmentConfig:
     """CutMix: a rectangle of each image comes from another one, and its label by its area; alpha as in mixup;
     0 is off."""
 
+    def __post_init__(self) -> None:
+        if 0 < self.scale_jitter < 1:
+            raise RecipeError(f"scale_jitter is {self.scale_jitter}; give 1 or more, such as 2, or 0")
+        if self.scale_jitter and self.crop < 1:
+            raise RecipeError(
+                f"crop is {self.crop} and scale_jitter is {self.scale_jitter}: both cut the images; use one"
+            )
+
     @property
     def mixes(self) -> bool:
         """Whether images of a batch are mixed with each other."""
@@ -69,7 +82,9 @@ class Choices:
     flip: Bool[Tensor, " batch"] | None = None
     """Which images are flipped."""
     crop: Float[Tensor, "batch 4"] | None = None
-    """Of ``draw_crop``."""
+    """Of ``draw_crop`` or ``draw_scale_jitter``."""
+    crop_of_short_side: bool = False
+    """Whether the side of a crop is relative to the short side of the image, not to the root of its area."""
     color: Float[Tensor, "batch 3"] | None = None
     """Of ``draw_color``."""
     pca_color: Float[Tensor, "batch 3"] | None = None
@@ -116,7 +131,8 @@ def draw(
     # Arguments are computed in this order, which decides the bits of every training.
     return Choices(
         flip=flip_mask(indices, epoch, config.flip, generator) if flips else None,
-        crop=draw_crop(count, config.crop, generator) if config.crop < 1 else None,
+        crop=_draw_crop(count, config, generator),
+        crop_of_short_side=config.scale_jitter > 0,
         color=draw_color(count, config.color, generator) if config.color else None,
         pca_color=draw_pca_color(count, config.pca_color, generator) if config.pca_color else None,
         trivial=draw_trivial(count, generator) if config.trivial else None,
@@ -125,6 +141,14 @@ def draw(
         cutout_size=config.cutout,
         erasing=draw_erasing(count, config.erasing, generator) if config.erasing else None,
     )
+
+
+def _draw_crop(
+    count: int, config: AugmentConfig, generator: torch.Generator
+) -> Float[Tensor, "count 4"] | None:
+    if config.scale_jitter:
+        return draw_scale_jitter(count, config.scale_jitter, generator)
+    return draw_crop(count, config.crop, generator) if config.crop < 1 else None
 
 
 def augment(

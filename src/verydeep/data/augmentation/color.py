@@ -11,6 +11,8 @@ from verydeep.decoding.crop import MAX_ASPECT_RATIO
 
 LUMA = (0.299, 0.587, 0.114)
 """The weights of red, green and blue in gray (ITU-R BT.601)."""
+LEAST_SHORT_SIDE = 256 / 224
+"""Of an image that a crop of the input size is cut from, relative to that size, in scale jitter."""
 COLOR_EIGENVALUES = (0.2175, 0.0188, 0.0045)
 """Of the colors of ImageNet, with pixels from 0 to 1, as commonly published for this augmentation."""
 COLOR_COMPONENTS = ((-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.8140, 0.4203))
@@ -28,6 +30,18 @@ def draw_crop(count: int, min_area: float, generator: torch.Generator) -> Float[
     stretch = ((2 * _uniform(count, generator) - 1) * math.log(MAX_ASPECT_RATIO)).exp().sqrt()
     down, right = (2 * _uniform(count, generator) - 1 for _ in range(2))
     return torch.stack([area.sqrt(), stretch, down, right], 1)
+
+
+def draw_scale_jitter(count: int, largest: float, generator: torch.Generator) -> Float[Tensor, "count 4"]:
+    """A square for each of ``count`` images, as ``draw_crop``; its side is relative to the short side.
+
+    It is what remains where an image is resized to a random short side, and a square of the input size is cut
+    from a random position. The short side is at least 8/7 of the input size (256 for 224), and at most
+    ``largest`` times that. Simonyan and Zisserman 2014 (arXiv 1409.1556), section 3.1, there with 256 to 512.
+    """
+    short_side = LEAST_SHORT_SIDE * (1 + (largest - 1) * _uniform(count, generator))
+    down, right = (2 * _uniform(count, generator) - 1 for _ in range(2))
+    return torch.stack([1 / short_side, torch.ones_like(down), down, right], 1)
 
 
 def random_resized_crop(

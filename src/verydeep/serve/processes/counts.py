@@ -49,6 +49,10 @@ class Counts:
         """Set the number ``name``."""
         self._values[self._entry(name)] = value
 
+    def value(self, name: str) -> float:
+        """The number ``name`` of this process."""
+        return float(self._values[self._entries[name]]) if name in self._entries else 0.0
+
     def sums(self) -> Mapping[str, float]:
         """Each number, added up over the processes; 0 for a name that none has."""
         sums: defaultdict[str, float] = defaultdict(float)

@@ -22,8 +22,10 @@ from verydeep.serve.metrics import QUEUE, READY
 from verydeep.serve.processes.child import Serve, serve_in_child
 from verydeep.serve.processes.counts import Counts, shared_counts
 
-MAX_RESTARTS, RESTART_SECONDS = 5, 60.0
-"""More restarts in this time mean that starting again does not help."""
+MAX_DEATHS, DEATH_SECONDS = 6, 60.0
+"""As many processes that die in this time mean that starting again does not help."""
+MAX_FAILED_STARTS = 2
+"""Likewise, processes in a row that end before they could answer."""
 STOP_SECONDS = 10.0
 """How long a process may take to end after its last request."""
 _POLL_SECONDS = 0.05
@@ -91,26 +93,36 @@ class _Processes:
         return self._code_until_ready()
 
     def watch(self) -> None:
-        """Replace processes that die, until a signal."""
-        restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
+        """Replace processes that die, until a signal.
+
+        Raises:
+            VeryDeepError: if it does not help.
+        """
+        deaths: deque[float] = deque(maxlen=MAX_DEATHS)
+        failed_starts = 0
         while self._stop not in self._wait():
             for number, process in enumerate(self._processes):
                 if process.exitcode is None:
                     continue
-                now = time.monotonic()
-                if len(restarts) == MAX_RESTARTS and now - restarts[0] < RESTART_SECONDS:
+                deaths.append(time.monotonic())
+                failed_starts = failed_starts + 1 if self._has_failed_to_start(number) else 0
+                is_often = len(deaths) == MAX_DEATHS and deaths[-1] - deaths[0] < DEATH_SECONDS
+                if is_often or failed_starts == MAX_FAILED_STARTS:
                     raise VeryDeepError(
-                        f"processes of the server ended {MAX_RESTARTS + 1} times in {RESTART_SECONDS:g} s, "
-                        f"the last with {process.exitcode}. The log may have the reason; -9 often means that "
-                        "there is too little memory: try a smaller number for --processes"
+                        f"processes of the server end again and again, the last with {process.exitcode}. "
+                        "Its error is above, if it had one; -9 often means that there is too little memory: "
+                        "try a smaller number for --processes"
                     )
-                restarts.append(now)
                 fields = {"process": number, "ended_with": process.exitcode}
                 LOGGER.warning("process restarted", extra={"fields": fields})
                 counts = Counts(self._memory, number)
                 counts.set(READY, 0)
                 counts.set(QUEUE, 0)
                 self._processes[number] = self._started(number)
+
+    def _has_failed_to_start(self, number: int) -> bool:
+        """Whether the process has ended by an error before it could answer."""
+        return self._processes[number].exitcode != 0 and not Counts(self._memory, number).value(READY)
 
     def stop(self, seconds: float) -> int:
         """End all within ``seconds``; 1 if one had to be killed."""
