@@ -11,11 +11,12 @@ from typing import Any
 
 from verydeep.atomic_write import write_text
 from verydeep.claim import LOCK, claim_folder
-from verydeep.compress.candidate import Bench, Candidate, Measured
+from verydeep.compress.candidate import Bench, Candidate, Measured, file_bytes
 from verydeep.compress.choose_widths import search_path, tries, try_points
 from verydeep.compress.fold import fold
 from verydeep.compress.images import CompressionImages
 from verydeep.compress.narrow import prepare_narrowing
+from verydeep.compress.quantize import BITS, quantize, quantized_bytes
 from verydeep.compress.search import Point
 from verydeep.compress.settings import CompressSettings, Limit
 from verydeep.compress.step import Calibration
@@ -27,14 +28,21 @@ from verydeep.evaluate.paired_difference import paired_difference
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
 from verydeep.number_format import duration
-from verydeep.weight_files.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import compact_bytes, save
 from verydeep.weight_files.tensor_checksum import tensor_checksum
 
-MODEL = "model.safetensors"
+MODEL, COMPACT = "model.safetensors", "model.vdz"
 RESULT = "compress.json"
 """What was tried and measured, as ``--json`` prints it."""
 SLOWER = 1.05
 """So many times the latency of the original is slower by the clock, and no noise."""
+
+BITS_TO_TRY = {"drop": (3, BITS, 5, 8), "latency": (BITS,), "bytes": (8, 5, BITS, 3)}
+"""Until the limit is met, by its kind: the fewest that lose little enough, or the most that fit."""
+RECORD_BYTES = 500
+"""Added to the origin of a network after its size is measured: its own candidate, and the test."""
+ESTIMATE = 0.06
+"""How far, as a share, the size of a quantized network may be from what is known without images."""
 
 OnCandidate = Callable[[Candidate], None]
 OnLine = Callable[[str], None]
@@ -121,7 +129,19 @@ class _Compression:
             pixels=images.train.pixels, labels=images.train.labels, seed=settings.seed
         )
         self.candidates: list[Candidate] = []
-        self.kept = self.record(Candidate("original", network, self.bench.measure(network), True, ""))
+        original = self.bench.measure(network, file_bytes(network))
+        self.kept = self.record(Candidate("original", network, original, True, ""))
+
+    @property
+    def quantizes(self) -> bool:
+        return "quantize" in self.settings.steps
+
+    def size(self, network: Checkpoint) -> int:
+        """The bytes of the file; before ``network`` is quantized, about those that it will then have."""
+        return quantized_bytes(network) if self.quantizes else file_bytes(network)
+
+    def measure(self, network: Checkpoint) -> Measured:
+        return self.bench.measure(network, self.size(network))
 
     def record(self, candidate: Candidate) -> Candidate:
         self.candidates.append(candidate)
@@ -137,13 +157,14 @@ class _Compression:
         if result.checkpoint is self.kept.checkpoint:
             self.on_line(f"fold: {result.done}")
             return
-        measured = self.bench.measure(result.checkpoint)
+        measured = self.measure(result.checkpoint)
         self.kept = self.record(Candidate("fold", result.checkpoint, measured, True, result.done))
 
     def narrow(self) -> None:
         limit = self.settings.limit
-        if limit.kind != "drop" and limit.excess(self.kept.measured) <= 0:
-            self.on_line(f"narrow: not needed; {limit.how_near(self.kept.measured)}")
+        before = replace(self.kept.measured, bytes=self.size(self.kept.checkpoint))
+        if limit.kind != "drop" and limit.excess(before) <= 0:
+            self.on_line(f"narrow: not needed; {limit.how_near(before)}")
             return
         began = time.perf_counter()
         narrowing = prepare_narrowing(self.kept.checkpoint, self.calibration)
@@ -165,6 +186,9 @@ class _Compression:
 
         try_points(points, limit, is_met)
         accepted = [candidate for candidate in tried if candidate.kept]
+        if not accepted and limit.kind == "drop" and self.quantizes:
+            self.on_line(f"narrow: {_not_met(limit, tried)}")
+            return
         if not accepted:
             raise CompressionError(_not_met(limit, tried))
         self.kept = accepted[-1]  # each one that is accepted is closer to the limit than those before
@@ -174,10 +198,29 @@ class _Compression:
             self.candidates[index] = replace(candidate, kept=False, why=why)
 
     def _judged(self, name: str, network: Checkpoint) -> Candidate:
-        measured, limit = self.bench.measure(network), self.settings.limit
+        measured, limit = self.measure(network), self.settings.limit
         if limit.kind != "bytes" and is_slower(measured):
             return Candidate(name, network, measured, False, "slower than the original by the clock")
+        if limit.kind == "drop" and self.quantizes and limit.excess(measured) <= 0:
+            after = self.measure(quantize(network, self.calibration).checkpoint)
+            why = f"in {BITS} bits {limit.how_near(after)}"
+            return Candidate(name, network, measured, limit.excess(after) <= 0, why)
         return Candidate(name, network, measured, limit.excess(measured) <= 0, limit.how_near(measured))
+
+    def quantize(self) -> None:
+        limit, before = self.settings.limit, self.kept.checkpoint
+        for bits in BITS_TO_TRY[limit.kind]:
+            if limit.kind == "bytes" and quantized_bytes(before, bits) > (1 + ESTIMATE) * limit.value:
+                continue
+            result = quantize(before, self.calibration, bits)
+            written = replace(result.checkpoint, origin=_origin(self.bench.original, self, None))
+            measured = self.bench.measure(result.checkpoint, compact_bytes(written) + RECORD_BYTES)
+            is_kept = limit.kind == "latency" or limit.excess(measured) <= 0
+            why = f"{result.done}; {limit.how_near(measured)}"
+            candidate = self.record(Candidate("quantize", result.checkpoint, measured, is_kept, why))
+            if is_kept:
+                self.kept = candidate
+                return
 
 
 def compress_network(
@@ -212,13 +255,17 @@ def compress_network(
             raise CompressionError(f"{out} is not empty. Give another --out")
         state = _Compression(network, images, settings, on_candidate, on_line)
         for step in settings.steps:
-            {"fold": state.fold, "narrow": state.narrow}[step]()
+            {"fold": state.fold, "narrow": state.narrow, "quantize": state.quantize}[step]()
         if settings.limit.excess(state.kept.measured) > 0:
             raise CompressionError(_not_met(settings.limit, state.candidates))
         test = _tested(network, state.kept.checkpoint, images)
-        compressed = _with_origin(network, state, test)
+        compressed = replace(state.kept.checkpoint, origin=_origin(network, state, test))
         save(compressed, out / MODEL)
-        written = replace(state.kept.measured, bytes=(out / MODEL).stat().st_size)
+        smallest = out / MODEL
+        if state.kept.name == "quantize":
+            smallest = out / COMPACT
+            save(compressed, smallest)
+        written = replace(state.kept.measured, bytes=smallest.stat().st_size)
         result = CompressResult(
             run=out,
             network=compressed,
@@ -284,8 +331,8 @@ def _tested(before: Checkpoint, after: Checkpoint, images: CompressionImages) ->
     )
 
 
-def _with_origin(original: Checkpoint, state: _Compression, test: TestResult | None) -> Checkpoint:
-    """The network that was kept, with where it comes from and without what holds for the original alone."""
+def _origin(original: Checkpoint, state: _Compression, test: TestResult | None) -> dict[str, Any]:
+    """Where the network that was kept comes from, without what holds for the original alone."""
     stale = {"temperature", "test_top1", "test_balanced_accuracy", "compress"}
     origin = {key: value for key, value in original.origin.items() if key not in stale}
     if test is not None:
@@ -299,4 +346,4 @@ def _with_origin(original: Checkpoint, state: _Compression, test: TestResult | N
         "after": state.kept.measured.values,
         "test": test and test.values,
     }
-    return replace(state.kept.checkpoint, origin=origin)
+    return origin

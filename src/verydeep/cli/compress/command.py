@@ -32,7 +32,7 @@ def compress(
     strict: Annotated[bool, Parameter(negative="")] = False,
     latency: str | None = None,
     bytes_: Annotated[str | None, Parameter(name="--bytes")] = None,
-    steps: str = "fold,narrow",
+    steps: str = "fold,narrow,quantize",
     threads: int = 1,
     batch: int = 1,
     seed: int = 0,
@@ -41,8 +41,9 @@ def compress(
 ) -> int:
     """Make the network of RUN smaller and faster, without training, and measure what that costs.
 
-    Batch norms are folded and channels removed layer by layer, as many as the limit allows. What is kept is
-    decided on validation images; the test images are read once, at the end.
+    Batch norms are folded, channels removed layer by layer, as many as the limit allows, and weights become
+    integers of 4 bits or so. What is kept is decided on validation images; the test images are read once, at
+    the end.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def compress(
     bytes_
         Instead of --drop: the size of the file to reach, such as 60KB, with the least loss.
     steps
-        Which steps: fold, narrow.
+        Which steps: fold, narrow, quantize.
     threads
         Threads that latency is measured with.
     batch
