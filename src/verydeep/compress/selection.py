@@ -13,7 +13,7 @@ from torch import Tensor
 
 RIDGE = 1e-4
 """Of the mean of the diagonal, added to it: with few images some inputs are combinations of others."""
-ROUNDS = 64
+ROUNDS = 32
 """In each round this share of the channels is removed, and the cost of the others computed again."""
 
 

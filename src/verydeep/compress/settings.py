@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from verydeep.compress.candidate import Measured
 from verydeep.errors import CompressionError
 
-StepName = Literal["fold", "narrow"]
+StepName = Literal["fold", "narrow", "distill"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 DEFAULT_DROP = 0.1
 _UNITS = {"ms": 1.0, "s": 1000.0, "": 1.0, "B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9}
@@ -57,6 +57,8 @@ class CompressSettings:
 
     limit: Limit
     steps: tuple[StepName, ...] = STEPS
+    budget_s: float = 0.0
+    """Seconds that training may take; 0 for none."""
     batch: int = 1
     threads: int = 1
     seed: int = 0
