@@ -4,6 +4,7 @@ python benchmarks/fuzz_weights.py --mutations 2000
 """
 
 import argparse
+import copy
 import multiprocessing
 import resource
 import tempfile
@@ -24,9 +25,12 @@ from safetensors.torch import save_file
 
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.architecture.zoo import resolve
+from verydeep.compress.gptq import rounded
+from verydeep.compress.gram import weight_matrix, weighted_layers
 from verydeep.errors import VeryDeepError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.models.classifier import Classifier
 from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.inspect import inspect
 from verydeep.weights.load import load
@@ -55,10 +59,11 @@ def main() -> None:
 
 
 def write_originals(folder: Path) -> list[Path]:
-    """One small file of each of the seven formats."""
+    """One small file of each of the eight formats."""
     model = build(resolve("vgg-tiny"))
     tensors: Tensors = {name: value.detach() for name, value in model.state_dict().items()}
     save(Checkpoint(model, IMAGENET.for_input(1, 28), tuple("abcdefghij")), folder / "own.safetensors")
+    save(_in_integers(model), folder / "compact.vdz")
     writers: dict[str, Callable[[Path], Any]] = {
         "torch.pth": lambda path: torch.save({"state_dict": tensors, "epoch": 3}, path),
         "legacy.pth": lambda path: torch.save(tensors, path, _use_new_zipfile_serialization=False),
@@ -70,6 +75,14 @@ def write_originals(folder: Path) -> list[Path]:
     for name, write in writers.items():
         write(folder / name)
     return sorted(folder.iterdir())
+
+
+def _in_integers(model: Classifier) -> Checkpoint:
+    """The network with 4-bit weights, which a compact file codes as integers."""
+    rounded_model = copy.deepcopy(model)
+    for layer in weighted_layers(rounded_model).values():
+        layer.weight.data = rounded(weight_matrix(layer), 4).weights.view_as(layer.weight)
+    return Checkpoint(rounded_model, IMAGENET.for_input(1, 28), tuple("abcdefghij"))
 
 
 def _write_npz(path: Path, tensors: Tensors) -> None:

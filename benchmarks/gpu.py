@@ -18,12 +18,12 @@ import verydeep as vd
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
+from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.inputs import PixelsInMemory
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on, initial_state
-from verydeep.train.slices import backward_in_slices
+from verydeep.train.slices import BatchPosition, backward_in_slices
 
 CUDA = torch.device("cuda")
 IMAGES = 2048
@@ -102,7 +102,7 @@ def _training_step(name: str, batch: int, resources: ExitStack, recipe: Recipe) 
     position = _positions(batch)
 
     def step() -> None:
-        backward(*source.batch(next(position), 0, 0))
+        backward(*source.batch(next(position), 0, 0), BatchPosition(batch, seed=0, epoch=0, step=0))
         for optimizer in state.optimizers:
             optimizer.step()
             optimizer.zero_grad()

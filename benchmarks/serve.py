@@ -21,7 +21,8 @@ from verydeep.runtime.exported_network import load_exported
 SCRIPTS = Path(__file__).parent / "servers"
 MEMORY_AT = (1_000, 10_000)
 """Requests after which the memory of a server is read."""
-OURS, LITSERVE, THREADS, OFFLINE = "verydeep serve", "LitServe", "plain threads", "offline batches"
+OURS, ONE_PROCESS = "verydeep serve", "verydeep serve, one process"
+LITSERVE, THREADS, OFFLINE = "LitServe", "plain threads", "offline batches"
 
 
 def main() -> None:
@@ -38,12 +39,15 @@ def main() -> None:
         "--litserve", default=sys.executable, help="the Python of an environment with litserve"
     )
     parser.add_argument("--threads", type=int, help="threads of the network; by default one for each core")
+    parser.add_argument("--one-process", action="store_true", help="verydeep serve by one process too")
     parser.add_argument("--alone", action="store_true", help="without LitServe and plain threads")
     arguments = parser.parse_args()
     files = list(itertools.islice(sorted(arguments.images.rglob("*.jpg")), arguments.files))
     requests = [upload(file, "/v1/predict") for file in files]
     serve = [sys.executable, "-m", "verydeep", "serve", str(arguments.bundle)]
     commands = {OURS: [*serve, "--max-batch", str(arguments.batch)]}
+    if arguments.one_process:
+        commands[ONE_PROCESS] = [*commands[OURS], "--processes", "1"]
     if not arguments.alone:
         commands |= other_commands(arguments.bundle, arguments.batch, arguments.litserve)
     threads = [] if arguments.threads is None else ["--threads", str(arguments.threads)]

@@ -11,6 +11,8 @@ VeryDeepError                 base class of the errors that this package raises;
 ├── CompressionError          a network that cannot be compressed so, or a limit that cannot be met
 ├── HubError                  a model hub that refuses a request or cannot be reached
 ├── InUseError                an output folder or file that another process is writing to
+├── RankError                 training on many devices that has lost one of them, or where they differ
+├── StoppedByOtherRank        what the other ranks of a training raise where one has failed, and says why
 ├── LearningError             training that does not learn: a loss that is not finite, accuracy at chance
 └── Interrupted               training that was stopped and saved; states how to resume it
 """
@@ -77,6 +79,14 @@ class HubError(VeryDeepError):
 
 class InUseError(VeryDeepError):
     """An output folder or file that another process is writing to."""
+
+
+class RankError(VeryDeepError):
+    """Training on many devices where one of the processes has ended, or has other images or weights."""
+
+
+class StoppedByOtherRank(VeryDeepError):
+    """Another rank of a training has failed, and says why; this one has nothing to add."""
 
 
 class LearningError(VeryDeepError, RuntimeError):

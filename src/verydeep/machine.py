@@ -8,6 +8,9 @@ from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 """Where torch computes; ``auto`` takes a GPU where there is one."""
+InferencePrecision = Literal["fp32", "bf16"]
+WantedPrecision = Literal["auto", "fp32", "bf16"]
+"""``auto`` is bf16 where the device has it."""
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """The processor time of a container, as ``MICROSECONDS PERIOD`` or ``max PERIOD``."""

@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from verydeep.architecture import zoo
+from verydeep.embed.vector_file import read_vectors
 from verydeep.models.build import build
 
 
@@ -83,13 +84,14 @@ def listed(folder, tmp_path_factory):
 
 
 def test_embed_reads_a_list_and_a_shard(here, features, folder, listed, tmp_path):
-    done = here("embed", features, *listed, "--out", tmp_path / "v.npz")
+    fp32 = ("--precision", "fp32")  # the usual one depends on the processor
+    done = here("embed", features, *listed, "--out", tmp_path / "v.npz", *fp32)
     assert (done.returncode, done.stderr) == (0, "5 images\n")
     files = [f"{folder}/{name}.png" for name in ("rows/1", "rows/2", "columns/3")]
     with np.load(tmp_path / "v.npz", allow_pickle=False) as opened:
         names, vectors = opened["files"].tolist(), opened["vectors"]
     assert names == [*files, f"{listed[1]}/./rows-4.png", f"{listed[1]}/./columns-5.png"]
-    here("embed", features, folder / "rows" / "4.png", "--out", tmp_path / "one.npz")
+    here("embed", features, folder / "rows" / "4.png", "--out", tmp_path / "one.npz", *fp32)
     with np.load(tmp_path / "one.npz") as opened:
         np.testing.assert_allclose(opened["vectors"][0], vectors[3], rtol=1e-4, atol=1e-6)
 
@@ -141,3 +143,16 @@ def test_vectors_of_another_layer_are_rejected(here, features, folder, tmp_path)
     image = folder / "rows" / "3.png"
     failed = here("similar", features, tmp_path / "v.npz", image, "--layer", "conv1_1")
     assert failed.returncode == 2 and "holds vectors of vgg-tiny features, relu3_1" in failed.stderr
+
+
+def test_embed_computes_in_the_precision_that_is_asked_for(verydeep, trained, folder, tmp_path):
+    for precision in ("fp32", "bf16"):
+        out = tmp_path / f"{precision}.npz"
+        done = verydeep("embed", trained, folder / "rows", "--precision", precision, "--out", out)
+        assert done.returncode == 0, done.stderr
+        assert read_vectors(out).metadata.precision == precision
+    parts = tmp_path / "parts"
+    done = verydeep("embed", trained, folder / "rows", "--out", parts)
+    assert done.returncode == 0 and read_vectors(parts).metadata.precision == "fp32"
+    done = verydeep("embed", trained, folder / "rows", "--out", parts, "--precision", "bf16")
+    assert done.returncode == 2 and "another --precision (auto, not bf16)" in done.stderr

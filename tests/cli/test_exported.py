@@ -104,13 +104,16 @@ def test_vectors_are_the_same(exported, photographs, capsys):
     for kind in ("safetensors", "onnx"):
         out = photographs.parent / f"{kind}.npz"
         summary = printed(
-            capsys, "embed", exported / f"pool.{kind}", photographs, "--out", out, "--unit-length"
-        )
+            capsys, "embed", exported / f"pool.{kind}", photographs, "--out", out, "--unit-length",
+            "--precision", "fp32",
+        )  # fmt: skip
         assert (summary["vectors"], summary["layer"]) == (3, "pool2")
         vectors.append(read_vectors(out).vectors)
     np.testing.assert_allclose(*vectors, rtol=1e-4, atol=1e-5)
     assert main(["embed", str(exported / "pool.onnx"), str(photographs), "--layer", "fc3"]) == 2
     assert "gives pool2 and not fc3" in capsys.readouterr().err.replace("\n", " ")
+    assert main(["embed", str(exported / "pool.onnx"), str(photographs), "--precision", "bf16"]) == 2
+    assert "was exported in fp32, and computes in that" in capsys.readouterr().err
 
 
 def test_heat_maps_of_a_global_average_pool_are_grad_cam(exported, photographs, capsys, tmp_path):

@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import pytest
+
 from verydeep.train.run_folder import RunFolder
 
 
@@ -35,3 +37,18 @@ def test_a_damaged_run_is_reported(here, trained, tmp_path):
 def test_without_a_folder_of_runs_the_message_says_so(here, tmp_path):
     listed = here("runs", cwd=tmp_path)
     assert listed.returncode == 2 and "runs is not a folder" in listed.stderr
+
+
+def test_a_page_and_event_files_are_written_on_request(here, trained, tmp_path):
+    pytest.importorskip("tensorboard", reason="needs the extra `tensorboard`")
+    shutil.copytree(trained, tmp_path / "runs" / "first")
+    page, events = tmp_path / "runs.html", tmp_path / "events"
+    listed = here("runs", tmp_path / "runs", "--out", page, "--tensorboard", events)
+    assert listed.returncode == 0, listed.stderr
+    assert "Page: " in listed.stdout and "Learning curves" in page.read_text()
+    assert "tensorboard --logdir" in listed.stderr and list((events / "first").iterdir())
+
+
+def test_an_output_that_cannot_be_written_is_refused(here, trained, tmp_path):
+    listed = here("runs", trained, "--out", tmp_path)
+    assert listed.returncode == 2 and "is a folder" in listed.stderr

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -112,6 +113,10 @@ def test_a_balanced_accuracy_of_zero_is_shown():
         val_balanced_accuracy=0.0, is_best=False, lr=0.1, seconds=1.0,
     )  # fmt: skip
     assert "validation   0.00%, balanced   0.00%, loss 0.700" in epoch_line(epoch)
+    assert "images/s" not in epoch_line(epoch)  # of an earlier version
+    slow = replace(epoch, images_per_second=1234.5, data_wait=0.4)
+    assert " · 1.0 s · 1,234 images/s, 40% waiting for data · validation" in epoch_line(slow)
+    assert " · 1,234 images/s · validation" in epoch_line(replace(slow, data_wait=0.01))
 
 
 @pytest.mark.slow

@@ -7,6 +7,9 @@ import tomllib
 
 import pytest
 
+from tests.train.folders import write_folder
+from verydeep.train.recipe import read_recipe
+
 from .conftest import TINY_FLAGS
 
 
@@ -158,3 +161,23 @@ def test_a_folder_with_one_class_is_refused(here, shapes, tmp_path):
     failed = here("train", tmp_path / "one", *TINY_FLAGS, "--out", tmp_path / "run")
     assert failed.returncode == 2 and "one has one class, circle" in failed.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("recipe", ["imagenet", "imagenet-paper"])
+def test_the_recipes_of_imagenet_are_estimated_on_drawn_images_and_nothing_is_written(
+    here, monkeypatch, tmp_path, recipe
+):
+    monkeypatch.setattr("verydeep.train.estimate.LEAST_SECONDS", 0.2)
+    folder = write_folder(tmp_path / "images", (40, 40), size=48)
+    done = here(
+        "train", folder, "--recipe", recipe, "--estimate", "--json", "--size", 32, "--batch-size", 16,
+        "--model", "8 M 16 M | gap", "--out", tmp_path / "run", "--stream", "on", "--validation", 0.2,
+        "--test", 0.2,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert values["epochs"] == read_recipe(recipe).epochs
+    assert values["seconds"] == pytest.approx(
+        values["epochs"] * values["images"] / values["images_per_second"]
+    )
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["images"]

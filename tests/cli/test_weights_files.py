@@ -113,7 +113,7 @@ def test_show_takes_a_run_folder(here, trained):
     ("arguments", "message"),
     [
         (("show", "nothing.pth"), "there is no checkpoint at nothing.pth"),
-        (("import", "{f}/resnet18.pth", "--out", "x.pth"), "a checkpoint is a .safetensors file"),
+        (("import", "{f}/resnet18.pth", "--out", "x.pth"), "a checkpoint is a .safetensors or .vdz file"),
         (("import", "{f}/resnet18.pth", "--out", "x.safetensors", "--network", "vgg16"), "vgg16"),
         (("import", "{f}/photo.png", "--out", "x.safetensors"), "not a weight file of a known format"),
         (("import", "imagenet", "--out", "x.safetensors"), "needs the name of a network"),

@@ -171,6 +171,10 @@ def distribution(requirement):
     return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
 
 
+MODULES = {"pillow": "PIL", "opencv-python-headless": "cv2"}
+"""The modules of distributions, where the name is another."""
+
+
 def imports(folder, module):
     """Whether a file of ``folder`` imports ``module``, or names it to a function that does."""
     pattern = re.compile(
@@ -184,9 +188,8 @@ def test_every_dependency_has_its_reason_and_the_packages_that_import_it():
     table = table_with("docs/dependencies.md", "dependency")
     named = {code(row["dependency"])[0]: row["imported in"] for row in table}
     assert set(named) == {distribution(requirement) for requirement in project()["dependencies"]}
-    modules = {"pillow": "PIL"}
     for dependency, packages in named.items():
-        module = modules.get(dependency, dependency.replace("-", "_"))
+        module = MODULES.get(dependency, dependency.replace("-", "_"))
         folders = [folder for folder in (ROOT / "src/verydeep").iterdir() if folder.is_dir()]
         importing = {folder.name for folder in folders if imports(folder, module)}
         assert importing, f"{dependency} is imported nowhere"
@@ -205,7 +208,7 @@ def test_every_dependency_of_an_extra_has_its_reason():
     table = table_with("docs/dependencies.md", "extra")
     assert {(code(row["extra"])[0], code(row["brings"])[0]) for row in table} == brought
     for row in table:
-        module = code(row["brings"])[0].replace("-", "_")
+        module = MODULES.get(brings := code(row["brings"])[0], brings.replace("-", "_"))
         for package in code(row["imported in"]):
             assert imports(ROOT / "src/verydeep" / package, module), row
 

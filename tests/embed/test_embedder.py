@@ -130,3 +130,15 @@ def test_a_table_of_images_is_not_a_file_of_vectors(tmp_path):
 def test_metadata_is_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         METADATA.layer = "pool5"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_precision_of_the_features_is_in_the_metadata(checkpoint, folder, precision):
+    exact = Embedder(checkpoint)
+    embedder = Embedder(checkpoint, precision=precision)
+    assert embedder.metadata.precision == precision
+    files = image_files([folder / "green"])
+    (batch,), (like,) = embedder(files), exact(files)
+    assert batch.vectors.dtype == np.float32
+    assert np.array_equal(batch.vectors, like.vectors) == (precision == "fp32")
+    np.testing.assert_allclose(batch.vectors, like.vectors, rtol=0.05, atol=0.02)

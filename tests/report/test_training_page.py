@@ -124,9 +124,12 @@ def test_the_epochs_are_a_table_too():
     shown = text()
     assert (
         "All numbers Epoch Training loss Training accuracy Validation loss Validation accuracy Learning rate "
-        "Training time" in shown
+        "Training time Images/s Waiting for data" in shown
     )
-    assert "1 1.5000 50.00 % 1.0000 60.00 % 0.1 2.0 s 2 0.7500 75.00 % 0.5000 80.00 % 0.05 4.0 s" in shown
+    first, second = "1.5000 50.00 % 1.0000 60.00 % 0.1 2.0 s", "0.7500 75.00 % 0.5000 80.00 % 0.05 4.0 s"
+    assert f"1 {first} 1,001 1.00 % 2 {second} 1,002 2.00 %" in shown
+    earlier = text(epochs=(epoch(1, images_per_second=None, data_wait=None), epoch(2)))
+    assert f"1 {first} {NONE} {NONE} 2 {second} 1,002" in earlier
     plain = text(epochs=(unvalidated(1), unvalidated(2)), validation=None)
     assert "2 0.7500 75.00 % 0.05 4.0 s" in plain
     some = text(epochs=(unvalidated(1), epoch(2)))

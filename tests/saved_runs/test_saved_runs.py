@@ -2,42 +2,14 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from verydeep.claim import claim_folder
-from verydeep.data import synthetic
-from verydeep.errors import DataError, Interrupted
+from verydeep.errors import DataError
 from verydeep.saved_runs.differences import differences
 from verydeep.saved_runs.saved_run import find_runs, read_run
-from verydeep.train.optimizer import OptimizerConfig
-from verydeep.train.recipe import Recipe
-from verydeep.train.run import TrainingWatcher
 from verydeep.train.run_folder import RunFolder
-from verydeep.train.train import train_network
-
-TINY = Recipe(
-    model="4 M | gap", epochs=2, batch_size=50, precision="fp32", validation=0.2,
-    optimizer=OptimizerConfig(name="sgd", lr=0.02),
-)  # fmt: skip
-
-
-class StopsAtOnce(TrainingWatcher):
-    def wants_to_stop(self):
-        return True
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two finished runs in a folder of their own, and one that was stopped."""
-    folder = tmp_path_factory.mktemp("runs")
-    data = synthetic.dataset()
-    train_network(TINY, data, folder / "cells" / "one", device="cpu")
-    train_network(replace(TINY, seed=7, epochs=1), data, folder / "cells" / "two", device="cpu")
-    with pytest.raises(Interrupted):
-        train_network(TINY, data, folder / "stopped", device="cpu", watcher=StopsAtOnce())
-    return folder
 
 
 def test_runs_are_found_and_read(runs):

@@ -28,7 +28,8 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import ExportInfo, bundle_json
 from verydeep.runtime.exported_network import load_exported
 from verydeep.serve.limits import Limits
-from verydeep.serve.run import listen, server
+from verydeep.serve.processes.listeners import listen
+from verydeep.serve.run import server
 from verydeep.serve.served import served_from_exported
 from verydeep.weight_files.checkpoint_file import save
 
@@ -130,10 +131,10 @@ def form_of(files, field="file"):
 
 
 @contextmanager
-def serving(served, token=None, **limits):
+def serving(served, token=None, counts=None, **limits):
     """A server with ``limits``, in a thread; it must end within seconds."""
     with listen("127.0.0.1", 0) as listener:
-        running = server(served, Limits(**{"max_wait_ms": 1.0, "stop_seconds": 5.0} | limits), token)
+        running = server(served, Limits(**{"max_wait_ms": 1.0, "stop_seconds": 5.0} | limits), token, counts)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -155,9 +156,10 @@ sys.exit(code)
 
 
 @contextmanager
-def started(*arguments):
+def started(*arguments, processes=1):
     """The process of ``verydeep serve`` once it listens, and a client of it."""
-    command = [sys.executable, "-c", CODE, "serve", *map(str, arguments), "--port", "0", "--threads", "1"]
+    flags = ["--port", "0", "--threads", "1", "--processes", str(processes)]
+    command = [sys.executable, "-c", CODE, "serve", *map(str, arguments), *flags]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env={**os.environ, "COLUMNS": "100"}, **pipes) as process:
         try:

@@ -11,9 +11,9 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import CheckpointError, LearningError
+from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.inputs import channels_last
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.run import fabric_on
 from verydeep.train.schedule import ScheduleConfig
@@ -64,6 +64,14 @@ def test_every_epoch_gives_a_result_and_the_network_learns():
     assert results[-1].val_balanced_accuracy > 0.8
     assert results[-1].lr < results[0].lr
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(results))
+
+
+def test_which_epoch_is_kept_changes_nothing_of_how_slices_are_trained():
+    recipe = replace(PLAIN, slices=2, validation=0.3, epochs=1)
+    last, best = begin(recipe, network(norm="batch")), begin(recipe, network(norm="batch"))
+    train_on(last, recipe)
+    train_on(best, replace(recipe, keep="best"))  # which validates first
+    assert same(last.part.state_dict(), best.part.state_dict())
 
 
 @pytest.mark.slow
@@ -221,7 +229,7 @@ def test_the_state_of_another_network_is_named(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_channels_last_keeps_every_value(channels):
     images = torch.randn(2, channels, 4, 5)
-    moved = channels_last(images)
+    moved = to_channels_last(images)
     assert torch.equal(moved, images)
     assert moved.stride(1) == 1
 

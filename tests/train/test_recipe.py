@@ -32,7 +32,9 @@ def test_each_recipe_is_valid_and_states_its_source_and_command(name):
 
 
 def test_the_recipes_that_come_with_the_package():
-    assert recipe_names() == ("accurate", "classic", "fast", "fine-tune", "paper", "scratch")
+    assert recipe_names() == (
+        "accurate", "classic", "fast", "fine-tune", "imagenet", "imagenet-paper", "paper", "scratch",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ def slow(monkeypatch, weights):
 
     monkeypatch.setattr("verydeep.tune.prepare.default_weights", default)
     monkeypatch.setattr("verydeep.tune.features.Pace.seconds_each", timed)
-    monkeypatch.setattr(probe, "extraction_seconds", lambda network, size, device: SECONDS[network])
+    monkeypatch.setattr(probe, "extraction_seconds", lambda network, *others: SECONDS[network])
+    monkeypatch.setattr("verydeep.embed.feature_precision.has_bf16", lambda device: False)
 
 
 def test_the_lighter_networks_are_in_the_catalog_and_have_fewer_macs_than_vgg16_in_order():
@@ -95,7 +96,7 @@ def test_the_lighter_networks_are_in_the_catalog_and_have_fewer_macs_than_vgg16_
 
 def test_the_time_of_a_network_is_measured_without_its_weights(monkeypatch):
     monkeypatch.setattr("verydeep.tune.budget.SPEED_SECONDS", 0.05)
-    assert 0 < extraction_seconds("alexnet", 96, torch.device("cpu")) < 10
+    assert 0 < extraction_seconds("alexnet", 96, torch.device("cpu"), "fp32") < 10
 
 
 def test_the_lighter_network_replaces_vgg16_with_the_reason(run, large, slow, cached, weights):

@@ -51,7 +51,7 @@ def near_duplicate_groups(samples: Samples) -> Samples:
     Raises:
         DataError: if one group has most of the images, so that a split would be none any more.
     """
-    before = samples.groups or samples.names
+    before = samples.groups or tuple(samples.names)
     first_index = {group: index for index, group in reversed(list(enumerate(before)))}
     root = {group: group for group in first_index}
 

@@ -1,15 +1,17 @@
 """The command line: one file per command, imported when it is called, and the error messages."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import cyclopts
 
 import verydeep
-from verydeep.errors import Interrupted, LearningError, VeryDeepError
+from verydeep.errors import Interrupted, LearningError, RankError, StoppedByOtherRank, VeryDeepError
 from verydeep.terminal.console import accept_any_text, err, out, print_error
 from verydeep.terminal.help_page import HelpFormatter
 from verydeep.terminal.usage_error import usage_panel
+from verydeep.torchrun import rank, world_size
 
 
 def _version() -> str:
@@ -183,15 +185,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     With 1 the rest is done: some images are broken, or training does not learn. It is 141 where the reader of
     stdout is gone, as in ``| head``.
     """
+    return exit_code(partial(_run_command, arguments), arguments)
+
+
+def _run_command(arguments: Sequence[str] | None) -> object:
+    _require_made_for_torchrun(sys.argv[1:] if arguments is None else arguments)
+    return app(arguments)
+
+
+def exit_code(command: Callable[[], object], arguments: Sequence[str] | None = None) -> int:
+    """Run ``command`` and print its error, as ``main`` does.
+
+    ``arguments`` are those to look through for a wrong path, by default those of the process.
+    """
     accept_any_text()
     try:
-        code = app(arguments)
+        code = command()
+    except StoppedByOtherRank as stopped:
+        return _code_of(stopped.__cause__)
     except Interrupted as interrupted:
         print_error(str(interrupted), title="Stopped")
-        return 130
+        return _code_of(interrupted)
     except LearningError as error:
         print_error(str(error))
-        return 1
+        return _code_of(error)
     except VeryDeepError as error:
         print_error(_with_suggestion(str(error), arguments))
         return 2
@@ -217,6 +234,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(f"the disk: {error}")
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _code_of(error: BaseException | None) -> int:
+    if isinstance(error, Interrupted):
+        return 130
+    return 1 if isinstance(error, LearningError) else 2
+
+
+_SHARED = frozenset({"train", "predict", "embed"})
+"""Commands whose work the processes of torchrun share."""
+
+
+def _require_made_for_torchrun(arguments: Sequence[str]) -> None:
+    """Refuse a command that each process of torchrun would run as a whole.
+
+    Raises:
+        RankError: in the first process.
+        StoppedByOtherRank: in the others.
+    """
+    command = arguments[0] if arguments else ""
+    if world_size() == 1 or command not in _COMMANDS or command in _SHARED:
+        return
+    if rank() > 0:
+        raise StoppedByOtherRank("the first process says why")
+    raise RankError(f"`verydeep {command}` computes in one process: run it without torchrun")
 
 
 def _with_suggestion(message: str, arguments: Sequence[str] | None) -> str:

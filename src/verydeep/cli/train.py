@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from verydeep.analyze.trace import trace
 from verydeep.data.builtin import is_builtin
 from verydeep.machine import Device
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
-from verydeep.terminal.console import START, err, out, print_json
+from verydeep.terminal.console import START, err, out, print_json, silent
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.output_path import require_writable_folder
@@ -22,7 +23,13 @@ from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.recipe_flags import RecipeFlags, given
 from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.training_progress import TrainingProgress
-from verydeep.train.recipe import default_recipe, read_recipe
+from verydeep.torchrun import is_launched, restarts
+from verydeep.train.device import choose_device
+from verydeep.train.estimate import estimate_training
+from verydeep.train.launch import launch, require_as_launched
+from verydeep.train.ranks import by_first, is_first, process_group, told_once
+from verydeep.train.recipe import Recipe, default_recipe, read_recipe
+from verydeep.train.run import Parallel
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import TrainResult, new_start, train_network, unfinished_recipe
 
@@ -39,6 +46,9 @@ def train(
     resume_: Annotated[bool, Parameter(name="--resume", negative="", show_default=False)] = False,
     new: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     device: Device = "auto",
+    devices: Annotated[int | None, Parameter(validator=Number(gte=1), show_default=False)] = None,
+    parallel: Parallel = "data",
+    estimate: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     settings: Annotated[
         RecipeFlags | None, Parameter(name="*", group=Group("Recipe", sort_key=1), show_default=False)
@@ -62,45 +72,83 @@ def train(
         Start over: neither continue nor keep an unfinished run in --out.
     device
         Where to train; auto uses a GPU where there is one.
+    devices
+        Train on so many devices of this machine, with a process for each; torchrun starts them on several
+        machines. They share the slices of each batch.
+    parallel
+        How several devices share the work: the images alone, or with hybrid also the weights of two hidden
+        layers of the head, as in VGG.
+    estimate
+        Train for a few seconds only, write nothing, and print how long the whole training takes here.
     json
         Print one JSON object.
     settings
         Every value of the recipe; a flag comes before the recipe.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
-    require_writable_folder(out_ or RUNS)
-    changes = given(settings)
-    if resume_:
-        run = resumed_run(RUNS, "train", out_, new=new)
-        chosen = read_recipe(recipe, changes) if recipe else unfinished_recipe(run, changes)
-        recipe_name = str(RunFolder(run).recipe)
-    else:
-        name = recipe or default_recipe(data, changes.get("weights"))
-        chosen, recipe_name = read_recipe(name, changes), Path(name).stem
-        run = started_run(RUNS, run_name(name, data), new_start(chosen, data), out_, new=new)
+    if estimate:
+        chosen = read_recipe(recipe or default_recipe(data, given(settings).get("weights")), given(settings))
+        return _print_estimate(chosen, data, device, as_json=json)
+    if devices is not None and not is_launched() and devices > 1:
+        return launch(devices, sys.argv[1:])
+    require_as_launched(devices)
+    with told_once(), process_group(choose_device(device)):
+        require_writable_folder(out_ or RUNS)
+        changes = given(settings)
+        if resume_:
+            run = by_first(lambda: resumed_run(RUNS, "train", out_, new=new))
+            chosen = by_first(lambda: unfinished_recipe(run, changes))
+            recipe_name = str(RunFolder(run).recipe)
+            if recipe:
+                chosen = read_recipe(recipe, changes)
+        else:
+            name = recipe or default_recipe(data, changes.get("weights"))
+            chosen, recipe_name = read_recipe(name, changes), Path(name).stem
+            start, starts_over = new_start(chosen, data), new and not restarts()
+            run = by_first(lambda: started_run(RUNS, run_name(name, data), start, out_, new=starts_over))
 
-    def report(result: TrainResult) -> None:
-        write_training_page(
-            result, RunFolder(run).report, run=run, recipe_name=recipe_name,
-            command=shlex.join(["verydeep", *sys.argv[1:]]), wall_seconds=time.perf_counter() - START,
-        )  # fmt: skip
+        def report(result: TrainResult) -> None:
+            write_training_page(
+                result, RunFolder(run).report, run=run, recipe_name=recipe_name,
+                command=shlex.join(["verydeep", *sys.argv[1:]]), wall_seconds=time.perf_counter() - START,
+            )  # fmt: skip
 
-    with (
-        stop_on_interrupt() as is_stopped,
-        ByteProgress(err(), _download_text(data, chosen.weights)) as downloaded,
-        TrainingProgress(err(), run, is_stopped) as watcher,
-        how_to_resume("train", data, run),
-    ):
-        result = train_network(
-            chosen, data, run, device=device, watcher=watcher, progress=downloaded, report=report
-        )
+        messages = err() if is_first() else silent()
+        with (
+            stop_on_interrupt(messages) as is_stopped,
+            ByteProgress(messages, _download_text(data, chosen.weights)) as downloaded,
+            TrainingProgress(messages, run, is_stopped) as watcher,
+            how_to_resume("train", data, run),
+        ):
+            result = train_network(
+                chosen,
+                data,
+                run,
+                device=device,
+                parallel=parallel,
+                watcher=watcher,
+                progress=downloaded,
+                report=report,
+            )
+        if is_first():
+            _show(result, as_json=json)
+    return 0
+
+
+def _print_estimate(recipe: Recipe, data: str, device: Device, *, as_json: bool) -> int:
+    with ByteProgress(err(), _download_text(data, recipe.weights)) as downloaded:
+        estimate = estimate_training(recipe, data, device=device, progress=downloaded)
+    print_json(estimate.values) if as_json else out().print(estimate.text, markup=False, soft_wrap=True)
+    return 0
+
+
+def _show(result: TrainResult, *, as_json: bool) -> None:
     wall_seconds = time.perf_counter() - START
-    if json:
+    if as_json:
         print_json(_values(result, wall_seconds))
     else:
         out().print(training_summary(result, wall_seconds), soft_wrap=True)
-        out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
-    return 0
+        out().print(f"Report: {RunFolder(result.run).report}", markup=False, soft_wrap=True)
 
 
 def _download_text(data: str, weights: str | None) -> str:

@@ -15,9 +15,9 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Layer, Shape
+from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.models.blocks import layer_modules
 from verydeep.models.classifier import Classifier
-from verydeep.train.inputs import channels_last
 
 TURNS = 15
 SECONDS_A_TURN = 0.02
@@ -56,7 +56,7 @@ def _pass(model: Classifier, batch: int) -> Callable[[], Tensor]:
     copied = type(model)(model.architecture).eval()
     copied.load_state_dict(model.state_dict())
     convert_conv2d_weight_memory_format(copied, torch.channels_last)
-    images = channels_last(torch.randn(batch, *model.architecture.input))
+    images = to_channels_last(torch.randn(batch, *model.architecture.input))
     return lambda: copied(images)
 
 
@@ -99,7 +99,7 @@ class LayerTimer:
         """The fastest of some passes, in seconds."""
         layer = nn.Sequential(*modules).eval()
         convert_conv2d_weight_memory_format(layer, torch.channels_last)
-        images = channels_last(torch.rand(self.batch, *shape))
+        images = to_channels_last(torch.rand(self.batch, *shape))
         with threads_of_torch(self.threads), torch.inference_mode():
             repeats = _repeats(_seconds(lambda: layer(images)), LAYER_SECONDS)
             return min(_seconds(lambda: layer(images)) for _ in range(repeats))

@@ -1,14 +1,47 @@
 """Labeled images in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 from unicodedata import normalize
 
+import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from verydeep.errors import DataError
+
+ChannelStatistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel, for pixels scaled to 0 to 1."""
+
+
+@runtime_checkable
+class ImageSet(Protocol):
+    """Labeled images of one size, in memory (``Images``) or on disk (``ImagesOnDisk``)."""
+
+    @property
+    def labels(self) -> Int64[Tensor, " count"]:
+        """Indices into ``classes``."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of each image."""
+
+    def __len__(self) -> int: ...
+
+    def pixel_batches(self, batch_size: int) -> Iterator[UInt8[Tensor, "batch channels height width"]]:
+        """The pixels of all images, in order."""
+
+    def picture(self, index: int) -> UInt8[np.ndarray, "channels height width"]:
+        """The pixels of one image."""
+
+    def channel_statistics(self) -> ChannelStatistics:
+        """Of the images, or of many of them."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +69,25 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of each image."""
+        _, channels, height, width = self.pixels.shape
+        return channels, height, width
+
+    def pixel_batches(self, batch_size: int) -> Iterator[UInt8[Tensor, "batch channels height width"]]:
+        """The pixels of all images, in order."""
+        yield from self.pixels.split(batch_size)
+
+    def picture(self, index: int) -> UInt8[np.ndarray, "channels height width"]:
+        """The pixels of one image."""
+        pixels: np.ndarray = self.pixels[index].numpy()
+        return pixels
+
+    def channel_statistics(self) -> ChannelStatistics:
+        """Mean and standard deviation of each channel in [0, 1]."""
+        return channel_statistics(self.pixels)
 
     def select(self, indices: Int64[Tensor, " chosen"]) -> "Images":
         """The images at ``indices``, in that order."""
@@ -97,7 +149,7 @@ class Dataset:
 
 def channel_statistics(
     pixels: UInt8[Tensor, "count channels height width"],
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+) -> ChannelStatistics:
     """Mean and standard deviation of each channel, for pixels scaled to 0 to 1."""
     values = pixels.transpose(0, 1).flatten(1).double()
     # Two passes in float64 are accurate for any number of images that fits in memory.

@@ -38,8 +38,11 @@ def stratified_split(
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(len(labels), generator=generator)
     by_class = shuffled[labels[shuffled].argsort(stable=True)]  # sorted by class, shuffled within each class
-    rank = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[by_class]]
-    is_held_out = rank < held_out[labels[by_class]]
+    del shuffled  # of millions of images, each of these takes much memory
+    sorted_labels = labels[by_class]
+    first = (sizes.cumsum(0) - sizes)[sorted_labels]
+    is_held_out = torch.arange(len(labels)) < first.add_(held_out[sorted_labels])
+    del sorted_labels, first
     return by_class[~is_held_out].sort().values, by_class[is_held_out].sort().values
 
 

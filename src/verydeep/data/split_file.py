@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -79,18 +80,16 @@ def _with_test_cut_off(
 ) -> Samples:
     """With test images out of those without a part, else out of the training images."""
     source: Part | None = None if None in samples.parts else "train"
-    pool = torch.tensor([i for i, part in enumerate(samples.parts) if part == source], dtype=torch.int64)
-    images = samples.select(pool)
+    pool = _indices_of(samples, source)
+    labels, groups = samples.labels[pool], _groups_of(samples, pool)
     if sides is None:
-        _, chosen = grouped_split(images.labels, images.groups, fraction, seed)
+        _, chosen = grouped_split(labels, groups, fraction, seed)
     else:
-        _, chosen = extended_split(images.labels, images.groups, sides[pool], fraction, seed)
-    held_out = set(pool[chosen].tolist())
-    parts: list[Part] = ["test" if i in held_out else part or "train" for i, part in enumerate(samples.parts)]
-    split = replace(samples, parts=tuple(parts))
+        _, chosen = extended_split(labels, groups, sides[pool], fraction, seed)
+    split = replace(samples, parts=_with_part(samples, pool[chosen], "test", "train"))
     if source is None:
         return split
-    note = f"no test set was given: {len(held_out):,} of the {len(pool):,} train images are held out as one"
+    note = f"no test set was given: {len(chosen):,} of the {len(pool):,} train images are held out as one"
     return replace(split, reading=samples.reading.noted(note))
 
 
@@ -103,16 +102,34 @@ def with_validation_part(samples: Samples, fraction: float, seed: int) -> Sample
     if "val" in samples.parts:
         return samples
     train = indices_of(samples, "train")
-    images = samples.select(train)
-    held_out = set(train[grouped_split(images.labels, images.groups, fraction, seed)[1]].tolist())
-    return replace(
-        samples, parts=tuple("val" if i in held_out else part for i, part in enumerate(samples.parts))
-    )
+    _, chosen = grouped_split(samples.labels[train], _groups_of(samples, train), fraction, seed)
+    return replace(samples, parts=_with_part(samples, train[chosen], "val", None))
+
+
+def _groups_of(samples: Samples, indices: Int64[Tensor, " chosen"]) -> tuple[str, ...] | None:
+    groups = samples.groups
+    return None if groups is None else tuple(groups[i] for i in indices.numpy())
+
+
+def _with_part(
+    samples: Samples, indices: Int64[Tensor, " chosen"], part: Part, others: Part | None
+) -> tuple[Part | None, ...]:
+    """The parts of ``samples``: ``part`` at ``indices``, and ``others`` for images that had none."""
+    is_chosen = np.zeros(len(samples), dtype=np.bool_)  # a set of millions of numbers would take much memory
+    is_chosen[indices.numpy()] = True
+    both = zip(is_chosen, samples.parts, strict=True)
+    return tuple(part if chosen else before or others for chosen, before in both)
 
 
 def indices_of(samples: Samples, *parts: Part) -> Int64[Tensor, " chosen"]:
     """The indices of the images in any of ``parts``, in order."""
-    return torch.tensor([i for i, part in enumerate(samples.parts) if part in parts], dtype=torch.int64)
+    return _indices_of(samples, *parts)
+
+
+def _indices_of(samples: Samples, *parts: Part | None) -> Int64[Tensor, " chosen"]:
+    return torch.from_numpy(
+        np.fromiter((i for i, part in enumerate(samples.parts) if part in parts), dtype=np.int64)
+    )
 
 
 def write_split(samples: Samples, path: Path, content: Sequence[bytes] | None = None) -> None:

@@ -64,6 +64,11 @@ def stream_whole(
         yield WholeBatch(indices, tuple(images.values()), unreadable_of(results))
 
 
+def unreadable_images(sources: Sequence[ImageSource], preprocess: Preprocess) -> tuple[UnreadableImage, ...]:
+    """Those of ``sources`` that cannot be read; each is decoded, and none is kept."""
+    return tuple(each for batch in stream_pixels(sources, preprocess, 64) for each in batch.broken)
+
+
 def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[UnreadableImage, ...]]:
     """All readable images of ``samples`` in memory, and the unreadable ones.
 

@@ -50,12 +50,12 @@ def decode_pixels(
     Raises:
         UnreadableError: states the file and the reason, for example that it is truncated.
     """
-    name = _name(source)
+    name = name_of(source)
     min_side = MIN_DECODE_SCALE * preprocess.short_side
-    with _one_broken_file(name):
+    with one_broken_file(name):
         image = read_image(source, name=name, pixel_limit=pixel_limit, short_side=min_side)
-        image = _in_channels(image, preprocess.channels)
-        return _pixels(fit_to_input(image, preprocess, name, pixel_limit))
+        image = in_channels(image, preprocess.channels)
+        return to_pixels(fit_to_input(image, preprocess, name, pixel_limit))
 
 
 def decode_whole_pixels(
@@ -70,21 +70,24 @@ def decode_whole_pixels(
     Raises:
         UnreadableError: states the file and the reason.
     """
-    name = _name(source)
-    with _one_broken_file(name):
-        image = _in_channels(read_image(source, name=name, pixel_limit=pixel_limit), channels)
-        return tuple(_pixels(resize_short_side(image, side, name, pixel_limit)) for side in short_sides)
+    name = name_of(source)
+    with one_broken_file(name):
+        image = in_channels(read_image(source, name=name, pixel_limit=pixel_limit), channels)
+        return tuple(to_pixels(resize_short_side(image, side, name, pixel_limit)) for side in short_sides)
 
 
-def _name(source: Path | str | bytes | ArchivedImage) -> str:
+def name_of(source: Path | str | bytes | ArchivedImage) -> str:
+    """The name of ``source`` in messages."""
     return f"image of {len(source):,} bytes" if isinstance(source, bytes) else one_line(str(source))
 
 
-def _in_channels(image: Image.Image, channels: int) -> Image.Image:
+def in_channels(image: Image.Image, channels: int) -> Image.Image:
+    """``image`` in gray or RGB."""
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _pixels(image: Image.Image) -> UInt8[np.ndarray, "channels height width"]:
+def to_pixels(image: Image.Image) -> UInt8[np.ndarray, "channels height width"]:
+    """The pixels of ``image`` as an array."""
     pixels = np.array(image)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -103,7 +106,7 @@ def read_image(
     Raises:
         UnreadableError: states ``name`` (the source by default) and the reason.
     """
-    name = name or _name(source)
+    name = name or name_of(source)
     with open_image(source, name, pixel_limit) as opened:
         if short_side:
             _decode_smaller(opened, short_side)
@@ -119,7 +122,7 @@ def open_image(
     Raises:
         UnreadableError: states ``name`` and the reason.
     """
-    with _one_broken_file(name):
+    with one_broken_file(name):
         content = source if isinstance(source, Path | str | bytes) else source.read()
         with _opened(content, name) as opened:
             _check_pixels(opened.size, name, pixel_limit)
@@ -127,7 +130,7 @@ def open_image(
 
 
 @contextmanager
-def _one_broken_file(name: str) -> Iterator[None]:
+def one_broken_file(name: str) -> Iterator[None]:
     """With a corrupt file, Pillow can raise almost any exception: a batch goes on without the file."""
     try:
         yield

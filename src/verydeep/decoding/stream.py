@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -17,6 +17,7 @@ from verydeep.errors import UnreadableError
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.malloc import return_freed_memory
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 BATCHES_AHEAD = 2
@@ -56,21 +57,36 @@ def decode_ahead(
     sources: Sequence[ImageSource], read: Callable[[ImageSource], T], batch_size: int, workers: int | None
 ) -> Iterator[tuple[int, list[T | UnreadableImage]]]:
     """The results of ``read`` for each batch of ``sources``, with the index of the batch's first image."""
-    starts = iter(range(0, len(sources), batch_size))
+    starts = range(0, len(sources), batch_size)
+    chunks = (sources[start : start + batch_size] for start in starts)
+    results = read_ahead(chunks, partial(_read, read=read), workers)
+    try:
+        for start in starts:
+            yield start, next(results)
+            return_freed_memory()
+    finally:
+        results.close()
+
+
+def read_ahead(
+    batches: Iterable[Sequence[S]], read: Callable[[S], T], workers: int | None
+) -> Generator[list[T], None, None]:
+    """The results of ``read`` for each item of each batch, in order, computed in threads.
+
+    At most ``BATCHES_AHEAD`` batches are computed before the caller needs them.
+    """
+    waiting = iter(batches)
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
 
-        def submit(start: int) -> tuple[int, list[Future[T | UnreadableImage]]]:
-            chunk = sources[start : start + batch_size]
-            return start, [pool.submit(_read, source, read) for source in chunk]
+        def submit(batch: Sequence[S]) -> list[Future[T]]:
+            return [pool.submit(read, item) for item in batch]
 
-        ahead = deque(map(submit, islice(starts, BATCHES_AHEAD)))
+        ahead = deque(map(submit, islice(waiting, BATCHES_AHEAD)))
         try:
             while ahead:
-                start, futures = ahead.popleft()
-                results = [future.result() for future in futures]
-                ahead.extend(map(submit, islice(starts, 1)))
-                yield start, results
-                return_freed_memory()
+                results = [future.result() for future in ahead.popleft()]
+                ahead.extend(map(submit, islice(waiting, 1)))
+                yield results
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -30,7 +30,12 @@ class ExportedEmbedder(VectorSource):
             )
         self.network, self.preprocess = network, network.preprocess
         self.unit_length = unit_length
-        self.metadata = VectorMetadata(network=architecture.name, layer=last, unit_length=unit_length)
+        self.metadata = VectorMetadata(
+            network=architecture.name,
+            layer=last,
+            unit_length=unit_length,
+            precision=network.bundle.export.precision,
+        )
 
     def vectors(self, pixels: Pixels) -> Vectors:
         """The vectors of decoded images, 0 to 255."""

@@ -28,6 +28,8 @@ class VectorMetadata:
     network: str
     layer: str
     unit_length: bool
+    precision: str = "fp32"
+    """That the features were computed in; the vectors are in fp32."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """Finds your own images, labeled or not, in any supported source.
 
 A source is a folder; an image file; a list of images, ``cells.csv``; a WebDataset, ``train-{000..012}.tar``
-or a folder of shards; or a Hugging Face data set, ``hf:owner/name`` or a folder with one. Other column names
-are given after a colon: ``cells.csv:diagnosis``, ``cells.csv:scan,diagnosis``.
+or a folder of shards; a Hugging Face data set, ``hf:owner/name`` or a folder with one; or a pack. Other
+column names are given after a colon: ``cells.csv:diagnosis``, ``cells.csv:scan,diagnosis``.
 """
 
 import glob
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from verydeep.errors import DataError
 from verydeep.image_sources.huggingface import (
@@ -25,6 +27,8 @@ from verydeep.image_sources.parquet import import_pyarrow
 from verydeep.image_sources.reading import Reading, joined
 from verydeep.image_sources.walk import real_path, walk
 from verydeep.image_sources.webdataset import expand_range, read_webdataset
+from verydeep.packs.open_pack import is_pack, open_pack
+from verydeep.packs.rows import Rows
 
 HUB_PREFIX = "hf:"
 """The prefix of a data set on the Hugging Face Hub."""
@@ -86,6 +90,13 @@ def find_listing(location: str) -> Listing | None:
 
 def _read_listing(location: str, columns: Columns) -> Listing | None:
     path = Path(location).expanduser()
+    if is_pack(path):
+        pack = open_pack(path)
+        labels = Rows(lambda index: pack.classes[pack.labels[index]], np.arange(len(pack), dtype=np.uint32))
+        return Listing(
+            name=pack.name, sources=pack.sources, names=pack.names, labels=labels, parts=pack.parts,
+            classes=pack.classes,
+        )  # fmt: skip
     if location.startswith(HUB_PREFIX):
         return read_hub_dataset(location.removeprefix(HUB_PREFIX), columns)
     if path.is_dir():

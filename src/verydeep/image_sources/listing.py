@@ -31,12 +31,12 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Images with their labels and other columns; all tuples have one item per image, in the same order."""
+    """Images with their labels and other columns; all columns have one item per image, in the same order."""
 
     name: str
-    sources: tuple[ImageSource, ...]
-    names: tuple[str, ...]
-    labels: tuple[str | None, ...]
+    sources: Sequence[ImageSource]
+    names: Sequence[str]
+    labels: Sequence[str | None]
     """None for an image without a label, which can be classified but not trained on."""
     parts: tuple[Part | None, ...]
     positions: tuple[str, ...] = ()

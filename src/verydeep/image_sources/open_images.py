@@ -1,6 +1,6 @@
 """Reads your own labeled images from any supported source; ``find_images.py`` says what a source is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +14,8 @@ from verydeep.image_sources.listing import Listing
 from verydeep.image_sources.part_names import PART_WORDS
 from verydeep.image_sources.samples import Samples
 from verydeep.image_sources.walk import real_path
+from verydeep.packs.open_pack import is_pack, open_pack
+from verydeep.packs.pack import Pack
 
 MAX_SPLITS = 5
 """Names in a note."""
@@ -24,13 +26,29 @@ def read_samples(location: str | Path) -> Samples:
 
     Args:
         location: a folder of class folders, or of train, val and test folders with class folders; a list; a
-            WebDataset; a Hugging Face data set.
+            WebDataset; a Hugging Face data set; a pack.
 
     Raises:
         DataError: if there are no labeled images.
     """
+    path = Path(location).expanduser()
+    if is_pack(path):
+        return _packed(open_pack(path))
     listing = find_listing(str(location))
-    return to_samples(listing) if listing else read_folder(Path(location).expanduser())
+    return to_samples(listing) if listing else read_folder(path)
+
+
+def _packed(pack: Pack) -> Samples:
+    """The images of a pack; they stay in it, and so do their names."""
+    return Samples(
+        name=pack.name,
+        sources=pack.sources,
+        names=pack.names,
+        labels=torch.from_numpy(pack.labels),
+        classes=pack.classes,
+        parts=pack.parts,
+        groups=pack.groups,
+    )
 
 
 def to_samples(listing: Listing) -> Samples:
@@ -72,7 +90,7 @@ def _part_notes(listing: Listing) -> Iterator[str]:
     )
 
 
-def _labels(listing: Listing, positions: tuple[str, ...]) -> list[str]:
+def _labels(listing: Listing, positions: Sequence[str]) -> list[str]:
     """The label of every image; whole numbers without decimals."""
     labels: list[str] = []
     for position, given in zip(positions, listing.labels, strict=True):
@@ -88,7 +106,7 @@ def _labels(listing: Listing, positions: tuple[str, ...]) -> list[str]:
     return labels if listing.classes else whole_numbers(labels)
 
 
-def _require_unique(listing: Listing, positions: tuple[str, ...]) -> None:
+def _require_unique(listing: Listing, positions: Sequence[str]) -> None:
     """Refuse two images of one name, and one file under two names, such as ``a.jpg`` and ``./a.jpg``."""
     position_of: dict[str, str] = {}
     first_of: dict[ImageSource, int] = {}

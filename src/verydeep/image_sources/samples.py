@@ -1,10 +1,11 @@
 """Labeled images on disk, with their classes, groups and parts of a split."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import numpy as np
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -13,13 +14,14 @@ from verydeep.foreign_text import utf8_text, valid_text
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.reading import Reading
+from verydeep.packs.rows import Rows
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Labeled images on disk. All tuples have one item per image, in the same order.
+    """Labeled images on disk. All columns have one item per image, in the same order.
 
     Raises:
         DataError: if they differ in length, or a label is not an index of a class.
@@ -27,8 +29,8 @@ class Samples:
 
     name: str
     """The name of the data set, such as that of its folder."""
-    sources: tuple[ImageSource, ...]
-    names: tuple[str, ...]
+    sources: Sequence[ImageSource]
+    names: Sequence[str]
     """The name of each image, such as its path below the folder. Names are unique."""
     labels: Int64[Tensor, " count"]
     """Indices into ``classes``."""
@@ -46,7 +48,8 @@ class Samples:
         # Checkpoints and reports are UTF-8, and a folder's name need not be.
         object.__setattr__(self, "name", valid_text(self.name))
         object.__setattr__(self, "classes", tuple(map(valid_text, self.classes)))
-        object.__setattr__(self, "names", tuple(map(utf8_text, self.names)))  # the same in every locale
+        if not isinstance(self.names, Rows):
+            object.__setattr__(self, "names", tuple(map(utf8_text, self.names)))  # the same in every locale
         lengths = {len(self.labels), len(self.sources), len(self.names), len(self.parts)}
         lengths |= {len(values) for values in self.columns.values()}
         lengths |= set() if self.groups is None else {len(self.groups)}
@@ -63,11 +66,11 @@ class Samples:
 
     def select(self, indices: Int64[Tensor, " chosen"]) -> "Samples":
         """The images at ``indices``, in that order."""
-        chosen = indices.tolist()
+        chosen = indices.numpy()
         return replace(
             self,
-            sources=_pick(self.sources, chosen),
-            names=_pick(self.names, chosen),
+            sources=_pick_rows(self.sources, chosen),
+            names=_pick_rows(self.names, chosen),
             labels=self.labels[indices],
             parts=_pick(self.parts, chosen),
             groups=None if self.groups is None else _pick(self.groups, chosen),
@@ -81,8 +84,12 @@ class Samples:
         return dict(zip(self.classes, counts, strict=True))
 
 
-def _pick(values: tuple[T, ...], chosen: list[int]) -> tuple[T, ...]:
+def _pick(values: tuple[T, ...], chosen: Int64[np.ndarray, " chosen"]) -> tuple[T, ...]:
     return tuple(values[i] for i in chosen)
+
+
+def _pick_rows(values: Sequence[T], chosen: Int64[np.ndarray, " chosen"]) -> Sequence[T]:
+    return values.select(chosen) if isinstance(values, Rows) else _pick(tuple(values), chosen)
 
 
 def grouped(samples: Samples, by: str) -> Samples:

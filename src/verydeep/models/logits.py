@@ -1,6 +1,6 @@
 """Inference in batches: the logits of images, the slow part of every evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from jaxtyping import Float32, UInt8
@@ -25,10 +25,19 @@ def predict_logits(
     ``pixels`` may be on another device than the model, and of another size: each batch is moved to the
     model's device, cropped, padded or squashed according to ``preprocess``, and normalized.
     """
+    batches = pixels.split(batch_size or auto_batch_size(preprocess.size**2))
+    return logits_of_batches(model, batches, preprocess)
+
+
+def logits_of_batches(
+    model: Classifier,
+    batches: Iterable[UInt8[Tensor, "_ channels height width"]],
+    preprocess: Preprocess,
+) -> Float32[Tensor, "count classes"]:
+    """As ``predict_logits``, of images that come in batches, such as those of ``ImageSet.pixel_batches``."""
     return _in_batches(
         model,
-        pixels,
-        batch_size or auto_batch_size(preprocess.size**2),
+        batches,
         lambda batch: model(normalize(fit_to_input(batch, preprocess), preprocess)),
     )
 
@@ -45,21 +54,19 @@ def predict_dense(
     """
     return _in_batches(
         model,
-        pixels,
-        auto_batch_size(pixels.shape[2] * pixels.shape[3]),
+        pixels.split(auto_batch_size(pixels.shape[2] * pixels.shape[3])),
         lambda batch: model(normalize(batch, preprocess)).mean((2, 3)),
     )
 
 
 def _in_batches(
     model: nn.Module,
-    pixels: UInt8[Tensor, "count channels height width"],
-    batch_size: int,
+    batches: Iterable[UInt8[Tensor, "_ channels height width"]],
     forward: Callable[[Tensor], Tensor],
 ) -> Float32[Tensor, "count classes"]:
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
-        batches = [forward(batch.to(device)).float().cpu() for batch in torch.split(pixels, batch_size)]
+        logits = [forward(batch.to(device)).float().cpu() for batch in batches]
     model.train(was_training)
-    return torch.cat(batches)
+    return torch.cat(logits)

@@ -68,8 +68,8 @@ def new_job(command: str, run: Path, options: dict[str, Any], sources: Sequence[
 
 def network_checksum(run: Path) -> str:
     """A checksum of the network at ``run``: of a weight file, a run folder's model, or a bundle."""
-    model = run / "model.safetensors"
-    files = [model if model.is_file() else run]
+    models = (run / name for name in ("model.safetensors", "model.vdz"))
+    files = [next((model for model in models if model.is_file()), run)]
     if files[0].is_dir():
         files = sorted(each for each in run.iterdir() if each.is_file() and not each.name.startswith("."))
     return sha256("".join(map(blocks_checksum, files)).encode()).hexdigest()

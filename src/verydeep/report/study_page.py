@@ -98,7 +98,7 @@ def render_study(report: StudyReport) -> str:
             gradient_charts=[
                 (step, study_plots.gradient_charts(report.outcomes, step)) for step in (0, max(PROBE_STEPS))
             ],
-            number={name: number for number, name in enumerate(variants, start=1)},
+            series={name: f"series-{number}" for number, name in enumerate(variants, start=1)},
             plots=plots,
         )
     )

@@ -1,6 +1,6 @@
 """The figures of a study as geometry: strip plots of runs, loss over epochs, gradient norm over layers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite, log10
@@ -8,21 +8,10 @@ from statistics import fmean
 
 from verydeep.number_format import percent
 from verydeep.report.axis import Axis, power_of_ten
-from verydeep.report.line_plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
+from verydeep.report.line_chart import LineChart, line_chart
+from verydeep.report.line_plots import LEFT, RIGHT, WIDTH, Point, Tick
 from verydeep.study.statistics import estimate
 from verydeep.study.trial import Outcome, by_group, by_variant
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineChart:
-    """A figure with one curve per variant."""
-
-    title: str
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    x_name: str
-    y_name: str
-    curves: tuple[Curve, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +49,7 @@ def loss_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
     """Training loss over the epochs, the mean of the seeds, one figure per group."""
     trained = [run for run in outcomes if run.epochs]
     return tuple(
-        _line_chart(
+        line_chart(
             title or "Training loss",
             {name: _mean_loss(same) for name, same in by_variant(runs).items()},
             ("epoch", "training loss, nats"),
@@ -74,7 +63,7 @@ def gradient_charts(outcomes: Sequence[Outcome], step: int) -> tuple[LineChart, 
     """The gradient norm at each layer before ``step``, on a logarithmic scale, one figure per group."""
     probed = [run for run in outcomes if run.gradients]
     return tuple(
-        _line_chart(
+        line_chart(
             title,
             {name: _mean_gradient(same, step) for name, same in by_variant(runs).items()},
             ("layer, from the image", "gradient norm"),
@@ -131,41 +120,4 @@ def _column(name: str, runs: Sequence[Outcome], x: float, axis: Axis) -> StripCo
         low=axis.position(max(mean.low, low)),
         high=axis.position(min(mean.high, high)),
         label=f"{name}: mean {percent(mean.mean)} of {mean.count}",
-    )
-
-
-def _line_chart(
-    title: str,
-    series: dict[str, list[tuple[int, float]]],
-    axis_names: tuple[str, str],
-    value_text: Callable[[float], str],
-    tick_text: Callable[[float], str] = "{:g}".format,
-    min_step: float = 1e-6,
-) -> LineChart:
-    shown = {name: values for name, values in series.items() if values}
-    points = [point for values in shown.values() for point in values]
-    y_axis = Axis.vertical((value for _, value in points), min_step)
-    x_axis = Axis.around((0.0, *(float(x) for x, _ in points)), 1.0, float(LEFT), float(WIDTH - RIGHT))
-    unit = axis_names[0].split(",")[0]
-    return LineChart(
-        title=title,
-        x_ticks=x_axis.ticks("{:g}".format),
-        y_ticks=y_axis.ticks(tick_text),
-        x_name=axis_names[0],
-        y_name=axis_names[1],
-        curves=tuple(
-            Curve(
-                name,
-                tuple(
-                    Point(
-                        x_axis.position(float(x)),
-                        y_axis.position(value),
-                        f"{name}, {unit} {x}: {value_text(value)}",
-                    )
-                    for x, value in values
-                ),
-                value_text(values[-1][1]),
-            )
-            for name, values in shown.items()
-        ),
     )

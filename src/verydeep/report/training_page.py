@@ -49,7 +49,7 @@ def render_training(
             matrix=confusion_matrix(result.test),
             class_lines=class_lines(result.test),
             pictures=tuple(
-                picture(mistake, test.pixels[mistake.index].numpy(), result.test_names[mistake.index])
+                picture(mistake, test.picture(mistake.index), result.test_names[mistake.index])
                 for mistake in result.mistakes
             ),
             tokens=architecture_tokens(result.architecture.string),

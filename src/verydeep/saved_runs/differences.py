@@ -11,14 +11,19 @@ def differences(runs: Sequence[SavedRun]) -> tuple[dict[str, Any], ...]:
 
     Of values that are equally common, that of the first run counts as the usual one.
     """
-    usual = {
-        command: _usual([run for run in runs if run.command == command])
-        for command in {run.command for run in runs}
-    }
+    usual = usual_settings(runs)
     return tuple(
         {key: value for key, value in run.settings.items() if value != usual[run.command][key]}
         for run in runs
     )
+
+
+def usual_settings(runs: Sequence[SavedRun]) -> dict[str, dict[str, Any]]:
+    """What most runs of each command have."""
+    return {
+        command: _usual([run for run in runs if run.command == command])
+        for command in dict.fromkeys(run.command for run in runs)
+    }
 
 
 def _usual(runs: Sequence[SavedRun]) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError, safe_open
-
-from verydeep.architecture.description import Description
 from verydeep.claim import is_in_use
 from verydeep.errors import CheckpointError, DataError, RecipeError
+from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe, parse_recipe
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.tune.config import TuneConfig, parse_tune_config
+from verydeep.weight_files.checkpoint_file import checkpoint_path, read_description
 
 State = Literal["finished", "running", "unfinished"]
 DEPTH = 3
@@ -39,6 +38,8 @@ class SavedRun:
     """Of training."""
     settings: Mapping[str, Any]
     """The recipe, with keys such as optimizer.lr."""
+    history: tuple[EpochResult, ...]
+    """The epochs finished."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -92,7 +93,9 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
         OSError: if a folder cannot be listed.
     """
     run = RunFolder(folder)
-    if (run.recipe.is_file() or run.tune.is_file()) and (run.model.is_file() or run.is_unfinished):
+    if (run.recipe.is_file() or run.tune.is_file()) and (
+        checkpoint_path(folder).is_file() or run.is_unfinished
+    ):
         yield folder
     elif depth:
         for each in sorted(folder.iterdir()):
@@ -109,7 +112,8 @@ def read_run(path: Path) -> SavedRun:
     folder = RunFolder(path)
     is_tune = folder.tune.is_file()
     settings = _settings(*((folder.tune, parse_tune_config) if is_tune else (folder.recipe, parse_recipe)))
-    description = _description(folder.model) if folder.model.is_file() else None
+    file = checkpoint_path(path)
+    description = read_description(file) if file.is_file() else None
     origin = description.origin if description else {}
     epochs = read_metrics(folder.metrics_of(origin.get("strategy", "")) if is_tune else folder.metrics)
     last = epochs[-1] if epochs else None
@@ -125,6 +129,7 @@ def read_run(path: Path) -> SavedRun:
         test_top1=origin.get("test_top1"),
         seconds=last.seconds if last else None,
         settings=settings,
+        history=tuple(epochs),
     )
 
 
@@ -149,14 +154,3 @@ def _settings(file: Path, parse: Callable[[str, str], Recipe | TuneConfig]) -> d
         return dict(_flat(asdict(parse(file.read_text(encoding="utf-8"), str(file)))))
     except (RecipeError, ValueError, OSError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}") from None
-
-
-def _description(file: Path) -> Description:
-    try:
-        with safe_open(file, framework="np") as opened:
-            metadata = opened.metadata() or {}
-        return Description.from_json(metadata["verydeep"])
-    except (SafetensorError, OSError, KeyError) as error:
-        raise CheckpointError(f"{file} is not a checkpoint of verydeep: {error}") from None
-    except CheckpointError as error:
-        raise CheckpointError(f"{file} {error}") from None

@@ -53,7 +53,9 @@ def application(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(_warm_up, served)
         returning = asyncio.create_task(pipeline.return_memory())
+        metrics.set_ready(True)
         yield
+        metrics.set_ready(False)
         returning.cancel()
         await asyncio.to_thread(pipeline.stop)
 
@@ -159,15 +161,14 @@ def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:
     @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", response_class=PlainTextResponse, responses=BUSY, response_description="Ready")
     async def readyz() -> Response:
-        """Whether images are accepted now: 503 where the queue is full or the server stops."""
+        """Whether images are accepted now: 503 where a process starts or stops, or the queue is full."""
         pipeline.check_ready()
         return PlainTextResponse("ready\n")
 
     @app.get("/metrics", response_class=PlainTextResponse, response_description="The counters")
     async def metrics() -> Response:
-        """Counters in the text format of Prometheus."""
-        text = pipeline.metrics.text(pipeline.waiting)
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+        """Counters of all processes, in the text format of Prometheus."""
+        return PlainTextResponse(pipeline.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

@@ -3,11 +3,13 @@
 import hmac
 import time
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from verydeep.errors import DataError
 from verydeep.serve.logs import LOGGER
 from verydeep.serve.metrics import Metrics
 from verydeep.serve.openapi import PROTECTED
@@ -29,6 +31,22 @@ _HEADERS = {
 _ENCODED = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 CLIENT_CLOSED = 499
 """The status in logs and metrics where the client left (nginx's number)."""
+MIN_TOKEN = 16
+
+
+def read_token(path: Path) -> str:
+    """The token in the file at ``path``.
+
+    Raises:
+        DataError: if it is too short, or no text in one line.
+    """
+    token = path.read_bytes().strip().decode("latin-1")
+    if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise DataError(
+            f"{path} has no token: expected one line of at least {MIN_TOKEN} ASCII characters, without "
+            "spaces, such as `openssl rand -hex 32` prints"
+        )
+    return token
 
 
 class Guard:

@@ -1,6 +1,6 @@
 """What the server accepts: batches, queue, sizes and times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verydeep.errors import DataError
 
@@ -44,6 +44,10 @@ class Limits:
                 raise DataError(f"{name} is {value}; expected 1 or more")
         if not 0 <= self.max_wait_ms <= 10_000:
             raise DataError(f"--max-wait-ms is {self.max_wait_ms:g}; expected 0 to 10000")
+
+    def shared_among(self, processes: int) -> "Limits":
+        """The limits of one of so many ``processes``: together they hold as many bytes as one would alone."""
+        return replace(self, max_memory=max(self.max_bytes, self.max_memory // processes))
 
     @property
     def files(self) -> int:

@@ -6,6 +6,8 @@ import sys
 import time
 
 LOGGER = logging.getLogger("verydeep.serve")
+MAX_EXCEPTION = 3000
+"""Characters of an exception, its end: the kernel mixes lines of several processes above 4,096 bytes."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -21,7 +23,7 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            values["exception"] = self.formatException(record.exc_info)
+            values["exception"] = self.formatException(record.exc_info)[-MAX_EXCEPTION:]
         return json.dumps(values)
 
 

@@ -22,7 +22,7 @@ from verydeep.serve.problems import Problem, busy
 from verydeep.serve.served import ImagePixels
 
 MAX_DECODERS = 4
-"""Each holds the pixels of one image: up to 200 MB at the limit of pixels."""
+"""Of all processes together; each holds the pixels of one image: up to 200 MB at the limit of pixels."""
 TRIM_SECONDS = 2.0
 """How often freed memory is given back: that takes milliseconds."""
 
@@ -37,7 +37,8 @@ class Pipeline:
         self._finished = 0
         """Images since the start; changed on the event loop only."""
         self._decode = partial(decode_pixels, preprocess=preprocess, pixel_limit=limits.max_pixels)
-        self._decoders = ThreadPoolExecutor(min(usable_cores(), MAX_DECODERS), "decode")
+        decoders = max(1, min(usable_cores(), MAX_DECODERS) // metrics.processes)
+        self._decoders = ThreadPoolExecutor(decoders, "decode")
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms / 1e3, metrics.count_batch)
 
     def check_ready(self) -> None:
@@ -48,6 +49,9 @@ class Pipeline:
         """
         if not self._batcher.is_running:
             raise busy("the server is stopping. Try again later", 5)
+        ready, processes = self.metrics.ready_processes, self.metrics.processes
+        if ready < processes:
+            raise busy(f"{ready} of {processes} processes are ready. Try again later", 1)
         self.check_room()
 
     def check_room(self, images: int = 1) -> None:
@@ -68,7 +72,7 @@ class Pipeline:
             Problem: 503 if the queue is full, or if the deadline passes.
         """
         self.check_room(len(images))
-        self.waiting += len(images)
+        self._add_waiting(len(images))
         loop = asyncio.get_running_loop()
         futures = []
         for content in images:
@@ -110,11 +114,11 @@ class Pipeline:
     @contextmanager
     def occupied(self, images: int) -> Iterator[None]:
         """A block in which decoded images still have a place in the queue."""
-        self.waiting += images
+        self._add_waiting(images)
         try:
             yield
         finally:
-            self.waiting -= images
+            self._add_waiting(-images)
 
     def _job(self, compute: Compute, finish: Callable[[Any], None]) -> Job:
         """A job that calls ``finish`` on the event loop."""
@@ -165,9 +169,13 @@ class Pipeline:
             self._batcher.submit(job)
 
     def _finish(self, future: asyncio.Future[Any], result: Any) -> None:
-        self.waiting -= 1
+        self._add_waiting(-1)
         self._finished += 1
         _set_result(future, result)
+
+    def _add_waiting(self, images: int) -> None:
+        self.waiting += images
+        self.metrics.set_queue(self.waiting)
 
 
 def _set_result(future: asyncio.Future[Any], result: Any) -> None:

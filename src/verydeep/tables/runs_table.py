@@ -10,17 +10,19 @@ from verydeep.number_format import duration, percent
 from verydeep.saved_runs.saved_run import SavedRun
 
 UNKNOWN = "-"
+TEXTS, NUMBERS = ("run", "data", "network"), ("epochs", "validation", "test", "training")
+"""The columns, and those at the right that are numbers."""
 
 
 def runs_table(runs: Sequence[SavedRun], folder: Path) -> Table:
     """One row per run."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("run", "data", "network"):
+    for name in TEXTS:
         table.add_column(name, overflow="fold")
-    for name in ("epochs", "validation", "test", "training"):
+    for name in NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     for run in runs:
-        table.add_row(*_cells(run, folder))
+        table.add_row(*run_cells(run, folder))
     return table
 
 
@@ -30,11 +32,12 @@ def difference_lines(
     """A line for each run that differs from the others in its settings."""
     for run, each in zip(runs, differences, strict=True):
         if each:
-            yield f"{_name(run, folder)}: {', '.join(f'{key} {value}' for key, value in each.items())}"
+            yield f"{run_name(run, folder)}: {', '.join(f'{key} {value}' for key, value in each.items())}"
 
 
-def _cells(run: SavedRun, folder: Path) -> tuple[str, ...]:
-    name = _name(run, folder)
+def run_cells(run: SavedRun, folder: Path) -> tuple[str, ...]:
+    """The cells of a row: those of ``TEXTS``, then those of ``NUMBERS``."""
+    name = run_name(run, folder)
     return (
         name if run.state == "finished" else f"{name} ({run.state})",
         run.data or UNKNOWN,
@@ -46,7 +49,8 @@ def _cells(run: SavedRun, folder: Path) -> tuple[str, ...]:
     )
 
 
-def _name(run: SavedRun, folder: Path) -> str:
+def run_name(run: SavedRun, folder: Path) -> str:
+    """The path of the run in ``folder``."""
     return run.path.name if run.path == folder else run.path.relative_to(folder).as_posix()
 
 

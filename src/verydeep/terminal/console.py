@@ -52,6 +52,11 @@ def err() -> Console:
     return _SafeConsole(stderr=True, highlight=False, emoji=False, markup=False)
 
 
+def silent() -> Console:
+    """Nowhere: for what another process prints."""
+    return _SafeConsole(quiet=True)
+
+
 def accept_any_text() -> None:
     """Let stdout and stderr print any text: what their encoding lacks is replaced, and never an error."""
     for stream in (sys.stdout, sys.stderr):

@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from rich.console import Console
+
 from verydeep.errors import Interrupted
-from verydeep.terminal.console import print_message
+from verydeep.terminal.console import err
 from verydeep.train.run_folder import RunFolder
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, as a function; the second Ctrl-C stops at once."""
+def stop_on_interrupt(console: Console | None = None) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, as a function; the second Ctrl-C stops at once.
+
+    ``console`` is where the answer to Ctrl-C goes; stderr by default.
+    """
     is_pressed = False
 
     def press(number: int, frame: FrameType | None) -> None:
@@ -22,7 +27,8 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         if is_pressed:
             raise KeyboardInterrupt
         is_pressed = True
-        print_message("Stopping after this step; press Ctrl-C again to stop without saving")
+        text = "Stopping after this step; press Ctrl-C again to stop without saving"
+        (console or err()).print(text, markup=False, soft_wrap=True)
 
     before = signal.signal(signal.SIGINT, press)
     try:

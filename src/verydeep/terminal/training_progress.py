@@ -23,6 +23,9 @@ from verydeep.train.loop import steps_per_epoch
 from verydeep.train.run import Job, TrainingWatcher
 from verydeep.train.state import TrainingState
 
+MUCH_WAITING = 0.1
+"""The share of the time from which waiting for data is shown."""
+
 
 def bar(console: Console, text: str, unit: str = "") -> Progress:
     """A progress bar with ``text`` before it, and ``unit`` after its count; hidden outside a terminal."""
@@ -50,8 +53,16 @@ def epoch_line(result: EpochResult) -> str:
         validation = f" · validation {result.val_top1:7.2%}{balanced}, loss {result.val_loss:.3f}{best}"
     return (
         f"epoch {result.epoch:{width}}/{result.epochs} · training {result.train_top1:7.2%}, "
-        f"loss {result.train_loss:.3f} · {result.seconds:.1f} s{validation}"
+        f"loss {result.train_loss:.3f} · {result.seconds:.1f} s{throughput_text(result)}{validation}"
     )
+
+
+def throughput_text(result: EpochResult) -> str:
+    """Images per second, and how long the network waited for them where that is much."""
+    if result.images_per_second is None:
+        return ""
+    waits = f", {result.data_wait:.0%} waiting for data" if (result.data_wait or 0) >= MUCH_WAITING else ""
+    return f" · {result.images_per_second:,.0f} images/s{waits}"
 
 
 class TrainingProgress(TrainingWatcher):

@@ -76,6 +76,10 @@ class TuneProgress(TuneWatcher):
         self._forget_bars()
         self._print(f"Images are resized to {reason}")
 
+    def chooses_precision(self, text: str) -> None:
+        """One line."""
+        self._print(text)
+
     def chooses_fit(self, text: str) -> None:
         """One line."""
         self._forget_bars()

@@ -1,6 +1,12 @@
 """What training gives after each epoch: one value for the terminal, metrics.jsonl and the report."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from verydeep.inputs.batch_source import TrainingBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,3 +33,36 @@ class EpochResult:
     """Learning rate of the last step, of the first parameter group."""
     seconds: float
     """Training so far: data, augmentation and steps, without evaluation and startup."""
+    images_per_second: float | None = field(default=None, compare=False)
+    """Throughput of the epoch, with waiting, or of its part since the training was resumed; None in a run of
+    an earlier version. It depends on the clock, so equal epochs may differ in it."""
+    data_wait: float | None = field(default=None, compare=False)
+    """The share of that time in which the network waited for its next batch, from 0 to 1: decoding, and on a
+    CPU augmentation."""
+
+
+class EpochClock:
+    """Counts images and the time in which the network waits for them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._began, self._images, self._waited = seconds, 0, 0.0
+
+    def timed(
+        self, batches: Iterator[tuple[Tensor, TrainingBatch]]
+    ) -> Iterator[tuple[Tensor, TrainingBatch]]:
+        """``batches`` with the indices of their images, while the clock runs."""
+        while True:
+            asked = time.perf_counter()
+            following = next(batches, None)
+            self._waited += time.perf_counter() - asked
+            if following is None:
+                return
+            self._images += len(following[0])
+            yield following
+
+    def added_to(self, result: EpochResult) -> EpochResult:
+        """``result`` with its throughput and the share of waiting."""
+        passed = max(result.seconds - self._began, 1e-9)
+        return replace(
+            result, images_per_second=self._images / passed, data_wait=min(self._waited / passed, 1.0)
+        )

@@ -6,6 +6,7 @@ frozen stages (the loop then runs on the part above them), and learning rates by
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from math import inf
 from typing import NamedTuple, cast
@@ -20,15 +21,24 @@ from torch.optim import Optimizer
 from verydeep.data.batches import order
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
+from verydeep.inputs.batch_source import BatchSource, Plan, TrainingBatch, TrainingInputs
+from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
-from verydeep.train.epoch_result import EpochResult
-from verydeep.train.inputs import BatchSource, TrainingInputs
+from verydeep.train.epoch_result import EpochClock, EpochResult
+from verydeep.train.hybrid import clip_gradients, join, split
 from verydeep.train.optimizer import set_rate
+from verydeep.train.ranks import (
+    agreed,
+    by_first,
+    logits_by_rank,
+    share_of_rank,
+    take_buffers_of_first,
+)
 from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import rate_factor
-from verydeep.train.slices import backward_in_slices
+from verydeep.train.slices import BatchPosition, backward_in_slices
 from verydeep.train.state import EpochTally, TrainingState
 
 STEPS_BETWEEN_CHECKS = 50
@@ -55,10 +65,11 @@ def fit(
         recipe: the training configuration.
         inputs: training and validation images.
         fabric: device and precision.
-        after_step: called after each step; what it raises ends training.
+        after_step: called after each step; what it raises ends training. With hybrid parallelism, ``join``
+            makes the state complete there.
         deadline: when to end, by ``time.perf_counter``: fewer epochs are made where the planned ones would
             not be done by then, and the epoch that is under way ends early. Only then do results depend on
-            the clock.
+            the clock, which is that of the first rank.
 
     Raises:
         LearningError: where the loss is not finite, or accuracy stays at chance.
@@ -66,33 +77,44 @@ def fit(
     sizes = class_sizes(inputs.train)
     method = resolve_balance(sizes, recipe.balance)
     criterion = balanced_criterion(sizes, method, recipe.label_smoothing)
-    _set_training_mode(state, recipe, inputs)  # before the slices copy the part
+    share = share_of_rank(recipe.slices)
     if recipe.keep == "best" and state.best is None:
         _validate(state, recipe, inputs)  # epoch 0: the network as training starts
+    _set_training_mode(state, recipe, inputs)  # before the slices copy the part
+    exchanged = torch.bfloat16 if recipe.gradients == "bf16" else torch.float32
     with backward_in_slices(
-        state.part, recipe.slices, criterion, fabric, compiled=recipe.compile
+        state.part, recipe.slices, criterion, fabric, compiled=recipe.compile, exchanged=exchanged
     ) as backward:
         steppers = [cast(Optimizer, fabric.setup_optimizers(optimizer)) for optimizer in state.optimizers]
-        while not _is_finished(state, recipe) and time.perf_counter() < deadline:
+        while not _is_finished(state, recipe) and not _is_over(deadline):
             _set_training_mode(state, recipe, inputs)
+            split(state)
             epoch_began = began = time.perf_counter()
-            for indices in _rest_of_epoch(state, recipe, inputs.train):
+            clock = EpochClock(state.seconds)
+            for indices, batch in clock.timed(_rest_of_epoch(state, recipe, inputs.train, share)):
                 set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
-                loss, logits = backward(*inputs.train.batch(indices, state.epoch, state.step))
+                position = BatchPosition(len(indices), recipe.seed, state.epoch, state.step)
+                loss, predicted = backward(*batch, position)
                 if recipe.optimizer.clip_norm:
-                    nn.utils.clip_grad_norm_(state.part.parameters(), recipe.optimizer.clip_norm)
+                    clip_gradients(state.part, recipe.optimizer.clip_norm)
                 for stepper in steppers:
                     stepper.step()
                     stepper.zero_grad()
-                _count(state, loss, logits, inputs.train.labels[indices])
+                _count(state, loss, predicted, inputs.train.labels[indices])
                 state.seconds += time.perf_counter() - began
                 after_step(state)
                 began = time.perf_counter()
-                if began > deadline:
+                if _is_over(deadline):
                     break
+            join(state)
             result = _finish_epoch(state, recipe, inputs, is_balanced=method != "none")
             _keep_deadline(state, deadline, time.perf_counter() - epoch_began)
-            yield replace(result, epochs=state.epochs)
+            yield clock.added_to(replace(result, epochs=state.epochs))
+
+
+def _is_over(deadline: float) -> bool:
+    """Whether it has passed on any rank."""
+    return deadline < inf and agreed(time.perf_counter() > deadline)
 
 
 def class_sizes(source: BatchSource) -> Tensor:
@@ -118,6 +140,8 @@ def _keep_deadline(state: TrainingState, deadline: float, epoch_seconds: float) 
     left = deadline - time.perf_counter()
     if left < (state.epochs - state.epoch) * epoch_seconds:
         state.epochs = state.epoch + max(0, int(left / epoch_seconds))
+    if deadline < inf:
+        state.epochs = by_first(lambda: state.epochs)  # whose clock decides
 
 
 def _set_training_mode(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> None:
@@ -129,15 +153,19 @@ def _set_training_mode(state: TrainingState, recipe: Recipe, inputs: TrainingInp
                 module.eval()
 
 
-def _rest_of_epoch(state: TrainingState, recipe: Recipe, source: BatchSource) -> tuple[Tensor, ...]:
-    """The indices of each batch of the current epoch that is still to come."""
+def _rest_of_epoch(
+    state: TrainingState, recipe: Recipe, source: BatchSource, share: Share
+) -> Iterator[tuple[Tensor, TrainingBatch]]:
+    """The batches of the current epoch that are still to come, with the indices of their images."""
     labels, size = source.labels, min(recipe.batch_size, len(source.labels))
     if recipe.balance == "sampler":
         indices = balanced_order(labels, state.epoch, recipe.seed)
     else:
         indices = order(len(labels), state.epoch, recipe.seed)
     batches: tuple[Tensor, ...] = indices.to(labels.device).split(size)
-    return batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+    plan = batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+    with closing(source.batches(plan, state.epoch, state.step, share)) as made:
+        yield from zip(plan, made, strict=True)
 
 
 def _rate_factor(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> float:
@@ -147,11 +175,11 @@ def _rate_factor(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -
 
 
 @torch.no_grad()
-def _count(state: TrainingState, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+def _count(state: TrainingState, loss: Tensor, predicted: Tensor, labels: Tensor) -> None:
     """Move everything but the weights on by one step."""
     if state.average is not None:
         state.average.update_parameters(state.part)
-    state.tally.add(loss, logits, labels)  # stays on the device: reading it would stall
+    state.tally.add(loss, predicted, labels)  # stays on the device: reading it would stall
     state.step += 1
     if state.step % STEPS_BETWEEN_CHECKS == 0:
         _require_finite(state)
@@ -220,21 +248,30 @@ def _validate(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> _
     """Measure the network on the validation images; keep its weights in ``state`` where they are the best."""
     if inputs.val is None:
         return _Validation()
-    logits, labels = _logits(state.evaluated_part, inputs.val), inputs.val.labels.cpu()
-    loss, balanced = float(functional.cross_entropy(logits, labels)), balanced_accuracy(logits, labels)
+    take_buffers_of_first(state.evaluated_part)
+    logits, labels = logits_of_source(state.evaluated_part, inputs.val), inputs.val.labels.cpu()
+    loss, top1, balanced = by_first(lambda: _measures(logits, labels))  # processors round differently
     chooses = recipe.keep == "best" or recipe.early_stopping
     if chooses and (state.best is None or state.best.is_beaten_by(balanced, loss)):
         tensors = state.evaluated_part.state_dict()
         kept = {name: value.detach().clone() for name, value in tensors.items()}
         state.best = BestEpoch(epoch=state.epoch, balanced_accuracy=balanced, loss=loss, tensors=kept)
-    return _Validation(loss, accuracy(logits, labels), balanced)
+    return _Validation(loss, top1, balanced)
+
+
+def _measures(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
+    """Mean loss, accuracy and balanced accuracy."""
+    loss = float(functional.cross_entropy(logits, labels))
+    return loss, accuracy(logits, labels), balanced_accuracy(logits, labels)
 
 
 @torch.inference_mode()
-def _logits(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count classes"]:
-    """In fp32, as the network is used; the part is left in evaluation mode."""
+def logits_of_source(part: nn.Module, source: BatchSource) -> Float32[Tensor, "count classes"]:
+    """The logits of all images, in fp32, as the network is used; the part is left in evaluation mode."""
     part.eval()
-    everything = torch.arange(len(source.labels), device=source.labels.device)
-    _, _, rows, columns = source.batch(everything[:1], 0, 0).inputs.shape
-    batches = everything.split(auto_batch_size(rows * columns))
-    return torch.cat([part(source.batch(indices, 0, 0).inputs.float()).float().cpu() for indices in batches])
+    rows, columns = source.size
+
+    def compute(plan: Plan) -> Iterator[Tensor]:
+        return (part(batch.inputs.float()) for batch in source.batches(plan, 0, 0, WHOLE))
+
+    return logits_by_rank(len(source.labels), source.classes, auto_batch_size(rows * columns), compute)

@@ -1,4 +1,4 @@
-"""The start of a training: images in memory, with their split, and the network, new or pretrained."""
+"""The start of a training: images in memory or on disk, with their split, and the network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,15 +12,19 @@ from verydeep.check.check import check_unreadable
 from verydeep.check.grouping import read_grouped
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.builtin import is_builtin, load_dataset, require_known
-from verydeep.data.images import Dataset, Images, channel_statistics
+from verydeep.data.images import Dataset, Images
+from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.normalize import resize
 from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
-from verydeep.data.stream import decode_all
+from verydeep.data.stream import decode_all, unreadable_images
+from verydeep.decoding.crop import Decoder
 from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, median_short_side, shapes_text
 from verydeep.download.download import Progress
 from verydeep.errors import RecipeError
+from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
@@ -36,13 +40,16 @@ from verydeep.train.recipe import Recipe
 from verydeep.weights.load import load
 
 DEFAULT_MODEL = "vgg-tiny"
+MEMORY_LIMIT = 4 * 2**30
+"""Bytes of pixels that are kept in memory. It does not depend on the machine, as crops differ a little where
+images are streamed (``decoding/crop.py``): a recipe gives the same training everywhere."""
 
 
 @dataclass(frozen=True)
 class Prepared:
     """What a training starts with."""
 
-    dataset: Dataset
+    dataset: Dataset | DatasetOnDisk
     """Its validation images are held out of ``dataset.train``."""
     network: Checkpoint
     """As it starts, on the CPU: randomly initialized, or pretrained."""
@@ -54,13 +61,16 @@ class Prepared:
     """Which images were found and what was passed over, in lines; none for a built-in data set."""
 
 
-def prepare(recipe: Recipe, data: Dataset | str, progress: Progress | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe, data: Dataset | str, progress: Progress | None = None, decoder: Decoder = "pillow"
+) -> Prepared:
     """Read ``data`` and build, or load, the network that ``recipe`` asks for.
 
     Args:
         recipe: the training configuration.
         data: a data set in memory, the name of a built-in one, or a location that ``read_samples`` takes.
         progress: called while a built-in data set or published weights are downloaded.
+        decoder: what decodes random crops of images that are not kept in memory.
 
     Raises:
         DataError: where the images cannot be used.
@@ -71,7 +81,7 @@ def prepare(recipe: Recipe, data: Dataset | str, progress: Progress | None = Non
     """
     if isinstance(data, str) and not is_builtin(data):
         require_known(data)
-        prepared = _prepare_files(recipe, data, progress)
+        prepared = _prepare_files(recipe, data, progress, decoder)
     else:
         dataset = load_dataset(data, progress=progress) if isinstance(data, str) else data
         prepared = _prepare_dataset(recipe, dataset, progress)
@@ -111,7 +121,7 @@ def with_validation(dataset: Dataset, recipe: Recipe) -> Dataset:
     return replace(dataset, train=dataset.train.select(kept), val=dataset.train.select(held_out))
 
 
-def _prepare_files(recipe: Recipe, location: str, progress: Progress | None) -> Prepared:
+def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, decoder: Decoder) -> Prepared:
     """From your own images: they are split, and decoded at a size that fits them and the network."""
     samples = read_grouped(location, recipe.group_by)
     samples = with_test_part(samples, recipe.test, recipe.seed)
@@ -129,7 +139,11 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None) -> 
     if network is not None:
         network = _fitted(at_size(network, size), recipe)
         preprocess = network.preprocess
-    dataset, samples, note = _decode(samples, preprocess, location)
+    dataset: Dataset | DatasetOnDisk
+    if is_streamed(recipe, len(samples), preprocess):
+        dataset, samples, note = _on_disk(samples, preprocess, location, decoder)
+    else:
+        dataset, samples, note = _decode(samples, preprocess, location)
     read = with_class_notes(samples).reading
     found = read.lines(len(samples), len(samples.classes))
     skipped = f"skipped: {read.skipped_text}" if read.skipped else ""
@@ -138,7 +152,7 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None) -> 
     return Prepared(dataset, network or _new_network_for(preprocess, recipe, dataset), samples, notes, found)
 
 
-def _new_network_for(preprocess: Preprocess, recipe: Recipe, dataset: Dataset) -> Checkpoint:
+def _new_network_for(preprocess: Preprocess, recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Checkpoint:
     """Randomly initialized, for images that ``preprocess`` decoded."""
     network = with_fit(new_network(recipe, dataset), preprocess.fit)
     # Padding that is in the images already keeps its color only with the mean that it was made of.
@@ -152,14 +166,60 @@ def _fit_note(preprocess: Preprocess, sizes: Sequence[Size]) -> str:
     return f"images are cropped: {shapes_text(sizes)}; --fit pad keeps them whole, and --fit squash too"
 
 
+def is_streamed(recipe: Recipe, images: int, preprocess: Preprocess) -> bool:
+    """Whether so many images are decoded in each epoch, instead of being kept in memory."""
+    size = images * preprocess.channels * preprocess.size**2
+    return recipe.stream == "on" or (recipe.stream == "auto" and size > MEMORY_LIMIT)
+
+
+def _on_disk(
+    samples: Samples, preprocess: Preprocess, location: str, decoder: Decoder
+) -> tuple[DatasetOnDisk, Samples, str]:
+    """The images on disk, without those of validation and test that cannot be read; as ``_decode``.
+
+    Each of those is decoded once for that: they are counted one by one. A training image that cannot be read
+    is found out while training (``ImagesOnDisk``).
+    """
+    counted = indices_of(samples, "val", "test")
+    unreadable = unreadable_images(samples.select(counted).sources, preprocess)
+    note = check_unreadable(len(counted), unreadable, location)
+    samples = _without(samples, unreadable)
+
+    def part_of(part: Part) -> ImagesOnDisk:
+        part_samples = samples.select(indices_of(samples, part))
+        return ImagesOnDisk(
+            sources=part_samples.sources,
+            labels=part_samples.labels,
+            classes=samples.classes,
+            preprocess=preprocess,
+            decoder=decoder,
+        )
+
+    val = part_of("val")
+    dataset = DatasetOnDisk(samples.name, part_of("train"), part_of("test"), val if len(val) else None)
+    streamed = f"images are decoded in each epoch, and not kept in memory (decoder {decoder})"
+    return dataset, samples, f"{streamed}. {note}" if note else streamed
+
+
+def _without(samples: Samples, unreadable: Sequence[UnreadableImage]) -> Samples:
+    """The images of ``samples`` that can be read.
+
+    Raises:
+        DataError: where a class has no images left.
+    """
+    if unreadable:
+        missing = {each.source for each in unreadable}
+        readable = [i for i, source in enumerate(samples.sources) if source not in missing]
+        samples = samples.select(torch.tensor(readable, dtype=torch.int64))
+    require_all_classes(samples)
+    return samples
+
+
 def _decode(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Dataset, Samples, str]:
     """All images that can be read, in memory; their samples; and a note on those that cannot."""
     images, unreadable = decode_all(samples, preprocess)
     note = check_unreadable(len(samples), unreadable, location)
-    missing = {each.source for each in unreadable}
-    readable = [i for i, source in enumerate(samples.sources) if source not in missing]
-    samples = samples.select(torch.tensor(readable, dtype=torch.int64))
-    require_all_classes(samples)
+    samples = _without(samples, unreadable)
     train, val, test = (images.select(indices_of(samples, part)) for part in ("train", "val", "test"))
     return Dataset(samples.name, train, test, val if len(val) else None), samples, note
 
@@ -176,15 +236,15 @@ def _pretrained(
     return with_dropout(network, recipe.dropout)
 
 
-def new_network(recipe: Recipe, dataset: Dataset) -> Checkpoint:
+def new_network(recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Checkpoint:
     """The recipe's network, randomly initialized; the recipe's seed decides every bit of it.
 
     Raises:
         RecipeError: where stages are to be frozen, which without weights learn nothing.
     """
     require_nothing_frozen(recipe)
-    mean, std = channel_statistics(dataset.train.pixels)
-    _, channels, height, width = dataset.train.pixels.shape
+    mean, std = dataset.train.channel_statistics()
+    channels, height, width = dataset.train.image_shape
     architecture = fitted_architecture(recipe, dataset)
     torch.manual_seed(recipe.seed)
     model = build(architecture, recipe.init)
@@ -194,7 +254,7 @@ def new_network(recipe: Recipe, dataset: Dataset) -> Checkpoint:
     return Checkpoint(model, preprocess, dataset.classes)
 
 
-def fitted_architecture(recipe: Recipe, dataset: Dataset) -> Architecture:
+def fitted_architecture(recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Architecture:
     """The recipe's network for the classes and images of ``dataset``.
 
     Raises:
@@ -202,7 +262,7 @@ def fitted_architecture(recipe: Recipe, dataset: Dataset) -> Architecture:
         ShapeError: where it cannot take images of this size.
     """
     architecture = with_options(zoo.resolve(recipe.model or DEFAULT_MODEL), recipe)
-    _, channels, height, width = dataset.train.pixels.shape
+    channels, height, width = dataset.train.image_shape
     return architecture.with_classes(len(dataset.classes)).with_input(channels, (height, width))
 
 

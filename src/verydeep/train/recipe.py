@@ -78,7 +78,10 @@ class Recipe:
     batch_size: Annotated[int, Gt(0)] = 256
     """Images per step; all of them where there are fewer."""
     slices: Annotated[int, Gt(0)] = 1
-    """Parts of a batch that a CPU computes at the same time; batch norm takes each part by itself."""
+    """Parts of a batch that the cores of a CPU, or several devices, compute at the same time, and a GPU one
+    after the other (gradient accumulation); batch norm takes each part by itself."""
+    gradients: Literal["fp32", "bf16"] = "fp32"
+    """The precision in which several devices exchange the gradients of slices; bf16 halves the bytes."""
     seed: int = 0
     """Decides initialization, order, augmentation and split."""
     test: Annotated[float, Interval(gt=0, lt=1)] = 0.2
@@ -105,6 +108,9 @@ class Recipe:
     or batches are few."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto is bf16 where the machine computes with it, else fp32; weights are kept in fp32 either way."""
+    stream: Literal["auto", "on", "off"] = "auto"
+    """Decode your own images in each epoch instead of keeping their pixels in memory; auto does so where
+    these take over 4 GiB."""
     channels_last: bool = True
     """Keep the channels of a pixel side by side in memory."""
     compile: bool = False

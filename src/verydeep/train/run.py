@@ -1,10 +1,12 @@
 """One training from its first step to its last, saved as it goes: the job of `train`, a step of `tune`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -14,26 +16,46 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
+from verydeep.inputs.batch_source import BatchSource, TrainingInputs
+from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
+from verydeep.inputs.pixels_in_memory import PixelsInMemory
+from verydeep.inputs.streamed_images import StreamedImages
+from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
-from verydeep.train.device import WantedPrecision, choose_precision
+from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.frozen_features import MEMORY_LIMIT, Computed, frozen_features
-from verydeep.train.inputs import PixelsInMemory, TrainingInputs
+from verydeep.train.hybrid import join, make_hybrid
 from verydeep.train.loop import fit, steps_per_epoch
 from verydeep.train.optimizer import build_optimizers
-from verydeep.train.recipe import Recipe
+from verydeep.train.ranks import (
+    agreed,
+    by_first,
+    rank_count,
+    require_same,
+    share_of_rank,
+    take_buffers_of_first,
+)
+from verydeep.train.recipe import Recipe, to_toml
 from verydeep.train.run_folder import read_metrics, write_metrics
-from verydeep.train.state import EpochTally, TrainingState, load_state, save_state
+from verydeep.train.state import EpochTally, TrainingState, load_state
+from verydeep.train.state_writer import StateWriter, state_writer
+from verydeep.weight_files.tensor_checksum import tensor_checksum
+
+Parallel = Literal["data", "hybrid"]
+"""How ranks share the work: the images alone, or also the weights of the hidden layers (``hybrid.py``)."""
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
-    """Lightning Fabric on one device, in the precision that suits it."""
-    return Fabric(accelerator=device.type, devices=1, precision=choose_precision(wanted, device))
+    """Lightning Fabric on this device, in the precision that suits it; ranks.py connects it to others."""
+    devices = 1 if device.index is None else [device.index]
+    return Fabric(accelerator=device.type, devices=devices, precision=choose_precision(wanted, device))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +67,8 @@ class Job:
     recipe: Recipe
     network: Checkpoint
     """As training starts; the stages that are not frozen are trained in place."""
-    train: Images
-    val: Images | None
+    train: Images | ImagesOnDisk
+    val: Images | ImagesOnDisk | None
     state: Path
     """Where the training state is saved after each epoch and when it is stopped, and resumed from."""
     metrics: Path
@@ -71,7 +93,7 @@ class TrainingWatcher:
         """A step was made."""
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """An epoch was finished and saved."""
+        """An epoch was finished; its state is being saved."""
 
     def wants_to_stop(self) -> bool:
         """Whether to save and stop now; asked after every step."""
@@ -96,6 +118,7 @@ def run_training(
     fabric: Fabric,
     watcher: TrainingWatcher,
     *,
+    parallel: Parallel = "data",
     deadline: float = inf,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Trained:
@@ -108,6 +131,7 @@ def run_training(
         job: network, images, recipe, and where the state is saved.
         fabric: device and precision.
         watcher: what follows it.
+        parallel: how several ranks share the work; hybrid splits the hidden layers of the head among them.
         deadline: when to end at the latest, by ``time.perf_counter``.
         memory_limit: bytes of the feature maps of frozen stages to keep in memory; more go to a temporary
             file.
@@ -118,33 +142,65 @@ def run_training(
         DataError: where there is no room for the feature maps of frozen stages.
         Interrupted: where ``watcher`` wants to stop; the state is saved.
     """
+    share_of_rank(job.recipe.slices)  # which the ranks may not be able to share
     state = initial_state(job.recipe, job.network.model, len(job.train), fabric)
-    if job.state.exists():
-        load_state(state, job.state)
-    after_step, computed = _stopping(job, state, watcher)
+    _resume_if_saved(state, job, fabric)
+    if parallel == "hybrid" and rank_count() > 1:
+        make_hybrid(state, job.recipe, len(job.train))
     epochs = _saved_epochs(job, state)
     watcher.begins(job, state)
-    with training_inputs(
-        job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
-        computed=computed, memory_limit=memory_limit,
-    ) as inputs:  # fmt: skip
+    with ExitStack() as stack:
+        writer = stack.enter_context(state_writer(job.state))
+        after_step, computed = _stopping(state, watcher, writer)
+        inputs = stack.enter_context(training_inputs(
+            job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
+            computed=computed, memory_limit=memory_limit,
+        ))  # fmt: skip
         try:
             for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
                 epochs.append(result)
-                write_metrics(job.metrics, epochs)
-                save_state(state, job.state)
+                by_first(partial(_save_epoch, job, state, epochs, writer))
                 watcher.finished_epoch(result)
+            by_first(writer.wait)
         except LearningError as error:
             fixes = likely_fixes(job.network.model.architecture, job.recipe.optimizer.lr, job.flags)
             raise LearningError(f"{error}. {fixes}") from error
     keeps_best = job.recipe.keep == "best"
     kept = state.best_network if keeps_best else state.trained
+    take_buffers_of_first(kept)
     return Trained(
         network=replace(job.network, model=kept.eval()),
         epochs=tuple(epochs),
         best_epoch=state.best.epoch if keeps_best and state.best else None,
         seconds=state.seconds,
     )
+
+
+def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:
+    """Load what was saved, if anything.
+
+    Raises:
+        RankError: where the ranks would not all train the same network on the same images.
+    """
+    is_saved = job.state.exists()
+    require_same({"a saved state": "in its run folder" if is_saved else "nowhere"})
+    if is_saved:
+        load_state(state, job.state)
+    if rank_count() > 1:
+        weights = {name: tensor.cpu() for name, tensor in state.model.state_dict().items()}
+        decoder = job.train.decoder if isinstance(job.train, ImagesOnDisk) else "none"
+        require_same({
+            "the recipe": to_toml(job.recipe),
+            "images": f"{len(job.train):,} {tensor_checksum({'labels': job.train.labels.cpu()})}",
+            "the decoder": decoder,
+            "weights": tensor_checksum(weights),
+            "the precision": str(fabric.strategy.precision.precision),
+        })  # fmt: skip
+
+
+def _save_epoch(job: Job, state: TrainingState, epochs: Sequence[EpochResult], writer: StateWriter) -> None:
+    write_metrics(job.metrics, epochs)
+    writer.write(state)
 
 
 def _saved_epochs(job: Job, state: TrainingState) -> list[EpochResult]:
@@ -159,13 +215,14 @@ def _saved_epochs(job: Job, state: TrainingState) -> list[EpochResult]:
 
 
 def _stopping(
-    job: Job, state: TrainingState, watcher: TrainingWatcher
+    state: TrainingState, watcher: TrainingWatcher, writer: StateWriter
 ) -> tuple[Callable[[TrainingState], None], Callable[[int, int], None]]:
     """The callbacks after a step and after a batch of feature maps: they tell the watcher, and may stop."""
 
     def stop_if_wanted() -> None:
-        if watcher.wants_to_stop():
-            save_state(state, job.state)
+        if agreed(watcher.wants_to_stop()):
+            join(state)
+            by_first(lambda: _write_now(state, writer))
             raise Interrupted(f"stopped and saved in epoch {state.epoch + 1} of {state.epochs}")
 
     def after_step(state: TrainingState) -> None:
@@ -179,19 +236,24 @@ def _stopping(
     return after_step, computed
 
 
+def _write_now(state: TrainingState, writer: StateWriter) -> None:
+    writer.write(state)
+    writer.wait()
+
+
 @contextmanager
 def training_inputs(
     recipe: Recipe,
     state: TrainingState,
     preprocess: Preprocess,
-    train: Images,
-    val: Images | None,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk | None,
     fabric: Fabric,
     *,
     computed: Computed = lambda done, total: None,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Iterator[TrainingInputs]:
-    """Pixels, or, where stages are frozen, the feature maps of these stages, computed once.
+    """Pixels in memory or from disk, or, where stages are frozen, their feature maps, computed once.
 
     Raises:
         DataError: where there is no room for the feature maps.
@@ -212,17 +274,37 @@ def training_inputs(
             yield inputs
         return
 
-    def pixels(images: Images) -> PixelsInMemory:
-        return PixelsInMemory(
-            images=images.to(fabric.device),
-            preprocess=preprocess,
-            device=fabric.device,
-            augment=recipe.augment if images is train else None,
-            seed=recipe.seed,
+    def source(images: Images | ImagesOnDisk) -> BatchSource:
+        augment = recipe.augment if images is train else None
+        if isinstance(images, Images):
+            images = images.to(fabric.device)
+        return batch_source(
+            images, preprocess, fabric.device, augment=augment, seed=recipe.seed,
             channels_last=recipe.channels_last,
-        )
+        )  # fmt: skip
 
-    yield TrainingInputs(pixels(train), None if val is None else pixels(val))
+    yield TrainingInputs(source(train), None if val is None else source(val))
+
+
+def batch_source(
+    images: Images | ImagesOnDisk,
+    preprocess: Preprocess,
+    device: torch.device,
+    *,
+    augment: AugmentConfig | None = None,
+    seed: int = 0,
+    channels_last: bool,
+) -> BatchSource:
+    """What makes batches of ``images`` on ``device``; without ``augment``, as they are evaluated."""
+    if isinstance(images, ImagesOnDisk):
+        return StreamedImages(
+            images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
+            channels_last=channels_last,
+        )  # fmt: skip
+    return PixelsInMemory(
+        images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
+        channels_last=channels_last,
+    )  # fmt: skip
 
 
 def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric) -> TrainingState:

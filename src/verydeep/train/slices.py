@@ -1,9 +1,13 @@
-"""Forward and backward pass of a batch, whole or in slices that run on the cores of a CPU at the same time.
+"""Forward and backward pass of a batch: whole, or in slices on the cores of a CPU or on several devices.
 
 With one batch on all cores, their threads wait for each other at every operator, and small operators leave
 most of them idle. A slice goes through the whole network on its own cores, and slices meet once per step
 (docs/log.md has the times). Batch norm then uses the statistics of a slice: the "ghost batch norm" of
 Hoffer et al. 2017, section 4.
+
+A slice is also what ranks share: each computes its slices of every batch, and the result is that of one
+process with the same slices. Slices that a device computes one after the other take the memory of one: that
+is gradient accumulation.
 """
 
 import copy
@@ -14,44 +18,76 @@ from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn import functional
 
 from verydeep.data.augmentation.mix import Labels
+from verydeep.data.batches import generator
 from verydeep.errors import RecipeError
+from verydeep.inputs.share import Share
+from verydeep.train.all_reduce import add_in_order, added
+from verydeep.train.hybrid_head import HybridHead
+from verydeep.train.ranks import gathered, share_of_rank
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """From logits and ``Labels`` to the mean loss."""
 
 
 class Forward(NamedTuple):
-    """The result of a forward pass, detached from its graph."""
+    """The result of a forward pass over the whole batch, the same on all ranks; it has no graph."""
 
     loss: Float[Tensor, ""]
     """The mean over the batch, in nats."""
-    logits: Float[Tensor, "batch classes"]
+    predicted: Int64[Tensor, " batch"]
+    """The class with the largest logit of each image."""
 
 
-Backward = Callable[
-    [Float[Tensor, "batch channels height width"], Labels],
-    Forward,
-]
-"""From images and labels to the loss; leaves the gradients in the parameters."""
+class BatchPosition(NamedTuple):
+    """Which batch the images of this rank are part of."""
+
+    images: int
+    """Of the whole batch."""
+    seed: int
+    """With epoch, step, and the number of a slice it decides the random numbers of dropout."""
+    epoch: int
+    step: int
+
+
+Backward = Callable[[Float[Tensor, "images channels height width"], Labels, BatchPosition], Forward]
+"""From the images and labels that this rank computes (``share_of_rank``); leaves the gradients of the whole
+batch in the parameters."""
 
 
 @contextmanager
 def backward_in_slices(
-    model: nn.Module, slices: int, criterion: Criterion, fabric: Fabric, *, compiled: bool = False
+    model: nn.Module,
+    slices: int,
+    criterion: Criterion,
+    fabric: Fabric,
+    *,
+    compiled: bool = False,
+    exchanged: torch.dtype = torch.float32,
 ) -> Iterator[Backward]:
     """The function that computes the gradients of ``model``; each slice counts by its share of the images.
 
-    ``compiled`` is for one slice only: torch.compile fuses what lies between the convolutions.
+    Args:
+        model: the network; on all ranks with the same parameters.
+        slices: of each batch, on all ranks together.
+        criterion: the mean loss of a slice.
+        fabric: device and precision.
+        compiled: for one slice only: torch.compile fuses what lies between the convolutions.
+        exchanged: the dtype in which ranks exchange gradients.
 
-    On a CPU slices run at the same time, unless the network has dropout: its random numbers would then depend
-    on the order of the threads, and no run could be repeated. Batch norm keeps the running statistics of the
-    first slice.
+    On a CPU the slices of a rank run at the same time, unless the network has dropout: its random numbers
+    would then depend on the order of the threads, and no run could be repeated. Batch norm keeps the running
+    statistics of the first slice; those of a rank that does not compute it are of no use.
+
+    Raises:
+        RecipeError: where the ranks cannot share the slices.
     """
+    share = share_of_rank(slices)
     if slices == 1:
         with _fastest_of_cudnn():
             if compiled:
@@ -59,16 +95,19 @@ def backward_in_slices(
             else:
                 yield _whole(model, criterion, fabric)
         return
-    twins = [model, *(_twin(model) for _ in range(1, slices))]
-    if fabric.device.type != "cpu" or _has_dropout(model):
-        yield _sliced(twins, criterion, fabric, _in_turn)
+    own = share.slices // share.ranks
+    twins = [model, *(_twin(model) for _ in range(1, own))]
+    sliced = partial(_sliced, twins, share, criterion, fabric, exchanged)
+    if fabric.device.type != "cpu" or _has_dropout(model) or own == 1 or _hybrid_heads(model):
+        with _fastest_of_cudnn():
+            yield sliced(_in_turn)
         return
     threads = torch.get_num_threads()
-    each = max(1, threads // slices)
+    each = max(1, threads // own)
     torch.set_num_threads(each)  # otherwise this thread's pool would wait on busy cores between steps
     try:
-        with ThreadPoolExecutor(slices - 1, initializer=torch.set_num_threads, initargs=(each,)) as pool:
-            yield _sliced(twins, criterion, fabric, partial(_at_once, pool))
+        with ThreadPoolExecutor(own - 1, initializer=torch.set_num_threads, initargs=(each,)) as pool:
+            yield sliced(partial(_at_once, pool))
     finally:
         torch.set_num_threads(threads)
 
@@ -90,9 +129,9 @@ def _fastest_of_cudnn() -> Iterator[None]:
 def _explaining_failure(backward: Backward) -> Backward:
     """``backward`` of a compiled network, which is compiled at its first call."""
 
-    def explained(images: Tensor, labels: Tensor) -> Forward:
+    def explained(images: Tensor, labels: Tensor, position: BatchPosition) -> Forward:
         try:
-            return backward(images, labels)
+            return backward(images, labels, position)
         except Exception as error:
             if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise
@@ -105,60 +144,102 @@ def _explaining_failure(backward: Backward) -> Backward:
 
 
 def _whole(model: nn.Module, criterion: Criterion, fabric: Fabric) -> Backward:
-    module = fabric.setup_module(model)
+    module, has_dropout = fabric.setup_module(model), _has_dropout(model)
 
-    def backward(images: Tensor, labels: Tensor) -> Forward:
+    def backward(images: Tensor, labels: Tensor, position: BatchPosition) -> Forward:
+        if has_dropout:
+            torch.manual_seed(_seed(position, 0))
         logits = module(images)
         loss = criterion(logits, labels)
         fabric.backward(loss)
-        return Forward(loss.detach(), logits.detach())
+        return Forward(loss.detach(), logits.argmax(1))
 
     return backward
 
 
 class _Slice(NamedTuple):
-    forward: Forward
+    loss: Tensor
+    predicted: Tensor
     gradients: tuple[Tensor, ...]
 
 
 Job = Callable[[], _Slice]
 
 
-def _in_turn(jobs: Sequence[Job]) -> list[_Slice]:
-    return [job() for job in jobs]
+def _in_turn(jobs: Sequence[Job]) -> Iterator[_Slice]:
+    return (job() for job in jobs)
 
 
-def _at_once(pool: ThreadPoolExecutor, jobs: Sequence[Job]) -> list[_Slice]:
+def _at_once(pool: ThreadPoolExecutor, jobs: Sequence[Job]) -> Iterator[_Slice]:
     # This thread takes the first: if it slept, two other threads could share one core for a whole step.
     others = [pool.submit(job) for job in jobs[1:]]
-    return [jobs[0](), *(other.result() for other in others)]
+    return iter([jobs[0](), *(other.result() for other in others)])
 
 
 def _sliced(
     twins: Sequence[nn.Module],
+    share: Share,
     criterion: Criterion,
     fabric: Fabric,
-    do: Callable[[Sequence[Job]], list[_Slice]],
+    exchanged: torch.dtype,
+    do: Callable[[Sequence[Job]], Iterator[_Slice]],
 ) -> Backward:
-    parameters = [parameter for parameter in twins[0].parameters() if parameter.requires_grad]
+    trained = [parameter for parameter in twins[0].parameters() if parameter.requires_grad]
+    kept = [parameter for head in _hybrid_heads(twins[0]) for parameter in head.split_parameters]
+    apart = set(map(id, kept))
+    shared = [parameter for parameter in trained if id(parameter) not in apart]
+    first, has_dropout = share.rank * len(twins), _has_dropout(twins[0])
 
-    def backward_of(twin: nn.Module, images: Tensor, labels: Tensor, share: float) -> _Slice:
+    def backward_of(
+        number: int, twin: nn.Module, images: Tensor, labels: Tensor, position: BatchPosition
+    ) -> _Slice:
+        if has_dropout:
+            torch.manual_seed(_seed(position, number))
+        for head in _hybrid_heads(twin):
+            head.seeds = [_seed(position, each) for each in range(number - first, share.slices, len(twins))]
         with fabric.autocast():  # applies to the thread that enters it
             logits = twin(images).float()
-            loss = share * criterion(logits, labels)
-        return _Slice(Forward(loss.detach(), logits.detach()), torch.autograd.grad(loss, parameters))
+            loss = len(labels) / position.images * criterion(logits, labels)
+        return _Slice(loss.detach(), logits.argmax(1), torch.autograd.grad(loss, [*shared, *kept]))
 
-    def backward(images: Tensor, labels: Tensor) -> Forward:
-        parts = zip(twins, images.tensor_split(len(twins)), labels.tensor_split(len(twins)), strict=True)
-        done = do([partial(backward_of, *part, len(part[2]) / len(labels)) for part in parts])
-        for parameter, *gradients in zip(parameters, *(part.gradients for part in done), strict=True):
-            parameter.grad = _sum(gradients)
-        return Forward(
-            _sum([part.forward.loss for part in done]),
-            torch.cat([part.forward.logits for part in done]),
-        )
+    def backward(images: Tensor, labels: Tensor, position: BatchPosition) -> Forward:
+        sizes = share.slice_sizes(position.images)
+        work = zip(twins, images.split(sizes), labels.split(sizes), strict=True)
+        jobs = [partial(backward_of, number, *each, position) for number, each in enumerate(work, first)]
+        losses, predicted, parts = [], [], []
+
+        def gradients() -> Iterator[tuple[Tensor, ...]]:
+            for done in do(jobs):
+                losses.append(done.loss)
+                predicted.append(done.predicted)
+                parts.append(done.gradients[len(shared) :])
+                yield done.gradients[: len(shared)]
+
+        sums = [*add_in_order(gradients(), exchanged), *added(parts)]
+        for parameter, gradient in zip([*shared, *kept], sums, strict=True):
+            parameter.grad = gradient
+        return _of_all_ranks(losses, predicted, Share(slices=share.slices).slice_sizes(position.images))
 
     return backward
+
+
+def _of_all_ranks(losses: Sequence[Tensor], predicted: Sequence[Tensor], sizes: Sequence[int]) -> Forward:
+    """The loss and the predictions of all slices, from those of this rank."""
+    rows = [functional.pad(each, (0, max(sizes) - len(each))) for each in predicted]
+    # One tensor for both: fp32 holds the number of a class exactly.
+    own = torch.cat([torch.stack(list(losses))[:, None], torch.stack(rows).float()], 1)
+    everything = gathered(own)
+    classes = [row[:size] for row, size in zip(everything[:, 1:].long(), sizes, strict=True)]
+    return Forward(_sum(list(everything[:, 0])), torch.cat(classes))
+
+
+def _seed(position: BatchPosition, number: int) -> int:
+    """The random numbers of dropout, as a function of ``position`` and of the ``number`` of the slice."""
+    return generator(position.seed, position.epoch, position.step, number).initial_seed()
+
+
+def _hybrid_heads(model: nn.Module) -> list[HybridHead]:
+    return [module for module in model.modules() if isinstance(module, HybridHead)]
 
 
 def _sum(tensors: Sequence[Tensor]) -> Tensor:

@@ -35,10 +35,10 @@ class EpochTally:
         correct, images = torch.zeros(2, classes, dtype=torch.int64, device=device)
         return cls(torch.zeros((), device=device), correct, images)
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def add(self, loss: Tensor, predicted: Tensor, labels: Tensor) -> None:
         """Count a batch of this mean loss."""
         self.loss += loss.detach() * len(labels)
-        self.correct.index_add_(0, labels, (logits.argmax(1) == labels).long())
+        self.correct.index_add_(0, labels, (predicted == labels).long())
         self.images.index_add_(0, labels, torch.ones_like(labels))
 
     @property
@@ -107,8 +107,13 @@ class TrainingState:
 
 
 def save_state(state: TrainingState, path: Path) -> None:
-    """Write ``state`` and torch's random state to ``path``, whole or not at all."""
-    packed = {
+    """Write ``state`` to ``path``, whole or not at all."""
+    write_packed(pack(state), path)
+
+
+def pack(state: TrainingState) -> dict[str, Any]:
+    """What is saved of ``state``; its tensors are those that training changes, not copies."""
+    return {
         "model": state.model.state_dict(),
         "average": state.average.state_dict() if state.average else None,
         "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
@@ -119,9 +124,11 @@ def save_state(state: TrainingState, path: Path) -> None:
         "epoch": state.epoch,
         "step": state.step,
         "seconds": state.seconds,
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
+
+
+def write_packed(packed: dict[str, Any], path: Path) -> None:
+    """Write what ``pack`` gave to ``path``, whole or not at all."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(packed, file)
@@ -132,7 +139,7 @@ def save_state(state: TrainingState, path: Path) -> None:
 
 
 def load_state(state: TrainingState, path: Path) -> None:
-    """Make ``state``, and torch's random state, what they were when they were saved to ``path``.
+    """Make ``state`` what it was when it was saved to ``path``.
 
     Raises:
         CheckpointError: where the file is broken or of another network.
@@ -150,9 +157,6 @@ def load_state(state: TrainingState, path: Path) -> None:
         state.best = None if packed["best"] is None else BestEpoch(**packed["best"])
         state.epochs, state.epoch, state.step = packed["epochs"], packed["epoch"], packed["step"]
         state.seconds = packed["seconds"]
-        torch.set_rng_state(packed["random"])
-        if packed["random_cuda"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(packed["random_cuda"])
     except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         text = " ".join(str(error).split())[:120]
         raise CheckpointError(

@@ -1,16 +1,24 @@
 """`verydeep train`: a training from recipe to run folder, and its one measurement on the test images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
 from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import require_room, write_text
-from verydeep.data.images import Dataset
+from verydeep.check.check import check_unreadable
+from verydeep.data.images import Dataset, Images
+from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.split_file import indices_of, keep_split
+from verydeep.decoding import fast_jpeg
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
@@ -18,12 +26,29 @@ from verydeep.evaluate.mistake import Mistake
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.logits import predict_logits
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
+from verydeep.train.loop import logits_of_source
 from verydeep.train.prepare import Prepared, prepare
+from verydeep.train.ranks import (
+    by_first,
+    first_of_host,
+    is_first,
+    merged,
+    process_group,
+    share_of_rank,
+)
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
-from verydeep.train.run import Job, Trained, TrainingWatcher, fabric_on, run_training, trained_stages
+from verydeep.train.run import (
+    Job,
+    Parallel,
+    Trained,
+    TrainingWatcher,
+    batch_source,
+    fabric_on,
+    run_training,
+    trained_stages,
+)
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.unfinished_run import (
     Start,
@@ -43,7 +68,7 @@ class TrainResult:
 
     run: Path
     recipe: Recipe
-    dataset: Dataset
+    dataset: Dataset | DatasetOnDisk
     """The images that it was trained and tested on."""
     architecture: Architecture
     epochs: tuple[EpochResult, ...]
@@ -77,6 +102,7 @@ def train_network(
     out: Path | str,
     *,
     device: Device = "auto",
+    parallel: Parallel = "data",
     watcher: TrainingWatcher | None = None,
     progress: Progress | None = None,
     report: Report = lambda result: None,
@@ -92,6 +118,7 @@ def train_network(
             class, a list, shards, a Hugging Face data set (``image_sources/open_images.py``).
         out: the run folder.
         device: where to train; auto uses a GPU where there is one.
+        parallel: how several ranks share the work.
         watcher: what follows the training.
         progress: called while a built-in data set or published weights are downloaded.
         report: called with the result; the run is unfinished until it returns.
@@ -107,18 +134,18 @@ def train_network(
         Interrupted: where ``watcher`` wants to stop; the run is saved.
         OSError: where ``out`` cannot be written to, or the disk is full.
     """
-    choose_device(device)
     watcher, start = watcher or TrainingWatcher(), new_start(recipe, data)
-    with claimed_run(Path(out)) as folder:
-        if folder.is_unfinished:
-            require_same(folder.path, start)
-            return _resume(folder, data, device, watcher, progress, report)
-        require_empty(folder)
-        prepared = prepare(recipe, data, progress)
-        trained_stages(recipe, prepared.network.model.architecture)  # all errors come before the run begins
-        require_room(folder.path, FILES * _bytes(prepared.network))
-        begin(folder, start)
-        return _run(folder, start, prepared, device, watcher, report)
+    with process_group(choose_device(device)), _claimed_by_first(Path(out)) as folder:
+        share_of_rank(recipe.slices)  # all errors come before the run begins
+        if by_first(lambda: folder.is_unfinished):
+            by_first(lambda: require_same(folder.path, start))
+            return _resume(folder, data, device, parallel, watcher, progress, report)
+        by_first(lambda: require_empty(folder))
+        with first_of_host():
+            prepared = prepare(recipe, data, progress, start.decoder)
+        trained_stages(recipe, prepared.network.model.architecture)
+        by_first(lambda: _begin(folder, start, prepared))
+        return _run(folder, start, prepared, device, parallel, watcher, report)
 
 
 def resume_training(
@@ -126,6 +153,7 @@ def resume_training(
     out: Path | str,
     *,
     device: Device = "auto",
+    parallel: Parallel = "data",
     watcher: TrainingWatcher | None = None,
     progress: Progress | None = None,
     report: Report = lambda result: None,
@@ -138,15 +166,39 @@ def resume_training(
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
     """
-    start = require_unfinished(Path(out), "train")
-    require_same(Path(out), replace(start, data=_name(data)))
-    with claimed_run(Path(out)) as folder:
-        return _resume(folder, data, device, watcher or TrainingWatcher(), progress, report)
+    with process_group(choose_device(device)):
+        start = by_first(lambda: require_unfinished(Path(out), "train"))
+        by_first(lambda: require_same(Path(out), replace(start, data=_name(data))))
+        with _claimed_by_first(Path(out)) as folder:
+            return _resume(folder, data, device, parallel, watcher or TrainingWatcher(), progress, report)
+
+
+@contextmanager
+def _claimed_by_first(path: Path) -> Iterator[RunFolder]:
+    """The run folder at ``path``, which the first rank claims, and alone writes to."""
+    with ExitStack() as stack:
+        by_first(lambda: _claim(stack, path))
+        yield RunFolder(path)
+
+
+def _claim(stack: ExitStack, path: Path) -> None:
+    stack.enter_context(claimed_run(path))
+
+
+def _begin(folder: RunFolder, start: Start, prepared: Prepared) -> None:
+    require_room(folder.path, FILES * _bytes(prepared.network))
+    begin(folder, start)
 
 
 def new_start(recipe: Recipe, data: Dataset | str) -> Start:
     """What a training by ``recipe`` on ``data`` is started with, now."""
-    return Start(job="train", data=_name(data), config=to_toml(recipe), started=datetime.now(UTC).isoformat())
+    return Start(
+        job="train",
+        data=_name(data),
+        config=to_toml(recipe),
+        started=datetime.now(UTC).isoformat(),
+        decoder="fast" if fast_jpeg.is_installed() else "pillow",
+    )
 
 
 def unfinished_recipe(run: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
@@ -156,8 +208,11 @@ def unfinished_recipe(run: Path, changes: Mapping[str, Any] | None = None) -> Re
         CheckpointError: where there is no unfinished training.
         RecipeError: naming what is wrong with the changes.
     """
-    start = require_unfinished(run, "train")
-    return parse_recipe(start.config, str(RunFolder(run).recipe), changes)
+    return _recipe_of(require_unfinished(run, "train"), RunFolder(run), changes)
+
+
+def _recipe_of(start: Start, folder: RunFolder, changes: Mapping[str, Any] | None = None) -> Recipe:
+    return parse_recipe(start.config, str(folder.recipe), changes)
 
 
 def _name(data: Dataset | str) -> str:
@@ -172,13 +227,17 @@ def _resume(
     folder: RunFolder,
     data: Dataset | str,
     device: Device,
+    parallel: Parallel,
     watcher: TrainingWatcher,
     progress: Progress | None,
     report: Report,
 ) -> TrainResult:
-    start = require_unfinished(folder.path, "train")
-    prepared = prepare(unfinished_recipe(folder.path), data, progress)
-    return _run(folder, start, prepared, device, watcher, report)
+    start = by_first(lambda: require_unfinished(folder.path, "train"))
+    with first_of_host():
+        prepared = prepare(_recipe_of(start, folder), data, progress, start.decoder)
+    if isinstance(prepared.dataset, DatasetOnDisk) and start.decoder == "fast":
+        fast_jpeg.require_installed(folder.path)
+    return _run(folder, start, prepared, device, parallel, watcher, report)
 
 
 def _run(
@@ -186,13 +245,12 @@ def _run(
     start: Start,
     prepared: Prepared,
     device: Device,
+    parallel: Parallel,
     watcher: TrainingWatcher,
     report: Report,
 ) -> TrainResult:
-    recipe = unfinished_recipe(folder.path)
-    write_text(folder.recipe, start.config)
-    if prepared.samples is not None:
-        keep_split(prepared.samples, folder.split)
+    recipe = _recipe_of(start, folder)
+    by_first(lambda: _keep_what_decides(folder, start, prepared))
     keep_freed_memory()
     watcher.has_found(prepared.found)
     chosen, dataset = choose_device(device), prepared.dataset
@@ -205,29 +263,41 @@ def _run(
         state=folder.state,
         metrics=folder.metrics,
     )
-    trained = run_training(job, fabric_on(chosen, recipe.precision), watcher)
-    logits = predict_logits(trained.network.model, dataset.test.pixels, trained.network.preprocess)
+    trained = run_training(job, fabric_on(chosen, recipe.precision), watcher, parallel=parallel)
+    unreadable = merged(dataset.train.unreadable) if isinstance(dataset, DatasetOnDisk) else {}
+    missing = check_unreadable(len(dataset.train), tuple(unreadable.values()), start.data)
+    logits = _logits(trained.network, dataset.test, chosen)
     test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
-    save(_with_origin(trained, recipe, start.data, test), folder.model)
+    network = _with_origin(trained, recipe, start.data, test)
+    if isinstance(dataset, DatasetOnDisk):
+        network = replace(network, origin={**network.origin, "decoder": dataset.train.decoder})
     result = TrainResult(
         run=folder.path,
         recipe=recipe,
         dataset=dataset,
         architecture=trained.network.model.architecture,
         epochs=trained.epochs,
-        validation=_validation(trained.network, dataset),
+        validation=_validation(trained.network, dataset.val, chosen),
         test=test,
         mistakes=most_confident_mistakes(logits, dataset.test.labels, dataset.classes),
         test_names=_test_names(prepared),
-        notes=prepared.notes,
+        notes=(*prepared.notes, missing) if missing else prepared.notes,
         machine=describe(chosen, choose_precision(recipe.precision, chosen)),
         started=datetime.fromisoformat(start.started),
         best_epoch=trained.best_epoch,
         seconds=trained.seconds,
     )
-    report(result)
-    finish(folder)
+    if is_first():
+        save(network, folder.model)
+        report(result)
+        finish(folder)
     return result
+
+
+def _keep_what_decides(folder: RunFolder, start: Start, prepared: Prepared) -> None:
+    write_text(folder.recipe, start.config)
+    if prepared.samples is not None:
+        keep_split(prepared.samples, folder.split)
 
 
 def _with_origin(trained: Trained, recipe: Recipe, data: str, test: Evaluation) -> Checkpoint:
@@ -248,8 +318,14 @@ def _test_names(prepared: Prepared) -> tuple[str, ...]:
     return tuple(prepared.samples.names[i] for i in indices_of(prepared.samples, "test").tolist())
 
 
-def _validation(network: Checkpoint, dataset: Dataset) -> Evaluation | None:
-    if dataset.val is None:
-        return None
-    logits = predict_logits(network.model, dataset.val.pixels, network.preprocess)
-    return evaluate_logits(logits, dataset.val.labels, dataset.classes)
+def _validation(
+    network: Checkpoint, val: Images | ImagesOnDisk | None, device: torch.device
+) -> Evaluation | None:
+    return None if val is None else evaluate_logits(_logits(network, val, device), val.labels, val.classes)
+
+
+def _logits(
+    network: Checkpoint, images: Images | ImagesOnDisk, device: torch.device
+) -> Float32[Tensor, "count classes"]:
+    source = batch_source(images, network.preprocess, device, channels_last=False)
+    return logits_of_source(network.model, source)

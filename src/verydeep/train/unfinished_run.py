@@ -18,8 +18,10 @@ from pydantic import TypeAdapter
 from verydeep.architecture.preprocess import Fit
 from verydeep.atomic_write import delete_folder, remove_leftovers, write_text
 from verydeep.claim import LOCK, claim_folder, is_in_use
+from verydeep.decoding.crop import Decoder
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.file_name import same_name
+from verydeep.machine import InferencePrecision
 from verydeep.train.run_folder import RunFolder
 
 DIFFERENCES_SHOWN = 3
@@ -42,6 +44,10 @@ class Start:
     """The image size that a tuning took, in px; likewise."""
     fit: Fit | None = None
     """How images become square in a tuning; likewise."""
+    precision: InferencePrecision | None = None
+    """That a tuning computes features in; likewise."""
+    decoder: Decoder = "pillow"
+    """What decodes random crops of images that are not kept in memory; a resumed run takes the same."""
     size_reason: str = ""
     fit_reason: str = ""
     weights_reason: str = ""

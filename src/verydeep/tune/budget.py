@@ -16,10 +16,11 @@ from verydeep.analyze.stage_cost import stage_macs
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Head
+from verydeep.inputs.augmented_batch import to_channels_last
+from verydeep.machine import InferencePrecision
 from verydeep.models.build import build
 from verydeep.models.classifier import Classifier
 from verydeep.number_format import duration
-from verydeep.train.inputs import channels_last
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on
 from verydeep.tune.feature_cache import BATCH_PIXELS
@@ -148,18 +149,19 @@ def _seconds(recipe: Recipe, architecture: Architecture, work: Work, freeze: int
     return once / work.macs_per_second, per_epoch / work.macs_per_second
 
 
-def extraction_seconds(network: str, size: int, device: torch.device) -> float:
+def extraction_seconds(network: str, size: int, device: torch.device, precision: InferencePrecision) -> float:
     """The seconds for the features of one image, measured with random weights.
 
     Args:
         network: its name in the zoo.
         size: of the images in px.
         device: that computes.
+        precision: of the features.
     """
     architecture = replace(zoo.resolve(network), head=Head()).with_classes(2).with_input(3, size)
     model = build(architecture).to(device)
     convert_conv2d_weight_memory_format(model, torch.channels_last)
-    return sum(stage_macs(architecture)) / measured_speed(model, fabric_on(device, "fp32"))
+    return sum(stage_macs(architecture)) / measured_speed(model, fabric_on(device, precision))
 
 
 def measured_speed(model: Classifier, fabric: Fabric) -> float:
@@ -170,7 +172,7 @@ def measured_speed(model: Classifier, fabric: Fabric) -> float:
     """
     architecture = model.architecture
     batch_size = max(1, min(GREATEST_BATCH, BATCH_PIXELS // math.prod(architecture.input[1:])))
-    images = channels_last(torch.zeros(batch_size, *architecture.input, device=fabric.device))
+    images = to_channels_last(torch.zeros(batch_size, *architecture.input, device=fabric.device))
     model.eval()
     batches, elapsed = -1, 0.0
     with torch.no_grad(), fabric.autocast():

@@ -19,6 +19,7 @@ from annotated_types import Gt, Interval
 from verydeep.added_images.earlier_run import require_finished_tuning
 from verydeep.data.split_file import read_saved_images
 from verydeep.errors import RecipeError
+from verydeep.machine import WantedPrecision
 from verydeep.train.class_imbalance import Balance, resolve_balance
 from verydeep.train.recipe import (
     Recipe,
@@ -57,8 +58,12 @@ SHARED = frozenset(
     )
 )
 """Fields of a recipe that are set once, at the top, for both steps."""
-UNUSED = {"fine_tune": frozenset(("norm", "init")), "scratch": frozenset(("freeze", "norm_statistics"))}
-"""Fields of a recipe that have no use in a step: pretrained weights decide the first two."""
+UNUSED = {
+    "fine_tune": frozenset(("norm", "init", "stream")),
+    "scratch": frozenset(("freeze", "norm_statistics", "stream")),
+}
+"""Fields of a recipe that have no use in a step: pretrained weights decide the first two, and images are kept
+in memory."""
 STEPS = {"fine_tune": "fine-tune", "scratch": "scratch"}
 """The steps that train the network, with the recipes that they start from."""
 
@@ -100,6 +105,9 @@ class TuneConfig:
     the largest class has over three times the images of the smallest."""
     l2: Annotated[float, Gt(0)] | None = None
     """L2 regularization strength of the linear probe; by default found by cross-validation."""
+    precision: WantedPrecision = "auto"
+    """Of the features: fp32, bf16, or auto: bf16 where the machine computes with it and the features of some
+    images agree. The test images are measured in fp32 either way."""
     fine_tune: Recipe = field(default_factory=lambda: read_recipe("fine-tune"))
     """The recipe of fine-tuning."""
     scratch: Recipe = field(default_factory=lambda: read_recipe("scratch"))

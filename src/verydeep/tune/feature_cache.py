@@ -1,8 +1,9 @@
 """The feature cache: features of a frozen network on disk, computed once for the content of each image file.
 
-A cache folder belongs to one network with its preprocessing: its weights up to the last layer decide its
-name, so that other weights use another folder. It holds chunks (feature_chunks.py), so that a renamed file is
-found, a rewritten one is computed again, and what was computed before an interruption is kept.
+A cache folder belongs to one network with its preprocessing and precision: its weights up to the last layer
+decide its name, so that other weights use another folder. It holds chunks (feature_chunks.py), so that a
+renamed file is found, a rewritten one is computed again, and what was computed before an interruption is
+kept.
 
 Processes that need the same features share the work: each claims some of the images before it computes them.
 """
@@ -31,7 +32,9 @@ from verydeep.download.sources import cache_root
 from verydeep.errors import DataError, InUseError
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
+from verydeep.machine import InferencePrecision
 from verydeep.models.classifier import Classifier
+from verydeep.models.precision import autocast
 from verydeep.tune.feature_chunks import KEY_BYTES, Chunks
 
 BATCH_PIXELS = 300_000
@@ -95,6 +98,7 @@ class FeatureCache:
         preprocess: of its images.
         root: where features are kept; a folder of the user's cache by default.
         extract: which features; its name is part of the folder's name.
+        precision: that they are computed in; they are kept in fp32 either way.
     """
 
     def __init__(
@@ -103,10 +107,11 @@ class FeatureCache:
         preprocess: Preprocess,
         root: Path | None = None,
         extract: Extract = head_inputs,
+        precision: InferencePrecision = "fp32",
     ) -> None:
         self.model = model.eval()
-        self.preprocess, self.extract = preprocess, extract
-        name = _network_key(model, preprocess, extract)
+        self.preprocess, self.extract, self.precision = preprocess, extract, precision
+        name = _network_key(model, preprocess, extract, precision)
         self.folder = (root or cache_root() / "features") / name
 
     def __call__(
@@ -243,7 +248,8 @@ class FeatureCache:
         pixels = functional.pad(pixels, (0, 0, 0, 0, 0, 0, 0, -count % MULTIPLE))
         images = normalize(pixels.to(parameter.device), self.preprocess)
         images = images.contiguous(memory_format=torch.channels_last)
-        return self.extract(self.model, images).float().cpu()[:count]
+        with autocast(self.precision, parameter.device):
+            return self.extract(self.model, images).float().cpu()[:count]
 
 
 @contextmanager
@@ -265,10 +271,14 @@ def _renamed(image: UnreadableImage, source: ImageSource) -> UnreadableImage:
     )
 
 
-def _network_key(model: Classifier, preprocess: Preprocess, extract: Extract) -> str:
-    """A name that no other network, weights or preprocessing have."""
+def _network_key(
+    model: Classifier, preprocess: Preprocess, extract: Extract, precision: InferencePrecision
+) -> str:
+    """A name that no other network, weights, preprocessing or precision have."""
     architecture = model.architecture
     described = [architecture.string, architecture.norm, preprocess.to_dict(), extract.__name__]
+    if precision != "fp32":
+        described.append(precision)
     digest = hashlib.blake2b(json.dumps(described).encode(), digest_size=KEY_BYTES)
     last = {id(parameter) for parameter in list(model.head_modules())[-1].parameters()}
     for name, tensor in model.state_dict(keep_vars=True).items():

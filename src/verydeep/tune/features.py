@@ -17,6 +17,7 @@ from verydeep.data.stream import decode_all
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
+from verydeep.machine import InferencePrecision
 from verydeep.tune.feature_cache import Extract, FeatureCache, Features
 from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.prepare import Task
@@ -78,8 +79,8 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
         TooSlowError: where it takes longer than the budget allows, and no weights were asked for, or no size
             and a smaller one takes less time; what was computed is in the cache.
     """
-    cache = FeatureCache(task.network.model, task.network.preprocess, cache_root, extract)
-    features = extract_rows(task, cache, spent)
+    cache = _cache(task, extract, cache_root, task.precision)
+    features = _extract(task, cache, _cache(task, extract, cache_root, "fp32"), spent)
     samples, summary = _readable(task, features.indices, dict(features.unreadable))
     cost = FeatureCost(
         values=features.values.shape[1],
@@ -98,14 +99,51 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
     )
 
 
-def extract_rows(task: Task, cache: FeatureCache, spent: float, later: int = 0) -> Features:
+def _cache(
+    task: Task, extract: Extract, cache_root: Path | None, precision: InferencePrecision
+) -> FeatureCache:
+    return FeatureCache(task.network.model, task.network.preprocess, cache_root, extract, precision)
+
+
+def _extract(task: Task, cache: FeatureCache, exact: FeatureCache, spent: float) -> Features:
+    """The features of all images by ``cache``, but for those of the test images by ``exact``, in fp32.
+
+    What is measured on the test images is then the network as it is used.
+    """
+    if cache.precision == "fp32":
+        return extract_rows(task, cache, spent)
+    test = indices_of(task.samples, "test")
+    others = torch.ones(len(task.samples), dtype=torch.bool).index_fill(0, test, value=False).nonzero()[:, 0]
+    first = extract_rows(task.select(others), cache, spent, later=len(test), slower=len(test))
+    then = extract_rows(task.select(test), exact, None, before=first.computed)
+    extracted = ((others, first), (test, then))
+    indices = torch.cat([chosen[features.indices] for chosen, features in extracted])
+    ascending = indices.argsort()
+    unreadable = [
+        (int(chosen[index]), image) for chosen, features in extracted for index, image in features.unreadable
+    ]
+    return Features(
+        values=torch.cat([features.values for _, features in extracted])[ascending],
+        indices=indices[ascending],
+        unreadable=tuple(sorted(unreadable, key=lambda each: each[0])),
+        computed=sum(features.computed for _, features in extracted),
+        cached=sum(features.cached for _, features in extracted),
+        seconds=sum(features.seconds for _, features in extracted),
+    )
+
+
+def extract_rows(
+    task: Task, cache: FeatureCache, spent: float | None, *, later: int = 0, slower: int = 0, before: int = 0
+) -> Features:
     """The features of all images of ``task``, from ``cache`` or computed, with a forecast after some batches.
 
     Args:
         task: with the images.
         cache: of its network.
-        spent: seconds of the budget that have passed.
+        spent: seconds of the budget that have passed; None where nothing is to be forecast.
         later: how many images follow, of which this is the beginning; they count in the forecast.
+        slower: how many of the later ones are computed in fp32, where these are in bf16.
+        before: how many images were computed before these.
 
     Raises:
         Interrupted, TooSlowError: as ``extract_features``.
@@ -114,26 +152,26 @@ def extract_rows(task: Task, cache: FeatureCache, spent: float, later: int = 0) 
     pace, forecasts = Pace(), list[ExtractionForecast]()
 
     def extracted(done: int, total: int) -> None:
-        task.watcher.extracted(done, total)
-        task.watcher.stop_if_wanted(f"stopped after {done:,} of {total:,} images, whose features are kept")
-        if not forecasts and (seconds_each := pace.seconds_each(done)):
-            forecasts.append(_forecast(task, total, later, seconds_each, spent))
+        all_done, all_images = before + done, before + total + slower
+        task.watcher.extracted(all_done, all_images)
+        task.watcher.stop_if_wanted(
+            f"stopped after {all_done:,} of {all_images:,} images, whose features are kept"
+        )
+        if spent is not None and not forecasts and (seconds_each := pace.seconds_each(done)):
+            forecasts.append(
+                ExtractionForecast(
+                    size=task.network.preprocess.size,
+                    images=len(task.samples) + later,
+                    to_compute=total + later,
+                    slower=slower,
+                    seconds_each=seconds_each,
+                    spent=spent,
+                    budget=task.config.budget_s,
+                )
+            )
             _use(forecasts[0], task)
 
     return cache(task.samples.sources, extracted, task.content)
-
-
-def _forecast(
-    task: Task, to_compute: int, later: int, seconds_each: float, spent: float
-) -> ExtractionForecast:
-    return ExtractionForecast(
-        size=task.network.preprocess.size,
-        images=len(task.samples) + later,
-        to_compute=to_compute + later,
-        seconds_each=seconds_each,
-        spent=spent,
-        budget=task.config.budget_s,
-    )
 
 
 def _use(forecast: ExtractionForecast, task: Task) -> None:

@@ -124,8 +124,7 @@ def _sample(task: Task) -> Task:
     """``task`` with some of its training images only; each class has about its share."""
     pool = indices_of(task.samples, "train", "val")
     chosen = pool[_stratified(task.samples.labels[pool], task.config.seed)]
-    content = tuple(task.content[index] for index in chosen.tolist())
-    return replace(task, samples=task.samples.select(chosen), content=content)
+    return task.select(chosen)
 
 
 def _stratified(labels: Int64[Tensor, " count"], seed: int) -> Int64[Tensor, " chosen"]:
@@ -154,8 +153,8 @@ def _cross_validated(
     fit_began = time.perf_counter()
     network = with_fit(sample.network, fit)
     positions, extract = head_positions(network, sample.config.head)
-    cache = FeatureCache(network.model, network.preprocess, cache_root, extract)
-    rows = extract_rows(sample, cache, fit_began - began, later)
+    cache = FeatureCache(network.model, network.preprocess, cache_root, extract, sample.precision)
+    rows = extract_rows(sample, cache, fit_began - began, later=later)
     samples = sample.samples.select(rows.indices)
     if not min(samples.class_sizes.values()):
         return None

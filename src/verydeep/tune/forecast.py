@@ -17,6 +17,8 @@ LEAST_SECONDS = 3.0
 """Of batches that are timed before anything is forecast."""
 FEATURE_SHARE = 0.8
 """Of the budget that is left; the rest is for the linear probe and the test."""
+FP32_COST = 2.0
+"""How much longer a network takes in fp32 than in bf16."""
 
 
 class Pace:
@@ -52,6 +54,8 @@ class ExtractionForecast:
     to_compute: int
     """Images whose features are not in the cache, the ones that were timed included."""
     seconds_each: float
+    slower: int = 0
+    """How many of the images are computed in fp32, which takes ``FP32_COST`` times as long as bf16."""
     spent: float
     """Seconds of the budget that passed before extraction."""
     budget: float
@@ -60,7 +64,12 @@ class ExtractionForecast:
     @property
     def seconds(self) -> float:
         """For all images whose features are not in the cache."""
-        return self.to_compute * self.seconds_each
+        return (self.to_compute + self._extra) * self.seconds_each
+
+    @property
+    def _extra(self) -> float:
+        """The additional time of the slower images, as a number of images."""
+        return (FP32_COST - 1) * self.slower
 
     @property
     def fits(self) -> bool:
@@ -77,7 +86,7 @@ class ExtractionForecast:
 
         The time of convolutions grows with the area of the images.
         """
-        return self.images * self.seconds_each * (size / self.size) ** 2
+        return (self.images + self._extra) * self.seconds_each * (size / self.size) ** 2
 
     @property
     def smaller_size(self) -> int | None:

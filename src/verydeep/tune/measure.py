@@ -31,6 +31,8 @@ from verydeep.tune.probe import Probed, pool_of
 from verydeep.tune.result import MistakenImage, TuneResult
 from verydeep.tune.strategies import logits_of_test
 
+PRECISION = {"fp32": "fp32", "bf16": "features in bf16, test images in fp32"}
+
 
 def measure(
     probed: Probed, choice: Choice, network: Checkpoint, folder: RunFolder, started: datetime
@@ -88,7 +90,7 @@ def measure(
         mistakes=_mistakes(logits[strategy] / chosen.temperature, test),
         doubtful_labels=_doubtful(probed, logits[strategy] / chosen.temperature, test),
         warnings=(),
-        machine=describe(task.device, "32-true"),
+        machine=describe(task.device, "32-true") | {"precision": PRECISION[task.precision]},
         started=started,
         seconds=0.0,
     )

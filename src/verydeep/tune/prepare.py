@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import get_args
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.added_images.earlier_run import EarlierRun, read_earlier_run
@@ -20,7 +22,7 @@ from verydeep.decoding.image_sizes import Size, image_sizes, median_short_side
 from verydeep.errors import CheckpointError, Interrupted, RecipeError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
-from verydeep.machine import Device
+from verydeep.machine import Device, InferencePrecision
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
@@ -51,6 +53,9 @@ class TuneWatcher(TrainingWatcher):
 
     def chooses_fit(self, text: str) -> None:
         """Many images are far from square: how they become square, in one line."""
+
+    def chooses_precision(self, text: str) -> None:
+        """Features are computed in bf16, or might have been: why, in one line."""
 
     def forecasts(self, forecast: ExtractionForecast) -> None:
         """The first batches of feature extraction were timed."""
@@ -109,6 +114,13 @@ class Task:
     """Why these weights were taken; empty where they were named."""
     may_change_weights: bool = False
     """Whether lighter ones may be taken, as neither weights nor a network were named."""
+    precision: InferencePrecision = "fp32"
+    """Of the features of training and validation images."""
+
+    def select(self, indices: Int64[Tensor, " chosen"]) -> "Task":
+        """With the images at ``indices`` only."""
+        content = tuple(self.content[index] for index in indices.tolist())
+        return replace(self, samples=self.samples.select(indices), content=content)
 
 
 def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatcher) -> Task:

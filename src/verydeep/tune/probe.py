@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verydeep.data.split_file import indices_of
+from verydeep.embed.feature_precision import choose_feature_precision
 from verydeep.image_sources.samples import Samples
 from verydeep.tune.budget import extraction_seconds
 from verydeep.tune.config import TuneConfig
+from verydeep.tune.feature_cache import head_inputs
 from verydeep.tune.features import ReadImages, TooSlowError, decode_images, extract_features
 from verydeep.tune.fit_choice import with_best_fit, with_known_fit
 from verydeep.tune.forecast import ExtractionForecast
@@ -65,6 +67,7 @@ def probe_features(task: Task, cache: Path | None, began: float) -> Probed:
         head="whole" if config.head == "whole" else position.layer,
         size=task.network.preprocess.size,
         balance=balance_method(pool_of(read), config),
+        precision=task.precision,
         l2=None if probe is None else probe.validation.l2,
     )
     task = replace(task, config=decided, network=position.network)
@@ -76,6 +79,7 @@ def _extract(
 ) -> tuple[Task, tuple[HeadPosition, ...], ReadImages]:
     """The features at all positions of the head, at an image size that the budget allows."""
     while True:
+        task = _with_precision(task)
         try:
             if task.config.fit == "auto":
                 task = with_best_fit(task, cache, began)
@@ -83,6 +87,22 @@ def _extract(
             return task, positions, extract_features(task, extract, cache, time.perf_counter() - began)
         except TooSlowError as slow:
             task = _faster(task, slow.forecast)
+
+
+def _with_precision(task: Task) -> Task:
+    """``task`` with the precision of its features."""
+    model, preprocess = task.network.model.eval(), task.network.preprocess
+    training = task.select(indices_of(task.samples, "train", "val")).samples
+    precision, reason = choose_feature_precision(
+        task.config.precision,
+        lambda images: head_inputs(model, images),
+        training.sources,
+        preprocess,
+        task.device,
+    )
+    if reason:
+        task.watcher.chooses_precision(reason)
+    return replace(task, precision=precision)
 
 
 def _faster(task: Task, forecast: ExtractionForecast) -> Task:
@@ -106,7 +126,7 @@ def _lighter(task: Task, forecast: ExtractionForecast) -> Task | None:
     assert task.config.weights is not None
     seconds = {
         name: forecast.images
-        * extraction_seconds(find_published(name).architecture, forecast.size, task.device)
+        * extraction_seconds(find_published(name).architecture, forecast.size, task.device, task.precision)
         for name in LIGHTER
     }
     faster = sorted((name for name in LIGHTER if seconds[name] < forecast.seconds), key=seconds.__getitem__)

@@ -35,14 +35,13 @@ from verydeep.tune.choice import Candidate, Choice, choose, without_comparison, 
 from verydeep.tune.config import Strategy
 from verydeep.tune.features import ReadImages
 from verydeep.tune.fine_tune import fine_tune, save_plan, saved_plan, train_from_scratch
+from verydeep.tune.forecast import FP32_COST
 from verydeep.tune.linear_probe import LinearProbe, fit_head
 from verydeep.tune.prepare import Task, balance_method
 from verydeep.tune.result import StrategyResult
 
 FEW_IMAGES = 500
 """With fewer training images auto keeps the linear probe, and fine-tuning trains the last stage only."""
-FP32_COST = 2.0
-"""How much longer evaluation in fp32 may take than in the precision of training."""
 RESERVE = 5.0
 """Seconds kept for the report, beside evaluation on the test images."""
 

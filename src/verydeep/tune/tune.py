@@ -153,6 +153,7 @@ def _resume(
         weights=start.weights or asked.weights,
         size=start.size or asked.size,
         fit=start.fit or "crop",
+        precision=start.precision or asked.precision,
     )
     task = prepare(start.data, config, device, watcher)
     task = replace(
@@ -173,6 +174,7 @@ def _with_decisions(start: Start, task: Task) -> Start:
         weights=task.config.weights,
         size=preprocess.size,
         fit=preprocess.fit,
+        precision=task.precision,
         size_reason=task.size_reason,
         fit_reason=task.fit_reason,
         weights_reason=task.weights_reason,

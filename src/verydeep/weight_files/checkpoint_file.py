@@ -1,10 +1,12 @@
 """The checkpoint: tensors, architecture string, preprocessing, class names and origin in one file.
 
 The file is safetensors, which holds tensors and text and cannot hold code. The text is JSON under the
-metadata key ``verydeep``, in the form of ``architecture/description.py``.
+metadata key ``verydeep``, in the form of ``architecture/description.py``. A file with the suffix ``.vdz`` is
+the compact form (``compact/file.py``), which expands to the same tensors.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -19,19 +21,40 @@ from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.weight_files.checks import abbreviated, check_type, non_finite
+from verydeep.weight_files.compact import file as compact_file
+from verydeep.weight_files.compact.header import SUFFIX as COMPACT_SUFFIX
+from verydeep.weight_files.compact.header import Header, is_compact, read_header
 from verydeep.weight_files.tensor_checksum import PREFIX, tensor_checksum
 
 CHECKSUM = "verydeep-checksum"
 """The metadata key of the checksum."""
 
 
+FILES = ("model.safetensors", "model.vdz")
+"""The checkpoint in a run folder: the first of these that is there."""
+
+
 def save(checkpoint: Checkpoint, path: Path | str) -> None:
-    """Write ``checkpoint`` to ``path``; on an error, ``path`` stays as it was."""
-    tensors = {
-        name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()
-    }
-    with atomic_write(Path(path)) as temporary:
-        save_file(tensors, temporary, _metadata(checkpoint, tensors))
+    """Write ``checkpoint`` to ``path``; on an error, ``path`` stays as it was.
+
+    With the suffix ``.vdz`` it is a compact file, which is small if the weights are integers times scales.
+    """
+    path = Path(path)
+    tensors = _tensors(checkpoint)
+    with atomic_write(path) as temporary:
+        if path.suffix == COMPACT_SUFFIX:
+            temporary.write_bytes(compact_file.to_bytes(tensors, checkpoint.description.to_dict()))
+        else:
+            save_file(tensors, temporary, _metadata(checkpoint, tensors))
+
+
+def compact_bytes(checkpoint: Checkpoint) -> int:
+    """The size of the compact file of ``checkpoint``, without writing it."""
+    return len(compact_file.to_bytes(_tensors(checkpoint), checkpoint.description.to_dict()))
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in checkpoint.model.state_dict().items()}
 
 
 def _metadata(checkpoint: Checkpoint, tensors: dict[str, Tensor]) -> dict[str, str]:
@@ -50,15 +73,11 @@ def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
         CheckpointError: where the file does not exist, is broken, was not written by ``save``, holds tensors
             that do not fit its architecture, or whose bytes were altered since.
     """
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = checkpoint_path(Path(path))
     tensors, metadata = _read(file)
     if verify:
         _check_bytes(file, tensors, metadata.get(CHECKSUM))
-    try:
-        description = Description.from_json(metadata["verydeep"])
-    except CheckpointError as error:
-        raise CheckpointError(f"{file} {error}") from None
+    description = _parsed(file, metadata)
     model = build_empty(description.architecture)
     tensors = _as_fp32(file, tensors)
     _check_fit(file, model, tensors)
@@ -66,11 +85,50 @@ def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
     return Checkpoint(model.eval(), description.preprocess, description.classes, description.origin)
 
 
-def is_checkpoint(path: Path) -> bool:
-    """Whether ``save`` wrote the file at ``path``, by its metadata."""
+def read_description(file: Path) -> Description:
+    """Everything in the checkpoint ``file`` but its weights, without reading these.
+
+    Raises:
+        CheckpointError: where it is broken or not a checkpoint.
+    """
     try:
-        with safe_open(path, framework="pt") as opened:
-            return "verydeep" in (opened.metadata() or {})
+        return _parsed(
+            file, _compact_metadata(read_header(file)[0]) if is_compact(file) else _metadata_of(file)
+        )
+    except (SafetensorError, OSError, KeyError) as error:
+        raise CheckpointError(f"{file} is not a checkpoint of verydeep: {error}") from None
+
+
+def _metadata_of(file: Path) -> dict[str, str]:
+    with safe_open(file, framework="pt") as opened:
+        return dict(opened.metadata() or {})
+
+
+def _compact_metadata(header: Header) -> dict[str, str]:
+    """As in a safetensors file."""
+    return {"verydeep": json.dumps(header.description), CHECKSUM: header.checksum}
+
+
+def _parsed(file: Path, metadata: Mapping[str, str]) -> Description:
+    try:
+        return Description.from_json(metadata["verydeep"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{file} {error}") from None
+
+
+def checkpoint_path(path: Path) -> Path:
+    """The file of the checkpoint or run folder ``path``."""
+    if not path.is_dir():
+        return path
+    return next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether ``save`` wrote the file at ``path``, by its beginning or its metadata."""
+    if is_compact(path):
+        return True
+    try:
+        return "verydeep" in _metadata_of(path)
     except (SafetensorError, OSError):
         return False
 
@@ -79,6 +137,9 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata, which has the key ``verydeep``."""
     if not file.is_file():
         raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder or a .safetensors file")
+    if is_compact(file):
+        compact, header = compact_file.read(file)
+        return compact, _compact_metadata(header)
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = dict(opened.metadata() or {})

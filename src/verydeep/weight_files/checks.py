@@ -24,14 +24,14 @@ MAX_ADDED_BYTES = 512 << 20
 """No file may unpack to more than its own size and this."""
 
 
-def check_expansion(path: Path, declared: int, verb: str = "unpacks to") -> None:
-    """Refuse a file that declares far more bytes than it has on disk.
+def check_expansion(path: Path, declared: int, verb: str = "unpacks to", most: int = MAX_EXPANSION) -> None:
+    """Refuse a file that declares far more bytes than it has on disk: more than ``most`` times as many.
 
     Raises:
         CheckpointError: with both numbers.
     """
     stored = path.stat().st_size
-    if declared > min(max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * stored), stored + MAX_ADDED_BYTES):
+    if declared > min(max(ALWAYS_ALLOWED_BYTES, most * stored), stored + MAX_ADDED_BYTES):
         raise CheckpointError(
             f"{path} has {stored:,} bytes and {verb} {declared:,}: weights do not compress that well, so the "
             "file is malicious or damaged. If it is yours, save it again uncompressed"

@@ -6,6 +6,7 @@ safetensors   all tensors                                           read_tensors
 npz           all arrays                                            read_tensors.py (numpy, without pickle)
 keras         .h5 (weights or model), .weights.h5, .keras           read_keras.py (h5py)
 onnx          the initializers, also those in a separate file       read_onnx.py (onnx)
+compact       all tensors of a .vdz file                            compact/file.py (zlib)
 
 The first bytes of a file decide its format, not its name; ONNX has no fixed first bytes and needs its suffix.
 """
@@ -20,6 +21,8 @@ from torch import Tensor
 
 from verydeep.errors import CheckpointError
 from verydeep.weight_files.checks import check_expansion, check_kind
+from verydeep.weight_files.compact import file as compact_file
+from verydeep.weight_files.compact.header import is_compact
 from verydeep.weight_files.read_keras import HDF5_SIGNATURE, read_keras, read_keras_archive
 from verydeep.weight_files.read_onnx import read_onnx
 from verydeep.weight_files.read_tensors import read_npz, read_safetensors, safetensors_metadata
@@ -37,7 +40,7 @@ class WeightFile:
 
     path: Path
     format: str
-    """``torch``, ``safetensors``, ``keras``, ``onnx`` or ``npz``."""
+    """``torch``, ``safetensors``, ``keras``, ``onnx``, ``npz`` or ``compact``."""
     tensors: dict[str, Tensor]
     container: str = ""
     """The key of the state dict in a nested file, such as ``state_dict``."""
@@ -91,6 +94,8 @@ def _format_and_reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
         return _zip_format_and_reader(path)
     if first.startswith(HDF5_SIGNATURE):
         return "keras", read_keras
+    if is_compact(path):
+        return "compact", lambda path: compact_file.read(path)[0]
     if len(first) == 9 and first[8:] == b"{":  # eight bytes of length, then JSON
         return "safetensors", read_safetensors
     if path.suffix == ".onnx":
@@ -99,8 +104,8 @@ def _format_and_reader(path: Path) -> tuple[str, Callable[[Path], Any]]:
         return "torch", read_torch
     raise CheckpointError(
         f"{path} ({path.stat().st_size:,} bytes) is not a weight file of a known format, or its beginning is "
-        "missing. Give a .pth, .pt, .safetensors, .onnx or .npz file, or a .h5, .weights.h5 or .keras file "
-        "of Keras"
+        "missing. Give a .pth, .pt, .safetensors, .vdz, .onnx or .npz file, or a .h5, .weights.h5 or .keras "
+        "file of Keras"
     )
 
 

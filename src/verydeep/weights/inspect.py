@@ -66,7 +66,7 @@ def inspect(path: Path | str) -> Contents:
         CheckpointError: where the file cannot be read; not where its network is unknown.
     """
     path = Path(path).expanduser()
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = checkpoint.checkpoint_path(path)
     file = read_weights(path)
     if checkpoint.is_checkpoint(path):
         return _of_checkpoint(file)

@@ -8,10 +8,13 @@ from torch.nn import functional
 from verydeep.architecture.preprocess import CAFFE, IMAGENET, Preprocess
 from verydeep.data.augmentation.augment import (
     AugmentConfig,
-    alternating_flip,
     augment,
     cutout,
-    random_horizontal_flip,
+    draw,
+    draw_cutout,
+    draw_shift,
+    flip,
+    flip_mask,
     shift,
 )
 from verydeep.data.batches import generator
@@ -22,6 +25,17 @@ from verydeep.errors import ShapeError
 COUNT = 400
 IMAGES = torch.randint(1, 256, (COUNT, 3, 6, 8), generator=generator(0)).to(torch.uint8)
 INDICES = torch.arange(COUNT)
+
+
+SIZE = (6, 8)
+
+
+def alternating_flip(images, indices, epoch):
+    return flip(images, flip_mask(indices, epoch, "alternating", generator(0)))
+
+
+def augmented(images, epoch, config, seed):
+    return augment(images, draw(config, INDICES.to(images.device), epoch, SIZE, generator(seed)))
 
 
 def is_flipped(after: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
@@ -48,13 +62,13 @@ def test_alternating_flip_depends_on_the_index_not_on_the_batch():
 
 
 def test_random_horizontal_flip_flips_about_half():
-    flipped = is_flipped(random_horizontal_flip(IMAGES, generator(1)), IMAGES)
+    flipped = is_flipped(flip(IMAGES, flip_mask(INDICES, 0, "random", generator(1))), IMAGES)
     assert abs(flipped.double().mean() - 0.5) < 0.1
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 4])
 def test_shift_is_a_crop_of_the_reflection_padded_image(pixels):
-    shifted = shift(IMAGES, pixels, generator(2))
+    shifted = shift(IMAGES, draw_shift(COUNT, pixels, SIZE, generator(2)))
     padded = functional.pad(IMAGES.float(), (pixels,) * 4, mode="reflect").to(torch.uint8)
     slices = padded.unfold(2, 6, 1).unfold(3, 8, 1)  # (count, 3, 2 * pixels + 1, 2 * pixels + 1, 6, 8)
     matches = (slices == shifted[:, :, None, None]).all(-1).all(-1).all(1)  # (count, down, right)
@@ -64,54 +78,55 @@ def test_shift_is_a_crop_of_the_reflection_padded_image(pixels):
 
 
 def test_a_shift_of_zero_changes_nothing():
-    assert shift(IMAGES, 0, generator(0)).equal(IMAGES)
+    assert shift(IMAGES, draw_shift(COUNT, 0, SIZE, generator(0))).equal(IMAGES)
 
 
 def test_cutout_sets_one_square_of_each_image_to_zero():
-    kept = cutout(IMAGES, 3, generator(3)) == IMAGES
+    kept = cutout(IMAGES, draw_cutout(COUNT, 3, SIZE, generator(3)), 3) == IMAGES
     assert (~kept).flatten(2).sum(2).eq(9).all()
     rows, columns = (~kept).any(3).sum(2), (~kept).any(2).sum(2)
     assert rows.eq(3).all() and columns.eq(3).all()
     assert len((~kept)[:, 0].flatten(1).unique(dim=0)) == (6 - 3 + 1) * (8 - 3 + 1)  # every position
 
 
-@pytest.mark.parametrize("transform", [shift, cutout])
-def test_a_size_that_does_not_fit_the_images_is_an_error(transform):
+@pytest.mark.parametrize("draw_it", [draw_shift, draw_cutout])
+def test_a_size_that_does_not_fit_the_images_is_an_error(draw_it):
     with pytest.raises(ShapeError, match="px for 6 x 8 images, got 9"):
-        transform(IMAGES, 9, generator(0))
+        draw_it(COUNT, 9, SIZE, generator(0))
 
 
 CONFIG = AugmentConfig(flip="random", shift=2, cutout=3)
 
 
 def test_the_generator_is_the_only_source_of_randomness():
-    first = augment(IMAGES, INDICES, 0, CONFIG, generator(4))
+    first = augmented(IMAGES, 0, CONFIG, 4)
     torch.rand(1)
-    assert augment(IMAGES, INDICES, 0, CONFIG, generator(4)).equal(first)
-    assert not augment(IMAGES, INDICES, 0, CONFIG, generator(5)).equal(first)
+    assert augmented(IMAGES, 0, CONFIG, 4).equal(first)
+    assert not augmented(IMAGES, 0, CONFIG, 5).equal(first)
 
 
 def test_augment_applies_the_fields_of_the_config_in_order():
-    assert augment(IMAGES, INDICES, 0, AugmentConfig(), generator(0)).equal(IMAGES)
+    assert augmented(IMAGES, 0, AugmentConfig(), 0).equal(IMAGES)
     config = AugmentConfig(flip="alternating", shift=1, cutout=2)
     stream = generator(6)
-    expected = cutout(shift(alternating_flip(IMAGES, INDICES, 3), 1, stream), 2, stream)
-    assert augment(IMAGES, INDICES, 3, config, generator(6)).equal(expected)
+    shifted = shift(alternating_flip(IMAGES, INDICES, 3), draw_shift(COUNT, 1, SIZE, stream))
+    expected = cutout(shifted, draw_cutout(COUNT, 2, SIZE, stream), 2)
+    assert augmented(IMAGES, 3, config, 6).equal(expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.bfloat16])
 def test_augmentation_keeps_dtype_and_shape(dtype):
     images = IMAGES.to(dtype)
-    changed = augment(images, INDICES, 0, CONFIG, generator(7))
+    changed = augmented(images, 0, CONFIG, 7)
     assert (changed.dtype, changed.shape) == (dtype, images.shape)
-    assert changed.double().equal(augment(IMAGES, INDICES, 0, CONFIG, generator(7)).to(dtype).double())
+    assert changed.double().equal(augmented(IMAGES, 0, CONFIG, 7).to(dtype).double())
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cpu_generator_gives_the_same_images_on_every_device():
-    changed = augment(IMAGES.cuda(), INDICES.cuda(), 1, CONFIG, generator(8))
-    assert changed.cpu().equal(augment(IMAGES, INDICES, 1, CONFIG, generator(8)))
+    changed = augmented(IMAGES.cuda(), 1, CONFIG, 8)
+    assert changed.cpu().equal(augmented(IMAGES, 1, CONFIG, 8))
 
 
 def test_normalized_images_have_mean_0_and_standard_deviation_1():

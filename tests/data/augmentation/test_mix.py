@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from verydeep.data.augmentation.augment import AugmentConfig
-from verydeep.data.augmentation.mix import mix
+from verydeep.data.augmentation.mix import draw_mix, mix
 from verydeep.data.batches import generator
 
 LABELS = torch.tensor([0, 1, 2, 0])
@@ -14,7 +14,7 @@ BOTH = AugmentConfig(mixup=0.2, cutmix=1.0)
 
 
 def mixed(config, seed=0):
-    return mix(IMAGES, LABELS, 3, config, generator(seed))
+    return mix(IMAGES, LABELS, 3, draw_mix(config, (12, 20), generator(seed)))
 
 
 @pytest.mark.parametrize("config", [MIXUP, CUTMIX, BOTH])

@@ -72,7 +72,7 @@ def import_(
     file
         A weight file or a run folder; or imagenet, with --network, for published weights.
     out
-        The checkpoint to write, a .safetensors file.
+        The checkpoint to write: a .safetensors file, or a .vdz file, which is compact.
     network
         The expected network, a name or an architecture string; by default, any known network.
     classes
@@ -125,8 +125,10 @@ def _read_names(path: Path) -> tuple[str, ...]:
 
 
 def _check_checkpoint_path(path: Path) -> None:
-    if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path}: a checkpoint is a .safetensors file; use this suffix")
+    if path.suffix not in (".safetensors", ".vdz"):
+        raise CheckpointError(
+            f"{path}: a checkpoint is a .safetensors or .vdz file; use one of these suffixes"
+        )
     require_new_file(path, "give another file with --out")
 
 

@@ -1,15 +1,29 @@
-"""Data augmentation image by image: flip, random resized crop, color jitter, shift and cutout."""
+"""Data augmentation image by image: from the horizontal flip to random erasing.
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+What is random is drawn for a whole batch (``draw``), and applied to all of its images or to a part of them
+(``augment``): a part gets the same bits as within the whole batch.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Interval
-from jaxtyping import Bool, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
-from verydeep.data.augmentation.color import color_jitter, random_resized_crop
-from verydeep.errors import ShapeError
+from verydeep.data.augmentation.color import (
+    color_jitter,
+    draw_color,
+    draw_crop,
+    draw_pca_color,
+    draw_scale_jitter,
+    pca_color_shift,
+    random_resized_crop,
+)
+from verydeep.data.augmentation.erasing import draw_erasing, erase
+from verydeep.data.augmentation.trivial_augment import draw_trivial, trivial_augment
+from verydeep.errors import RecipeError, ShapeError
 
 Flip = Literal["none", "random", "alternating"]
 
@@ -22,12 +36,24 @@ class AugmentConfig:
     """Horizontal flip: at random, or every other epoch ("alternating", Jordan 2024)."""
     crop: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Random resized crop: the least part of an image's area that a crop keeps; 1 is off."""
+    scale_jitter: Annotated[float, Ge(0)] = 0.0
+    """Scale jitter of VGG (section 3.1): a square of the input size is cut from an image of a random short
+    side. The largest one as a multiple of the smallest, which is 8/7 of the input size: 2 there (256 to 512
+    px); 0 is off."""
     color: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Color jitter: brightness, contrast and saturation each change by up to this part; 0 is off."""
+    pca_color: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """PCA color shift of AlexNet (Krizhevsky et al. 2012, section 4.1): the standard deviation of the
+    multiples of the principal components, 0.1 there; 0 is off."""
+    trivial: bool = False
+    """TrivialAugment: one of 14 operations at random, at a random strength (Mueller and Hutter 2021)."""
     shift: Annotated[int, Ge(0)] = 0
     """Random shift by up to this many px in each direction, with reflection padding; 0 is off."""
     cutout: Annotated[int, Ge(0)] = 0
     """Cutout: the side in px of a square in each image that is set to zero; 0 is off."""
+    erasing: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Random erasing: the probability that a rectangle of an image becomes its mean color (Zhong et al.
+    2020); 0 is off."""
     mixup: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Mixup: each image is averaged with another one, and so are their labels; the share is drawn from a Beta
     distribution with this alpha; 0 is off. With cutmix too, each batch takes one of them at random."""
@@ -35,88 +61,149 @@ class AugmentConfig:
     """CutMix: a rectangle of each image comes from another one, and its label by its area; alpha as in mixup;
     0 is off."""
 
+    def __post_init__(self) -> None:
+        if 0 < self.scale_jitter < 1:
+            raise RecipeError(f"scale_jitter is {self.scale_jitter}; give 1 or more, such as 2, or 0")
+        if self.scale_jitter and self.crop < 1:
+            raise RecipeError(
+                f"crop is {self.crop} and scale_jitter is {self.scale_jitter}: both cut the images; use one"
+            )
+
     @property
     def mixes(self) -> bool:
         """Whether images of a batch are mixed with each other."""
         return self.mixup > 0 or self.cutmix > 0
 
 
-def augment(
-    images: Shaped[Tensor, "batch channels height width"],
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What is random in the augmentation of single images of a batch; None where it is off."""
+
+    flip: Bool[Tensor, " batch"] | None = None
+    """Which images are flipped."""
+    crop: Float[Tensor, "batch 4"] | None = None
+    """Of ``draw_crop`` or ``draw_scale_jitter``."""
+    crop_of_short_side: bool = False
+    """Whether the side of a crop is relative to the short side of the image, not to the root of its area."""
+    color: Float[Tensor, "batch 3"] | None = None
+    """Of ``draw_color``."""
+    pca_color: Float[Tensor, "batch 3"] | None = None
+    """Of ``draw_pca_color``."""
+    trivial: Float[Tensor, "batch 2"] | None = None
+    """Of ``draw_trivial``."""
+    shift: Int64[Tensor, "batch 2"] | None = None
+    """By how many px each image moves down and right."""
+    cutout: Int64[Tensor, "batch 2"] | None = None
+    """The first row and column of each square."""
+    cutout_size: int = 0
+    erasing: Float[Tensor, "batch 4"] | None = None
+    """Of ``draw_erasing``."""
+
+    def select(self, images: slice | Shaped[Tensor, " images"]) -> "Choices":
+        """Those of some images of the batch."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {
+            name: each[images] if isinstance(each, Tensor) else each for name, each in values.items()
+        }
+        return Choices(**chosen)
+
+
+def draw(
+    config: AugmentConfig,
     indices: Int64[Tensor, " batch"],
     epoch: int,
-    config: AugmentConfig,
+    size: tuple[int, int],
     generator: torch.Generator,
+) -> Choices:
+    """The random choices for a batch.
+
+    Args:
+        config: the augmentations and their strengths.
+        indices: each image's index in the training set; the "alternating" flip depends on it.
+        epoch: counted from 0.
+        size: height and width of the images in px.
+        generator: the only source of randomness: the same state gives the same choices.
+
+    Raises:
+        ShapeError: if a shift or a cutout is too large for the images.
+    """
+    count, flips = len(indices), config.flip != "none"
+    # Arguments are computed in this order, which decides the bits of every training.
+    return Choices(
+        flip=flip_mask(indices, epoch, config.flip, generator) if flips else None,
+        crop=_draw_crop(count, config, generator),
+        crop_of_short_side=config.scale_jitter > 0,
+        color=draw_color(count, config.color, generator) if config.color else None,
+        pca_color=draw_pca_color(count, config.pca_color, generator) if config.pca_color else None,
+        trivial=draw_trivial(count, generator) if config.trivial else None,
+        shift=draw_shift(count, config.shift, size, generator) if config.shift else None,
+        cutout=draw_cutout(count, config.cutout, size, generator) if config.cutout else None,
+        cutout_size=config.cutout,
+        erasing=draw_erasing(count, config.erasing, generator) if config.erasing else None,
+    )
+
+
+def _draw_crop(
+    count: int, config: AugmentConfig, generator: torch.Generator
+) -> Float[Tensor, "count 4"] | None:
+    if config.scale_jitter:
+        return draw_scale_jitter(count, config.scale_jitter, generator)
+    return draw_crop(count, config.crop, generator) if config.crop < 1 else None
+
+
+def augment(
+    images: Shaped[Tensor, "batch channels height width"], choices: Choices
 ) -> Shaped[Tensor, "batch channels height width"]:
-    """``images`` after the augmentations of ``config`` that change single images, in the order of its fields.
+    """``images`` after the augmentations that change single images, in the order of ``AugmentConfig``.
 
     Mixup and CutMix come after them (``mix.py``), as they change labels too.
 
     Args:
         images: of any dtype, on any device.
-        indices: each image's index in the training set; the "alternating" flip depends on it.
-        epoch: counted from 0.
-        config: the augmentations and their strengths.
-        generator: the only source of randomness: the same state gives the same images.
-
-    Raises:
-        ShapeError: if a shift or a cutout is too large for the images.
+        choices: of ``draw``, for these images.
     """
-    if config.flip == "random":
-        images = random_horizontal_flip(images, generator)
-    elif config.flip == "alternating":
-        images = alternating_flip(images, indices, epoch)
-    if config.crop < 1:
-        images = random_resized_crop(images, config.crop, generator)
-    if config.color:
-        images = color_jitter(images, config.color, generator)
-    if config.shift:
-        images = shift(images, config.shift, generator)
-    if config.cutout:
-        images = cutout(images, config.cutout, generator)
+    if choices.flip is not None:
+        images = flip(images, choices.flip)
+    if choices.crop is not None:
+        images = random_resized_crop(images, choices.crop)
+    if choices.color is not None:
+        images = color_jitter(images, choices.color)
+    if choices.pca_color is not None:
+        images = pca_color_shift(images, choices.pca_color)
+    if choices.trivial is not None:
+        images = trivial_augment(images, choices.trivial)
+    if choices.shift is not None:
+        images = shift(images, choices.shift)
+    if choices.cutout is not None:
+        images = cutout(images, choices.cutout, choices.cutout_size)
+    if choices.erasing is not None:
+        images = erase(images, choices.erasing)
     return images
-
-
-def random_horizontal_flip(
-    images: Shaped[Tensor, "batch channels height width"], generator: torch.Generator
-) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, each flipped left to right with probability 0.5."""
-    indices = torch.arange(len(images), device=images.device)
-    return _flip(images, flip_mask(indices, 0, "random", generator))
-
-
-def alternating_flip(
-    images: Shaped[Tensor, "batch channels height width"], indices: Int64[Tensor, " batch"], epoch: int
-) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, about half of them flipped left to right in epoch 0; each one alternates from then on.
-
-    Two consecutive epochs contain each image once flipped and once not. Jordan 2024 (arXiv 2404.00498),
-    section 3.6: a hash of an image's index decides whether it is flipped in epoch 0.
-    """
-    return _flip(images, _alternating(indices.to(images.device), epoch))
 
 
 def flip_mask(
     indices: Int64[Tensor, " batch"], epoch: int, flip: Flip, generator: torch.Generator
 ) -> Bool[Tensor, " batch"]:
-    """Which images of a batch ``flip`` flips; also for features that were computed from both versions."""
+    """Which images of a batch ``flip`` flips; also for features that were computed from both versions.
+
+    "alternating" flips about half of the images in epoch 0, and each one alternates from then on: two
+    consecutive epochs contain each image once flipped and once not. Jordan 2024 (arXiv 2404.00498), section
+    3.6: a hash of an image's index decides whether it is flipped in epoch 0.
+    """
     match flip:
         case "none":
             return torch.zeros_like(indices, dtype=torch.bool)
         case "random":
-            return _random_integers(2, len(indices), indices, generator).bool()
+            return _random_integers(2, (len(indices),), generator).bool().to(indices.device)
         case "alternating":
-            return _alternating(indices, epoch)
+            return (_hash_bit(indices) + epoch) % 2 == 1
 
 
-def _alternating(indices: Int64[Tensor, " batch"], epoch: int) -> Bool[Tensor, " batch"]:
-    return (_hash_bit(indices) + epoch) % 2 == 1
-
-
-def _flip(
+def flip(
     images: Shaped[Tensor, "batch channels height width"], mask: Bool[Tensor, " batch"]
 ) -> Shaped[Tensor, "batch channels height width"]:
-    return torch.where(mask[:, None, None, None], images.flip(-1), images)
+    """``images``, those of ``mask`` flipped left to right."""
+    return torch.where(mask.to(images.device)[:, None, None, None], images.flip(-1), images)
 
 
 def _hash_bit(indices: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
@@ -127,25 +214,34 @@ def _hash_bit(indices: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
     return (bits ^ (bits >> 16)) & 1
 
 
-def shift(
-    images: Shaped[Tensor, "batch channels height width"], pixels: int, generator: torch.Generator
-) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, each moved by a random whole number of px, at most ``pixels`` vertically and horizontally.
-
-    The new border is filled by reflection padding, which does not repeat the border row or column.
+def draw_shift(
+    count: int, pixels: int, size: tuple[int, int], generator: torch.Generator
+) -> Int64[Tensor, "count 2"]:
+    """Random whole numbers of px, at most ``pixels``, to move each image down and right (or up and left).
 
     Raises:
         ShapeError: if ``pixels`` is as large as a side of the images or larger.
     """
-    _, channels, height, width = images.shape
+    height, width = size
     if not 0 <= pixels < min(height, width):
         raise ShapeError(
             f"expected a shift of 0 to {min(height, width) - 1} px "
             f"for {height} x {width} images, got {pixels}"
         )
-    offsets = _random_integers(2 * pixels + 1, (2, len(images)), images, generator) - pixels
-    rows = _reflected(height, offsets[0])  # (batch, height)
-    columns = _reflected(width, offsets[1])  # (batch, width)
+    return (_random_integers(2 * pixels + 1, (2, count), generator) - pixels).T
+
+
+def shift(
+    images: Shaped[Tensor, "batch channels height width"], offsets: Int64[Tensor, "batch 2"]
+) -> Shaped[Tensor, "batch channels height width"]:
+    """``images``, each moved by ``offsets`` of ``draw_shift``.
+
+    The new border is filled by reflection padding, which does not repeat the border row or column.
+    """
+    _, channels, height, width = images.shape
+    down, right = offsets.to(images.device).unbind(1)
+    rows = _reflected(height, down)  # (batch, height)
+    columns = _reflected(width, right)  # (batch, width)
     # One gather for all offsets: on two CPU threads 4 to 10 times as fast as one slice and mask per offset.
     positions = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
     return images.flatten(2).gather(2, positions[:, None].expand(-1, channels, -1)).view_as(images)
@@ -158,45 +254,49 @@ def _reflected(size: int, offsets: Int64[Tensor, " batch"]) -> Int64[Tensor, "ba
     return last - (last - indices.abs()).abs()
 
 
-def cutout(
-    images: Shaped[Tensor, "batch channels height width"], size: int, generator: torch.Generator
-) -> Shaped[Tensor, "batch channels height width"]:
-    """``images``, each with a square of ``size`` x ``size`` px set to zero, at a random position inside it.
+def draw_cutout(
+    count: int, side: int, size: tuple[int, int], generator: torch.Generator
+) -> Int64[Tensor, "count 2"]:
+    """The first row and column of a square of ``side`` px at a random position inside each image.
 
     In DeVries and Taylor 2017 the square may cross the border; here, as in Jordan 2024, it does not, and its
-    area is the same in every image. Zero is black in pixels, and the mean in normalized images.
+    area is the same in every image.
 
     Raises:
         ShapeError: if the square is larger than the images.
     """
-    _, _, height, width = images.shape
-    if not 0 <= size <= min(height, width):
+    height, width = size
+    if not 0 <= side <= min(height, width):
         raise ShapeError(
-            f"expected a cutout of 0 to {min(height, width)} px for {height} x {width} images, got {size}"
+            f"expected a cutout of 0 to {min(height, width)} px for {height} x {width} images, got {side}"
         )
-    rows = _covered(height, size, images, generator)
-    columns = _covered(width, size, images, generator)
-    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+    rows, columns = (_random_integers(each - side + 1, (count,), generator) for each in size)
+    return torch.stack([rows, columns], 1)
 
 
-def _covered(
-    side: int,
-    size: int,
-    images: Shaped[Tensor, "batch channels height width"],
-    generator: torch.Generator,
-) -> Bool[Tensor, "batch side"]:
-    """Which rows or columns of each image a square of ``size`` at a random position covers."""
-    first = _random_integers(side - size + 1, len(images), images, generator)[:, None]
-    positions = torch.arange(side, device=images.device)
+def cutout(
+    images: Shaped[Tensor, "batch channels height width"], first: Int64[Tensor, "batch 2"], size: int
+) -> Shaped[Tensor, "batch channels height width"]:
+    """``images``, each with a square of ``size`` px set to zero, from its ``first`` row and column.
+
+    Zero is black in pixels, and the mean in normalized images.
+    """
+    rows, columns = first.to(images.device).unbind(1)
+    covered_rows, covered_columns = (
+        _covered(side, start, size) for side, start in zip(images.shape[2:], (rows, columns), strict=True)
+    )
+    return images.masked_fill((covered_rows[:, :, None] & covered_columns[:, None, :])[:, None], 0)
+
+
+def _covered(side: int, first: Int64[Tensor, " batch"], size: int) -> Bool[Tensor, "batch side"]:
+    """Which rows or columns of each image a square covers."""
+    positions, first = torch.arange(side, device=first.device), first[:, None]
     return (positions >= first) & (positions < first + size)
 
 
-def _random_integers(
-    below: int, shape: int | tuple[int, ...], images: Tensor, generator: torch.Generator
-) -> Int64[Tensor, "..."]:
-    """Random integers from 0 to ``below - 1``, drawn on the generator's device, on that of ``images``.
+def _random_integers(below: int, shape: tuple[int, ...], generator: torch.Generator) -> Int64[Tensor, "..."]:
+    """Random integers from 0 to ``below - 1``, on the device of ``generator``.
 
     A generator on the CPU therefore gives the same augmentation on every device.
     """
-    shape = (shape,) if isinstance(shape, int) else shape
-    return torch.randint(below, shape, generator=generator, device=generator.device).to(images.device)
+    return torch.randint(below, shape, generator=generator, device=generator.device)

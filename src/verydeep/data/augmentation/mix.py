@@ -1,5 +1,6 @@
 """Mixup and CutMix: two images of a batch become one, and its label is shared between their classes."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,36 +23,62 @@ class Mixed(NamedTuple):
     """The share of each class in each image; the largest is that of the image's own class."""
 
 
-def mix(
-    images: Shaped[Tensor, "batch channels height width"],
-    labels: Int64[Tensor, " batch"],
-    classes: int,
-    config: AugmentConfig,
-    generator: torch.Generator,
-) -> Mixed:
-    """Each image mixed with the one before it in the batch, all in the same proportion.
+@dataclass(frozen=True)
+class Mix:
+    """How the images of a batch are mixed: all in the same proportion."""
 
-    Where both methods are on, each batch is mixed by one of them at random. The share is at least one half:
-    an image and its neighbor change places otherwise, which is the same distribution.
+    share: float
+    """Of an image itself, at least one half: an image and the other one change places otherwise, which is the
+    same distribution."""
+    rows: slice | None = None
+    """Of the rectangle that CutMix pastes; None for mixup."""
+    columns: slice | None = None
+
+
+def draw_mix(config: AugmentConfig, size: tuple[int, int], generator: torch.Generator) -> Mix:
+    """How a batch is mixed; where both methods are on, by one of them at random.
+
+    The rectangle of CutMix has the shape of the image and its center anywhere in it, so that a part of it may
+    lie outside (Yun et al. 2019, section 3.1).
 
     Args:
-        images: after all other augmentation, on any device.
-        labels: the class of each image.
-        classes: how many there are.
         config: ``mixup`` and ``cutmix``, of which at least one is not 0.
-        generator: the only source of randomness: the same state gives the same images.
+        size: height and width of the images in px.
+        generator: the only source of randomness: the same state gives the same choice.
     """
     cuts = config.cutmix > 0
     if cuts and config.mixup > 0:
         cuts = bool(torch.rand((), generator=generator) < 0.5)
     share = _share(config.cutmix if cuts else config.mixup, generator)
+    if not cuts:
+        return Mix(share)
+    rows, columns = (_side(side, share, generator) for side in size)
+    pasted = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return Mix(1 - pasted / (size[0] * size[1]), rows, columns)
+
+
+def mix(
+    images: Shaped[Tensor, "batch channels height width"],
+    labels: Int64[Tensor, " batch"],
+    classes: int,
+    how: Mix,
+) -> Mixed:
+    """Each image mixed with the one before it in the batch.
+
+    Args:
+        images: after all other augmentation, on any device.
+        labels: the class of each image.
+        classes: how many there are.
+        how: of ``draw_mix``.
+    """
     others = images.roll(1, 0)
-    if cuts:
-        images, share = _paste(images, others, share, generator)
+    if how.rows is None or how.columns is None:
+        images = how.share * images + (1 - how.share) * others
     else:
-        images = share * images + (1 - share) * others
+        images = images.clone()
+        images[:, :, how.rows, how.columns] = others[:, :, how.rows, how.columns]
     own = functional.one_hot(labels, classes)
-    return Mixed(images, share * own + (1 - share) * own.roll(1, 0))
+    return Mixed(images, how.share * own + (1 - how.share) * own.roll(1, 0))
 
 
 def _share(alpha: float, generator: torch.Generator) -> float:
@@ -59,26 +86,6 @@ def _share(alpha: float, generator: torch.Generator) -> float:
     seed = int(torch.randint(2**62, (), generator=generator))
     share = float(np.random.default_rng(seed).beta(alpha, alpha))
     return max(share, 1 - share)
-
-
-def _paste(
-    images: Shaped[Tensor, "batch channels height width"],
-    others: Shaped[Tensor, "batch channels height width"],
-    share: float,
-    generator: torch.Generator,
-) -> tuple[Shaped[Tensor, "batch channels height width"], float]:
-    """``images`` with a rectangle of ``others``, and the share of the area that is left of them.
-
-    Yun et al. 2019 (CutMix), section 3.1: the rectangle has the shape of the image and its center anywhere in
-    it, so that a part of it may lie outside.
-    """
-    height, width = images.shape[2:]
-    rows = _side(height, share, generator)
-    columns = _side(width, share, generator)
-    mixed = images.clone()
-    mixed[:, :, rows, columns] = others[:, :, rows, columns]
-    pasted = (rows.stop - rows.start) * (columns.stop - columns.start)
-    return mixed, 1 - pasted / (height * width)
 
 
 def _side(side: int, share: float, generator: torch.Generator) -> slice:

@@ -9,7 +9,7 @@ horizontal flip is possible; crops and colors would change the maps.
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,12 @@ from torch import Tensor, nn
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.augmentation.augment import Flip, flip_mask
 from verydeep.data.batches import generator
-from verydeep.data.images import Images
+from verydeep.data.images import ImageSet
 from verydeep.data.normalize import fit_to_input, normalize
 from verydeep.errors import DataError
-from verydeep.train.inputs import TrainingBatch, TrainingInputs, channels_last
+from verydeep.inputs.augmented_batch import to_channels_last
+from verydeep.inputs.batch_source import Plan, TrainingBatch, TrainingInputs
+from verydeep.inputs.share import WHOLE, Share
 
 BATCH_PIXELS = 300_000
 """Of a batch: 32 images of 96 px, as fast on a CPU as any larger one, in little memory."""
@@ -48,20 +50,35 @@ class FrozenFeatures:
     seed: int
     device: torch.device
 
-    def batch(self, indices: Int64[Tensor, " batch"], epoch: int, step: int) -> TrainingBatch:
-        """The maps of each image or of its mirror image."""
-        random = generator(self.seed, epoch, step)
-        views = flip_mask(indices, epoch, self.flip, random).long()
-        held_on = self.maps.device
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of a map."""
+        *_, rows, columns = self.maps.shape
+        return rows, columns
+
+    def batches(
+        self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
+    ) -> Generator[TrainingBatch, None, None]:
+        """The batches of ``plan``, each made when it is asked for."""
+        for step, indices in enumerate(plan, first_step):
+            yield self.batch(indices, epoch, step, share)
+
+    def batch(
+        self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share = WHOLE
+    ) -> TrainingBatch:
+        """The maps of each image of ``share`` or of its mirror image."""
+        own = share.rows(len(indices))
+        views = flip_mask(indices, epoch, self.flip, generator(self.seed, epoch, step)).long()[own]
+        held_on, indices = self.maps.device, indices[own]
         maps = self.maps[views.to(held_on), indices.to(held_on)].to(self.device)
-        return TrainingBatch(channels_last(maps), self.labels[indices])
+        return TrainingBatch(to_channels_last(maps), self.labels[indices])
 
 
 @contextmanager
 def frozen_features(
     frozen: nn.Module,
-    train: Images,
-    val: Images | None,
+    train: ImageSet,
+    val: ImageSet | None,
     preprocess: Preprocess,
     fabric: Fabric,
     *,
@@ -77,11 +94,11 @@ def frozen_features(
     """
     views = 1 if flip == "none" else 2
     extractor = _Extractor(frozen, preprocess, fabric)
-    like = extractor.maps_of(train.pixels[:1])[0]
+    like = extractor.maps_of(torch.from_numpy(train.picture(0))[None])[0]
     of_val = 0 if val is None else len(val)
     total = of_val + views * len(train)
     with _storage(total, like, memory_limit) as maps:
-        parts: list[tuple[Tensor, Images, bool]] = [] if val is None else [(maps[:of_val], val, False)]
+        parts: list[tuple[Tensor, ImageSet, bool]] = [] if val is None else [(maps[:of_val], val, False)]
         of_train = maps[of_val:].view(views, len(train), *like.shape)
         parts += [(of_train[view], train, view == 1) for view in range(views)]
         done = 0
@@ -95,7 +112,7 @@ def frozen_features(
         )
 
 
-def _source(maps: Tensor, images: Images, flip: Flip, seed: int, fabric: Fabric) -> FrozenFeatures:
+def _source(maps: Tensor, images: ImageSet, flip: Flip, seed: int, fabric: Fabric) -> FrozenFeatures:
     return FrozenFeatures(
         maps=maps,
         labels=images.labels.to(fabric.device),
@@ -114,10 +131,10 @@ class _Extractor:
     preprocess: Preprocess
     fabric: Fabric
 
-    def fill(self, maps: Tensor, images: Images, *, mirror: bool) -> Iterator[int]:
+    def fill(self, maps: Tensor, images: ImageSet, *, mirror: bool) -> Iterator[int]:
         """Compute the maps of all ``images``; the number of images of each batch."""
         start = 0
-        for pixels in images.pixels.split(max(1, math.ceil(BATCH_PIXELS / self.preprocess.size**2))):
+        for pixels in images.pixel_batches(max(1, math.ceil(BATCH_PIXELS / self.preprocess.size**2))):
             maps[start : start + len(pixels)] = self.maps_of(pixels, mirror=mirror)
             start += len(pixels)
             yield len(pixels)
@@ -128,7 +145,7 @@ class _Extractor:
         pixels = fit_to_input(pixels.to(self.fabric.device), self.preprocess)
         images = normalize(pixels.flip(-1) if mirror else pixels, self.preprocess)
         with self.fabric.autocast():
-            maps: Tensor = self.frozen(channels_last(images))
+            maps: Tensor = self.frozen(to_channels_last(images))
         return maps
 
 

@@ -5,19 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.train.shapes import FABRIC, FINE_TUNE, PREPROCESS, TRAIN, VAL, begin, network, train_on
 from verydeep.data.normalize import normalize
 from verydeep.errors import DataError
+from verydeep.inputs.frozen_features import frozen_features
 from verydeep.models.stages import split_at_stage
-from verydeep.train.frozen_features import frozen_features
-
-from .shapes import FABRIC, FINE_TUNE, PREPROCESS, TRAIN, VAL, begin, network, train_on
 
 FROZEN_STAGE = replace(FINE_TUNE, freeze=1)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_each_map_is_that_of_the_image_or_of_its_mirror_image(norm, monkeypatch):
-    monkeypatch.setattr("verydeep.train.frozen_features.BATCH_PIXELS", 7 * PREPROCESS.size**2)
+    monkeypatch.setattr("verydeep.inputs.frozen_features.BATCH_PIXELS", 7 * PREPROCESS.size**2)
     model = network("8 M 16 M | gap", norm).model
     frozen, part = split_at_stage(model, 1)
     seen = []

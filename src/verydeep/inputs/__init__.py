@@ -1,0 +1,1 @@
+"""Where training gets its batches from: pixels in memory, or cached feature maps."""

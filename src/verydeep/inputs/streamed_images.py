@@ -1,0 +1,113 @@
+"""Training images on disk: decoded in threads ahead of the network, in memory for a few batches only."""
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.check.check import check_unreadable
+from verydeep.data.augmentation.augment import AugmentConfig, Choices, augment
+from verydeep.data.images_on_disk import ImagesOnDisk
+from verydeep.decoding.crop import Crop, DecodedCrop
+from verydeep.decoding.stream import read_ahead
+from verydeep.inputs.augmented_batch import Drawn, draw_batch, training_batch
+from verydeep.inputs.batch_source import Plan, TrainingBatch
+from verydeep.inputs.share import WHOLE, Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamedImages:
+    """Images on disk, decoded again in each epoch: a random crop is cut before it is resized."""
+
+    images: ImagesOnDisk
+    preprocess: Preprocess
+    """The network's, for normalization; its size is that of the images."""
+    device: torch.device
+    augment: AugmentConfig | None = None
+    """None for images that are evaluated."""
+    seed: int = 0
+    channels_last: bool = True
+    workers: int | None = None
+    """Decoding threads; the number of processors by default. The batches do not depend on it."""
+
+    @property
+    def labels(self) -> Int64[Tensor, " count"]:
+        """The class of each image."""
+        return self.images.labels.to(self.device)
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return len(self.images.classes)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of an input."""
+        return self.preprocess.size, self.preprocess.size
+
+    def batches(
+        self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
+    ) -> Generator[TrainingBatch, None, None]:
+        """The batches of ``plan``, decoded a few ahead.
+
+        Raises:
+            DataError: where more than 5 % of the images cannot be read.
+        """
+        wanted = (self._items(indices, epoch, step, share) for step, indices in enumerate(plan, first_step))
+        decoded = read_ahead(wanted, lambda item: self.images.read(*item), self.workers)
+        with closing(decoded):
+            for (step, indices), results in zip(enumerate(plan, first_step), decoded, strict=True):
+                check_unreadable(len(self.images), list(self.images.unreadable.values()))
+                drawn = self._drawn(indices, epoch, step, share)
+                yield training_batch(
+                    self._augmented(results, drawn.choices),
+                    self.labels[indices[share.rows(len(indices))]],
+                    self.classes,
+                    drawn,
+                    self.preprocess,
+                    channels_last=self.channels_last,
+                )
+
+    def _drawn(self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share) -> Drawn:
+        """A pure function: it is drawn once for decoding and once for the rest, which costs little."""
+        return draw_batch(self.augment, indices, epoch, step, self.preprocess.size, self.seed, share)
+
+    def _items(
+        self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share
+    ) -> list[tuple[int, Crop | None]]:
+        """What is read for a batch: the index of each image, and its crop.
+
+        Images are flipped before they are cropped: a crop of what is not yet flipped is mirrored.
+        """
+        choices = self._drawn(indices, epoch, step, share).choices
+        own = indices[share.rows(len(indices))].tolist()
+        if choices.crop is None:
+            return [(index, None) for index in own]
+        crops = choices.crop.clone()
+        if choices.flip is not None:
+            crops[:, 3] *= 1 - 2 * choices.flip.to(crops)
+        unit = choices.crop_of_short_side
+        return [
+            (index, Crop(side, stretch, down, right, unit))
+            for index, (side, stretch, down, right) in zip(own, crops.tolist(), strict=True)
+        ]
+
+    def _augmented(
+        self, results: list[DecodedCrop], choices: Choices
+    ) -> UInt8[Tensor, "batch channels size size"]:
+        """The images on the device, augmented; those that came whole are cropped here."""
+        pixels = torch.from_numpy(np.stack([each.pixels for each in results])).to(self.device)
+        is_cropped = torch.tensor([each.is_cropped for each in results])
+        rest = replace(choices, crop=None)
+        if is_cropped.all():
+            return augment(pixels, rest)
+        augmented = augment(pixels, choices)
+        if is_cropped.any():
+            chosen = is_cropped.to(self.device)
+            augmented[chosen] = augment(pixels[chosen], rest.select(is_cropped))
+        return augmented

@@ -1,0 +1,1 @@
+"""Packs: decoded images in one file that is mapped into memory."""

@@ -1,0 +1,42 @@
+"""Sockets that listen: one for a process, or several at one port."""
+
+import socket
+
+from verydeep.errors import DataError, VeryDeepError
+
+BACKLOG, MAX_PORT = 2048, 65_535
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens at ``host`` and ``port``; with port 0, at a free one.
+
+    Raises:
+        DataError: if ``port`` is out of range.
+        VeryDeepError: if it is in use, or ``host`` is not of this machine.
+    """
+    return _listen(host, port, is_shared=False)
+
+
+def listen_together(host: str, port: int, count: int) -> list[socket.socket]:
+    """``count`` sockets that listen at one port, among which the kernel distributes the connections.
+
+    Raises:
+        DataError: as ``listen``.
+        VeryDeepError: as ``listen``; also if another server shares the port in this way.
+    """
+    with listen(host, port) as alone:
+        port = alone.getsockname()[1]
+    return [_listen(host, port, is_shared=True) for _ in range(count)]
+
+
+def _listen(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    if not 0 <= port <= MAX_PORT:
+        raise DataError(f"--port is {port}; expected 0 to {MAX_PORT}")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=is_shared)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]
+        raise VeryDeepError(
+            f"cannot listen on {host}, port {port}: {reason}. Choose another with --port, such as --port 8001"
+        ) from None

@@ -1,0 +1,58 @@
+"""Start one process for each device of this machine, as ``torchrun --standalone`` does."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from uuid import uuid4
+
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from verydeep.errors import RankError, RecipeError
+from verydeep.machine import usable_cores
+from verydeep.torchrun import local_world_size
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
+
+def launch(devices: int, arguments: Sequence[str]) -> int:
+    """Run ``verydeep`` with these ``arguments`` in ``devices`` processes; their exit code.
+
+    Raises:
+        RankError: where one was killed.
+    """
+    logging.disable()  # torchrun's own lines: the processes say what failed
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // devices)))
+    config = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=devices, run_id=uuid4().hex,
+        rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0,
+    )  # fmt: skip
+    try:
+        elastic_launch(config, sys.executable)("-m", "verydeep", *arguments)
+    except SignalException:  # Ctrl-C; the processes say how to resume
+        return INTERRUPTED
+    except ChildFailedError as error:
+        number, failure = error.get_first_failure()
+        if failure.exitcode < 0:
+            raise RankError(
+                f"rank {number} was ended by {failure.signal_name()}, and the others were stopped. The same "
+                "command resumes the run"
+            ) from None
+        return int(failure.exitcode)
+    return 0
+
+
+def require_as_launched(devices: int | None) -> None:
+    """Refuse another number of ``devices`` than torchrun has started processes on this machine.
+
+    Raises:
+        RecipeError: where it differs.
+    """
+    started = local_world_size()
+    if devices not in (None, started):
+        raise RecipeError(
+            f"--devices is {devices}, and torchrun has started {started} processes; leave it out"
+        )
