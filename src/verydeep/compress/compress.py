@@ -60,7 +60,7 @@ def compress_network(
         state = Compression(network, images, settings, on_candidate, on_line)
         for step in settings.steps:
             state.take(step)
-        if settings.limit.excess(state.kept.measured) > 0:
+        if "narrow" not in settings.steps and settings.limit.excess(state.kept.measured) > 0:
             raise CompressionError(not_met(settings.limit, state.candidates))
         test = _tested(network, state.kept.checkpoint, images)
         compressed = _with_origin(network, state, test)

@@ -20,11 +20,11 @@ from verydeep.compress.step import Calibration, StepResult
 from verydeep.data.augmentation.augment import flip_mask
 from verydeep.data.batches import generator, order
 from verydeep.data.normalize import normalize
+from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.machine import computes_bf16
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.logits import predict_logits
-from verydeep.train.inputs import channels_last
 
 EPOCHS = 3
 BATCH_SIZE = 125
@@ -124,7 +124,7 @@ def _loss(
     wanted: Float32[Tensor, "batch classes"],
 ) -> Float[Tensor, ""]:
     """The Kullback-Leibler divergence at ``TEMPERATURE``, times its square (Hinton 2015, section 2)."""
-    images = channels_last(normalize(pixels, checkpoint.preprocess))
+    images = to_channels_last(normalize(pixels, checkpoint.preprocess))
     with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()):
         logits = model(images)
     logs = (logits.float() / TEMPERATURE).log_softmax(1)

@@ -64,11 +64,13 @@ class CompressSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("batch", self.batch), ("threads", self.threads)):
-            if value < 1:
-                raise CompressionError(f"--{name} is {value}; expected 1 or more")
-        if not self.limit.value > 0 and (self.limit.kind != "drop" or self.limit.value < 0):
-            raise CompressionError(f"--{self.limit.kind} is {self.limit.value:g}; expected a positive number")
+        for name, count in (("batch", self.batch), ("threads", self.threads)):
+            if count < 1:
+                raise CompressionError(f"--{name} is {count}; expected 1 or more")
+        value = self.limit.value
+        if not (0 <= value <= 100 if self.limit.kind == "drop" else value > 0):
+            expected = "0 to 100 percentage points" if self.limit.kind == "drop" else "a positive number"
+            raise CompressionError(f"--{self.limit.kind} is {value:g}; expected {expected}")
 
     @property
     def values(self) -> dict[str, Any]:
