@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from PIL import Image
 
 from verydeep.compress import latency, narrow, progress
@@ -10,6 +11,7 @@ from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.train import train_network
+from verydeep.weight_files import checkpoint_file
 from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.load import load
 
@@ -39,7 +41,8 @@ def trained(tmp_path_factory):
 
 
 def test_a_smaller_network_is_written_with_all_that_was_tried(trained, here, tmp_path):
-    done = here("compress", trained, "--drop", 5, "--out", tmp_path / "small", "--json")
+    flags = ("--steps", "fold,narrow", "--drop", 5, "--json")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert list(values) == ["run", "architecture", "before", "after", "test", "steps"]
@@ -71,7 +74,8 @@ def test_the_result_is_evaluated_compressed_and_measured_on_the_test_images_as_i
 
 
 def test_a_size_is_reached_with_the_widest_network(trained, here, tmp_path):
-    done = here("compress", trained, "--bytes", "40KB", "--out", tmp_path / "small", "--json")
+    flags = ("--steps", "fold,narrow", "--bytes", "40KB", "--json")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert 20_000 < values["after"]["bytes"] <= 40_000
@@ -81,8 +85,8 @@ def test_a_size_is_reached_with_the_widest_network(trained, here, tmp_path):
 def test_training_is_tried_where_narrowing_alone_loses_too_much(trained, here, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "RECOVERABLE", 100.0)
     monkeypatch.setattr(progress, "EPOCHS", 1)
-    flags = ("--drop", 1, "--budget", "10m", "--out", tmp_path / "small", "--json")
-    done = here("compress", trained, *flags)
+    flags = ("--steps", "fold,narrow,distill", "--drop", 1, "--budget", "10m", "--json")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert "distill: " in done.stderr
@@ -91,9 +95,34 @@ def test_training_is_tried_where_narrowing_alone_loses_too_much(trained, here, t
 
 
 def test_training_beyond_the_budget_is_not_started(trained, here, tmp_path):
-    done = here("compress", trained, "--bytes", "40KB", "--budget", "0.001s", "--out", tmp_path / "small")
+    flags = ("--steps", "fold,narrow,distill", "--bytes", "40KB", "--budget", "0.001s")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
     assert "beyond --budget" in done.stderr
+
+
+def test_quantized_weights_are_a_compact_file_beside_the_checkpoint(trained, here, tmp_path):
+    flags = ("--steps", "fold,quantize", "--drop", 5, "--json")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert [step["name"] for step in values["steps"]] == ["original", "fold", "quantize"]
+    assert values["steps"][-1]["why"].startswith("4 layers in 3 to 6 bits; ")
+    compact, checkpoint = (tmp_path / "small" / name for name in ("model.vdz", "model.safetensors"))
+    assert values["after"]["bytes"] == compact.stat().st_size < values["before"]["bytes"] / 6
+    one, other = checkpoint_file.load(compact), checkpoint_file.load(checkpoint)
+    assert one.description == other.description
+    assert all(map(torch.equal, one.model.state_dict().values(), other.model.state_dict().values()))
+
+
+@pytest.mark.parametrize(("kilobytes", "is_8_bits"), [(30, True), (9, False)])
+def test_a_size_is_reached_with_as_many_bits_as_fit(trained, here, tmp_path, kilobytes, is_8_bits):
+    flags = ("--steps", "fold,quantize", "--bytes", f"{kilobytes}KB", "--json")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert values["after"]["bytes"] <= 1000 * kilobytes
+    assert values["steps"][-1]["why"].startswith("4 layers in 8 bits; ") == is_8_bits
 
 
 def test_folding_alone_keeps_the_accuracy(trained, here, tmp_path):
@@ -138,6 +167,10 @@ def test_what_cannot_be_met_or_done_is_said(trained, here, tmp_path, flags, mess
 def test_a_network_that_is_slower_by_the_clock_is_not_kept(trained, here, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "SLOWER", 0.0)
     done = here("compress", trained, "--drop", 50, "--out", tmp_path / "small")
+
+    monkeypatch.setattr(progress, "SLOWER", 0.0)
+    flags = ("--steps", "fold,narrow", "--drop", 50)
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 2
     assert "is slower than the original by the clock" in done.stderr
 

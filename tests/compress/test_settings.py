@@ -40,7 +40,7 @@ def test_a_limit_that_cannot_be_read_is_refused(flags, strict, message):
 def test_steps_are_taken_in_their_own_order():
     assert parse_steps("narrow, fold") == ("fold", "narrow")
     for text in ("fold,prune", ","):
-        with pytest.raises(CompressionError, match="expected some of fold, narrow, distill"):
+        with pytest.raises(CompressionError, match="expected some of fold, narrow, distill, quantize"):
             parse_steps(text)
 
 

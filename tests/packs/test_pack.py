@@ -150,6 +150,16 @@ def test_an_index_that_points_outside_is_refused(packed, tmp_path, fields):
         read_samples(rewritten(packed, tmp_path, **fields))
 
 
+def test_what_is_mapped_does_not_stay_in_memory(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr("verydeep.packs.mapped_file.RESIDENT_LIMIT", 10_000)
+    file = write_pack(samples, tmp_path / "own.pack", 40).path
+    sources = read_samples(file).sources
+    kept = sources[0].pixels()
+    before = kept.copy()
+    assert [source.read() for source in sources] == [source.read() for source in sources]
+    assert np.array_equal(kept, before)
+
+
 def test_two_images_of_one_name_are_refused(samples, tmp_path):
     names = ("same.png", "same.png", *samples.names[2:])
     write_pack(replace(samples, names=names), tmp_path / "twice.pack", 16)

@@ -97,10 +97,11 @@ def train(
         changes = given(settings)
         if resume_:
             run = by_first(lambda: resumed_run(RUNS, "train", out_, new=new))
-            chosen = by_first(lambda: unfinished_recipe(run, changes))
-            recipe_name = str(RunFolder(run).recipe)
             if recipe:
                 chosen = read_recipe(recipe, changes)
+            else:
+                chosen = by_first(lambda: unfinished_recipe(run, changes))
+            recipe_name = str(RunFolder(run).recipe)
         else:
             name = recipe or default_recipe(data, changes.get("weights"))
             chosen, recipe_name = read_recipe(name, changes), Path(name).stem

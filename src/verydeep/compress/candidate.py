@@ -92,8 +92,8 @@ class Bench:
         self.logits = self._logits(original, images)
         self.labels = self.logits.argmax(1) if images.labels is None else images.labels
 
-    def measure(self, network: Checkpoint) -> Measured:
-        """What is measured of ``network``."""
+    def measure(self, network: Checkpoint, size: int) -> Measured:
+        """What is measured of ``network``, whose file has ``size`` bytes."""
         logits = self._logits(network, self.images)
         difference = paired_difference(
             self.logits, logits, self.labels, self.images.groups, balanced=self.balanced, z=Z_ONE_SIDED
@@ -106,7 +106,7 @@ class Bench:
             difference=difference,
             latency_ms=latency_ms,
             original_ms=original_ms,
-            bytes=file_bytes(network),
+            bytes=size,
             macs=totals.macs,
             parameters=totals.parameters,
         )

@@ -4,13 +4,12 @@ import json
 import shutil
 import time
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from verydeep.atomic_write import write_text
 from verydeep.claim import LOCK, claim_folder
 from verydeep.compress.images import CompressionImages
-from verydeep.compress.progress import Compression, OnCandidate, OnLine, is_balanced, not_met
+from verydeep.compress.progress import Compression, OnCandidate, OnLine, is_balanced, not_met, origin_of
 from verydeep.compress.result import CompressResult, TestResult
 from verydeep.compress.settings import CompressSettings
 from verydeep.data.split_file import SPLIT_FILE
@@ -20,9 +19,8 @@ from verydeep.evaluate.paired_difference import paired_difference
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
 from verydeep.weight_files.checkpoint_file import save
-from verydeep.weight_files.tensor_checksum import tensor_checksum
 
-MODEL = "model.safetensors"
+MODEL, COMPACT = "model.safetensors", "model.vdz"
 RESULT = "compress.json"
 """What was tried and measured, as ``--json`` prints it."""
 
@@ -60,12 +58,16 @@ def compress_network(
         state = Compression(network, images, settings, on_candidate, on_line)
         for step in settings.steps:
             state.take(step)
-        if "narrow" not in settings.steps and settings.limit.excess(state.kept.measured) > 0:
+        if state.kept.name in ("original", "fold") and settings.limit.excess(state.kept.measured) > 0:
             raise CompressionError(not_met(settings.limit, state.candidates))
         test = _tested(network, state.kept.checkpoint, images)
-        compressed = _with_origin(network, state, test)
+        compressed = replace(state.kept.checkpoint, origin=origin_of(network, state, test))
         save(compressed, out / MODEL)
-        written = replace(state.kept.measured, bytes=(out / MODEL).stat().st_size)
+        smallest = out / MODEL
+        if state.kept.name == "quantize":
+            smallest = out / COMPACT
+            save(compressed, smallest)
+        written = replace(state.kept.measured, bytes=smallest.stat().st_size)
         result = CompressResult(
             run=out,
             network=compressed,
@@ -100,21 +102,3 @@ def _tested(before: Checkpoint, after: Checkpoint, images: CompressionImages) ->
         difference=paired_difference(first, second, labels, images.test.groups, balanced=balanced),
         top1=accuracy(second, labels),
     )
-
-
-def _with_origin(original: Checkpoint, state: Compression, test: TestResult | None) -> Checkpoint:
-    """The network that was kept, with where it comes from and without what holds for the original alone."""
-    stale = {"temperature", "test_top1", "test_balanced_accuracy", "compress"}
-    origin = {key: value for key, value in original.origin.items() if key not in stale}
-    if test is not None:
-        origin["test_top1"] = test.top1
-    origin["compress"] = {
-        "verydeep": version("verydeep"),
-        "source": tensor_checksum(original.model.state_dict()),
-        "settings": state.settings.values,
-        "steps": [candidate.values for candidate in state.candidates],
-        "before": state.candidates[0].measured.values,
-        "after": state.kept.measured.values,
-        "test": test and test.values,
-    }
-    return replace(state.kept.checkpoint, origin=origin)

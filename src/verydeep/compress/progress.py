@@ -4,13 +4,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
 
-from verydeep.compress.candidate import Bench, Candidate, Measured
+from verydeep.compress.candidate import Bench, Candidate, Measured, file_bytes
 from verydeep.compress.choose_widths import search_path, tries, try_points
 from verydeep.compress.distill import EPOCHS, distill, read_teacher, seconds_an_epoch
 from verydeep.compress.fold import fold
 from verydeep.compress.images import CompressionImages
 from verydeep.compress.narrow import Narrowing, prepare_narrowing
+from verydeep.compress.quantize import BITS, quantize, quantized_bytes
+from verydeep.compress.result import TestResult
 from verydeep.compress.search import Point
 from verydeep.compress.settings import CompressSettings, Limit, StepName, loss_points
 from verydeep.compress.step import Calibration, StepResult
@@ -18,11 +22,20 @@ from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import duration
 from verydeep.train.recipe import parse_recipe
+from verydeep.weight_files.checkpoint_file import compact_bytes
+from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 SLOWER = 1.05
 """So many times the latency of the original is slower by the clock, and no noise."""
 RECOVERABLE = 1.5
 """Percentage points: what loses more than so many beyond the limit is not worth training."""
+
+BITS_TO_TRY = {"drop": (3, BITS, 5, 8), "latency": (BITS,), "bytes": (8, 5, BITS, 3)}
+"""Until the limit is met, by its kind: the fewest that lose little enough, or the most that fit."""
+RECORD_BYTES = 500
+"""Added to the origin of a network after its size is measured: its own candidate, and the test."""
+ESTIMATE = 0.06
+"""How far, as a share, the size of a quantized network may be from what is known without images."""
 
 OnCandidate = Callable[[Candidate], None]
 OnLine = Callable[[str], None]
@@ -51,7 +64,21 @@ class Compression:
             pixels=images.train.pixels, labels=images.train.labels, seed=settings.seed
         )
         self.candidates: list[Candidate] = []
-        self.kept = self.record(Candidate("original", network, self.bench.measure(network), True, ""))
+        original = self.bench.measure(network, file_bytes(network))
+        self.kept = self.record(Candidate("original", network, original, True, ""))
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether weights become integers at the end."""
+        return "quantize" in self.settings.steps
+
+    def size(self, network: Checkpoint) -> int:
+        """The bytes of the file; before ``network`` is quantized, about those that it will then have."""
+        return quantized_bytes(network) if self.quantizes else file_bytes(network)
+
+    def measure(self, network: Checkpoint) -> Measured:
+        """What is measured of ``network``, with this size."""
+        return self.bench.measure(network, self.size(network))
 
     def record(self, candidate: Candidate) -> Candidate:
         """Add ``candidate`` to those that were measured."""
@@ -69,6 +96,8 @@ class Compression:
             self._fold()
         elif step == "narrow":
             self._narrow()
+        elif step == "quantize":
+            self._quantize()
 
     def _fold(self) -> None:
         try:
@@ -79,13 +108,14 @@ class Compression:
         if result.checkpoint is self.kept.checkpoint:
             self.on_line(f"fold: {result.done}")
             return
-        measured = self.bench.measure(result.checkpoint)
+        measured = self.measure(result.checkpoint)
         self.kept = self.record(Candidate("fold", result.checkpoint, measured, True, result.done))
 
     def _narrow(self) -> None:
         limit = self.settings.limit
-        if limit.kind != "drop" and limit.excess(self.kept.measured) <= 0:
-            self.on_line(f"narrow: not needed; {limit.how_near(self.kept.measured)}")
+        before = replace(self.kept.measured, bytes=self.size(self.kept.checkpoint))
+        if limit.kind != "drop" and limit.excess(before) <= 0:
+            self.on_line(f"narrow: not needed; {limit.how_near(before)}")
             return
         began = time.perf_counter()
         narrowing = prepare_narrowing(self.kept.checkpoint, self.calibration)
@@ -113,7 +143,11 @@ class Compression:
             indices = self._to_train(narrowed, len(points))
             distilled = self._distill(narrowing, [points[index] for index in indices])
         tried = [*narrowed.values(), *distilled]
-        if not any(candidate.kept for candidate in tried):
+        if any(candidate.kept for candidate in tried):
+            return
+        if limit.kind == "drop" and self.quantizes:
+            self.on_line(f"narrow: {not_met(limit, tried)}")
+        else:
             raise CompressionError(not_met(limit, tried))
 
     def _to_train(self, narrowed: Mapping[int, Candidate], points: int) -> range:
@@ -163,14 +197,32 @@ class Compression:
             self.candidates[index] = replace(candidate, kept=False, why=why)
 
     def _judged(self, name: StepName, result: StepResult) -> Candidate:
-        measured, limit = self.bench.measure(result.checkpoint), self.settings.limit
+        measured, limit = self.measure(result.checkpoint), self.settings.limit
         is_kept, why = limit.excess(measured) <= 0, limit.how_near(measured)
+        if limit.kind == "drop" and self.quantizes and is_kept:
+            after = self.measure(quantize(result.checkpoint, self.calibration).checkpoint)
+            is_kept, why = limit.excess(after) <= 0, f"in {BITS} bits {limit.how_near(after)}"
         if name == "distill" and limit.kind != "drop":  # the architecture meets the limit already
             is_kept = measured.difference.value > self.kept.measured.difference.value
             why = f"{loss_points(measured, strict=False):+.2f} points lost; {result.done}"
         if limit.kind != "bytes" and is_slower(measured):
             is_kept, why = False, "slower than the original by the clock"
         return Candidate(name, result.checkpoint, measured, is_kept, why)
+
+    def _quantize(self) -> None:
+        limit, before = self.settings.limit, self.kept.checkpoint
+        for bits in BITS_TO_TRY[limit.kind]:
+            if limit.kind == "bytes" and quantized_bytes(before, bits) > (1 + ESTIMATE) * limit.value:
+                continue
+            result = quantize(before, self.calibration, bits)
+            written = replace(result.checkpoint, origin=origin_of(self.bench.original, self, None))
+            measured = self.bench.measure(result.checkpoint, compact_bytes(written) + RECORD_BYTES)
+            is_kept = limit.kind == "latency" or limit.excess(measured) <= 0
+            why = f"{result.done}; {limit.how_near(measured)}"
+            candidate = self.record(Candidate("quantize", result.checkpoint, measured, is_kept, why))
+            if is_kept:
+                self.kept = candidate
+                return
 
 
 class _BudgetSpent(Exception):
@@ -213,3 +265,21 @@ def not_met(limit: Limit, tried: list[Candidate]) -> str:
         f"--{limit.kind} cannot be met: {nearest.architecture} comes nearest, with "
         f"{limit.how_near(nearest)}. {advice}"
     )
+
+
+def origin_of(original: Checkpoint, state: Compression, test: TestResult | None) -> dict[str, Any]:
+    """Where the network that was kept comes from, without what holds for the original alone."""
+    stale = {"temperature", "test_top1", "test_balanced_accuracy", "compress"}
+    origin = {key: value for key, value in original.origin.items() if key not in stale}
+    if test is not None:
+        origin["test_top1"] = test.top1
+    origin["compress"] = {
+        "verydeep": version("verydeep"),
+        "source": tensor_checksum(original.model.state_dict()),
+        "settings": state.settings.values,
+        "steps": [candidate.values for candidate in state.candidates],
+        "before": state.candidates[0].measured.values,
+        "after": state.kept.measured.values,
+        "test": test and test.values,
+    }
+    return origin

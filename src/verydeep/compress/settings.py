@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from verydeep.compress.candidate import Measured
 from verydeep.errors import CompressionError
 
-StepName = Literal["fold", "narrow", "distill"]
+StepName = Literal["fold", "narrow", "distill", "quantize"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 DEFAULT_DROP = 0.1
 _UNITS = {"ms": 1.0, "s": 1000.0, "": 1.0, "B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9}

@@ -14,6 +14,7 @@ from jaxtyping import Shaped
 from verydeep.errors import DataError
 from verydeep.foreign_text import one_line
 from verydeep.packs.layout import HEADER, PARTS, PIXELS_START, RECORD, SUFFIX, Header, parse_header
+from verydeep.packs.mapped_file import MappedFile
 from verydeep.packs.pack import Pack
 
 RECORDS_READ = 250_000
@@ -47,8 +48,6 @@ def _open(path: Path, size: int, modified_ns: int) -> Pack:
         _verify_checksum(file, header, name)
         values = _json(file, header, name)
         columns = _columns(file, header, len(values.classes), len(values.groups), name)
-    content = np.memmap(path, dtype=np.uint8, mode="r", shape=(size,)).view(np.ndarray)
-    texts_start = header.index_start + header.record_bytes
     return Pack(
         path=path,
         name=values.name,
@@ -57,9 +56,8 @@ def _open(path: Path, size: int, modified_ns: int) -> Pack:
         labels=columns["label"].astype(np.int64),
         part_codes=columns["part"],
         group_codes=columns["group"],
-        records=content[header.index_start : texts_start].view(RECORD),
-        texts=content[texts_start : texts_start + header.text_bytes],
-        content=content,
+        header=header,
+        content=MappedFile(path),
         verified=np.zeros(header.images, dtype=np.bool_),
     )
 

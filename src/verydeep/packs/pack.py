@@ -11,7 +11,8 @@ from jaxtyping import Int32, Int64, Shaped, UInt8, UInt32
 
 from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
-from verydeep.packs.layout import PARTS, Part
+from verydeep.packs.layout import PARTS, RECORD, Header, Part
+from verydeep.packs.mapped_file import MappedFile
 from verydeep.packs.rows import Rows
 
 
@@ -20,9 +21,9 @@ class Pack:
     """Decoded images in a file, with labels, groups and parts of a split."""
 
     path: Path
-    name: str
-    classes: tuple[str, ...]
-    group_names: tuple[str, ...]
+    name: str = field(compare=False)
+    classes: tuple[str, ...] = field(compare=False)
+    group_names: tuple[str, ...] = field(compare=False)
     """Empty where the images have no groups."""
     labels: Int64[np.ndarray, " count"] = field(compare=False, repr=False)
     """Indices into ``classes``."""
@@ -30,17 +31,13 @@ class Pack:
     """Indices into ``layout.PARTS``."""
     group_codes: Int32[np.ndarray, " count"] = field(compare=False, repr=False)
     """Indices into ``group_names``."""
-    records: Shaped[np.ndarray, " count"] = field(compare=False, repr=False)
-    """Of ``layout.RECORD``, in the file."""
-    texts: UInt8[np.ndarray, " bytes"] = field(compare=False, repr=False)
-    """The names of all images, in the file."""
-    content: UInt8[np.ndarray, " size"] = field(compare=False, repr=False)
-    """The file."""
+    header: Header
+    content: MappedFile = field(compare=False, repr=False)
     verified: Shaped[np.ndarray, " count"] = field(compare=False, repr=False)
     """Of which images the checksum was right already."""
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self.header.images
 
     @property
     def sources(self) -> Rows["PackedImage"]:
@@ -70,9 +67,16 @@ class Pack:
 
     def name_of(self, index: int) -> str:
         """The name of an image."""
-        start = self.records["name_end"][index - 1] if index else 0
-        text = self.texts[start : self.records["name_end"][index]].tobytes()
+        texts = self.header.index_start + self.header.record_bytes
+        start = int(self._record(index - 1)["name_end"]) if index else 0
+        size = int(self._record(index)["name_end"]) - start
+        text = self.content.view(texts + start, size).tobytes()
         return text.decode(errors="surrogateescape")  # as Python reads file names
+
+    def _record(self, index: int) -> np.void:
+        start = self.header.index_start + index * RECORD.itemsize
+        record: np.void = self.content.view(start, RECORD.itemsize).view(RECORD)[0]
+        return record
 
     def pixels(self, index: int) -> UInt8[np.ndarray, "height width channels"]:
         """The pixels of an image, in the file: only what is used of them is read, after the first time.
@@ -80,10 +84,10 @@ class Pack:
         Raises:
             UnreadableError: where they are not those that were written.
         """
-        record = self.records[index]
+        record = self._record(index)
         start = int(record["offset"])
         shape = [int(record[side]) for side in ("height", "width", "channels")]
-        pixels = self.content[start : start + math.prod(shape)]
+        pixels = self.content.view(start, math.prod(shape))
         if not self.verified[index]:
             if xxhash.xxh3_64_intdigest(pixels.data) != record["checksum"]:
                 name = one_line(f"{self.path}/{self.name_of(index)}")

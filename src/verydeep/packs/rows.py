@@ -1,7 +1,7 @@
 """Long columns that are computed when they are asked for: a few bytes an image instead of a Python object."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import numpy as np
 from jaxtyping import Int64, UInt32
@@ -30,15 +30,10 @@ class Rows(Sequence[T]):
         return self._value(int(self._indices[index]))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_equal, self, other))
-
-    def __hash__(self) -> int:
-        return hash((len(self), self._value))
+        if not isinstance(other, Sequence) or len(self) != len(other):
+            return False
+        return all(one == another for one, another in zip(self, other, strict=True))
 
     def select(self, chosen: Int64[np.ndarray, " chosen"]) -> "Rows[T]":
         """The values at ``chosen``, in that order."""
         return Rows(self._value, self._indices[chosen])
-
-
-def _equal(first: Any, second: Any) -> bool:
-    return bool(first == second)

@@ -24,10 +24,11 @@ from verydeep.inputs.batch_source import BatchSource, TrainingInputs
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.inputs.streamed_images import StreamedImages
-from verydeep.machine import WantedPrecision
+from verydeep.machine import WantedPrecision, usable_cores
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
+from verydeep.torchrun import local_world_size
 from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
@@ -297,9 +298,10 @@ def batch_source(
 ) -> BatchSource:
     """What makes batches of ``images`` on ``device``; without ``augment``, as they are evaluated."""
     if isinstance(images, ImagesOnDisk):
+        share = None if local_world_size() == 1 else max(1, usable_cores() // local_world_size())
         return StreamedImages(
             images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
-            channels_last=channels_last,
+            channels_last=channels_last, workers=share,
         )  # fmt: skip
     return PixelsInMemory(
         images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,

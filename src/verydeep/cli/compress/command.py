@@ -33,7 +33,7 @@ def compress(
     strict: Annotated[bool, Parameter(negative="")] = False,
     latency: str | None = None,
     bytes_: Annotated[str | None, Parameter(name="--bytes")] = None,
-    steps: str = "fold,narrow,distill",
+    steps: str = "fold,narrow,distill,quantize",
     budget: str = "0s",
     threads: int = 1,
     batch: int = 1,
@@ -43,8 +43,9 @@ def compress(
 ) -> int:
     """Make the network of RUN smaller and faster, and measure what that costs.
 
-    Batch norms are folded and channels removed layer by layer, as many as the limit allows, without training
-    unless --budget allows it. What is kept is decided on validation images; the test images are read once, at
+    Batch norms are folded, channels removed layer by layer, as many as the limit allows, without training
+    unless --budget allows it, and weights become integers of 4 bits or so. What is kept is decided on
+    validation images; the test images are read once, at
     the end.
 
     Parameters
@@ -65,7 +66,7 @@ def compress(
     bytes_
         Instead of --drop: the size of the file to reach, such as 60KB, with the least loss.
     steps
-        Which steps: fold, narrow, distill.
+        Which steps: fold, narrow, distill, quantize.
     budget
         How long training may take, such as 10m, for networks that lose too much without it; by default there
         is none.

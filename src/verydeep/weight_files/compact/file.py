@@ -31,7 +31,7 @@ class TensorSize:
     bytes: int
     """With its scales."""
     entropy_bytes: float
-    """The least bytes of a code for one integer after another, with the scales."""
+    """The least bytes of one code for all integers, each by itself, with the scales."""
 
     @property
     def bits_per_value(self) -> float:

@@ -21,7 +21,7 @@ from verydeep.errors import CheckpointError
 MAGIC = b"\x89VDZ\r\n\x1a\n"
 """Like that of PNG: a transfer that converts line ends or drops the eighth bit damages it."""
 SUFFIX = ".vdz"
-MAX_HEADER_BYTES = 16 << 20
+MAX_HEADER_BYTES = 4 << 20
 """Unpacked. ImageNet's class names and the tensors of a ResNet-152 need 0.2 MB."""
 
 MAX_REASON = 300

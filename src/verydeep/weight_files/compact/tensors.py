@@ -30,8 +30,8 @@ class CodedTensor:
     content: bytes
     """The coded scales, then the coded values."""
     entropy_bytes: float
-    """The least bytes of a code for one integer after another (Shannon 1948), and those of the scales; of
-    other values, their coded bytes."""
+    """The least bytes of one code for all integers, each by itself (Shannon 1948), and those of the scales; a
+    code that changes along the tensor may need less. Of other values, their coded bytes."""
 
 
 def coded_tensor(name: str, values: Values) -> CodedTensor:
