@@ -1,29 +1,30 @@
-"""The Cholesky factor of a Gram matrix, with so much on its diagonal as rounding asks for."""
+"""The Cholesky factor of a damped Gram matrix, which float32 sums may have left slightly indefinite."""
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-STEPS = 5
-"""From the least share of the mean of the diagonal, ten times as much in each."""
+from verydeep.errors import CompressionError
+
+LEAST_DAMPING = 1e-12
+GROWTH = 10.0
+MOST_TRIES = 30
 
 
-def ridged_cholesky(
-    gram: Float64[Tensor, "inputs inputs"], least_ridge: float
-) -> Float64[Tensor, "inputs inputs"]:
-    """The lower triangular L with L L^T = ``gram`` + ridge * I.
+def damped_cholesky(gram: Float64[Tensor, "inputs inputs"], share: float) -> Float64[Tensor, "inputs inputs"]:
+    """The lower triangular L with L L^T = ``gram`` + damping * I.
 
-    The ridge is a share of the mean of the diagonal: ``least_ridge``, or, where images are so much alike that
-    rounding leaves no positive definite matrix, ten times as much until it is one.
+    The damping is ``share`` of the mean of the diagonal, and more only where the matrix is still indefinite:
+    inputs that hardly vary around a large mean are known to the rounding of their sums only.
+
+    Raises:
+        CompressionError: where the matrix is not finite.
     """
-    mean = gram.diagonal().mean()
-    if not mean > 0:
-        return torch.eye(len(gram), dtype=gram.dtype)
-    factor: Tensor
-    for step in range(STEPS):
-        ridged = gram.clone()
-        ridged.diagonal().add_(least_ridge * 10**step * mean)
-        factor, failed = torch.linalg.cholesky_ex(ridged)
-        if not failed:
+    diagonal = gram.diagonal()
+    damping = max(LEAST_DAMPING, share * float(diagonal.mean()))
+    for _ in range(MOST_TRIES if gram.isfinite().all() else 0):
+        factor, problem = torch.linalg.cholesky_ex(gram + torch.diag(torch.full_like(diagonal, damping)))
+        if not problem:
             return factor
-    return torch.eye(len(gram), dtype=gram.dtype) * mean.sqrt()  # nothing but rounding is left
+        damping *= GROWTH
+    raise CompressionError("the activations of the network are not finite; train it again")

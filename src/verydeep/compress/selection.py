@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from verydeep.compress.cholesky import ridged_cholesky
+from verydeep.compress.cholesky import damped_cholesky
 
 RIDGE = 1e-4
 """Of the mean of the diagonal, added to it: with few images some inputs are combinations of others."""
@@ -51,7 +51,7 @@ def removal_order(
         weights: of this layer; ``columns`` of its inputs belong to each channel.
         columns: see ``weights``.
     """
-    inverse = torch.cholesky_inverse(ridged_cholesky(gram.double(), RIDGE)).float()
+    inverse = torch.cholesky_inverse(damped_cholesky(gram.double(), RIDGE)).float()
     weights, variance = weights.float().clone(), _variance(gram, weights)
     left = torch.arange(weights.shape[1] // columns)
     order: list[Tensor] = []
