@@ -19,6 +19,7 @@ from verydeep.data.images import Dataset, Images
 from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.split_file import indices_of, keep_split
 from verydeep.decoding import fast_jpeg
+from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
@@ -197,7 +198,7 @@ def new_start(recipe: Recipe, data: Dataset | str) -> Start:
         data=_name(data),
         config=to_toml(recipe),
         started=datetime.now(UTC).isoformat(),
-        decoder="fast" if fast_jpeg.is_installed() else "pillow",
+        decoder=default_decoder(),
     )
 
 
