@@ -334,8 +334,10 @@ def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric
         fabric: device and precision.
 
     Raises:
-        RecipeError: where the network has fewer stages than are to be frozen.
+        RecipeError: where the network has fewer stages than are to be frozen, or the images are too few for
+            the slices.
     """
+    require_full_slices(recipe, images)
     stages = trained_stages(recipe, model.architecture)
     model = model.to(fabric.device)
     if recipe.channels_last:
@@ -356,6 +358,20 @@ def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric
         epochs=epochs,
         average=average,
     )
+
+
+def require_full_slices(recipe: Recipe, images: int) -> None:
+    """Refuse fewer ``images`` than two for each slice of a batch: the loss of an empty slice is nan.
+
+    Raises:
+        RecipeError: where all images are such a small batch.
+    """
+    batch = min(recipe.batch_size, images)
+    if recipe.slices > max(1, batch // 2):
+        raise RecipeError(
+            f"slices is {recipe.slices}, and a slice needs two images at least: {images} training images are "
+            f"a batch of {batch}. Add images, or give --slices {max(1, batch // 2)}"
+        )
 
 
 def trained_stages(recipe: Recipe, architecture: Architecture) -> int:

@@ -47,6 +47,7 @@ from verydeep.train.run import (
     TrainingWatcher,
     batch_source,
     fabric_on,
+    require_full_slices,
     run_training,
     trained_stages,
 )
@@ -145,6 +146,7 @@ def train_network(
         with first_of_host():
             prepared = prepare(recipe, data, progress, start.decoder)
         trained_stages(recipe, prepared.network.model.architecture)
+        require_full_slices(recipe, len(prepared.dataset.train))
         by_first(lambda: _begin(folder, start, prepared))
         return _run(folder, start, prepared, device, parallel, watcher, report)
 
