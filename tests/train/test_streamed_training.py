@@ -126,6 +126,12 @@ def test_the_clock_counts_the_time_before_a_batch():
     assert 0.05 < measured.data_wait < 0.95
 
 
+def test_of_an_epoch_that_was_resumed_after_its_last_step_no_throughput_is_known():
+    untimed = replace(epoch(1, seconds=3.1), images_per_second=None, data_wait=None)
+    measured = EpochClock(seconds=3.0).added_to(untimed)
+    assert (measured.images_per_second, measured.data_wait) == (None, None)
+
+
 def test_a_report_shows_the_mistakes(streamed, tmp_path):
     page = render_training(streamed, run=tmp_path, recipe_name="own", command="verydeep", wall_seconds=1.0)
     assert streamed.mistakes and page.count("data:image/png") >= len(streamed.mistakes)
