@@ -14,7 +14,9 @@ from torch import Tensor
 RIDGE = 1e-4
 """Of the mean of the diagonal, added to it: with few images some inputs are combinations of others."""
 ROUNDS = 64
-"""In each round this share of the channels is removed, and the cost of the others computed again."""
+"""After each, the cost of the channels that are left is computed again."""
+LARGE = 2_304
+"""Inputs: of a larger layer, several channels are removed in a round, else one."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def removal_order(
     left = torch.arange(weights.shape[1] // columns)
     order: list[Tensor] = []
     errors = [0.0]
-    at_once = max(1, len(left) // ROUNDS)
+    at_once = max(1, len(left) // ROUNDS) if weights.shape[1] > LARGE else 1
     while len(left) > 1:
         costs = _costs(inverse, weights, columns)
         order_now = costs.argsort()

@@ -33,10 +33,10 @@ from verydeep.models.stages import split_at_stage
 from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.hybrid import join, make_hybrid
 from verydeep.train.loop import fit, steps_per_epoch
 from verydeep.train.optimizer import build_optimizers
-from verydeep.train.ranks import (
+from verydeep.train.parallel.hybrid import join, make_hybrid
+from verydeep.train.parallel.ranks import (
     agreed,
     by_first,
     rank_count,
@@ -51,11 +51,11 @@ from verydeep.train.state_writer import StateWriter, state_writer
 from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 Parallel = Literal["data", "hybrid"]
-"""How ranks share the work: the images alone, or also the weights of the hidden layers (``hybrid.py``)."""
+"""How ranks share the work: the images alone, or also the weights of the hidden layers (``parallel/hybrid.py``)."""
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
-    """Lightning Fabric on this device, in the precision that suits it; ranks.py connects it to others."""
+    """Lightning Fabric on this device, in the precision that suits it; parallel/ranks.py connects it to others."""
     devices = 1 if device.index is None else [device.index]
     return Fabric(accelerator=device.type, devices=devices, precision=choose_precision(wanted, device))
 

@@ -29,8 +29,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import logits_of_source
-from verydeep.train.prepare import Prepared, prepare
-from verydeep.train.ranks import (
+from verydeep.train.parallel.ranks import (
     by_first,
     first_of_host,
     is_first,
@@ -38,6 +37,7 @@ from verydeep.train.ranks import (
     process_group,
     share_of_rank,
 )
+from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
 from verydeep.train.run import (
     Job,

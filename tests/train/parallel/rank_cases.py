@@ -1,4 +1,4 @@
-"""What each rank of tests/train/test_ranks.py runs; started by torchrun as a module, with a folder."""
+"""What each rank of tests/train/parallel/test_ranks.py runs; started by torchrun as a module, with a folder."""
 
 import sys
 from dataclasses import replace
@@ -9,23 +9,29 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.train.shapes import PREPROCESS, TRAIN, network
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import Interrupted, VeryDeepError
 from verydeep.inputs.batch_source import TrainingInputs
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.train.device import choose_device
-from verydeep.train.hybrid import make_hybrid, split
 from verydeep.train.loop import fit
 from verydeep.train.optimizer import OptimizerConfig
-from verydeep.train.ranks import by_first, logits_by_rank, process_group, rank, rank_count, require_same
+from verydeep.train.parallel.hybrid import make_hybrid, split
+from verydeep.train.parallel.ranks import (
+    by_first,
+    logits_by_rank,
+    process_group,
+    rank,
+    rank_count,
+    require_same,
+)
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import TrainingWatcher, fabric_on, initial_state
 from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.slices import BatchPosition, backward_in_slices
 from verydeep.train.train import train_network
-
-from .shapes import PREPROCESS, TRAIN, network
 
 DATA = synthetic.dataset(130, 47, size=16, classes=3)
 BASE = Recipe(
