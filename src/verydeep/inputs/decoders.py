@@ -1,5 +1,6 @@
 """What decodes training images: threads of this process on a few cores, processes on many."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from verydeep.data.images import Images
 from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.decoding.processes import DecodingProcesses, are_available
+from verydeep.errors import DataError
 from verydeep.image_sources.webdataset import TarMember
 from verydeep.machine import usable_cores
 from verydeep.packs.packed_pixels import PackedImage
@@ -17,7 +19,9 @@ CORES = 4
 IMAGES = 2_000
 """From so many on: these take a core some seconds in each epoch, and a process is started in 0.2 s."""
 MAX_PROCESSES = 32
-"""They decode more images than a GPU trains on, and take 40 MB each."""
+"""They decode more images than a GPU trains on."""
+VARIABLE, MAX_WANTED = "VERYDEEP_DECODING_PROCESSES", 1024
+"""The environment variable that sets the number of processes of each rank; 0 for threads."""
 
 
 def cores_of_rank() -> int:
@@ -25,20 +29,36 @@ def cores_of_rank() -> int:
     return max(1, usable_cores() // local_world_size())
 
 
+def process_count(images: int, cores: int) -> int:
+    """How many processes decode so many images on so many cores; 0 where threads do.
+
+    Raises:
+        DataError: where the environment says otherwise, and gives no number.
+    """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted:
+        if not wanted.isascii() or not wanted.isdecimal() or int(wanted) > MAX_WANTED:
+            raise DataError(
+                f"{VARIABLE} is {wanted!r}; give the number of processes, 0 to {MAX_WANTED}, or 0 for threads"
+            )
+        return int(wanted)
+    return min(cores, MAX_PROCESSES) if cores >= CORES and images >= IMAGES else 0
+
+
 @contextmanager
-def decoding_processes(images: Images | ImagesOnDisk, cores: int) -> Iterator[DecodingProcesses | None]:
-    """The processes for a training on ``images`` with so many cores; None where threads are to decode.
+def decoding_processes(images: Images | ImagesOnDisk) -> Iterator[DecodingProcesses | None]:
+    """The processes that decode for a training on ``images``; None where threads are to decode.
 
     Threads also decode the images of tables, which are open in this process.
     """
-    if (
-        not isinstance(images, ImagesOnDisk)
-        or len(images) < IMAGES
-        or cores < CORES
-        or not isinstance(images.sources[0], Path | TarMember | PackedImage)
-        or not are_available()
-    ):
+    count = process_count(len(images), cores_of_rank())
+    if not count or not are_available() or not isinstance(images, ImagesOnDisk) or not _can_be_sent(images):
         yield None
         return
-    with DecodingProcesses(min(cores, MAX_PROCESSES), images.preprocess, images.decoder) as processes:
+    with DecodingProcesses(count, images.preprocess, images.decoder) as processes:
         yield processes
+
+
+def _can_be_sent(images: ImagesOnDisk) -> bool:
+    """Whether sources are names of files and positions in them; all sources are of one kind."""
+    return isinstance(images.sources[0], Path | TarMember | PackedImage)

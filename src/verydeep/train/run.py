@@ -22,7 +22,7 @@ from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.decoding.processes import DecodingProcesses
 from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
 from verydeep.inputs.batch_source import BatchSource, TrainingInputs
-from verydeep.inputs.decoders import cores_of_rank, decoding_processes
+from verydeep.inputs.decoders import decoding_processes
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.inputs.streamed_images import StreamedImages
@@ -285,7 +285,7 @@ def training_inputs(
             channels_last=recipe.channels_last, processes=processes,
         )  # fmt: skip
 
-    with decoding_processes(train, cores_of_rank()) as processes:
+    with decoding_processes(train) as processes:
         yield TrainingInputs(source(train), None if val is None else source(val))
 
 
