@@ -166,9 +166,6 @@ def test_what_cannot_be_met_or_done_is_said(trained, here, tmp_path, flags, mess
 
 def test_a_network_that_is_slower_by_the_clock_is_not_kept(trained, here, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "SLOWER", 0.0)
-    done = here("compress", trained, "--drop", 50, "--out", tmp_path / "small")
-
-    monkeypatch.setattr(progress, "SLOWER", 0.0)
     flags = ("--steps", "fold,narrow", "--drop", 50)
     done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 2

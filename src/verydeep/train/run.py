@@ -51,11 +51,11 @@ from verydeep.train.state_writer import StateWriter, state_writer
 from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 Parallel = Literal["data", "hybrid"]
-"""How ranks share the work: the images alone, or also the weights of the hidden layers (``parallel/hybrid.py``)."""
+"""How ranks share the work: the images alone, or also the weights of hidden layers (parallel/hybrid.py)."""
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
-    """Lightning Fabric on this device, in the precision that suits it; parallel/ranks.py connects it to others."""
+    """Lightning Fabric on this device, in the precision that suits it; parallel/ranks.py connects several."""
     devices = 1 if device.index is None else [device.index]
     return Fabric(accelerator=device.type, devices=devices, precision=choose_precision(wanted, device))
 

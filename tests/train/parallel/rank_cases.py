@@ -1,4 +1,4 @@
-"""What each rank of tests/train/parallel/test_ranks.py runs; started by torchrun as a module, with a folder."""
+"""What each rank of test_ranks.py runs; started by torchrun as a module, with a folder."""
 
 import sys
 from dataclasses import replace
