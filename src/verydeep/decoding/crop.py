@@ -23,7 +23,7 @@ from verydeep.decoding.decode import (
     to_pixels,
 )
 from verydeep.image_sources.image_source import ImageSource
-from verydeep.packs.pack import PackedImage
+from verydeep.packs.packed_pixels import PackedImage
 
 MAX_ASPECT_RATIO = 4 / 3
 """The aspect ratio of a crop before it is resized is between the inverse of this and this."""

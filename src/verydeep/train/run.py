@@ -20,16 +20,17 @@ from verydeep.check.check import check_unreadable
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
 from verydeep.data.images_on_disk import ImagesOnDisk
+from verydeep.decoding.processes import DecodingProcesses
 from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
 from verydeep.inputs.batch_source import BatchSource, TrainingInputs
+from verydeep.inputs.decoders import decoding_processes
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.inputs.streamed_images import StreamedImages
-from verydeep.machine import WantedPrecision, usable_cores
+from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
-from verydeep.torchrun import local_world_size
 from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
@@ -296,10 +297,11 @@ def training_inputs(
             images = images.to(fabric.device)
         return batch_source(
             images, preprocess, fabric.device, augment=augment, seed=recipe.seed,
-            channels_last=recipe.channels_last,
+            channels_last=recipe.channels_last, processes=processes,
         )  # fmt: skip
 
-    yield TrainingInputs(source(train), None if val is None else source(val))
+    with decoding_processes(train) as processes:
+        yield TrainingInputs(source(train), None if val is None else source(val))
 
 
 def batch_source(
@@ -310,13 +312,13 @@ def batch_source(
     augment: AugmentConfig | None = None,
     seed: int = 0,
     channels_last: bool,
+    processes: DecodingProcesses | None = None,
 ) -> BatchSource:
     """What makes batches of ``images`` on ``device``; without ``augment``, as they are evaluated."""
     if isinstance(images, ImagesOnDisk):
-        share = None if local_world_size() == 1 else max(1, usable_cores() // local_world_size())
         return StreamedImages(
             images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
-            channels_last=channels_last, workers=share,
+            channels_last=channels_last, processes=processes,
         )  # fmt: skip
     return PixelsInMemory(
         images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
