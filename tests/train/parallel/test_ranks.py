@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from tests.train.shapes import network
 from verydeep.errors import RecipeError
-from verydeep.train.parallel.ranks import TIMEOUT_VARIABLE, rank_timeout
+from verydeep.train.parallel.ranks import TIMEOUT_VARIABLE, hearing_from_all, rank_timeout
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import train_network
 
@@ -173,6 +173,11 @@ def test_how_long_ranks_wait_is_a_number_of_seconds(monkeypatch):
         monkeypatch.setenv(TIMEOUT_VARIABLE, wrong)
         with pytest.raises(RecipeError, match=f"is '{wrong}'; expected seconds, such as 50"):
             rank_timeout()
+
+
+def test_a_rank_without_memory_has_lost_nobody():
+    with pytest.raises(torch.OutOfMemoryError), hearing_from_all():
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_a_script_makes_several_trainings_one_after_another(tmp_path):

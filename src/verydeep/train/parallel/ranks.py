@@ -338,5 +338,7 @@ def hearing_from_all() -> Iterator[None]:
     """Says in words that a rank is lost; the errors of gloo and NCCL have only RuntimeError in common."""
     try:
         yield
+    except torch.OutOfMemoryError:  # of this rank, which has lost nobody
+        raise
     except RuntimeError as error:
         raise _lost() from error
