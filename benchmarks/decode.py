@@ -124,8 +124,8 @@ def read_crops(samples: Samples, crops: Sequence[Crop], decoder: Decoder) -> Non
 def read_batches(samples: Samples, decoder: Decoder) -> None:
     """The batches of an epoch, decoded in one thread."""
     images = ImagesOnDisk(
-        sources=samples.sources, labels=samples.labels, classes=samples.classes, preprocess=IMAGENET,
-        decoder=decoder,
+        sources=samples.sources, labels=torch.from_numpy(samples.labels), classes=samples.classes,
+        preprocess=IMAGENET, decoder=decoder,
     )  # fmt: skip
     source = StreamedImages(
         images=images, preprocess=IMAGENET, device=torch.device("cpu"), workers=1, channels_last=False,
