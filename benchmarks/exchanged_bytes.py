@@ -22,7 +22,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.machine import WantedPrecision
 from verydeep.models.build import build_empty
 from verydeep.models.stages import TrainablePart, split_at_stage
-from verydeep.train.hybrid_head import HybridHead
+from verydeep.train.parallel.hybrid_head import HybridHead
 from verydeep.train.run import fabric_on
 from verydeep.train.slices import BatchPosition, backward_in_slices
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from verydeep.compress import compress, latency, narrow
+from verydeep.compress import latency, narrow, progress
 from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
@@ -30,7 +30,7 @@ def is_quick(monkeypatch):
     monkeypatch.setattr(latency, "SECONDS_A_TURN", 0.002)
     monkeypatch.setattr(latency, "LAYER_SECONDS", 0.0)
     monkeypatch.setattr(narrow, "MAX_IMAGES", 100)
-    monkeypatch.setattr(compress, "SLOWER", 1000.0)
+    monkeypatch.setattr(progress, "SLOWER", 1000.0)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,25 @@ def test_a_size_is_reached_with_the_widest_network(trained, here, tmp_path):
     values = json.loads(done.stdout)
     assert 20_000 < values["after"]["bytes"] <= 40_000
     assert values["after"]["bytes"] == (tmp_path / "small" / "model.safetensors").stat().st_size
+
+
+def test_training_is_tried_where_narrowing_alone_loses_too_much(trained, here, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "RECOVERABLE", 100.0)
+    monkeypatch.setattr(progress, "EPOCHS", 1)
+    flags = ("--steps", "fold,narrow,distill", "--drop", 1, "--budget", "10m", "--json")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert "distill: " in done.stderr
+    assert any(step["name"] == "distill" for step in values["steps"])
+    assert sum(step["kept"] for step in values["steps"]) == 3  # the original, the fold and the result
+
+
+def test_training_beyond_the_budget_is_not_started(trained, here, tmp_path):
+    flags = ("--steps", "fold,narrow,distill", "--bytes", "40KB", "--budget", "0.001s")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    assert "beyond --budget" in done.stderr
 
 
 def test_quantized_weights_are_a_compact_file_beside_the_checkpoint(trained, here, tmp_path):
@@ -146,7 +165,7 @@ def test_what_cannot_be_met_or_done_is_said(trained, here, tmp_path, flags, mess
 
 
 def test_a_network_that_is_slower_by_the_clock_is_not_kept(trained, here, tmp_path, monkeypatch):
-    monkeypatch.setattr(compress, "SLOWER", 0.0)
+    monkeypatch.setattr(progress, "SLOWER", 0.0)
     flags = ("--steps", "fold,narrow", "--drop", 50)
     done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 2

@@ -40,14 +40,24 @@ def test_a_limit_that_cannot_be_read_is_refused(flags, strict, message):
 def test_steps_are_taken_in_their_own_order():
     assert parse_steps("narrow, fold") == ("fold", "narrow")
     for text in ("fold,prune", ","):
-        with pytest.raises(CompressionError, match="expected some of fold, narrow"):
+        with pytest.raises(CompressionError, match="expected some of fold, narrow, distill, quantize"):
             parse_steps(text)
 
 
+@pytest.mark.parametrize("name", ["batch", "threads"])
+def test_counts_below_one_are_refused(name):
+    with pytest.raises(CompressionError, match=f"--{name} is 0; expected 1 or more"):
+        CompressSettings(limit=Limit(kind="drop", value=1.0), **{name: 0})
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
-    [({"batch": 0}, "--batch is 0"), ({"threads": 0}, "--threads is 0"), ({}, "--drop is -1")],
+    ("kind", "value", "message"),
+    [
+        ("drop", -1.0, "--drop is -1; expected 0 to 100 percentage points"),
+        ("drop", float("nan"), "--drop is nan"),
+        ("latency", 0.0, "--latency is 0; expected a positive number"),
+    ],
 )
-def test_numbers_out_of_range_are_refused(settings, message):
+def test_limits_out_of_range_are_refused(kind, value, message):
     with pytest.raises(CompressionError, match=message):
-        CompressSettings(limit=Limit(kind="drop", value=1.0 if settings else -1.0), **settings)
+        CompressSettings(limit=Limit(kind=kind, value=value))

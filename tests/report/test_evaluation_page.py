@@ -12,8 +12,7 @@ from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.protocols import Protocol
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.number_format import percent
-from verydeep.report.evaluation_page import render_evaluation_page, write_evaluation_page
-from verydeep.report.reliability_diagram import (
+from verydeep.report.charts.reliability_diagram import (
     BOTTOM,
     LEFT,
     MAX_RADIUS,
@@ -22,6 +21,7 @@ from verydeep.report.reliability_diagram import (
     TOP,
     reliability_diagram,
 )
+from verydeep.report.evaluation_page import render_evaluation_page, write_evaluation_page
 
 from .evaluations import evaluation, many_classes, mistake
 from .html import Outline, check_page, words

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from verydeep.report import line_plots as plots
-from verydeep.report.reliability_diagram import reliability_diagram
+from verydeep.report.charts import line_plots as plots
+from verydeep.report.charts.reliability_diagram import reliability_diagram
 from verydeep.report.training_page import render_training
 from verydeep.report.tune_page import render_tune
 from verydeep.report.tune_plots import interval_plot, l2_charts

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from verydeep.number_format import percent
-from verydeep.report.line_plots import HEIGHT, WIDTH
+from verydeep.report.charts.line_plots import HEIGHT, WIDTH
 from verydeep.report.study_page import StudyReport, markdown, render_study, write_study
 from verydeep.report.study_plots import gradient_charts, loss_charts, strip_plots
 from verydeep.study.studies import STUDIES

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from verydeep.number_format import percent
-from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH
+from verydeep.report.charts.line_plots import HEIGHT, LEFT, RIGHT, WIDTH
 from verydeep.report.tune_plots import BOTTOM, NAME, SIDE, interval_plot, interval_range, l2_charts
 
 from .tunings import cross_validation, fine_tuning, linear_probe, on_test, on_validation, skipped, tune_result

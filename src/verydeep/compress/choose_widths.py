@@ -7,8 +7,8 @@ from verydeep.compress.narrow import Narrowing
 from verydeep.compress.search import Point, Weights, narrowing_path
 from verydeep.compress.settings import Limit
 
-Try = Callable[[Point], bool]
-"""Makes and measures the network of a point; whether it meets the limit."""
+Try = Callable[[int], bool]
+"""Makes and measures the network of the point at an index; whether it meets the limit."""
 
 WEIGHTS = {
     "drop": Weights(latency=1.0, parameters=1.0),
@@ -23,21 +23,21 @@ def search_path(narrowing: Narrowing, limit: Limit, batch: int, threads: int) ->
     return narrowing_path(narrowing, LayerTimer(batch, threads), WEIGHTS[limit.kind])
 
 
-def try_points(points: Sequence[Point], limit: Limit, is_met: Try) -> None:
+def try_points(indices: range, limit: Limit, is_met: Try) -> None:
     """Try points by halving: the narrowest that loses little enough, or the widest that is small enough.
 
     The loss grows along the points, and latency and bytes shrink, so about log2 of them are tried.
     """
     met_beyond = limit.kind != "drop"  # whether narrower points meet the limit more easily
-    low, high = -1, len(points)
+    low, high = indices.start - 1, indices.stop
     while high - low > 1:
         middle = (low + high) // 2
-        if is_met(points[middle]) == met_beyond:
+        if is_met(middle) == met_beyond:
             high = middle
         else:
             low = middle
 
 
 def tries(points: Sequence[Point]) -> int:
-    """At most so many points are tried."""
+    """At most so many points are tried by halving."""
     return len(points).bit_length()

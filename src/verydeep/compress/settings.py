@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from verydeep.compress.candidate import Measured
 from verydeep.errors import CompressionError
 
-StepName = Literal["fold", "narrow", "quantize"]
+StepName = Literal["fold", "narrow", "distill", "quantize"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 DEFAULT_DROP = 0.1
 _UNITS = {"ms": 1.0, "s": 1000.0, "": 1.0, "B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9}
@@ -57,16 +57,20 @@ class CompressSettings:
 
     limit: Limit
     steps: tuple[StepName, ...] = STEPS
+    budget_s: float = 0.0
+    """Seconds that training may take; 0 for none."""
     batch: int = 1
     threads: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("batch", self.batch), ("threads", self.threads)):
-            if value < 1:
-                raise CompressionError(f"--{name} is {value}; expected 1 or more")
-        if not self.limit.value > 0 and (self.limit.kind != "drop" or self.limit.value < 0):
-            raise CompressionError(f"--{self.limit.kind} is {self.limit.value:g}; expected a positive number")
+        for name, count in (("batch", self.batch), ("threads", self.threads)):
+            if count < 1:
+                raise CompressionError(f"--{name} is {count}; expected 1 or more")
+        value = self.limit.value
+        if not (0 <= value <= 100 if self.limit.kind == "drop" else value > 0):
+            expected = "0 to 100 percentage points" if self.limit.kind == "drop" else "a positive number"
+            raise CompressionError(f"--{self.limit.kind} is {value:g}; expected {expected}")
 
     @property
     def values(self) -> dict[str, Any]:

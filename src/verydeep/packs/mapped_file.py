@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-RESIDENT_LIMIT = 256 * 2**20
-"""Bytes that are read before the process lets go of them; the system still has them in its cache."""
+RESIDENT_LIMIT = 64 * 2**20
+"""Bytes that are read before the process lets go of them; the system still has them in its cache. Of small
+pieces at random, up to three times as much is mapped: the system maps what lies around them too."""
 
 
 class MappedFile:

@@ -13,8 +13,8 @@ from verydeep.check.duplicates import DuplicatePair
 from verydeep.check.finding import Finding, Severity
 from verydeep.data.label_file import LabelsToCorrect
 from verydeep.decoding.decode import load_image, open_image
-from verydeep.report import line_plots as plots
-from verydeep.report import scatter_plot as scatter
+from verydeep.report.charts import line_plots as plots
+from verydeep.report.charts import scatter_plot as scatter
 from verydeep.tables.check_table import NO_FINDINGS, summary
 from verydeep.templates.environment import environment
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from verydeep.atomic_write import write_text
 from verydeep.data.label_file import LabelsToCorrect
 from verydeep.evaluate.evaluate_images import EvaluationResult
+from verydeep.report.charts.reliability_diagram import reliability_diagram
 from verydeep.report.pictures import Picture, picture
-from verydeep.report.reliability_diagram import reliability_diagram
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from verydeep.atomic_write import write_text
 from verydeep.machine import Device
-from verydeep.report import line_plots as plots
 from verydeep.report import study_plots
+from verydeep.report.charts import line_plots as plots
 from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
 from verydeep.tables import data_table
 from verydeep.tables.study_table import published_table, runs_table, summary

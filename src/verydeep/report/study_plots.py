@@ -7,9 +7,9 @@ from math import isfinite, log10
 from statistics import fmean
 
 from verydeep.number_format import percent
-from verydeep.report.axis import Axis, power_of_ten
-from verydeep.report.line_chart import LineChart, line_chart
-from verydeep.report.line_plots import LEFT, RIGHT, WIDTH, Point, Tick
+from verydeep.report.charts.axis import Axis, power_of_ten
+from verydeep.report.charts.line_chart import LineChart, line_chart
+from verydeep.report.charts.line_plots import LEFT, RIGHT, WIDTH, Point, Tick
 from verydeep.study.statistics import estimate
 from verydeep.study.trial import Outcome, by_group, by_variant
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from verydeep.analyze.trace import trace
 from verydeep.atomic_write import write_text
-from verydeep.report import line_plots as plots
+from verydeep.report.charts import line_plots as plots
 from verydeep.report.pictures import picture
 from verydeep.report.try_it import usages
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix

@@ -17,10 +17,10 @@ from verydeep.decoding.decode import read_image
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.pictures.heat_map_image import method_text
-from verydeep.report import line_plots as plots
+from verydeep.report.charts import line_plots as plots
+from verydeep.report.charts.reliability_diagram import reliability_diagram
 from verydeep.report.heat_map_page import color_bar_colors, heat_map_entry
 from verydeep.report.pictures import Picture, data_uri, is_crisp
-from verydeep.report.reliability_diagram import reliability_diagram
 from verydeep.report.training_page import architecture_tokens
 from verydeep.report.try_it import usages
 from verydeep.report.tune_heat_maps import TestHeatMap

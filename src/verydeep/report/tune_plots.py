@@ -7,8 +7,8 @@ from math import isfinite, log10
 
 from verydeep.evaluate.evaluation import Evaluation
 from verydeep.number_format import percent
-from verydeep.report.axis import Axis, power_of_ten
-from verydeep.report.line_plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
+from verydeep.report.charts.axis import Axis, power_of_ten
+from verydeep.report.charts.line_plots import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Curve, Point, Tick
 from verydeep.report.tune_text import STRATEGIES
 from verydeep.tune.result import CrossValidation, StrategyResult, TuneResult
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verydeep.compress.candidate import Candidate
-from verydeep.compress.compress import CompressResult
+from verydeep.compress.result import CompressResult
 from verydeep.compress.settings import loss_points
 from verydeep.number_format import NONE, TIMES, bytes_text, duration, percent, rounded
 

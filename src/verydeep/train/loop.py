@@ -27,9 +27,9 @@ from verydeep.train.class_imbalance import balanced_criterion, balanced_order, r
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
 from verydeep.train.epoch_result import EpochClock, EpochResult
-from verydeep.train.hybrid import clip_gradients, join, split
 from verydeep.train.optimizer import set_rate
-from verydeep.train.ranks import (
+from verydeep.train.parallel.hybrid import clip_gradients, join, split
+from verydeep.train.parallel.ranks import (
     agreed,
     by_first,
     logits_by_rank,

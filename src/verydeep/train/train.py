@@ -20,6 +20,7 @@ from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.split_file import keep_split
 from verydeep.data.split_parts import indices_of
 from verydeep.decoding import fast_jpeg
+from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
@@ -30,8 +31,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import logits_of_source
-from verydeep.train.prepare import Prepared, prepare
-from verydeep.train.ranks import (
+from verydeep.train.parallel.ranks import (
     by_first,
     first_of_host,
     is_first,
@@ -39,6 +39,7 @@ from verydeep.train.ranks import (
     process_group,
     share_of_rank,
 )
+from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
 from verydeep.train.run import (
     Job,
@@ -47,6 +48,7 @@ from verydeep.train.run import (
     TrainingWatcher,
     batch_source,
     fabric_on,
+    require_full_slices,
     run_training,
     trained_stages,
 )
@@ -145,6 +147,7 @@ def train_network(
         with first_of_host():
             prepared = prepare(recipe, data, progress, start.decoder)
         trained_stages(recipe, prepared.network.model.architecture)
+        require_full_slices(recipe, len(prepared.dataset.train))
         by_first(lambda: _begin(folder, start, prepared))
         return _run(folder, start, prepared, device, parallel, watcher, report)
 
@@ -198,7 +201,7 @@ def new_start(recipe: Recipe, data: Dataset | str) -> Start:
         data=_name(data),
         config=to_toml(recipe),
         started=datetime.now(UTC).isoformat(),
-        decoder="fast" if fast_jpeg.is_installed() else "pillow",
+        decoder=default_decoder(),
     )
 
 

@@ -8,7 +8,7 @@ from verydeep.bench.machine import bench_machine
 from verydeep.bench.measure import BenchRow
 from verydeep.report.bench.figure import latency_figures
 from verydeep.report.bench.page import BenchReport, render_bench_page, write_bench_page
-from verydeep.report.line_plots import WIDTH
+from verydeep.report.charts.line_plots import WIDTH
 from verydeep.tables.bench_table import NAMES, NUMBERS, bench_cells
 
 from ..html import check_page, drawing, titles, words

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from verydeep.number_format import percent
-from verydeep.report.line_plots import HEIGHT, WIDTH
+from verydeep.report.charts.line_plots import HEIGHT, WIDTH
 from verydeep.report.run_comparison.figures import run_figures
 from verydeep.report.run_comparison.page import MAX_CURVES, render_runs_page, write_runs_page
 from verydeep.saved_runs.saved_run import SavedRun

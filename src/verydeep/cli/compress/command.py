@@ -17,6 +17,7 @@ from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ByteProgress
 from verydeep.train.run_folder import run_name
+from verydeep.tune.config import seconds
 from verydeep.weights.load import load_classifier
 
 RUNS = Path("runs")
@@ -32,17 +33,19 @@ def compress(
     strict: Annotated[bool, Parameter(negative="")] = False,
     latency: str | None = None,
     bytes_: Annotated[str | None, Parameter(name="--bytes")] = None,
-    steps: str = "fold,narrow,quantize",
+    steps: str = "fold,narrow,distill,quantize",
+    budget: str = "0s",
     threads: int = 1,
     batch: int = 1,
     seed: int = 0,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Make the network of RUN smaller and faster, without training, and measure what that costs.
+    """Make the network of RUN smaller and faster, and measure what that costs.
 
-    Batch norms are folded, channels removed layer by layer, as many as the limit allows, and weights become
-    integers of 4 bits or so. What is kept is decided on validation images; the test images are read once, at
+    Batch norms are folded, channels removed layer by layer, as many as the limit allows, without training
+    unless --budget allows it, and weights become integers of 4 bits or so. What is kept is decided on
+    validation images; the test images are read once, at
     the end.
 
     Parameters
@@ -63,7 +66,10 @@ def compress(
     bytes_
         Instead of --drop: the size of the file to reach, such as 60KB, with the least loss.
     steps
-        Which steps: fold, narrow, quantize.
+        Which steps: fold, narrow, distill, quantize.
+    budget
+        How long training may take, such as 10m, for networks that lose too much without it; by default there
+        is none.
     threads
         Threads that latency is measured with.
     batch
@@ -77,7 +83,12 @@ def compress(
     """
     limit = parse_limit(drop, latency, bytes_, strict=strict)
     settings = CompressSettings(
-        limit=limit, steps=parse_steps(steps), threads=threads, batch=batch, seed=seed
+        limit=limit,
+        steps=parse_steps(steps),
+        budget_s=seconds(budget),
+        threads=threads,
+        batch=batch,
+        seed=seed,
     )
     folder = out_ or RUNS / run_name("compress", str(run))
     require_writable_folder(folder)

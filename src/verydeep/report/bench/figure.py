@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from verydeep.bench.measure import BenchRow
 from verydeep.number_format import SPACE
-from verydeep.report.axis import Axis
-from verydeep.report.line_plots import WIDTH, Tick
+from verydeep.report.charts.axis import Axis
+from verydeep.report.charts.line_plots import WIDTH, Tick
 
 LEFT, RIGHT = 130, 112
 """Margins for the names and the values, in px of the SVG."""

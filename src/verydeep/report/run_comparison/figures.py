@@ -5,7 +5,7 @@ from functools import partial
 from math import isfinite
 
 from verydeep.number_format import percent
-from verydeep.report.line_chart import LineChart, line_chart
+from verydeep.report.charts.line_chart import LineChart, line_chart
 from verydeep.saved_runs.saved_run import SavedRun
 from verydeep.train.epoch_result import EpochResult
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from verydeep.atomic_write import write_text
 from verydeep.number_format import percent
-from verydeep.report import line_plots as plots
+from verydeep.report.charts import line_plots as plots
 from verydeep.report.run_comparison.figures import run_figures
 from verydeep.saved_runs.differences import differences, usual_settings
 from verydeep.saved_runs.saved_run import SavedRun

@@ -4,7 +4,9 @@ from math import inf, nan
 
 import pytest
 
-from verydeep.report.line_plots import (
+from tests.report.evaluations import evaluation
+from tests.report.trainings import epoch, unvalidated
+from verydeep.report.charts.line_plots import (
     BOTTOM,
     HEIGHT,
     LEFT,
@@ -18,9 +20,6 @@ from verydeep.report.line_plots import (
     rate_chart,
     round_step,
 )
-
-from .evaluations import evaluation
-from .trainings import epoch, unvalidated
 
 
 def value(chart, y):

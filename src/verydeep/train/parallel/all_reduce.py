@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, distributed
 from torch.nn import functional
 
-from verydeep.train.ranks import gathered, hearing_from_all, is_alone, rank_count
+from verydeep.train.parallel.ranks import gathered, hearing_from_all, is_alone, rank_count
 
 Gradients = Sequence[Tensor]
 """One of each parameter."""

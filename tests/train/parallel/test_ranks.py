@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.train.shapes import network
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import train_network
 
@@ -24,7 +25,6 @@ from .rank_cases import (
     on_gpu,
     stop,
 )
-from .shapes import network
 
 pytestmark = pytest.mark.slow
 KINDS = (STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH)
@@ -34,8 +34,8 @@ def torchrun(ranks, device, folder):
     """Has so many processes do the work of ``rank_cases.py``."""
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", "-m",
-         "tests.train.rank_cases", device, folder],
-        capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=300,
+         "tests.train.parallel.rank_cases", device, folder],
+        capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -162,6 +162,10 @@ def test_the_bytes_of_a_step_are_those_of_the_docs(two):
     padding = 1
     assert counted["data"] == pytest.approx(4 * (whole + loss), abs=8 * padding)
     assert counted["hybrid"] == pytest.approx(4 * (whole - layers + 2 * values + loss), abs=8 * padding)
+
+
+def test_a_script_makes_several_trainings_one_after_another(tmp_path):
+    torchrun(2, "groups", tmp_path / "groups")
 
 
 @pytest.mark.gpu

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil, floor
 
-from verydeep.report.line_plots import BOTTOM, HEIGHT, TOP, Tick, round_step
+from verydeep.report.charts.line_plots import BOTTOM, HEIGHT, TOP, Tick, round_step
 
 
 @dataclass(frozen=True)

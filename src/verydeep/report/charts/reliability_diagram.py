@@ -10,7 +10,7 @@ from math import sqrt
 
 from verydeep.evaluate.calibration import Calibration, CalibrationBin, TemperatureScaling
 from verydeep.number_format import percent, thousands
-from verydeep.report.line_plots import Tick
+from verydeep.report.charts.line_plots import Tick
 
 WIDTH, HEIGHT = 460, 360
 LEFT, RIGHT, TOP, BOTTOM = 46, 446, 14, 314

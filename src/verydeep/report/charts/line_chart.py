@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from verydeep.report.axis import Axis
-from verydeep.report.line_plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
+from verydeep.report.charts.axis import Axis
+from verydeep.report.charts.line_plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
-"""What each rank of tests/train/test_ranks.py runs; started by torchrun as a module, with a folder."""
+"""What each rank of test_ranks.py runs; started by torchrun as a module, with a folder."""
 
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,23 +10,32 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.train.shapes import PREPROCESS, TRAIN, network
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import Interrupted, VeryDeepError
 from verydeep.inputs.batch_source import TrainingInputs
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.train.device import choose_device
-from verydeep.train.hybrid import make_hybrid, split
 from verydeep.train.loop import fit
 from verydeep.train.optimizer import OptimizerConfig
-from verydeep.train.ranks import by_first, logits_by_rank, process_group, rank, rank_count, require_same
+from verydeep.train.parallel.hybrid import make_hybrid, split
+from verydeep.train.parallel.ranks import (
+    by_first,
+    first_of_host,
+    gathered,
+    is_first,
+    logits_by_rank,
+    process_group,
+    rank,
+    rank_count,
+    require_same,
+)
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import TrainingWatcher, fabric_on, initial_state
 from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.slices import BatchPosition, backward_in_slices
 from verydeep.train.train import train_network
-
-from .shapes import PREPROCESS, TRAIN, network
 
 DATA = synthetic.dataset(130, 47, size=16, classes=3)
 BASE = Recipe(
@@ -230,7 +240,21 @@ def on_gpu(folder):
             train_network(recipe, DATA, folder / name, device="cuda")
 
 
+def one_after_another(folder):
+    """Several trainings of one script: in each, the first rank prepares before the other one."""
+    folder.mkdir(exist_ok=True)
+    for number in range(3):
+        downloaded = folder / f"downloaded-{number}"
+        with process_group(choose_device("cpu")):
+            with first_of_host():
+                if is_first():
+                    time.sleep(0.3)
+                assert downloaded.exists() != is_first()
+                downloaded.touch()
+            assert gathered(torch.tensor([rank()])).tolist() == [0, 1]
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = True
-    {"cpu": on_cpu, "cuda": on_gpu}[sys.argv[1]](Path(sys.argv[2]))
+    {"cpu": on_cpu, "cuda": on_gpu, "groups": one_after_another}[sys.argv[1]](Path(sys.argv[2]))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 
-from verydeep.report.line_plots import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Point, Tick
+from verydeep.report.charts.line_plots import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Point, Tick
 
 HEIGHT = 320
 MAX_DOTS = 1500

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verydeep.train.all_reduce import rows_of_all, sum_of_own_rows
-from verydeep.train.ranks import rank, rank_count
+from verydeep.train.parallel.all_reduce import rows_of_all, sum_of_own_rows
+from verydeep.train.parallel.ranks import rank, rank_count
 
 
 class HybridHead(nn.Sequential):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verydeep.report.scatter_plot import MAX_DOTS, size_scatter
+from verydeep.report.charts.scatter_plot import MAX_DOTS, size_scatter
 
 
 def test_dots_are_on_log_scales_and_their_number_is_limited():
