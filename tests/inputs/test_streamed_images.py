@@ -1,5 +1,7 @@
 """Batches from disk: those from memory where no image is resized, whatever the number of threads."""
 
+import io
+import tarfile
 from dataclasses import replace
 from itertools import islice
 
@@ -14,6 +16,7 @@ from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.data.stream import decode_all
 from verydeep.decoding import fast_jpeg
+from verydeep.decoding.processes import DecodingProcesses
 from verydeep.errors import DataError
 from verydeep.image_sources.open_images import read_samples
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
@@ -38,6 +41,17 @@ def packed(folder):
     return write_pack(read_samples(folder), folder.with_suffix(".pack"), 10_000).path
 
 
+def shard(folder):
+    """As a shard of a WebDataset, with the folder as the label."""
+    with tarfile.open(folder.with_suffix(".tar"), "w") as archive:
+        for file in sorted(folder.rglob("*.*")):
+            label = tarfile.TarInfo(f"{file.stem}.cls")
+            label.size = 1
+            archive.add(file, file.name)
+            archive.addfile(label, io.BytesIO(file.parent.name.encode()))
+    return folder.with_suffix(".tar")
+
+
 def on_disk(folder, preprocess=PREPROCESS, decoder="pillow"):
     samples = read_samples(folder)
     return ImagesOnDisk(
@@ -46,10 +60,18 @@ def on_disk(folder, preprocess=PREPROCESS, decoder="pillow"):
     )  # fmt: skip
 
 
-def streamed(images, config=EVERYTHING, workers=None):
+def streamed(images, config=EVERYTHING, workers=None, processes=None):
     return StreamedImages(
-        images=images, preprocess=PREPROCESS, device=CPU, augment=config, seed=3, workers=workers
-    )
+        images=images, preprocess=PREPROCESS, device=CPU, augment=config, seed=3, workers=workers,
+        processes=processes,
+    )  # fmt: skip
+
+
+def batches_of_processes(images, plan, epochs=(0,), config=EVERYTHING, count=2):
+    """The batches of some epochs, from the same processes, which have ended after it."""
+    with DecodingProcesses(count, images.preprocess, images.decoder) as processes:
+        source = streamed(images, config, processes=processes)
+        return [batch for epoch in epochs for batch in source.batches(plan, epoch, 0)]
 
 
 def in_memory(folder, config=EVERYTHING, preprocess=PREPROCESS):
@@ -117,6 +139,21 @@ def test_a_batch_depends_on_seed_epoch_and_step_only(tmp_path, decoder, fit):
     assert not same(streamed(images).batches(PLAN, 2, 0), whole)
 
 
+@pytest.mark.parametrize("kind", ["jpg", "tar", "pack"])
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_processes_give_the_batches_of_threads(tmp_path, kind, decoder):
+    folder = folder_of(tmp_path / "images", 50, 36, "jpg")
+    images = on_disk({"jpg": folder, "tar": shard(folder), "pack": packed(folder)}[kind], decoder=decoder)
+    threads = [batch for epoch in (0, 1) for batch in streamed(images).batches(PLAN, epoch, 0)]
+    assert same(batches_of_processes(images, PLAN, (0, 1)), threads)
+
+
+def test_processes_give_the_images_that_are_evaluated(tmp_path):
+    images = on_disk(folder_of(tmp_path, 40, 30), PREPROCESS.with_fit("pad"))
+    plan, threads = PLAN[:2], streamed(images, None).batches(PLAN[:2], 0, 0)
+    assert same(batches_of_processes(images, plan, config=None, count=3), threads)
+
+
 def test_shares_make_up_the_whole_batch(tmp_path):
     source = streamed(on_disk(folder_of(tmp_path, 50, 36)))
     whole = list(source.batches(PLAN, 1, 0, Share(slices=4)))
@@ -138,7 +175,9 @@ def test_few_images_are_read_ahead(tmp_path):
     assert len(read) <= 2 * 6  # three batches, and two or three that wait
 
 
-def test_in_place_of_a_broken_image_stands_the_next_one_of_its_class(tmp_path):
+@pytest.mark.parametrize("count", [0, 2])
+def test_in_place_of_a_broken_image_stands_the_next_one_of_its_class(tmp_path, count):
+    """Whether threads or processes read them."""
     folder = folder_of(tmp_path, 50, 36)
     good = streamed(on_disk(folder))
     (folder / "a" / "06.png").write_bytes((folder / "a" / "06.png").read_bytes()[:300])
@@ -147,8 +186,10 @@ def test_in_place_of_a_broken_image_stands_the_next_one_of_its_class(tmp_path):
     broken, next_one = names.index("06.png"), names.index("08.png")
     plan = (*PLAN[:1], torch.tensor([broken, 30, broken]))
     expected = (*PLAN[:1], torch.tensor([next_one, 30, next_one]))
-    assert same(streamed(images).batches(plan, 0, 0), good.batches(expected, 0, 0))
+    ours = batches_of_processes(images, plan) if count else streamed(images).batches(plan, 0, 0)
+    assert same(ours, good.batches(expected, 0, 0))
     assert list(images.unreadable) == [broken]
+    assert "06.png cannot be decoded" in images.unreadable[broken].reason
 
 
 def test_many_broken_images_are_an_error(tmp_path):
@@ -157,6 +198,8 @@ def test_many_broken_images_are_an_error(tmp_path):
         (folder / "b" / f"{number:02}.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="3 of 40 images cannot be read, more than 5%"):
         list(streamed(on_disk(folder)).batches(PLAN, 0, 0))
+    with pytest.raises(DataError, match="3 of 40 images cannot be read, more than 5%"):
+        batches_of_processes(on_disk(folder), PLAN)
     for file in (folder / "b").iterdir():
         file.write_bytes(b"")
     with pytest.raises(DataError, match=r"no image of the class b can be read: .* is empty"):

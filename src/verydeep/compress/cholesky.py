@@ -22,6 +22,7 @@ def damped_cholesky(gram: Float64[Tensor, "inputs inputs"], share: float) -> Flo
     """
     diagonal = gram.diagonal()
     damping = max(LEAST_DAMPING, share * float(diagonal.mean()))
+    factor: Tensor
     for _ in range(MOST_TRIES if gram.isfinite().all() else 0):
         factor, problem = torch.linalg.cholesky_ex(gram + torch.diag(torch.full_like(diagonal, damping)))
         if not problem:

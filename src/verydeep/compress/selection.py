@@ -15,7 +15,7 @@ from verydeep.compress.cholesky import damped_cholesky
 
 RIDGE = 1e-4
 """Of the mean of the diagonal, added to it: with few images some inputs are combinations of others."""
-ROUNDS = 64
+ROUNDS = 32
 """After each, the cost of the channels that are left is computed again."""
 LARGE = 2_304
 """Inputs: of a larger layer, several channels are removed in a round, else one."""

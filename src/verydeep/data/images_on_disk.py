@@ -10,9 +10,10 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.images import ChannelStatistics
-from verydeep.decoding.crop import Crop, DecodedCrop, Decoder, decode_crop
-from verydeep.decoding.decode import decode_pixels
+from verydeep.decoding.crop import Crop, DecodedCrop, Decoder
+from verydeep.decoding.processes import DecodingProcesses
 from verydeep.decoding.stream import read_ahead
+from verydeep.decoding.work import Unreadable, decode_image
 from verydeep.errors import DataError, UnreadableError
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 
@@ -53,20 +54,55 @@ class ImagesOnDisk:
         Raises:
             DataError: where no image of its class can be read.
         """
+        while True:
+            chosen = self._readable(index)
+            try:
+                return decode_image(self.sources[chosen], crop, self.preprocess, self.decoder)
+            except UnreadableError as error:
+                self.unreadable[chosen] = UnreadableImage.from_error(self.sources[chosen], error)
+
+    def read_all(
+        self,
+        items: Sequence[tuple[int, Crop | None]],
+        pixels: UInt8[np.ndarray, "images channels size size"],
+        processes: DecodingProcesses | None = None,
+    ) -> list[bool]:
+        """Fill ``pixels`` with the images of ``items``, as ``read`` gives them: whether each one is cropped.
+
+        With ``processes``, one of them decodes what can be read. The pixels are the same.
+
+        Raises:
+            DataError: where no image of a class can be read, or the process has ended.
+        """
+        if processes is None:
+            return [self._read_into(row, *item) for row, item in zip(pixels, items, strict=True)]
+        chosen = [self._readable(index) for index, _ in items]
+        sources = [self.sources[index] for index in chosen]
+        crops = [crop for _, crop in items]
+        outcomes = processes.decode(list(zip(sources, crops, strict=True)), pixels)
+        for index, source, outcome in zip(chosen, sources, outcomes, strict=True):
+            if isinstance(outcome, Unreadable):
+                self.unreadable[index] = UnreadableImage(source, *outcome)
+        return [
+            self._read_into(row, *item) if isinstance(outcome, Unreadable) else outcome
+            for row, item, outcome in zip(pixels, items, outcomes, strict=True)
+        ]
+
+    def _read_into(self, row: UInt8[np.ndarray, "channels size size"], index: int, crop: Crop | None) -> bool:
+        row[...], is_cropped = self.read(index, crop)
+        return is_cropped
+
+    def _readable(self, index: int) -> int:
+        """``index``, or in its place the next image of its class of which nothing else is known.
+
+        Raises:
+            DataError: where there is none.
+        """
         for candidate in self._of_same_class(index):
             if candidate not in self.unreadable:
-                try:
-                    return self._decode(self.sources[candidate], crop)
-                except UnreadableError as error:
-                    source = self.sources[candidate]
-                    self.unreadable[candidate] = UnreadableImage.from_error(source, error)
+                return candidate
         name = self.classes[int(self.labels[index])]
         raise DataError(f"no image of the class {name} can be read: {self.unreadable[index].reason}")
-
-    def _decode(self, source: ImageSource, crop: Crop | None) -> DecodedCrop:
-        if crop is None:
-            return DecodedCrop(decode_pixels(source, self.preprocess), is_cropped=False)
-        return decode_crop(source, self.preprocess, crop, self.decoder)
 
     def _of_same_class(self, index: int) -> Iterator[int]:
         """``index``, then the images of its class after it and before it."""

@@ -23,7 +23,7 @@ from verydeep.decoding.decode import (
     to_pixels,
 )
 from verydeep.image_sources.image_source import ImageSource
-from verydeep.packs.pack import PackedImage
+from verydeep.packs.packed_pixels import PackedImage
 
 MAX_ASPECT_RATIO = 4 / 3
 """The aspect ratio of a crop before it is resized is between the inverse of this and this."""
@@ -54,6 +54,11 @@ class DecodedCrop(NamedTuple):
     pixels: UInt8[np.ndarray, "channels size size"]
     is_cropped: bool
     """Whether the crop is cut from it, or is still to be."""
+
+
+def default_decoder() -> Decoder:
+    """The decoder of a new run: ``fast`` where its packages are installed."""
+    return "fast" if fast_jpeg.is_installed() else "pillow"
 
 
 def crop_box(width: int, height: int, crop: Crop, *, squash: bool = False) -> Box:

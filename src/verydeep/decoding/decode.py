@@ -83,7 +83,8 @@ def name_of(source: Path | str | bytes | ArchivedImage) -> str:
 
 def in_channels(image: Image.Image, channels: int) -> Image.Image:
     """``image`` in gray or RGB."""
-    return image.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    return image if image.mode == mode else image.convert(mode)  # which copies in any case
 
 
 def to_pixels(image: Image.Image) -> UInt8[np.ndarray, "channels height width"]:

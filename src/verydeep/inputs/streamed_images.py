@@ -1,23 +1,37 @@
-"""Training images on disk: decoded in threads ahead of the network, in memory for a few batches only."""
+"""Training images on disk: decoded ahead of the network, in memory for a few batches only."""
 
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.data.augmentation.augment import AugmentConfig, Choices, augment
 from verydeep.data.images_on_disk import ImagesOnDisk
-from verydeep.decoding.crop import Crop, DecodedCrop
+from verydeep.decoding.crop import Crop
+from verydeep.decoding.processes import IMAGES_AT_A_TIME, DecodingProcesses
 from verydeep.decoding.stream import read_ahead
 from verydeep.inputs.augmented_batch import Drawn, draw_batch, training_batch
 from verydeep.inputs.batch_source import Plan, TrainingBatch
+from verydeep.inputs.decoders import cores_of_rank
 from verydeep.inputs.share import WHOLE, Share
+
+
+class _Piece(NamedTuple):
+    """Some neighboring images of a batch, which one thread or process decodes."""
+
+    batch: UInt8[np.ndarray, "batch channels size size"]
+    """The pixels of the whole batch, or of the share of it."""
+    start: int
+    """The row of the first image of the piece."""
+    items: list[tuple[int, Crop | None]]
+    """The index of each image, and its crop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +47,9 @@ class StreamedImages:
     seed: int = 0
     channels_last: bool = True
     workers: int | None = None
-    """Decoding threads; the number of processors by default. The batches do not depend on it."""
+    """Decoding threads, where there are no ``processes``; by default one for each core of this rank."""
+    processes: DecodingProcesses | None = None
+    """Which decode in place of threads. The batches depend on neither."""
 
     @property
     def labels(self) -> Int64[Tensor, " count"]:
@@ -58,20 +74,41 @@ class StreamedImages:
         Raises:
             DataError: where more than 5 % of the images cannot be read.
         """
-        wanted = (self._items(indices, epoch, step, share) for step, indices in enumerate(plan, first_step))
-        decoded = read_ahead(wanted, lambda item: self.images.read(*item), self.workers)
+        workers = self.workers or cores_of_rank()
+        if self.processes is not None:
+            self.processes.start()
+            workers = self.processes.count
+        wanted = (
+            self._pieces(each, epoch, step, share, workers) for step, each in enumerate(plan, first_step)
+        )
+        decoded = read_ahead(wanted, self._decode, workers)
         with closing(decoded):
-            for (step, indices), results in zip(enumerate(plan, first_step), decoded, strict=True):
+            for (step, indices), pieces in zip(enumerate(plan, first_step), decoded, strict=True):
                 check_unreadable(len(self.images), list(self.images.unreadable.values()))
                 drawn = self._drawn(indices, epoch, step, share)
+                pixels, is_cropped = pieces[0][0], [each for _, piece in pieces for each in piece]
                 yield training_batch(
-                    self._augmented(results, drawn.choices),
+                    self._augmented(torch.from_numpy(pixels), torch.tensor(is_cropped), drawn.choices),
                     self.labels[indices[share.rows(len(indices))]],
                     self.classes,
                     drawn,
                     self.preprocess,
                     channels_last=self.channels_last,
                 )
+
+    def _pieces(
+        self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share, workers: int
+    ) -> list[_Piece]:
+        """A batch in pieces of a few images, at least one for each worker where there are enough."""
+        items = self._items(indices, epoch, step, share)
+        batch = np.empty((len(items), *self.images.image_shape), dtype=np.uint8)
+        size = min(IMAGES_AT_A_TIME, max(1, len(items) // workers))
+        return [_Piece(batch, start, items[start : start + size]) for start in range(0, len(items), size)]
+
+    def _decode(self, piece: _Piece) -> tuple[UInt8[np.ndarray, "batch channels size size"], list[bool]]:
+        """The batch of ``piece``, with these images of it decoded, and whether each of them is cropped."""
+        rows = piece.batch[piece.start : piece.start + len(piece.items)]
+        return piece.batch, self.images.read_all(piece.items, rows, self.processes)
 
     def _drawn(self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share) -> Drawn:
         """A pure function: it is drawn once for decoding and once for the rest, which costs little."""
@@ -98,11 +135,13 @@ class StreamedImages:
         ]
 
     def _augmented(
-        self, results: list[DecodedCrop], choices: Choices
+        self,
+        pixels: UInt8[Tensor, "batch channels size size"],
+        is_cropped: Bool[Tensor, " batch"],
+        choices: Choices,
     ) -> UInt8[Tensor, "batch channels size size"]:
         """The images on the device, augmented; those that came whole are cropped here."""
-        pixels = torch.from_numpy(np.stack([each.pixels for each in results])).to(self.device)
-        is_cropped = torch.tensor([each.is_cropped for each in results])
+        pixels = pixels.to(self.device)
         rest = replace(choices, crop=None)
         if is_cropped.all():
             return augment(pixels, rest)

@@ -34,8 +34,9 @@ class EpochResult:
     seconds: float
     """Training so far: data, augmentation and steps, without evaluation and startup."""
     images_per_second: float | None = field(default=None, compare=False)
-    """Throughput of the epoch, with waiting, or of its part since the training was resumed; None in a run of
-    an earlier version. It depends on the clock, so equal epochs may differ in it."""
+    """Throughput of the epoch, with waiting, or of its part since the training was resumed; None where no
+    step was left of it, and in a run of an earlier version. It depends on the clock, so equal epochs may
+    differ in it."""
     data_wait: float | None = field(default=None, compare=False)
     """The share of that time in which the network waited for its next batch, from 0 to 1: decoding, and on a
     CPU augmentation."""
@@ -61,7 +62,9 @@ class EpochClock:
             yield following
 
     def added_to(self, result: EpochResult) -> EpochResult:
-        """``result`` with its throughput and the share of waiting."""
+        """``result`` with its throughput and the share of waiting; without them where no step was left."""
+        if not self._images:
+            return result
         passed = max(result.seconds - self._began, 1e-9)
         return replace(
             result, images_per_second=self._images / passed, data_wait=min(self._waited / passed, 1.0)

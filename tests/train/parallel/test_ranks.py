@@ -164,6 +164,10 @@ def test_the_bytes_of_a_step_are_those_of_the_docs(two):
     assert counted["hybrid"] == pytest.approx(4 * (whole - layers + 2 * values + loss), abs=8 * padding)
 
 
+def test_a_script_makes_several_trainings_one_after_another(tmp_path):
+    torchrun(2, "groups", tmp_path / "groups")
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_one_rank_of_nccl_trains_what_a_process_without_ranks_does(tmp_path, monkeypatch):

@@ -78,7 +78,7 @@ def process_group(device: torch.device) -> Iterator[None]:
     with hearing_from_all():
         distributed.init_process_group(
             backend,
-            store=_store(),
+            store=PrefixStore(f"group {_turn('group')}", _store()),
             rank=torchrun.rank(),
             world_size=torchrun.world_size(),
             timeout=timedelta(seconds=seconds),
@@ -220,7 +220,7 @@ def first_of_host() -> Iterator[None]:
     if not torchrun.is_launched():
         yield
         return
-    host = f"first of {rank() - torchrun.local_rank()}"
+    host = f"first of {rank() - torchrun.local_rank()} {_turn('host')}"
     if torchrun.local_rank():
         _wait_for([host])
     yield
@@ -236,8 +236,17 @@ def wait_for_all(name: str) -> None:
         RankError: where another rank has ended, or does not come.
     """
     with hearing_from_all():
-        _store().set(f"{name} {torchrun.rank()}", "")
-    _wait_for([f"{name} {each}" for each in range(torchrun.world_size())])
+        turn = _turn(name)
+        _store().set(f"{name} {turn} {torchrun.rank()}", "")
+    _wait_for([f"{name} {turn} {each}" for each in range(torchrun.world_size())])
+
+
+def _turn(name: str) -> int:
+    """How often this rank has come to ``name``, from 1; all ranks come there as often.
+
+    It tells what ranks say in one training from what they have said in an earlier one of the same process.
+    """
+    return int(_store().add(f"turns of {torchrun.rank()} at {name}", 1))
 
 
 def _wait_for(keys: Sequence[str]) -> None:

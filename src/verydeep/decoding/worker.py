@@ -1,0 +1,33 @@
+"""A process that decodes images for a training, until the training ends: the counterpart of ``processes.py``.
+
+It imports no torch: it starts in 0.2 s, and takes 40 MB.
+"""
+
+import mmap
+import os
+import sys
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from verydeep.decoding.work import Work, decode_into
+from verydeep.malloc import keep_freed_memory
+
+
+def main() -> None:
+    """Decode what arrives at a connection into shared memory; both are open files of these numbers."""
+    connection, memory = Connection(int(sys.argv[1])), int(sys.argv[2])
+    keep_freed_memory()
+    try:
+        work: Work = connection.recv()
+        shared = mmap.mmap(memory, 0)
+        os.close(memory)
+        pixels = np.frombuffer(shared, np.uint8).reshape(work.shape)
+        while True:
+            connection.send(decode_into(pixels, connection.recv(), work))
+    except (EOFError, ConnectionError):  # the training has ended, in whatever way
+        return
+
+
+if __name__ == "__main__":
+    main()
