@@ -168,7 +168,8 @@ def _of_files(location: str, run: Path, network: Checkpoint, seed: int) -> Compr
         test=test.images if len(test.images) else None,
         notes=(*note, *filter(None, [broken])),
     )
-    return images if len(images.val) else _with_part_of_training(images)
+    is_final = bool(len(images.val)) or len(images.train) < 2  # for the error of too few
+    return images if is_final else _with_part_of_training(images)
 
 
 def _relabeled(labels: Int64[np.ndarray, " count"], data: Dataset | Samples, network: Checkpoint) -> Tensor:
