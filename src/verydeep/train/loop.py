@@ -77,7 +77,7 @@ def fit(
     sizes = class_sizes(inputs.train)
     method = resolve_balance(sizes, recipe.balance)
     criterion = balanced_criterion(sizes, method, recipe.label_smoothing)
-    share = share_of_rank(recipe.slices)
+    share, labels = share_of_rank(recipe.slices), inputs.train.labels  # once: it may copy them to the device
     if recipe.keep == "best" and state.best is None:
         _validate(state, recipe, inputs)  # epoch 0: the network as training starts
     _set_training_mode(state, recipe, inputs)  # before the slices copy the part
@@ -92,7 +92,7 @@ def fit(
             epoch_began = began = time.perf_counter()
             clock = EpochClock(state.seconds)
             for indices, batch in clock.timed(_rest_of_epoch(state, recipe, inputs.train, share)):
-                set_rate(state.optimizers, _rate_factor(state, recipe, inputs))
+                set_rate(state.optimizers, _rate_factor(state, recipe, len(labels)))
                 position = BatchPosition(len(indices), recipe.seed, state.epoch, state.step)
                 loss, predicted = backward(*batch, position)
                 if recipe.optimizer.clip_norm:
@@ -100,7 +100,7 @@ def fit(
                 for stepper in steppers:
                     stepper.step()
                     stepper.zero_grad()
-                _count(state, loss, predicted, inputs.train.labels[indices])
+                _count(state, loss, predicted, labels[indices])
                 state.seconds += time.perf_counter() - began
                 after_step(state)
                 began = time.perf_counter()
@@ -168,8 +168,8 @@ def _rest_of_epoch(
         yield from zip(plan, made, strict=True)
 
 
-def _rate_factor(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> float:
-    steps = steps_per_epoch(len(inputs.train.labels), recipe.batch_size)
+def _rate_factor(state: TrainingState, recipe: Recipe, images: int) -> float:
+    steps = steps_per_epoch(images, recipe.batch_size)
     done = (state.epoch * steps + state.step) / (state.epochs * steps)
     return rate_factor(recipe.schedule, min(done, 1.0)) * state.plateau.factor(recipe.schedule)
 
