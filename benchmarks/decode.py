@@ -189,8 +189,8 @@ def decoders() -> list[Decoder]:
 def on_disk(samples: Samples, decoder: Decoder, preprocess: Preprocess) -> ImagesOnDisk:
     """The images of ``samples``."""
     return ImagesOnDisk(
-        sources=samples.sources, labels=samples.labels, classes=samples.classes, preprocess=preprocess,
-        decoder=decoder,
+        sources=samples.sources, labels=torch.from_numpy(samples.labels), classes=samples.classes,
+        preprocess=preprocess, decoder=decoder,
     )  # fmt: skip
 
 

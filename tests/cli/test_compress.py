@@ -101,6 +101,21 @@ def test_training_beyond_the_budget_is_not_started(trained, here, tmp_path):
     assert "beyond --budget" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("steps", "limit"),
+    [("fold,narrow", 9_300), ("fold,narrow,quantize", 2_000), ("fold,narrow,quantize", 3_000)],
+)
+def test_no_file_is_larger_than_allowed(trained, here, tmp_path, steps, limit):
+    """The record of what was tried is in the file too, and 4 bits are an estimate."""
+    done = here("compress", trained, "--steps", steps, "--bytes", limit, "--out", tmp_path / "small")
+    name = "model.vdz" if "quantize" in steps else "model.safetensors"
+    if done.returncode == 2:
+        assert "--bytes cannot be met: " in done.stderr and not (tmp_path / "small").exists()
+    else:
+        assert done.returncode == 0
+        assert limit / 2 < (tmp_path / "small" / name).stat().st_size <= limit
+
+
 def test_quantized_weights_are_a_compact_file_beside_the_checkpoint(trained, here, tmp_path):
     flags = ("--steps", "fold,quantize", "--drop", 5, "--json")
     done = here("compress", trained, *flags, "--out", tmp_path / "small")
@@ -151,9 +166,11 @@ def test_a_checkpoint_with_unlabeled_images_is_measured_by_agreement(trained, he
     ("flags", "message"),
     [
         (("--latency", "0.000001ms"), "--latency cannot be met: "),
+        (("--steps", "fold,quantize", "--latency", "0.000001ms"), "--latency cannot be met: "),
+        (("--steps", "fold", "--drop", "0", "--strict"), "--drop cannot be met: "),
         (("--bytes", "10"), "10 allowed. Allow more by --bytes, or take a smaller network"),
         (("--drop", "0", "--strict"), "points lost by its 95 % bound, 0 allowed. Allow a larger --drop"),
-        (("--steps", "narrow"), "has batch norms; fold them first: --steps fold,narrow"),
+        (("--steps", "narrow"), "has batch norms, and narrow needs them folded (--steps fold,narrow)"),
         (("--drop", "1", "--bytes", "1KB"), "--drop and --bytes are given"),
     ],
 )
@@ -178,10 +195,14 @@ def test_a_folder_that_is_not_empty_is_refused(trained, here, tmp_path):
     assert done.returncode == 2 and "is not empty. Give another --out" in done.stderr
 
 
-def test_a_network_that_cannot_be_narrowed_is_refused(here, tmp_path):
+def test_a_network_that_cannot_be_narrowed_is_refused_or_only_quantized(here, tmp_path):
     save(checkpoint("8 M 8 | gap"), tmp_path / "model.safetensors")
     (tmp_path / "photos").mkdir()
     for index in range(8):
         Image.new("RGB", (16, 16), (index * 20, 9, 9)).save(tmp_path / "photos" / f"{index}.png")
-    done = here("compress", tmp_path / "model.safetensors", "--data", tmp_path / "photos")
+    command = ("compress", tmp_path / "model.safetensors", "--data", tmp_path / "photos")
+    done = here(*command, "--steps", "fold,narrow", "--out", tmp_path / "small")
     assert done.returncode == 2 and "has no layer that can be narrowed" in done.stderr
+    done = here(*command, "--out", tmp_path / "small")  # integers make it smaller all the same
+    assert done.returncode == 0 and "narrow: '8 M 8 | gap' has no layer" in done.stderr
+    assert "accuracy +0.00 points on the 2 images" in done.stdout

@@ -39,6 +39,7 @@ def test_errors_say_what_to_do(here, folder, tmp_path):
     wrong = here("data", "pack", folder, "--out", tmp_path / "shapes.bin")
     small = here("data", "pack", folder, "--out", tmp_path / "small.pack", "--size", "0")
     assert small.returncode == 2 and "the short side is 0 px; expected 1 to 65,535" in small.stderr
+    assert here("data", "pack", folder, "--out", tmp_path / "small.pack", "--workers", "-1").returncode == 2
     assert wrong.returncode == 2 and "give a name such as shapes.pack" in wrong.stderr
     (tmp_path / "old.pack").write_bytes(b"nothing")
     damaged = here("train", tmp_path / "old.pack", "--out", tmp_path / "run")

@@ -117,5 +117,11 @@ def test_another_number_of_devices_than_torchrun_has_started_is_refused(here, as
     assert "--devices is 4, and torchrun has started 2 processes; leave it out" in done.stderr
 
 
+def test_an_estimate_of_several_devices_is_refused(here):
+    done = here("train", "synthetic", "--estimate", "--devices", 2)
+    assert done.returncode == 2
+    assert "--estimate times one device: leave --devices out" in done.stderr
+
+
 def test_devices_are_counted_from_one(here):
     assert here("train", "synthetic", "--devices", 0).returncode != 0

@@ -115,3 +115,11 @@ def test_too_few_images_are_refused(tmp_path):
     Image.new("RGB", (20, 20)).save(tmp_path / "photos" / "one.png")
     with pytest.raises(CompressionError, match="too few images: 1 to calibrate by and 0 to decide by"):
         read_images(str(tmp_path / "photos"), tmp_path, checkpoint("8 M | gap"))
+
+
+def test_a_folder_with_test_images_only_is_refused(folder, tmp_path):
+    (tmp_path / "tested").mkdir()
+    folder.rename(tmp_path / "tested" / "test")
+    network = replace(checkpoint("8 M | gap"), classes=("a", "b"))
+    with pytest.raises(CompressionError, match="too few images: 0 to calibrate by and 0 to decide by"):
+        read_images(str(tmp_path / "tested"), tmp_path, network)

@@ -17,6 +17,10 @@ from verydeep.errors import CheckpointError
 
 DECODERS = ("pillow", "fast") if fast_jpeg.is_installed() else ("pillow",)
 SMALL = Preprocess(size=32, mean=(0.5,) * 3, std=(0.5,) * 3)
+XMP_ROTATED = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description tiff:Orientation="6" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"/></rdf:RDF></x:xmpmeta>'
+)
 
 
 def crops(count=200, min_area=0.08):
@@ -74,16 +78,13 @@ def test_an_image_of_the_input_size_comes_whole_unless_the_evaluation_cuts_its_b
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("kind", ["rotated", "cmyk", "gray", "png", "to gray"])
+@pytest.mark.parametrize("kind", ["rotated", "rotated by xmp", "cmyk", "gray", "png", "to gray"])
 def test_unusual_files_are_decoded_as_by_pillow(tmp_path, decoder, kind):
     image, file = picture(2, 90, 60), tmp_path / ("one.png" if kind == "png" else "one.jpg")
     exif = Image.Exif()
     exif[0x0112] = 6 if kind == "rotated" else 1
-    save(
-        image.convert({"cmyk": "CMYK", "gray": "L"}.get(kind, "RGB")),
-        file,
-        **({} if kind == "png" else {"exif": exif}),
-    )
+    metadata = {"png": {}, "rotated by xmp": {"xmp": XMP_ROTATED}}.get(kind, {"exif": exif})
+    save(image.convert({"cmyk": "CMYK", "gray": "L"}.get(kind, "RGB")), file, **metadata)
     whole = Crop(math.sqrt(1.0), 1.0, 0.0, 0.0)
     preprocess = Preprocess(size=32, channels=1, mean=(0.5,), std=(0.5,)) if kind == "to gray" else SMALL
     ours, pillow = (decode_crop(file, preprocess, whole, each).pixels for each in (decoder, "pillow"))

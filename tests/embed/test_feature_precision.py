@@ -65,6 +65,10 @@ def test_auto_is_fp32_where_bf16_cancels(bf16, sources):
     assert precision == "fp32" and reason.startswith("Features in fp32: in bf16, features of 8 images differ")
 
 
+def test_auto_is_fp32_where_features_are_not_finite(bf16, sources):
+    assert choose("auto", sources, lambda images: product(images) / 0).precision == "fp32"
+
+
 def test_auto_is_fp32_without_images_that_can_be_read(bf16, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")

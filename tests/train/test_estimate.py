@@ -10,6 +10,10 @@ from verydeep.errors import RecipeError
 from verydeep.train import estimate as estimate_module
 from verydeep.train.estimate import Estimate, estimate_training
 from verydeep.train.recipe import Recipe, read_recipe
+from verydeep.train.run import training_inputs
+from verydeep.train.train import new_start
+
+from .folders import write_folder
 
 CPU = torch.device("cpu")
 
@@ -44,6 +48,20 @@ def test_what_needs_validation_images_does_not_stand_in_the_way(data):
 def test_a_training_of_one_step_is_estimated_by_it(data):
     recipe = Recipe(model="8 M | gap", epochs=1, batch_size=200)
     assert estimate_training(recipe, data, device="cpu").images_per_second > 0
+
+
+def test_images_on_disk_are_decoded_as_training_does(tmp_path, monkeypatch):
+    sources = []
+
+    def watched(recipe, state, preprocess, train, *others):
+        sources.append(train)
+        return training_inputs(recipe, state, preprocess, train, *others)
+
+    monkeypatch.setattr(estimate_module, "training_inputs", watched)
+    folder = write_folder(tmp_path, (8, 8))
+    recipe = Recipe(model="8 M | gap", epochs=1, batch_size=4, stream="on")
+    estimate_training(recipe, str(folder), device="cpu")
+    assert [each.decoder for each in sources] == [new_start(recipe, str(folder)).decoder]
 
 
 def test_on_a_cpu_a_step_of_a_large_network_has_few_images():

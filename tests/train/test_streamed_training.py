@@ -13,7 +13,7 @@ from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split_file import read_split
 from verydeep.decoding import fast_jpeg
-from verydeep.errors import CheckpointError, Interrupted
+from verydeep.errors import CheckpointError, DataError, Interrupted
 from verydeep.inputs.batch_source import TrainingBatch
 from verydeep.inputs.decoders import VARIABLE
 from verydeep.report.training_page import render_training
@@ -132,6 +132,12 @@ def test_the_clock_counts_the_time_before_a_batch():
     assert 0.05 < measured.data_wait < 0.95
 
 
+def test_of_an_epoch_that_was_resumed_after_its_last_step_no_throughput_is_known():
+    untimed = replace(epoch(1, seconds=3.1), images_per_second=None, data_wait=None)
+    measured = EpochClock(seconds=3.0).added_to(untimed)
+    assert (measured.images_per_second, measured.data_wait) == (None, None)
+
+
 def test_a_report_shows_the_mistakes(streamed, tmp_path):
     page = render_training(streamed, run=tmp_path, recipe_name="own", command="verydeep", wall_seconds=1.0)
     assert streamed.mistakes and page.count("data:image/png") >= len(streamed.mistakes)
@@ -160,3 +166,14 @@ def test_unreadable_images_are_noted(tmp_path):
     after = read_split(RunFolder(result.run).split)
     assert test_image not in after and after[train_image] == "train"
     assert result.test.images == before.test.images - 1
+
+
+def test_many_unreadable_images_are_an_error_before_frozen_stages_are_trained_on(streamed, tmp_path):
+    folder = write_folder(tmp_path / "shapes", (20, 20, 20))
+    recipe = replace(STREAMED, model=None, norm=None, weights=str(streamed.run), freeze=1, epochs=1)
+    parts = read_split(RunFolder(train(recipe, folder, tmp_path / "before").run).split)
+    for name in [name for name, part in parts.items() if part == "train"][:6]:
+        (folder / name).write_bytes(b"no image")
+    with pytest.raises(DataError, match="6 of 36 images cannot be read, more than 5%"):
+        train(recipe, folder, tmp_path / "run")
+    assert not RunFolder(tmp_path / "run").metrics.exists()

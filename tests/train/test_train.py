@@ -224,6 +224,13 @@ OWN = replace(RECIPE, epochs=2, batch_size=10, validation=0.25, keep="best", siz
 """For image files."""
 
 
+def test_fewer_images_than_two_a_slice_are_refused_before_the_run_begins(tmp_path):
+    data = synthetic.dataset(9, 6, size=16, classes=3)
+    with pytest.raises(RecipeError, match=r"a batch of 9\. Add images, or give --slices 4"):
+        train_network(replace(RECIPE, slices=8), data, tmp_path / "run", device="cpu")
+    assert not RunFolder(tmp_path / "run").recipe.exists()
+
+
 def test_a_folder_of_images_is_trained_on_and_its_split_is_saved(tmp_path):
     folder = write_folder(tmp_path / "shapes", (16, 16, 16))
     result = train_network(OWN, str(folder), tmp_path / "run", device="cpu")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from verydeep.data.builtin import load_dataset
 from verydeep.errors import Interrupted
@@ -30,7 +31,7 @@ def study(
     full: Annotated[bool, Parameter(negative="")] = False,
     seeds: int | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    workers: int | None = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     device: Device = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

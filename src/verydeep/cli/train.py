@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from verydeep.analyze.trace import trace
-from verydeep.data.builtin import is_builtin
+from verydeep.data.builtin_names import is_builtin
 from verydeep.machine import Device
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
@@ -26,7 +26,7 @@ from verydeep.terminal.training_progress import TrainingProgress
 from verydeep.torchrun import is_launched, restarts
 from verydeep.train.device import choose_device
 from verydeep.train.estimate import estimate_training
-from verydeep.train.parallel.launch import launch, require_as_launched
+from verydeep.train.parallel.launch import launch, require_as_launched, require_one_device
 from verydeep.train.parallel.ranks import by_first, is_first, process_group, told_once
 from verydeep.train.recipe import Recipe, default_recipe, read_recipe
 from verydeep.train.run import Parallel
@@ -79,7 +79,8 @@ def train(
         How several devices share the work: the images alone, or with hybrid also the weights of two hidden
         layers of the head, as in VGG.
     estimate
-        Train for a few seconds only, write nothing, and print how long the whole training takes here.
+        Train on one device for a few seconds only, write nothing, and print how long the whole training takes
+        on it.
     json
         Print one JSON object.
     settings
@@ -87,6 +88,8 @@ def train(
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     if estimate:
+        with told_once():
+            require_one_device(devices)
         chosen = read_recipe(recipe or default_recipe(data, given(settings).get("weights")), given(settings))
         return _print_estimate(chosen, data, device, as_json=json)
     if devices is not None and not is_launched() and devices > 1:

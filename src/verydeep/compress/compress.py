@@ -8,6 +8,7 @@ from pathlib import Path
 
 from verydeep.atomic_write import write_text
 from verydeep.claim import LOCK, claim_folder
+from verydeep.compress.candidate import file_bytes
 from verydeep.compress.images import CompressionImages
 from verydeep.compress.progress import Compression, OnCandidate, OnLine, is_balanced, not_met, origin_of
 from verydeep.compress.result import CompressResult, TestResult
@@ -18,7 +19,7 @@ from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.evaluate.paired_difference import paired_difference
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
-from verydeep.weight_files.checkpoint_file import save
+from verydeep.weight_files.checkpoint_file import compact_bytes, save
 
 MODEL, COMPACT = "model.safetensors", "model.vdz"
 RESULT = "compress.json"
@@ -59,15 +60,17 @@ def compress_network(
         for step in settings.steps:
             state.take(step)
         if state.kept.name in ("original", "fold") and settings.limit.excess(state.kept.measured) > 0:
-            raise CompressionError(not_met(settings.limit, state.candidates))
+            raise CompressionError(not_met(settings.limit, [state.kept]))
         test = _tested(network, state.kept.checkpoint, images)
         compressed = replace(state.kept.checkpoint, origin=origin_of(network, state, test))
+        is_quantized = state.kept.name == "quantize"
+        size = compact_bytes(compressed) if is_quantized else file_bytes(compressed)
+        written = replace(state.kept.measured, bytes=size)
+        if settings.limit.kind == "bytes" and settings.limit.excess(written) > 0:
+            raise CompressionError(not_met(settings.limit, [replace(state.kept, measured=written)]))
         save(compressed, out / MODEL)
-        smallest = out / MODEL
-        if state.kept.name == "quantize":
-            smallest = out / COMPACT
-            save(compressed, smallest)
-        written = replace(state.kept.measured, bytes=smallest.stat().st_size)
+        if is_quantized:
+            save(compressed, out / COMPACT)
         result = CompressResult(
             run=out,
             network=compressed,
@@ -90,9 +93,9 @@ def compress_network(
 def _tested(before: Checkpoint, after: Checkpoint, images: CompressionImages) -> TestResult | None:
     if images.test is None or images.test.labels is None:
         return None
-    labels, balanced = images.test.labels, is_balanced(before)
+    labels, balanced = images.test.labels.numpy(), is_balanced(before)
     first, second = (
-        predict_logits(each.model, images.test.pixels, each.preprocess) for each in (before, after)
+        predict_logits(each.model, images.test.pixels, each.preprocess).numpy() for each in (before, after)
     )
     measure = balanced_accuracy if balanced else accuracy
     return TestResult(

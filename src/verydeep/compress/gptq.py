@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int8
 from torch import Tensor
 
+from verydeep.compress.cholesky import damped_cholesky
+
 DAMPING = 0.01
 """Added to the diagonal of the Gram matrix, as a share of its mean (Frantar et al. 2022, section 4)."""
 
@@ -85,9 +87,7 @@ def _inverse_root(gram: Float64[Tensor, "inputs inputs"]) -> Float64[Tensor, "in
     triangular inverse, in place of an inverse and a second factorization.
     """
     identity = torch.eye(len(gram), dtype=gram.dtype)
-    damping = DAMPING * gram.diagonal().mean()
-    damped = gram + identity * torch.where(damping > 0, damping, 1.0)
-    factor = torch.linalg.cholesky(damped.flip(0, 1)).flip(0, 1)
+    factor = damped_cholesky(gram.flip(0, 1), DAMPING).flip(0, 1)
     root: Tensor = torch.linalg.solve_triangular(factor, identity, upper=True)
     return root
 

@@ -11,9 +11,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from verydeep.compress.cholesky import damped_cholesky
+
 RIDGE = 1e-4
 """Of the mean of the diagonal, added to it: with few images some inputs are combinations of others."""
-ROUNDS = 64
+ROUNDS = 32
 """After each, the cost of the channels that are left is computed again."""
 LARGE = 2_304
 """Inputs: of a larger layer, several channels are removed in a round, else one."""
@@ -37,12 +39,6 @@ class Removal:
         return float(self.errors[len(self.order) - count])
 
 
-def ridged(gram: Float[Tensor, "inputs inputs"]) -> Float[Tensor, "inputs inputs"]:
-    """``gram`` with ``RIDGE`` on its diagonal."""
-    diagonal = gram.diagonal()
-    return gram + torch.diag(RIDGE * diagonal.mean().clamp_min(1e-12).expand(len(diagonal)))
-
-
 def removal_order(
     gram: Float[Tensor, "inputs inputs"],
     weights: Float[Tensor, "outputs inputs"],
@@ -55,7 +51,7 @@ def removal_order(
         weights: of this layer; ``columns`` of its inputs belong to each channel.
         columns: see ``weights``.
     """
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(ridged(gram))).float()
+    inverse = torch.cholesky_inverse(damped_cholesky(gram.double(), RIDGE)).float()
     weights, variance = weights.float().clone(), _variance(gram, weights)
     left = torch.arange(weights.shape[1] // columns)
     order: list[Tensor] = []

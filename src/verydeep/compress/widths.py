@@ -58,7 +58,8 @@ def narrowable_widths(model: Classifier) -> tuple[Width, ...]:
     """
     if any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         raise CompressionError(
-            f"{model.architecture.name} has batch norms; fold them first: --steps fold,narrow"
+            f"{model.architecture.name} has batch norms, and narrow needs them folded (--steps "
+            "fold,narrow), where that is exact"
         )
     widths = tuple(_widths(model))
     if not any(len(width.choices) > 1 for width in widths):

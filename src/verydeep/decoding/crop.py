@@ -56,6 +56,11 @@ class DecodedCrop(NamedTuple):
     """Whether the crop is cut from it, or is still to be."""
 
 
+def default_decoder() -> Decoder:
+    """The decoder of a new run: ``fast`` where its packages are installed."""
+    return "fast" if fast_jpeg.is_installed() else "pillow"
+
+
 def crop_box(width: int, height: int, crop: Crop, *, squash: bool = False) -> Box:
     """Where ``crop`` lies in an image of this size.
 

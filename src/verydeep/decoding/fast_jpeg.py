@@ -13,10 +13,12 @@ from PIL import Image
 from verydeep.decoding.decode import PIXEL_LIMIT
 from verydeep.errors import CheckpointError
 
-_JPEG, _EXIF = b"\xff\xd8\xff", b"Exif\0\0"
+_JPEG = b"\xff\xd8\xff"
+_ROTATING = (b"Exif\0\0", b"tiff:Orientation")
+"""What a file has that may be rotated, by EXIF or by XMP."""
 _ORIENTATION, _UPRIGHT = 0x0112, 1
 _HEADER_BYTES = 65_536
-"""Where EXIF is, if there is any: within the first segment of a JPEG."""
+"""Where they are, if there are any: within the first segments of a JPEG."""
 
 
 @cache
@@ -41,7 +43,8 @@ def require_installed(run: Path) -> None:
 def decode_jpeg(content: bytes, channels: int) -> UInt8[np.ndarray, "height width channels"] | None:
     """The pixels of a JPEG in gray or RGB; None where Pillow has to read it.
 
-    That is: another format, CMYK, a rotation by EXIF, too many pixels, or a damaged file, for its message.
+    That is: another format, CMYK, a rotation by EXIF or XMP, too many pixels, or a damaged file, for its
+    message.
     """
     import simplejpeg
 
@@ -60,7 +63,8 @@ def decode_jpeg(content: bytes, channels: int) -> UInt8[np.ndarray, "height widt
 
 
 def _is_rotated(content: bytes) -> bool:
-    if _EXIF not in content[:_HEADER_BYTES]:
+    header = content[:_HEADER_BYTES]
+    if not any(mark in header for mark in _ROTATING):
         return False
     with Image.open(BytesIO(content)) as opened:
         return bool(opened.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT)

@@ -55,6 +55,6 @@ def choose_feature_precision(
         return FeaturePrecision("fp32")
     error = bf16_error(compute, normalize(batch.pixels.to(device), preprocess))
     figures = f"features of {count} images differ by {percent(error, 1)} from those in fp32"
-    if error > GREATEST_ERROR:
+    if not error <= GREATEST_ERROR:  # also where the features in fp32 are not finite
         return FeaturePrecision("fp32", f"Features in fp32: in bf16, {figures}")
     return FeaturePrecision("bf16", f"Features in bf16: {figures} (--precision fp32 switches it off)")

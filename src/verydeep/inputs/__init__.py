@@ -1,1 +1,1 @@
-"""Where training gets its batches from: pixels in memory, or cached feature maps."""
+"""Where training gets its batches from: pixels in memory, images on disk, or cached feature maps."""

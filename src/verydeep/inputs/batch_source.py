@@ -1,6 +1,7 @@
 """Where training gets its batches from: one small protocol.
 
-Pixels in memory (``pixels_in_memory.py``) and cached feature maps (``frozen_features.py``) stand behind it.
+Pixels in memory (``pixels_in_memory.py``), images on disk (``streamed_images.py``) and cached feature maps
+(``frozen_features.py``) stand behind it.
 The loop says which images the coming batches have, so that a source may prepare them ahead, and takes the
 batches in order.
 """

@@ -1,6 +1,6 @@
 """The bytes of a pack: a header, the pixels of one image after another, and an index at the end.
 
-docs/data.md describes the form for other programs. All numbers are little-endian.
+docs/packs.md describes the form for other programs. All numbers are little-endian.
 """
 
 import struct

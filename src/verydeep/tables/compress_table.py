@@ -58,7 +58,7 @@ def _loss_text(result: CompressResult) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{value:+.2f}"
+    return f"{round(value, 2) + 0.0:+.2f}"  # no negative zero
 
 
 def _candidates(candidates: Sequence[Candidate]) -> Table:

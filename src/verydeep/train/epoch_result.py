@@ -1,12 +1,12 @@
 """What training gives after each epoch: one value for the terminal, metrics.jsonl and the report."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from torch import Tensor
-
-from verydeep.inputs.batch_source import TrainingBatch
+Indices = TypeVar("Indices", bound=Sized)
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,9 @@ class EpochResult:
     seconds: float
     """Training so far: data, augmentation and steps, without evaluation and startup."""
     images_per_second: float | None = field(default=None, compare=False)
-    """Throughput of the epoch, with waiting, or of its part since the training was resumed; None in a run of
-    an earlier version. It depends on the clock, so equal epochs may differ in it."""
+    """Throughput of the epoch, with waiting, or of its part since the training was resumed; None where no
+    step was left of it, and in a run of an earlier version. It depends on the clock, so equal epochs may
+    differ in it."""
     data_wait: float | None = field(default=None, compare=False)
     """The share of that time in which the network waited for its next batch, from 0 to 1: decoding, and on a
     CPU augmentation."""
@@ -47,9 +48,7 @@ class EpochClock:
     def __init__(self, seconds: float) -> None:
         self._began, self._images, self._waited = seconds, 0, 0.0
 
-    def timed(
-        self, batches: Iterator[tuple[Tensor, TrainingBatch]]
-    ) -> Iterator[tuple[Tensor, TrainingBatch]]:
+    def timed(self, batches: Iterator[tuple[Indices, Batch]]) -> Iterator[tuple[Indices, Batch]]:
         """``batches`` with the indices of their images, while the clock runs."""
         while True:
             asked = time.perf_counter()
@@ -61,7 +60,9 @@ class EpochClock:
             yield following
 
     def added_to(self, result: EpochResult) -> EpochResult:
-        """``result`` with its throughput and the share of waiting."""
+        """``result`` with its throughput and the share of waiting; without them where no step was left."""
+        if not self._images:
+            return result
         passed = max(result.seconds - self._began, 1e-9)
         return replace(
             result, images_per_second=self._images / passed, data_wait=min(self._waited / passed, 1.0)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from verydeep.analyze.trace import trace
 from verydeep.data.images import Dataset
+from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
 from verydeep.errors import Interrupted, LearningError, RecipeError
 from verydeep.inputs.batch_source import BatchSource, Plan, TrainingBatch, TrainingInputs
@@ -107,7 +108,7 @@ def estimate_training(
             "not estimated; the training itself shows how long it takes"
         )
     chosen = choose_device(device)
-    prepared = prepare(recipe, data, progress)
+    prepared = prepare(recipe, data, progress, default_decoder())
     train, network = prepared.dataset.train, prepared.network
     macs = trace(network.model.architecture).totals.macs
     epochs = recipe.planned_epochs(len(train))

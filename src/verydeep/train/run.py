@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.check.check import check_unreadable
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
 from verydeep.data.images_on_disk import ImagesOnDisk
@@ -39,6 +40,7 @@ from verydeep.train.parallel.hybrid import join, make_hybrid
 from verydeep.train.parallel.ranks import (
     agreed,
     by_first,
+    merged,
     rank_count,
     require_same,
     share_of_rank,
@@ -141,7 +143,8 @@ def run_training(
     Raises:
         LearningError: where training does not learn, with what is likely to help.
         CheckpointError: where what was saved is damaged.
-        DataError: where there is no room for the feature maps of frozen stages.
+        DataError: where there is no room for the feature maps of frozen stages, or over 5 % of the training
+            images cannot be read.
         Interrupted: where ``watcher`` wants to stop; the state is saved.
     """
     share_of_rank(job.recipe.slices)  # which the ranks may not be able to share
@@ -158,8 +161,10 @@ def run_training(
             job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
             computed=computed, memory_limit=memory_limit,
         ))  # fmt: skip
+        _require_readable(job.train)  # with frozen stages, all images have been read
         try:
             for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
+                _require_readable(job.train)
                 epochs.append(result)
                 by_first(partial(_save_epoch, job, state, epochs, writer))
                 watcher.finished_epoch(result)
@@ -176,6 +181,16 @@ def run_training(
         best_epoch=state.best.epoch if keeps_best and state.best else None,
         seconds=state.seconds,
     )
+
+
+def _require_readable(images: Images | ImagesOnDisk) -> None:
+    """Refuse images of which the ranks together could not read over 5 %: each rank reads only some of them.
+
+    Raises:
+        DataError: naming a few.
+    """
+    if isinstance(images, ImagesOnDisk):
+        check_unreadable(len(images), tuple(merged(images.unreadable).values()))
 
 
 def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:
@@ -321,8 +336,10 @@ def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric
         fabric: device and precision.
 
     Raises:
-        RecipeError: where the network has fewer stages than are to be frozen.
+        RecipeError: where the network has fewer stages than are to be frozen, or the images are too few for
+            the slices.
     """
+    require_full_slices(recipe, images)
     stages = trained_stages(recipe, model.architecture)
     model = model.to(fabric.device)
     if recipe.channels_last:
@@ -343,6 +360,20 @@ def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric
         epochs=epochs,
         average=average,
     )
+
+
+def require_full_slices(recipe: Recipe, images: int) -> None:
+    """Refuse fewer ``images`` than two for each slice of a batch: the loss of an empty slice is nan.
+
+    Raises:
+        RecipeError: where all images are such a small batch.
+    """
+    batch = min(recipe.batch_size, images)
+    if recipe.slices > max(1, batch // 2):
+        raise RecipeError(
+            f"slices is {recipe.slices}, and a slice needs two images at least: {images} training images are "
+            f"a batch of {batch}. Add images, or give --slices {max(1, batch // 2)}"
+        )
 
 
 def trained_stages(recipe: Recipe, architecture: Architecture) -> int:

@@ -17,8 +17,10 @@ from verydeep.atomic_write import require_room, write_text
 from verydeep.check.check import check_unreadable
 from verydeep.data.images import Dataset, Images
 from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
-from verydeep.data.split_file import indices_of, keep_split
+from verydeep.data.split_file import keep_split
+from verydeep.data.split_parts import indices_of
 from verydeep.decoding import fast_jpeg
+from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
@@ -46,6 +48,7 @@ from verydeep.train.run import (
     TrainingWatcher,
     batch_source,
     fabric_on,
+    require_full_slices,
     run_training,
     trained_stages,
 )
@@ -144,6 +147,7 @@ def train_network(
         with first_of_host():
             prepared = prepare(recipe, data, progress, start.decoder)
         trained_stages(recipe, prepared.network.model.architecture)
+        require_full_slices(recipe, len(prepared.dataset.train))
         by_first(lambda: _begin(folder, start, prepared))
         return _run(folder, start, prepared, device, parallel, watcher, report)
 
@@ -197,7 +201,7 @@ def new_start(recipe: Recipe, data: Dataset | str) -> Start:
         data=_name(data),
         config=to_toml(recipe),
         started=datetime.now(UTC).isoformat(),
-        decoder="fast" if fast_jpeg.is_installed() else "pillow",
+        decoder=default_decoder(),
     )
 
 
@@ -279,7 +283,7 @@ def _run(
         epochs=trained.epochs,
         validation=_validation(trained.network, dataset.val, chosen),
         test=test,
-        mistakes=most_confident_mistakes(logits, dataset.test.labels, dataset.classes),
+        mistakes=most_confident_mistakes(logits.numpy(), dataset.test.labels.numpy(), dataset.classes),
         test_names=_test_names(prepared),
         notes=(*prepared.notes, missing) if missing else prepared.notes,
         machine=describe(chosen, choose_precision(recipe.precision, chosen)),

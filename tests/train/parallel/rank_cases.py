@@ -1,6 +1,7 @@
 """What each rank of test_ranks.py runs; started by torchrun as a module, with a folder."""
 
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,9 @@ from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.parallel.hybrid import make_hybrid, split
 from verydeep.train.parallel.ranks import (
     by_first,
+    first_of_host,
+    gathered,
+    is_first,
     logits_by_rank,
     process_group,
     rank,
@@ -236,7 +240,21 @@ def on_gpu(folder):
             train_network(recipe, DATA, folder / name, device="cuda")
 
 
+def one_after_another(folder):
+    """Several trainings of one script: in each, the first rank prepares before the other one."""
+    folder.mkdir(exist_ok=True)
+    for number in range(3):
+        downloaded = folder / f"downloaded-{number}"
+        with process_group(choose_device("cpu")):
+            with first_of_host():
+                if is_first():
+                    time.sleep(0.3)
+                assert downloaded.exists() != is_first()
+                downloaded.touch()
+            assert gathered(torch.tensor([rank()])).tolist() == [0, 1]
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = True
-    {"cpu": on_cpu, "cuda": on_gpu}[sys.argv[1]](Path(sys.argv[2]))
+    {"cpu": on_cpu, "cuda": on_gpu, "groups": one_after_another}[sys.argv[1]](Path(sys.argv[2]))

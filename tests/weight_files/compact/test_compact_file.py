@@ -237,6 +237,10 @@ def repeat_a_name(values, streams):
         (with_tensor(shape=[8, 1, 3, 4]), "the tensor is not|a tensor is not 48 bytes long"),
         (with_tensor(shape=[-1, 2]), "greater than or equal to 0"),
         (with_tensor(shape=[]), "integers have bits and two or more sides"),
+        (with_tensor(shape=[10**4000, 10**4000, 1]), "less than or equal to 281474976710656"),
+        (with_tensor(shape=[0, 1 << 40, 1 << 40], kind="float32"), "is too large"),
+        (with_tensor(shape=[1] * 65, kind="float32"), "at most 8 items"),
+        (with_tensor(bytes=int("9" * 4300)), "less than or equal to 281474976710656"),
         (with_tensor(bits=None), "integers have bits"),
         (with_tensor(bits=9), "less than or equal to 8"),
         (with_tensor(kind="bfloat16"), "Input should be 'integers', 'float32'"),
@@ -255,6 +259,16 @@ def test_a_false_header_is_refused_in_one_line(saved, change, message):
     with pytest.raises(CheckpointError, match=message) as caught:
         load(saved)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("scale", [0x7F80, 0x7F7F])  # infinity, and the largest: 7 times that is infinite
+def test_scales_that_give_infinite_weights_are_refused_without_a_warning(saved, scale):
+    scales, integers = zlib.compress(scale.to_bytes(2, "little")), zlib.compress(b"\x70")
+    record = {"name": "a", "shape": [1, 2], "kind": "integers", "bits": 4}
+    record |= {"bytes": len(integers), "scale_bytes": len(scales)}
+    rewrite(saved, lambda values, streams: ({**values, "tensors": [record]}, scales + integers))
+    with pytest.raises(CheckpointError, match="not finite: a"):
+        load(saved, verify=False)
 
 
 def test_a_header_of_gigabytes_is_not_unpacked(saved):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from verydeep.check.check import CheckResult, check_images
 from verydeep.check.duplicates import MIN_SIMILARITY
@@ -31,7 +32,7 @@ def check(
     *,
     group_by: str | None = None,
     similarity: float = MIN_SIMILARITY,
-    workers: int | None = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from verydeep.check.check import check_unreadable
+from verydeep.check.finding import counted
 from verydeep.check.grouping import read_grouped
 from verydeep.errors import DataError
 from verydeep.inputs.write_pack import write_pack
@@ -25,7 +27,7 @@ def pack(
     out_: Annotated[Path, Parameter(name="--out")],
     size: int = 256,
     group_by: str | None = None,
-    workers: int | None = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Decode and resize IMAGES once, into one file that is read like a folder, in less time.
@@ -60,7 +62,7 @@ def pack(
         print_json(asdict(packed) | {"path": str(packed.path), "unreadable": unreadable})
     else:
         out().print(
-            f"{packed.images:,} images of {packed.classes:,} classes, {packed.bytes / 1e6:,.1f} MB: {out_}",
+            f"{counted(packed.images, 'image')}, {packed.bytes / 1e6:,.1f} MB: {out_}",
             markup=False, soft_wrap=True,
         )  # fmt: skip
     return 0

@@ -12,7 +12,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from verydeep.errors import RankError, RecipeError
 from verydeep.machine import usable_cores
-from verydeep.torchrun import local_world_size
+from verydeep.torchrun import local_world_size, world_size
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -43,6 +43,16 @@ def launch(devices: int, arguments: Sequence[str]) -> int:
             ) from None
         return int(failure.exitcode)
     return 0
+
+
+def require_one_device(devices: int | None) -> None:
+    """Refuse several ``devices`` where the work of one is timed.
+
+    Raises:
+        RecipeError: where there are more, by ``devices`` or by torchrun.
+    """
+    if devices not in (None, 1) or world_size() > 1:
+        raise RecipeError("--estimate times one device: leave --devices out, and run it without torchrun")
 
 
 def require_as_launched(devices: int | None) -> None:

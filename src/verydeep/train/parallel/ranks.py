@@ -66,22 +66,23 @@ def process_group(device: torch.device) -> Iterator[None]:
 
     Raises:
         RankError: where another rank has ended, or does not answer.
+        RecipeError: where the environment asks for a timeout that is none.
     """
     if distributed.is_initialized() or not torchrun.is_launched():
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    timeout = rank_timeout()
     wait_for_all("started")
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    seconds = float(os.environ.get(TIMEOUT_VARIABLE) or TIMEOUT_SECONDS)
     with hearing_from_all():
         distributed.init_process_group(
             backend,
-            store=_store(),
+            store=PrefixStore(f"group {_turn('group')}", _store()),
             rank=torchrun.rank(),
             world_size=torchrun.world_size(),
-            timeout=timedelta(seconds=seconds),
+            timeout=timeout,
         )
     try:
         yield
@@ -89,6 +90,22 @@ def process_group(device: torch.device) -> Iterator[None]:
         _say_that_this_rank_ends()
         raise
     distributed.destroy_process_group()
+
+
+def rank_timeout() -> timedelta:
+    """How long a rank waits for another one in training.
+
+    Raises:
+        RecipeError: where the environment asks for what is no time.
+    """
+    text = os.environ.get(TIMEOUT_VARIABLE) or str(TIMEOUT_SECONDS)
+    try:
+        timeout = timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        timeout = timedelta(0)
+    if timeout <= timedelta(0):
+        raise RecipeError(f"{TIMEOUT_VARIABLE} is {text!r}; expected seconds, such as {TIMEOUT_SECONDS:.0f}")
+    return timeout
 
 
 def agreed(flag: bool) -> bool:
@@ -220,7 +237,7 @@ def first_of_host() -> Iterator[None]:
     if not torchrun.is_launched():
         yield
         return
-    host = f"first of {rank() - torchrun.local_rank()}"
+    host = f"first of {rank() - torchrun.local_rank()} {_turn('host')}"
     if torchrun.local_rank():
         _wait_for([host])
     yield
@@ -236,8 +253,17 @@ def wait_for_all(name: str) -> None:
         RankError: where another rank has ended, or does not come.
     """
     with hearing_from_all():
-        _store().set(f"{name} {torchrun.rank()}", "")
-    _wait_for([f"{name} {each}" for each in range(torchrun.world_size())])
+        turn = _turn(name)
+        _store().set(f"{name} {turn} {torchrun.rank()}", "")
+    _wait_for([f"{name} {turn} {each}" for each in range(torchrun.world_size())])
+
+
+def _turn(name: str) -> int:
+    """How often this rank has come to ``name``, from 1; all ranks come there as often.
+
+    It tells what ranks say in one training from what they have said in an earlier one of the same process.
+    """
+    return int(_store().add(f"turns of {torchrun.rank()} at {name}", 1))
 
 
 def _wait_for(keys: Sequence[str]) -> None:

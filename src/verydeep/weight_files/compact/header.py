@@ -12,7 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from verydeep.architecture.description import problems_of
@@ -32,7 +32,9 @@ _LENGTHS = struct.Struct("<II")
 
 Kind = Literal["integers", "float32", "float16", "int64"]
 """``integers`` have bfloat16 scales."""
-Count = Annotated[int, Ge(0)]
+MAX_COUNT = 1 << 48
+"""Of the values of a tensor and of its bytes: no file has more, and all arithmetic with it stays small."""
+Count = Annotated[int, Ge(0), Le(MAX_COUNT)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class TensorRecord:
     """What the header says of one tensor; its bytes follow those of the tensors before it."""
 
     name: str
-    shape: tuple[Count, ...]
+    shape: Annotated[tuple[Count, ...], MaxLen(8)]
     kind: Kind
     bits: Annotated[int, Ge(2), Le(8)] | None = None
     """Of integers: they run from -(2^(bits - 1) - 1) to 2^(bits - 1) - 1."""
@@ -50,6 +52,8 @@ class TensorRecord:
     """Of the coded scales, which come before the values."""
 
     def __post_init__(self) -> None:
+        if prod(max(1, side) for side in self.shape) > MAX_COUNT:  # an empty array has strides too
+            raise ValueError(f"{self.shape} is too large")
         if self.kind == "integers" and (self.bits is None or len(self.shape) < 2 or not self.values):
             raise ValueError(f"integers have bits and two or more sides of at least 1, {self.shape} given")
 

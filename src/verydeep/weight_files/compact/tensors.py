@@ -108,5 +108,6 @@ def expanded(record: TensorRecord, scales: bytes, values: bytes) -> NDArray[np.f
         integers = (halves ^ 8) - 8  # the sign of four bits
     scale_of_row = (np.frombuffer(scales, "<u2").astype("u4") << 16).view("f4")
     rows = integers.view("i1").reshape(len(scale_of_row), -1)
-    weights: NDArray[np.float32] = rows * scale_of_row[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused as in any checkpoint
+        weights: NDArray[np.float32] = rows * scale_of_row[:, None]
     return weights.reshape(record.shape)
