@@ -1,5 +1,6 @@
 """A pack has the images of its folder, with labels, parts and groups; a damaged one is refused."""
 
+import pickle
 import random
 import struct
 from dataclasses import replace
@@ -186,3 +187,12 @@ def test_random_damage_is_an_error_or_changes_nothing(packed, tmp_path):
             assert str(file.name) in str(error)
         else:
             assert bytes(data) == content and len(pack) == 12
+
+
+def test_another_process_reads_an_image_by_its_number(tmp_path):
+    save(picture(0, 20, 18), tmp_path / "a" / "image.png")
+    source = read_samples(write_pack(read_samples(tmp_path), tmp_path / "one.pack", 16).path).sources[0]
+    sent = pickle.dumps(source)
+    assert len(sent) < 1_000
+    received = pickle.loads(sent)
+    assert str(received) == str(source) and (received.pixels() == source.pixels()).all()

@@ -69,7 +69,7 @@ class ImagesOnDisk:
     ) -> list[bool]:
         """Fill ``pixels`` with the images of ``items``, as ``read`` gives them: whether each one is cropped.
 
-        With ``processes``, one of them decodes what can be read. The pixels are the same.
+        With ``processes``, one of them decodes what can be read, and the pixels are the same.
 
         Raises:
             DataError: where no image of a class can be read, or the process has ended.
@@ -93,7 +93,7 @@ class ImagesOnDisk:
         return is_cropped
 
     def _readable(self, index: int) -> int:
-        """``index``, or in its place the next image of its class of which nothing else is known.
+        """``index``, or in its place the next image of its class that is not known to be unreadable.
 
         Raises:
             DataError: where there is none.

@@ -1,6 +1,6 @@
 """A process that decodes images for a training, until the training ends: the counterpart of ``processes.py``.
 
-It imports no torch: it starts in 0.2 s, and takes 40 MB.
+It imports no torch: it starts in half a second, and takes 26 MB.
 """
 
 import mmap

@@ -17,7 +17,7 @@ from verydeep.torchrun import local_world_size
 CORES = 4
 """From so many on, processes decode: threads hold Python's lock for a quarter of the time of an image."""
 IMAGES = 2_000
-"""From so many on: these take a core some seconds in each epoch, and a process is started in 0.2 s."""
+"""From so many on: these take a core some seconds in each epoch, and processes start in half a second."""
 MAX_PROCESSES = 32
 """They decode more images than a GPU trains on."""
 VARIABLE, MAX_WANTED = "VERYDEEP_DECODING_PROCESSES", 1024
