@@ -9,7 +9,7 @@ import pytest
 
 from verydeep.data import builtin, synthetic
 from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset
-from verydeep.data.builtin_names import require_known
+from verydeep.data.builtin_names import NAMES, require_known
 from verydeep.download.checksum import Checksum
 from verydeep.download.sources import PublishedFile
 from verydeep.errors import DataError
@@ -103,3 +103,7 @@ def test_fashion_mnist_has_the_published_sizes():  # Xiao, Rasul and Vollgraf 20
     assert data.train.pixels.shape == (60_000, 1, 28, 28) and data.test.pixels.shape == (10_000, 1, 28, 28)
     assert data.train.labels.bincount().tolist() == [6000] * 10
     assert data.test.labels.bincount().tolist() == [1000] * 10
+
+
+def test_each_name_has_a_source_or_is_drawn():
+    assert {*SOURCES, "synthetic"} == set(NAMES)

@@ -24,7 +24,7 @@ from verydeep.evaluate.score_intervals import (
 RESAMPLES = 1000
 LEVEL = 0.95
 SEED = 0
-_VALUES = 20_000_000  # weights that are in memory at a time
+_VALUES = 10_000_000  # weights that are in memory at a time
 
 MEASURES = ("top1", "top5", "loss", "balanced_accuracy", "macro_f1")
 
