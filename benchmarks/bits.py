@@ -42,7 +42,7 @@ class Network:
         assert images.labels is not None
         logits = vd.predict_logits(checkpoint.model, images.pixels, checkpoint.preprocess)
         measure = balanced_accuracy if "strategy" in checkpoint.origin else accuracy
-        return 100 * measure(logits, images.labels)
+        return 100 * measure(logits.numpy(), images.labels.numpy())
 
 
 @dataclass(frozen=True)

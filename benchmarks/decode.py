@@ -1,6 +1,7 @@
-"""Decoding: random resized crops in images per second of one core, or the cost and error of reduced JPEGs.
+"""Decoding: random resized crops by a core or by many, or the cost and error of reduced JPEGs.
 
 python benchmarks/decode.py
+python benchmarks/decode.py --cores
 python benchmarks/decode.py photo.jpg
 
 The first one draws JPEGs of 500 x 375 px, and measures each path in turn in each round, in CPU time of this
@@ -9,7 +10,11 @@ uint8; "batches" end with normalized batches, as training on a CPU takes them (a
 "torchvision's steps" are those of its reference (Pillow, a crop in whole px, resizing, fp32, normalization)
 in plain Pillow and torch, which needs no torchvision.
 
-The second one resizes a photo to several sizes, and decodes it at full and at reduced size.
+The second one decodes batches as training does, crops of 176 px of these JPEGs and their pack, with 1, 2, 4,
+... threads and processes, up to the usable cores: images per second by the clock, the processor time that it
+takes in this process, and the time until the processes have decoded their first image.
+
+The third one resizes a photo to several sizes, and decodes it at full and at reduced size.
 """
 
 import argparse
@@ -19,6 +24,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +34,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from verydeep.architecture.preprocess import IMAGENET
+from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.augmentation.color import draw_crop
 from verydeep.data.decode import decode
@@ -36,11 +42,13 @@ from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.decoding import fast_jpeg
 from verydeep.decoding.crop import Crop, Decoder, crop_box, decode_crop
 from verydeep.decoding.decode import MIN_DECODE_SCALE, read_image
+from verydeep.decoding.processes import DecodingProcesses
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import Samples
 from verydeep.inputs.streamed_images import StreamedImages
 from verydeep.inputs.write_pack import write_pack
+from verydeep.machine import usable_cores
 from verydeep.malloc import keep_freed_memory
 
 SIZES = ((640, 480), (1600, 1200), (4000, 3000))
@@ -55,12 +63,15 @@ def main() -> None:
     """Print one of the two tables."""
     parser = argparse.ArgumentParser(description="Speed of decoding.")
     parser.add_argument("photo", type=Path, nargs="?", help="a photo of 12 megapixels or more, to be reduced")
+    parser.add_argument("--cores", action="store_true", help="by the number of threads and processes")
     parser.add_argument("--runs", type=int, default=9, help="runs; the median is printed (9)")
     parser.add_argument("--images", type=int, default=256, help="images to draw (256)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()  # as training does
-    if arguments.photo is None:
+    if arguments.cores:
+        cores_table(arguments.images, arguments.runs)
+    elif arguments.photo is None:
         crop_table(arguments.images, arguments.runs)
     else:
         photo_table(read_image(arguments.photo).convert("RGB"), arguments.runs)
@@ -85,6 +96,62 @@ def crop_table(count: int, runs: int) -> None:
         print(f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f} | {max(each):,.0f} |")
 
 
+def cores_table(count: int, runs: int) -> None:
+    """Images per second of threads and of processes, in turn in each round; medians."""
+    print(
+        "| from | decoder | cores | threads, images/s | processes, images/s | in this process | started in |"
+    )
+    print("|---|---|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        draw_images(Path(folder) / "images", count)
+        files = read_samples(Path(folder) / "images")
+        packed = read_samples(write_pack(files, Path(folder) / "images.pack", 256).path)
+        for kind, samples in (("JPEG", files), ("pack", packed)):
+            for decoder in decoders():
+                images = on_disk(samples, decoder, replace(IMAGENET, size=176, resize=None))
+                for cores in core_counts():
+                    row = cores_row(images, cores, runs)
+                    print(f"| {kind} | {decoder} | {cores} | {row} |", flush=True)
+
+
+def core_counts() -> list[int]:
+    """1, 2, 4, ... and the usable cores."""
+    cores = usable_cores()
+    return sorted({2**power for power in range(cores.bit_length())} | {cores})
+
+
+def cores_row(images: ImagesOnDisk, cores: int, runs: int) -> str:
+    """The values of a row; at least 256 images for each core are decoded in a run."""
+    plan = torch.arange(len(images)).repeat(-(-256 * cores // len(images))).split(256)
+    rates: dict[str, list[float]] = {"threads": [], "processes": []}
+    own = []
+    with DecodingProcesses(cores, images.preprocess, images.decoder) as processes:
+        began = time.perf_counter()
+        read_plan(images, plan[:1], cores, processes)
+        started = time.perf_counter() - began
+        for _ in range(runs):
+            for name, used in (("threads", None), ("processes", processes)):
+                began, before = time.perf_counter(), time.process_time()
+                read_plan(images, plan, cores, used)
+                rates[name].append(sum(map(len, plan)) / (time.perf_counter() - began))
+                if used is not None:
+                    own.append((time.process_time() - before) / sum(map(len, plan)) * 1e6)
+    threads, processed = (statistics.median(each) for each in rates.values())
+    return f"{threads:,.0f} | {processed:,.0f} | {statistics.median(own):.0f} us an image | {started:.1f} s"
+
+
+def read_plan(
+    images: ImagesOnDisk, plan: Sequence[Tensor], workers: int, processes: DecodingProcesses | None
+) -> None:
+    """The batches of ``plan``, up to their pixels: a GPU does the rest."""
+    source = StreamedImages(
+        images=images, preprocess=images.preprocess, device=torch.device("cpu"), workers=workers,
+        processes=processes, augment=AugmentConfig(crop=CROP_AREA, flip="random"),
+    )  # fmt: skip
+    for _ in source.pixels(plan, 0, 0):
+        pass
+
+
 def draw_images(folder: Path, count: int) -> None:
     """JPEGs with about as many bytes as photos of this size have."""
     random = np.random.default_rng(0)
@@ -102,17 +169,29 @@ def crop_paths(folder: Path, count: int) -> dict[str, Work]:
     files = read_samples(folder / "images")
     packed = read_samples(write_pack(files, folder / "images.pack", 256).path)
     kinds = {"JPEG": files, "a pack of 256 px": packed}
-    decoders: list[Decoder] = ["pillow", "fast"] if fast_jpeg.is_installed() else ["pillow"]
     crops = [Crop(*row) for row in draw_crop(count, CROP_AREA, torch.Generator().manual_seed(0)).tolist()]
     plain = TorchvisionSteps(files.sources, crops)
     paths: dict[str, Work] = {}
     for what, read in (("crops", partial(read_crops, crops=crops)), ("batches", read_batches)):
         for kind, samples in kinds.items():
-            for decoder in decoders:
+            for decoder in decoders():
                 paths[f"{what} from {kind}, {decoder}"] = partial(read, samples, decoder=decoder)
     for name, workers in (("torchvision's steps", 0), ("torchvision's steps, DataLoader, 1 worker", 1)):
         paths[f"batches from JPEG, {name}"] = partial(list, DataLoader(plain, BATCH, num_workers=workers))
     return paths
+
+
+def decoders() -> list[Decoder]:
+    """Those that are installed."""
+    return ["pillow", "fast"] if fast_jpeg.is_installed() else ["pillow"]
+
+
+def on_disk(samples: Samples, decoder: Decoder, preprocess: Preprocess) -> ImagesOnDisk:
+    """The images of ``samples``."""
+    return ImagesOnDisk(
+        sources=samples.sources, labels=torch.from_numpy(samples.labels), classes=samples.classes,
+        preprocess=preprocess, decoder=decoder,
+    )  # fmt: skip
 
 
 def read_crops(samples: Samples, crops: Sequence[Crop], decoder: Decoder) -> None:
@@ -123,10 +202,7 @@ def read_crops(samples: Samples, crops: Sequence[Crop], decoder: Decoder) -> Non
 
 def read_batches(samples: Samples, decoder: Decoder) -> None:
     """The batches of an epoch, decoded in one thread."""
-    images = ImagesOnDisk(
-        sources=samples.sources, labels=samples.labels, classes=samples.classes, preprocess=IMAGENET,
-        decoder=decoder,
-    )  # fmt: skip
+    images = on_disk(samples, decoder, IMAGENET)
     source = StreamedImages(
         images=images, preprocess=IMAGENET, device=torch.device("cpu"), workers=1, channels_last=False,
         augment=AugmentConfig(crop=CROP_AREA, flip="random"),

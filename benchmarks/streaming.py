@@ -20,7 +20,7 @@ import xxhash
 from PIL import Image
 
 from verydeep.data.augmentation.augment import AugmentConfig
-from verydeep.data.split_file import indices_of, with_test_part
+from verydeep.data.split_parts import indices_of, with_test_part
 from verydeep.image_sources.open_images import read_samples
 from verydeep.inputs.write_pack import write_pack
 from verydeep.packs.layout import PIXELS_START, RECORD, Header, header_bytes

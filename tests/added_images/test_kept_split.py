@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
 from verydeep.added_images.earlier_run import EarlierRun
 from verydeep.added_images.kept_split import with_kept_split
@@ -26,7 +26,7 @@ def earlier(images, classes=("a", "b")):
 
 def samples(names, parts=None, groups=None):
     classes = tuple(sorted({name[0] for name in names}))
-    labels = torch.tensor([classes.index(name[0]) for name in names])
+    labels = np.array([classes.index(name[0]) for name in names])
     return Samples(
         name="data", sources=tuple(map(Path, names)), names=tuple(names), labels=labels, classes=classes,
         parts=parts or (None,) * len(names), groups=groups,

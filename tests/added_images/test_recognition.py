@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from verydeep.added_images.recognition import is_relabeled, recognize
 from verydeep.data.split_file import SavedImage
@@ -15,7 +15,7 @@ def samples(*names):
         name="data",
         sources=tuple(map(Path, names)),
         names=names,
-        labels=torch.tensor([classes.index(name.split("/")[0]) for name in names]),
+        labels=np.array([classes.index(name.split("/")[0]) for name in names]),
         classes=classes,
         parts=(None,) * len(names),
     )

@@ -1,8 +1,11 @@
 """An exported network classifies, is evaluated, embeds and explains as its run does, and needs no torch."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,16 +84,59 @@ def test_without_torch_a_command_that_needs_it_says_so(exported, photographs):
     assert result.returncode == 2 and "needs PyTorch" in result.stderr and "Traceback" not in result.stderr
 
 
-def test_evaluation_is_the_same(exported, photographs, capsys):
+def label_list(photographs):
+    """A list with the classes of the photographs."""
     labels = photographs.parent / "labels.csv"
     rows = [f"photographs/{number}.png,{name}" for number, name in enumerate(("a", "b", "고양이"))]
     labels.write_text("\n".join(["file,label", *rows]), encoding="utf-8")
+    return labels
+
+
+def test_evaluation_is_the_same(exported, photographs, capsys):
+    labels = label_list(photographs)
     of_run, of_onnx = (
         printed(capsys, "evaluate", exported / f"gap.{kind}", labels, code=0)
         for kind in ("safetensors", "onnx")
     )
     assert of_run["top1"] == of_onnx["top1"]
     assert of_run["loss"] == pytest.approx(of_onnx["loss"], abs=1e-4)
+
+
+def test_evaluation_needs_nothing_that_the_runtime_distribution_leaves_out(exported, photographs, capsys):
+    """Neither torch nor any other library that it does not depend on can be imported."""
+    page = photographs.parent / "evaluation.html"
+    command = ["evaluate", exported / "gap.onnx", label_list(photographs)]
+    expected = printed(capsys, *command, code=0)
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({left_out()!r}));"
+        "from verydeep.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, encoding="utf-8"
+        )
+
+    result = run(*command, "--json", "--out", page)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == expected
+    assert "Reliability diagram" in page.read_text(encoding="utf-8")
+    result = run("evaluate", exported / "gap.onnx", "synthetic")  # built-in data sets are tensors
+    assert result.returncode == 2 and "needs PyTorch" in result.stderr and "Traceback" not in result.stderr
+
+
+def left_out():
+    """The modules of the libraries that verydeep depends on and verydeep-runtime does not."""
+    root = Path(__file__).parents[2]
+    package, runtime = (
+        {re.match(r"[\w-]+", each)[0].replace("-", "_") for each in dependencies(root / folder)}
+        for folder in (".", "packaging/runtime")
+    )
+    return sorted(package - runtime)
+
+
+def dependencies(folder):
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
 
 
 def test_other_protocols_are_refused(exported, photographs, capsys):

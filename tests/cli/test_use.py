@@ -138,7 +138,7 @@ def test_the_temperature_of_the_checkpoint_is_used(here, trained, tmp_path):
     save(replace(checkpoint, origin={**checkpoint.origin, "temperature": 0.5}), path)
     values = json.loads(here("evaluate", path, "synthetic", "--json").stdout)
     logits = predict_logits(checkpoint.model, synthetic.dataset().test.pixels, checkpoint.preprocess)
-    expected = measure_calibration(logits / 0.5, synthetic.dataset().test.labels).error
+    expected = measure_calibration(logits.numpy() / 0.5, synthetic.dataset().test.labels.numpy()).error
     assert values["temperature"] == 0.5
     assert values["scaled_calibration_error"] == pytest.approx(expected, abs=1e-4)
     crops = here("evaluate", path, "synthetic", "--protocol", "ten-crop", "--json")

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from verydeep.data import builtin, synthetic
-from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset, require_known
+from verydeep.data.builtin import CIFAR100, FASHION_MNIST, SOURCES, load, load_dataset
+from verydeep.data.builtin_names import require_known
 from verydeep.download.checksum import Checksum
 from verydeep.download.sources import PublishedFile
 from verydeep.errors import DataError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from verydeep.data.images import Dataset, Images, channel_statistics, relabeled
+from verydeep.data.images import Dataset, Images, channel_statistics
 from verydeep.errors import DataError
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 4, 5), dtype=np.uint8))
@@ -45,16 +45,3 @@ def test_channel_statistics_match_numpy():
 
 def test_the_deviation_of_a_constant_channel_is_not_0():
     assert channel_statistics(torch.zeros(2, 1, 3, 3, dtype=torch.uint8)) == ((0.0,), (1e-6,))
-
-
-def test_labels_are_matched_to_a_networks_classes_by_name():
-    labels = torch.tensor([0, 2, 2])
-    # the network may lack "b", which has no images
-    assert relabeled(labels, ("a", "b", "c"), ("c", "x", "a"), "data").tolist() == [2, 0, 0]
-    with pytest.raises(DataError, match="data has images of c; the network's classes are a, b"):
-        relabeled(labels, ("a", "b", "c"), ("a", "b"), "data")
-
-
-def test_class_names_are_matched_in_composed_form():
-    labels = torch.tensor([1, 0])
-    assert relabeled(labels, ("caf\u00e9", "dog"), ("dog", "cafe\u0301"), "data").tolist() == [0, 1]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.errors import DataError
@@ -18,7 +18,7 @@ def samples_of(**images):
         name="set",
         sources=tuple(map(Path, names)),
         names=names,
-        labels=torch.tensor(["abc".index(label) for _, label in drawn]),
+        labels=np.array(["abc".index(label) for _, label in drawn]),
         classes=("a", "b", "c"),
         parts=tuple(part for part, _ in drawn),
     )

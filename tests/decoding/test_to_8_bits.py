@@ -172,7 +172,7 @@ def mixed(tmp_path):
     names = ("good.png", "bad.png")
     return Samples(
         name="mixed", sources=tuple(tmp_path / name for name in names), names=names,
-        labels=torch.tensor([0, 0]), classes=("a",), parts=(None, None),
+        labels=np.array([0, 0]), classes=("a",), parts=(None, None),
     )  # fmt: skip
 
 

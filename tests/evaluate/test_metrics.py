@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torchmetrics.functional.classification import (
@@ -13,8 +14,8 @@ from torchmetrics.functional.classification import (
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy, brier_score, most_confident_mistakes
 
-LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5], [0.0, 5.0, 1.0]])
-LABELS = torch.tensor([0, 1, 2, 0])
+LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5], [0.0, 5.0, 1.0]])
+LABELS = np.array([0, 1, 2, 0])
 CLASSES = ("a", "b", "c")
 
 
@@ -22,6 +23,24 @@ def test_top_k_accuracy():
     assert accuracy(LOGITS, LABELS) == 0.5
     assert accuracy(LOGITS, LABELS, k=2) == 0.75
     assert accuracy(LOGITS, LABELS, k=5) == 1.0  # k is at most the number of classes
+
+
+def test_top_k_accuracy_is_that_of_torch():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(500, 8), torch.randint(8, (500,))
+    for k in (1, 3, 5):
+        expected = (logits.topk(k).indices == labels[:, None]).any(1).double().mean()
+        assert accuracy(logits.numpy(), labels.numpy(), k) == pytest.approx(float(expected))
+
+
+def test_of_equal_logits_the_first_are_the_top():
+    equal = np.zeros((3, 3))
+    assert accuracy(equal, np.array([0, 1, 2])) == pytest.approx(1 / 3)
+    assert accuracy(equal, np.array([0, 1, 2]), k=2) == pytest.approx(2 / 3)
+
+
+def test_logits_that_are_no_numbers_are_mistakes():  # of a training that diverged
+    assert accuracy(np.full((2, 3), np.nan), np.array([1, 2])) == 0
 
 
 def test_evaluation_by_hand():
@@ -37,7 +56,7 @@ def test_evaluation_by_hand():
 
 
 def test_a_class_without_images_has_recall_zero():
-    assert evaluate_logits(LOGITS, torch.tensor([0, 1, 1, 0]), CLASSES).per_class["c"] == 0.0
+    assert evaluate_logits(LOGITS, np.array([0, 1, 1, 0]), CLASSES).per_class["c"] == 0.0
 
 
 def test_precision_recall_and_f1_by_hand():
@@ -74,15 +93,15 @@ def test_a_class_without_images_is_left_out_of_the_means():
 
 
 def test_the_brier_score_is_from_0_to_2():  # Brier 1950, eq. 2
-    confident = 50.0 * torch.eye(3)
-    assert brier_score(confident, torch.tensor([0, 1, 2])) == pytest.approx(0)
-    assert brier_score(confident, torch.tensor([1, 2, 0])) == pytest.approx(2)
-    assert brier_score(torch.zeros(1, 2), torch.tensor([0])) == pytest.approx(0.5)
+    confident = 50.0 * np.eye(3)
+    assert brier_score(confident, np.array([0, 1, 2])) == pytest.approx(0)
+    assert brier_score(confident, np.array([1, 2, 0])) == pytest.approx(2)
+    assert brier_score(np.zeros((1, 2)), np.array([0])) == pytest.approx(0.5)
 
 
 def test_the_calibration_error_of_confident_wrong_predictions_is_1():
-    confident = 50.0 * torch.eye(3)
-    result = evaluate_logits(confident, torch.tensor([1, 2, 0]), CLASSES)
+    confident = 50.0 * np.eye(3)
+    result = evaluate_logits(confident, np.array([1, 2, 0]), CLASSES)
     assert result.calibration.error == pytest.approx(1.0, abs=1e-4)
 
 
@@ -95,6 +114,6 @@ def test_the_most_confident_mistake_comes_first():
 
 
 def test_balanced_accuracy_weights_all_classes_equally():
-    logits = torch.eye(3)[[0, 0, 0, 0, 0, 1]]  # one mistake, in the rare class
-    labels = torch.tensor([0, 0, 0, 0, 1, 1])
+    logits = np.eye(3)[[0, 0, 0, 0, 0, 1]]  # one mistake, in the rare class
+    labels = np.array([0, 0, 0, 0, 1, 1])
     assert balanced_accuracy(logits, labels) == pytest.approx((1 + 1 / 2) / 2)  # class 2 has no image

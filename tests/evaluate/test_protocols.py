@@ -10,7 +10,8 @@ from verydeep.data.decode import decode, decode_whole
 from verydeep.data.normalize import normalize, resize_short_side
 from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import corners_and_center, grid
-from verydeep.evaluate.protocols import make_protocol, protocol_logits
+from verydeep.evaluate.protocol_logits import protocol_logits
+from verydeep.evaluate.protocols import make_protocol
 from verydeep.image_sources.folder import read_folder
 from verydeep.models.build import build
 from verydeep.models.dense import DenseClassifier
@@ -32,7 +33,8 @@ def random_images(*shape):
 
 
 def logits_of(model, images, preprocess, protocol):
-    return torch.cat([batch.logits for batch in protocol_logits(model, images, preprocess, protocol)])
+    batches = protocol_logits(model, images, preprocess, protocol)
+    return torch.cat([torch.from_numpy(batch.logits) for batch in batches])
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_the_batch_size_is_by_the_pixels_of_all_views(model, name, flip, pixels,
     def batch_size(of_image):
         raise AssertionError(f"{of_image} px per image")
 
-    monkeypatch.setattr("verydeep.evaluate.protocols.auto_batch_size", batch_size)
+    monkeypatch.setattr("verydeep.evaluate.protocol_logits.auto_batch_size", batch_size)
     batches = protocol_logits(model, random_images(8, 8), IMAGENET, make_protocol(name, IMAGENET, flip=flip))
     with pytest.raises(AssertionError, match=f"^{pixels} px per image$"):
         next(iter(batches))
@@ -145,7 +147,7 @@ def test_files_of_any_shape_are_in_order_and_broken_ones_are_reported(model, tmp
     (tmp_path / "a" / "3b.png").write_bytes(b"no image")
     samples, protocol = read_folder(tmp_path), make_protocol(name, SMALL)
     batches = list(protocol_logits(model, samples, SMALL, protocol))
-    assert torch.cat([batch.indices for batch in batches]).tolist() == [0, 1, 2, 3, 5]
+    assert [index for batch in batches for index in batch.indices] == [0, 1, 2, 3, 5]
     assert [each.source.name for batch in batches for each in batch.broken] == ["3b.png"]
     logits = logits_of(model, samples, SMALL, protocol)
     for row, index in enumerate([0, 1, 2, 3, 5]):

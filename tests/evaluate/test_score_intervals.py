@@ -1,5 +1,6 @@
 """Intervals of scores: coverage in simulations, no and one mistake, small classes, groups."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,15 +15,15 @@ from verydeep.evaluate.score_intervals import (
 
 def scored(sizes, correct, groups=None):
     """Images of classes with these ``sizes``; a mistake is predicted as the next class."""
-    labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
-    predicted = torch.where(correct, labels, (labels + 1) % len(sizes))
-    groups = torch.arange(len(labels)) if groups is None else groups
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    predicted = np.where(correct, labels, (labels + 1) % len(sizes))
+    groups = np.arange(len(labels)) if groups is None else groups
     return ScoredImages(labels, predicted, groups, len(sizes))
 
 
 def mistaken(sizes, mistakes):
     """The first ``mistakes`` images of the first class are wrong."""
-    return scored(sizes, torch.arange(sum(sizes)) >= mistakes)
+    return scored(sizes, np.arange(sum(sizes)) >= mistakes)
 
 
 def coverage(sizes, recalls, groups=None, trials=200):
@@ -38,7 +39,8 @@ def coverage(sizes, recalls, groups=None, trials=200):
         group = None if groups is None else torch.randint(groups, (sum(sizes),), generator=generator)
         difficulty = torch.rand(count, generator=generator)
         difficulty = difficulty if group is None else difficulty[group]
-        interval = balanced_accuracy_interval(scored(sizes, difficulty < recall, group))
+        own = None if group is None else group.numpy()
+        interval = balanced_accuracy_interval(scored(sizes, (difficulty < recall).numpy(), own))
         covered += interval.low <= sum(recalls) / len(recalls) <= interval.high
     return covered / trials
 
@@ -59,7 +61,7 @@ def test_95_of_100_intervals_hold_the_true_value(sizes, recalls, groups):
 
 
 def test_accuracy_has_the_interval_of_wilson():
-    interval = accuracy_interval(mistaken((37,), 0), (torch.arange(37) > 0).double())
+    interval = accuracy_interval(mistaken((37,), 0), (np.arange(37) > 0).astype(np.float64))
     assert (interval.low, interval.high) == pytest.approx(wilson_interval(36, 37), abs=1e-3)
 
 
@@ -74,14 +76,14 @@ def test_few_mistakes_have_intervals_that_make_sense(sizes, of):
 
 
 def test_every_prediction_wrong():
-    images = scored((10, 10), torch.zeros(20, dtype=torch.bool))
+    images = scored((10, 10), np.zeros(20, dtype=np.bool_))
     for interval in (balanced_accuracy_interval(images), macro_f1_interval(images)):
         assert interval.low == interval.value == 0 and 0.1 < interval.high < 0.3
 
 
 def test_groups_without_a_mistake_count_as_groups():
     """200 images in 20 groups are as certain as 20 images, as long as nothing is known of their mistakes."""
-    images = scored((100, 100), torch.ones(200, dtype=torch.bool), torch.arange(200) // 10)
+    images = scored((100, 100), np.ones(200, dtype=np.bool_), np.arange(200) // 10)
     assert balanced_accuracy_interval(images).low == pytest.approx(wilson_interval(20, 20)[0], abs=1e-3)
-    alone = accuracy_interval(mistaken((100, 100), 0), torch.ones(200, dtype=torch.float64))
+    alone = accuracy_interval(mistaken((100, 100), 0), np.ones(200))
     assert alone.low == pytest.approx(wilson_interval(200, 200)[0])

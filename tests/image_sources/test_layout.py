@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from verydeep.data.split_file import with_test_part
+from verydeep.data.split_parts import with_test_part
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import find_images
 from verydeep.image_sources.folder import read_folder

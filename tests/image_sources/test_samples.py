@@ -9,15 +9,8 @@ import torch
 from PIL import Image
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.split_file import (
-    images_of_part,
-    indices_of,
-    read_groups,
-    read_split,
-    with_saved_split,
-    with_test_part,
-    write_split,
-)
+from verydeep.data.split_file import images_of_part, read_groups, read_split, with_saved_split, write_split
+from verydeep.data.split_parts import indices_of, with_test_part
 from verydeep.data.stream import decode_all, stream
 from verydeep.decoding.stream import BATCHES_AHEAD
 from verydeep.errors import DataError

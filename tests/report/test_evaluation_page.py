@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
 from verydeep.evaluate.calibration import Calibration, CalibrationBin
 from verydeep.evaluate.evaluate_images import EvaluationResult
@@ -38,7 +38,7 @@ def measured(classes=CLASSES, **options):
 
 def result(evaluation, name="birds", **changes):
     images = LabeledImages(
-        name=name, source=torch.zeros(50, 1, 28, 28, dtype=torch.uint8), labels=torch.zeros(50).long(),
+        name=name, source=np.zeros((50, 1, 28, 28), np.uint8), labels=np.zeros(50, np.int64),
         groups=None, part="test", description=f"200 images of {name}",
     )  # fmt: skip
     values = {

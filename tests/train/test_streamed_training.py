@@ -15,6 +15,7 @@ from verydeep.data.split_file import read_split
 from verydeep.decoding import fast_jpeg
 from verydeep.errors import CheckpointError, DataError, Interrupted
 from verydeep.inputs.batch_source import TrainingBatch
+from verydeep.inputs.decoders import VARIABLE
 from verydeep.report.training_page import render_training
 from verydeep.train import prepare as preparing
 from verydeep.train.epoch_result import EpochClock
@@ -75,6 +76,11 @@ def test_the_run_is_that_on_images_in_memory(folder, streamed, tmp_path):
         assert replace(one, seconds=0.0) == replace(other, seconds=0.0)
     assert streamed.test == in_memory.test and streamed.validation == in_memory.validation
     assert streamed.mistakes == in_memory.mistakes and streamed.test_names == in_memory.test_names
+
+
+def test_the_run_does_not_depend_on_processes_that_decode(folder, streamed, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "2")
+    assert same(bits(train(STREAMED, folder, tmp_path / "run").run), bits(streamed.run))
 
 
 @pytest.mark.parametrize("steps", [1, 4])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verydeep.data.split_file import indices_of
+from verydeep.data.split_parts import indices_of
 from verydeep.embed import feature_precision
 from verydeep.errors import Interrupted
 from verydeep.evaluate.evaluation import evaluate_logits

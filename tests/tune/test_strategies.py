@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -33,14 +34,14 @@ NET = Checkpoint(
 def held_out(count, groups=None):
     return Samples(
         name="val", sources=tuple(Path(str(i)) for i in range(count)),
-        names=tuple(map(str, range(count))), labels=torch.arange(count) % 2, classes=CLASSES,
+        names=tuple(map(str, range(count))), labels=np.arange(count) % 2, classes=CLASSES,
         parts=("val",) * count, groups=groups,
     )  # fmt: skip
 
 
 def candidate(strategy, val, mistakes):
     """A candidate that is wrong on the held-out images ``mistakes`` alone."""
-    logits = 4.0 * functional.one_hot(val.labels, 2)
+    logits = 4.0 * functional.one_hot(torch.from_numpy(val.labels), 2)
     logits[list(mistakes)] = logits[list(mistakes)].flip(1)
     result = StrategyResult(
         strategy=strategy, validation=evaluate_logits(logits, val.labels, CLASSES, groups=val.groups),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
+import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor
@@ -67,7 +68,7 @@ def compare_with_earlier(
         earlier_logits: gives those of the earlier network, for some of the test images.
     """
     columns = _columns(run.network.classes, test.classes)
-    known = torch.nonzero(torch.isin(test.labels, columns)).flatten()
+    known = torch.from_numpy(np.flatnonzero(np.isin(test.labels, columns)))
     if not len(known):
         return None
     samples = test.select(known)
@@ -77,7 +78,7 @@ def compare_with_earlier(
     return Comparison(
         run=run.path,
         left_out=len(test) - len(known),
-        paired=compare_paired(before, logits[known], samples.labels, samples.groups),
+        paired=compare_paired(before.numpy(), logits[known].numpy(), samples.labels, samples.groups),
     )
 
 

@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from verydeep.added_images.earlier_run import EarlierRun
 from verydeep.added_images.recognition import Recognition, is_relabeled, recognize
-from verydeep.data.split_file import indices_of, is_split_here, with_test_part
+from verydeep.data.split_parts import indices_of, is_split_here, with_test_part
 from verydeep.errors import DataError
 from verydeep.image_sources.samples import Samples
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from verydeep.check.duplicates import MIN_SIMILARITY, Duplicates, find_duplicates
 from verydeep.check.examine import ImageFacts, examine_all
@@ -146,5 +145,5 @@ def check_unreadable(
 
 def labels_of(samples: Samples, indices: Sequence[int]) -> tuple[str, ...]:
     """The classes of the images at ``indices``, each once, in order."""
-    labels = samples.labels[torch.tensor(list(indices), dtype=torch.int64)].tolist()
+    labels = samples.labels[list(indices)].tolist()
     return tuple(samples.classes[label] for label in sorted(set(labels)))

@@ -2,21 +2,27 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Union
 
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import load_network
+from verydeep.data.builtin_names import is_builtin
 from verydeep.data.label_file import labels_file, labels_to_correct, write_label_file
 from verydeep.data.split_file import WantedPart
-from verydeep.decoding.batch_size import BATCH_SIZE
+from verydeep.decoding.batch_size import BATCH_SIZE, auto_batch_size
+from verydeep.decoding.stream import stream_pixels
 from verydeep.errors import ShapeError
 from verydeep.evaluate.evaluate_images import evaluate_images
+from verydeep.evaluate.exported_logits import exported_logits
 from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
-from verydeep.evaluate.protocols import ProtocolName, make_protocol
+from verydeep.evaluate.protocols import LogitBatch, Protocol, ProtocolName, make_protocol
+from verydeep.image_sources.samples import Samples
 from verydeep.machine import Device
 from verydeep.report.evaluation_page import write_evaluation_page
+from verydeep.runtime.exported_network import ExportedNetwork
 from verydeep.runtime.extras import RuntimeFlag
 from verydeep.tables.evaluation_table import evaluation_table
 from verydeep.terminal.broken_images import print_broken
@@ -25,6 +31,9 @@ from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
 from verydeep.terminal.progress import ByteProgress, ImageProgress
+
+if TYPE_CHECKING:
+    from verydeep.models.checkpoint import Checkpoint
 
 
 def evaluate(
@@ -90,7 +99,8 @@ def evaluate(
         print_message(f"Note: {note}")
     err().print(f"Evaluating {images.description}", markup=False, soft_wrap=True)
     with ImageProgress(err(), "Evaluating") as progress:
-        result = evaluate_images(network, images, chosen, progress)
+        logits = _logits(network, images, chosen)
+        result = evaluate_images(network.description, logits, images, chosen, progress)
     print_broken(result.broken)
     if out_ is not None:
         labels = labels_to_correct(result.doubtful_labels, labels_file(out_))
@@ -110,8 +120,30 @@ def evaluate(
 def _read(
     data: str, classes: tuple[str, ...], run: Path, part: WantedPart | None, group_by: str | None
 ) -> LabeledImages:
+    if not is_builtin(data):
+        return read_labeled(data, classes, run, part, group_by)
+    from verydeep.evaluate.builtin_images import read_builtin  # imports torch, which a bundle does without
+
     with ByteProgress(err(), f"Downloading {data}") as progress:
-        return read_labeled(data, classes, run, part, group_by, progress)
+        return read_builtin(data, classes, part, group_by, progress)
+
+
+def _logits(
+    network: Union["Checkpoint", ExportedNetwork], images: LabeledImages, protocol: Protocol
+) -> Iterator[LogitBatch]:
+    """Computed while they are read."""
+    source, preprocess = images.source, network.preprocess
+    if not isinstance(network, ExportedNetwork):
+        from verydeep.evaluate.protocol_logits import protocol_logits  # as above
+
+        return protocol_logits(network.model, source, preprocess, protocol)
+    if isinstance(source, Samples):
+        batches = stream_pixels(source.sources, preprocess, auto_batch_size(preprocess.size**2))
+    else:
+        from verydeep.evaluate.builtin_images import fitted_batches  # as above
+
+        batches = fitted_batches(source, preprocess)
+    return exported_logits(network, batches, protocol)
 
 
 def _parse_scales(text: str | None) -> tuple[int, ...] | None:

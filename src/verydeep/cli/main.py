@@ -173,9 +173,7 @@ for _name, (_target, _summary, _example, _next) in _COMMANDS.items():
     app.command(f"verydeep.cli.{_target}", name=_name, help=_summary, **_end)
 
 
-_FULL = frozenset(
-    {"lightning_fabric", "matplotlib", "safetensors", "tomli_w", "torch", "torchmetrics", "xxhash"}
-)
+_FULL = frozenset({"lightning_fabric", "matplotlib", "safetensors", "tomli_w", "torch"})
 """What the distribution verydeep-runtime leaves out."""
 
 

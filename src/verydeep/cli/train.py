@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from verydeep.analyze.trace import trace
-from verydeep.data.builtin import is_builtin
+from verydeep.data.builtin_names import is_builtin
 from verydeep.machine import Device
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary

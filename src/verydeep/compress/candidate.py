@@ -94,15 +94,20 @@ class Bench:
 
     def measure(self, network: Checkpoint, size: int) -> Measured:
         """What is measured of ``network``, whose file has ``size`` bytes."""
-        logits = self._logits(network, self.images)
+        logits = self._logits(network, self.images).numpy()
         difference = paired_difference(
-            self.logits, logits, self.labels, self.images.groups, balanced=self.balanced, z=Z_ONE_SIDED
+            self.logits.numpy(),
+            logits,
+            self.labels.numpy(),
+            self.images.groups,
+            balanced=self.balanced,
+            z=Z_ONE_SIDED,
         )
         original_ms, latency_ms = latencies_ms([self.original.model, network.model], self.batch, self.threads)
         totals = trace(network.model.architecture).totals
         return Measured(
             architecture=network.model.architecture.string,
-            top1=accuracy(logits, self.labels),
+            top1=accuracy(logits, self.labels.numpy()),
             difference=difference,
             latency_ms=latency_ms,
             original_ms=original_ms,

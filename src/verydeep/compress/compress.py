@@ -93,9 +93,9 @@ def compress_network(
 def _tested(before: Checkpoint, after: Checkpoint, images: CompressionImages) -> TestResult | None:
     if images.test is None or images.test.labels is None:
         return None
-    labels, balanced = images.test.labels, is_balanced(before)
+    labels, balanced = images.test.labels.numpy(), is_balanced(before)
     first, second = (
-        predict_logits(each.model, images.test.pixels, each.preprocess) for each in (before, after)
+        predict_logits(each.model, images.test.pixels, each.preprocess).numpy() for each in (before, after)
     )
     measure = balanced_accuracy if balanced else accuracy
     return TestResult(

@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
@@ -13,20 +14,17 @@ from torch import Tensor
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.check.grouping import read_grouped
-from verydeep.data.builtin import is_builtin, load_dataset, require_known
-from verydeep.data.images import Dataset, relabeled
+from verydeep.data.builtin import load_dataset
+from verydeep.data.builtin_names import is_builtin, require_known
+from verydeep.data.images import Dataset
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
-from verydeep.data.split_file import (
-    SPLIT_FILE,
-    indices_of,
-    is_split_here,
-    with_saved_split,
-    with_test_part,
-)
+from verydeep.data.split_file import SPLIT_FILE, with_saved_split
+from verydeep.data.split_parts import indices_of, is_split_here, with_test_part
 from verydeep.data.stream import DecodedBatch, stream
 from verydeep.download.download import Progress
 from verydeep.errors import CompressionError, DataError
+from verydeep.evaluate.network_labels import network_labels
 from verydeep.image_sources.find_images import find_images
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.image_sources.part_names import Part as PartName
@@ -135,7 +133,7 @@ def _of_dataset(dataset: Dataset, network: Checkpoint) -> CompressionImages:
     def part(pixels: Tensor, labels: Tensor) -> Part:
         return Part(
             fit_to_input(pixels, network.preprocess),
-            relabeled(labels, dataset.classes, network.classes, dataset.name),
+            _relabeled(labels.numpy(), dataset, network),
         )
 
     train = part(dataset.train.pixels, dataset.train.labels)
@@ -160,7 +158,7 @@ def _of_files(location: str, run: Path, network: Checkpoint, seed: int) -> Compr
         kept = with_test_part(samples, TEST, seed)
     elif kept is samples:
         kept = replace(samples, parts=tuple(part or "train" for part in samples.parts))
-    labels = relabeled(kept.labels, kept.classes, network.classes, samples.name)
+    labels = _relabeled(kept.labels, kept, network)
     train, val, test = (_decoded(kept, labels, part, network.preprocess) for part in get_args(PartName))
     broken = check_unreadable(len(kept), [*train.broken, *val.broken, *test.broken], location)
     images = CompressionImages(
@@ -172,6 +170,11 @@ def _of_files(location: str, run: Path, network: Checkpoint, seed: int) -> Compr
     )
     is_final = bool(len(images.val)) or len(images.train) < 2  # for the error of too few
     return images if is_final else _with_part_of_training(images)
+
+
+def _relabeled(labels: Int64[np.ndarray, " count"], data: Dataset | Samples, network: Checkpoint) -> Tensor:
+    """The labels of ``data`` as indices of the network's classes."""
+    return torch.from_numpy(network_labels(labels, data.classes, network.classes, data.name))
 
 
 class _Read(NamedTuple):

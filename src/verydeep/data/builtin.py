@@ -1,12 +1,12 @@
 """The built-in data sets (Fashion-MNIST, CIFAR-10, CIFAR-100, synthetic), and `load_dataset`."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from verydeep.data import synthetic
+from verydeep.data.builtin_names import NAMES, canonical_name
 from verydeep.data.idx_cifar import read_cifar10, read_cifar100, read_fashion_mnist
 from verydeep.data.images import Dataset
 from verydeep.download.checksum import Checksum
@@ -85,35 +85,6 @@ CIFAR100 = PublishedDataset(
 )
 
 SOURCES = {source.name: source for source in (FASHION_MNIST, CIFAR10, CIFAR100)}
-NAMES = (*SOURCES, "synthetic")
-"""The names that `load_dataset` accepts."""
-
-_WORD = re.compile(r"[\w-]+")
-"""Unlike a path with a slash, a list with its suffix, or a data set such as hf:owner/name."""
-_OTHER_SPELLINGS = {"cifar-10": "cifar10", "cifar-100": "cifar100", "fashionmnist": "fashion-mnist"}
-
-
-def is_builtin(name: str) -> bool:
-    """Whether ``name`` is a built-in data set, in any spelling."""
-    return _canonical(name) in NAMES
-
-
-def require_known(data: str) -> None:
-    """Refuse a word such as ``mnist`` that is neither a built-in data set nor a folder or file.
-
-    Raises:
-        DataError: with the names of the built-in data sets.
-    """
-    if not is_builtin(data) and _WORD.fullmatch(data) and not Path(data).exists():
-        close = get_close_matches(data.lower(), NAMES, n=1)
-        hint = f". Did you mean {close[0]}?" if close else ""
-        raise DataError(
-            f"{data} is neither a folder nor a built-in data set; these are {', '.join(NAMES)}{hint}"
-        )
-
-
-def _canonical(name: str) -> str:
-    return _OTHER_SPELLINGS.get(name.lower(), name.lower())
 
 
 def load_dataset(name: str, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
@@ -128,7 +99,7 @@ def load_dataset(name: str, cache: Path | None = None, progress: Progress | None
         DataError: if the name is not known.
         DownloadError: if the download fails; lists every download source and its error.
     """
-    canonical = _canonical(name)
+    canonical = canonical_name(name)
     if canonical == "synthetic":
         return synthetic.dataset()
     if canonical not in SOURCES:

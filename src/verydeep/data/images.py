@@ -1,9 +1,8 @@
 """Labeled images in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
-from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -96,32 +95,6 @@ class Images:
     def to(self, device: torch.device | str) -> "Images":
         """The same images on ``device``."""
         return Images(self.pixels.to(device), self.labels.to(device), self.classes)
-
-
-def relabeled(
-    labels: Int64[Tensor, " count"], own: tuple[str, ...], classes: tuple[str, ...], name: str
-) -> Int64[Tensor, " count"]:
-    """``labels``, which are indices into ``own``, as indices into a network's ``classes``, matched by name.
-
-    Names are compared in composed form (NFC).
-
-    Raises:
-        DataError: if an image of the data set ``name`` has a class that the network does not have.
-    """
-    known = {normalize("NFC", name): index for index, name in enumerate(classes)}
-    used = [own[label] for label in labels.unique().tolist()]
-    if unknown := [each for each in used if normalize("NFC", each) not in known]:
-        raise DataError(
-            f"{name} has images of {_some(unknown)}; the network's classes are {_some(classes)}. "
-            "Use data of these classes, or rename the folders to them"
-        )
-    indices = [known.get(normalize("NFC", each), -1) for each in own]
-    return labels.new_tensor(indices)[labels]
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:10])
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10:,} more"
 
 
 @dataclass(frozen=True)

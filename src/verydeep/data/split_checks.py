@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from verydeep.data.split_file import indices_of
+from verydeep.data.split_parts import indices_of
 from verydeep.errors import DataError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples

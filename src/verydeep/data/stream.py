@@ -83,4 +83,4 @@ def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[
         )
     read = torch.cat([batch.indices for batch in batches])
     pixels = torch.cat([batch.pixels for batch in batches])
-    return Images(pixels, samples.labels[read], samples.classes), broken
+    return Images(pixels, torch.from_numpy(samples.labels)[read], samples.classes), broken

@@ -7,6 +7,7 @@ of images. It is a new program (``worker.py``) and no copy of this process, whic
 
 import mmap
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from verydeep.errors import DataError
 
 IMAGES_AT_A_TIME = 8
 """That a process decodes before it answers: the 0.1 ms for question and answer are then little."""
+_NEXT_STEP = "The same command goes on from the last state that was saved"
 SECONDS_TO_END = 5
 """A process that has not ended by itself after these is killed."""
 
@@ -115,11 +117,10 @@ class _Worker:
 
     def _ended(self) -> str:
         code = self.wait()
-        how = f"was killed by signal {-code}" if code < 0 else f"has ended with exit code {code}"
-        return (
-            f"a process that decodes images {how}. Signal 9 often means that memory was short. The same "
-            "command goes on from the last state that was saved"
-        )
+        if code >= 0:
+            return f"a process that decodes images has ended with exit code {code}. {_NEXT_STEP}"
+        memory = ", perhaps as memory was short" if -code == signal.SIGKILL else ""
+        return f"a process that decodes images was killed by signal {-code}{memory}. {_NEXT_STEP}"
 
     def hang_up(self) -> None:
         """Let the process end."""

@@ -8,12 +8,12 @@ groups, whole groups are resampled (Field and Welsh 2007), and the interval is w
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Float, Float32, Int64
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int64
 
 from verydeep.evaluate.confidence_intervals import Interval
+from verydeep.evaluate.metrics import is_in_top
+from verydeep.evaluate.probabilities import cross_entropies
 from verydeep.evaluate.score_intervals import (
     ScoredImages,
     accuracy_interval,
@@ -33,14 +33,14 @@ MEASURES = ("top1", "top5", "loss", "balanced_accuracy", "macro_f1")
 class ImageUnits:
     """What is resampled: each image belongs to a unit, which is its group or itself."""
 
-    of_image: Int64[Tensor, " count"]
+    of_image: Int64[np.ndarray, " count"]
     """Numbers from 0."""
     count: int
 
 
 def confidence_intervals(
-    logits: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    logits: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
     groups: tuple[str, ...] | None = None,
     *,
     resamples: int = RESAMPLES,
@@ -59,11 +59,11 @@ def confidence_intervals(
         seed: the same seed gives the same intervals.
     """
     units = image_units(labels, groups)
-    best = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
+    top1, top5 = (is_in_top(logits, labels, k).astype(np.float64) for k in (1, 5))
     images = ScoredImages(labels, logits.argmax(1), units.of_image, logits.shape[1])
     return {
-        "top1": accuracy_interval(images, best[:, 0].double()),
-        "top5": accuracy_interval(images, best.any(1).double()),
+        "top1": accuracy_interval(images, top1),
+        "top5": accuracy_interval(images, top5),
         "loss": _loss_interval(logits, labels, units, resamples, seed),
         "balanced_accuracy": balanced_accuracy_interval(images),
         "macro_f1": macro_f1_interval(images),
@@ -71,50 +71,61 @@ def confidence_intervals(
 
 
 def resampled_balanced_accuracy(
-    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], groups: tuple[str, ...] | None
-) -> Float32[Tensor, " resamples"]:
+    logits: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
+    groups: tuple[str, ...] | None,
+) -> Float64[np.ndarray, " resamples"]:
     """Balanced accuracy in each resample.
 
     The same images are resampled, whatever the logits: two networks may be compared row by row.
     """
-    is_correct, classes = logits.argmax(1) == labels, logits.shape[1]
+    by_class = np.argsort(labels, kind="stable")
+    is_correct = (logits.argmax(1) == labels)[by_class]
+    _, starts = np.unique(labels[by_class], return_index=True)
 
-    def measure(weights: Tensor) -> Tensor:
-        empty = torch.zeros(classes, weights.shape[1])
-        images = empty.index_add(0, labels, weights)
-        correct = empty.index_add(0, labels[is_correct], weights[is_correct])
-        return (correct / images.clamp_min(1)).sum(0) / (images > 0).sum(0)
+    def measure(weights: Float32[np.ndarray, "resamples count"]) -> Float64[np.ndarray, " resamples"]:
+        images, correct = (
+            np.add.reduceat(each, starts, axis=1, dtype=np.float64)
+            for each in (weights[:, by_class], weights[:, by_class] * is_correct)
+        )
+        return np.asarray((correct / np.maximum(images, 1)).sum(1) / (images > 0).sum(1))
 
     weights = _resampled_weights(image_units(labels, groups), RESAMPLES, SEED)
-    return torch.cat([measure(chunk) for chunk in weights])
+    return np.concatenate([measure(chunk) for chunk in weights])
 
 
-def _loss_interval(logits: Tensor, labels: Tensor, units: ImageUnits, resamples: int, seed: int) -> Interval:
-    losses = functional.cross_entropy(logits.double(), labels, reduction="none")
+def _loss_interval(
+    logits: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
+    units: ImageUnits,
+    resamples: int,
+    seed: int,
+) -> Interval:
+    losses = cross_entropies(logits, labels)
     weights = _resampled_weights(units, resamples, seed)
-    means = torch.cat([chunk.T @ losses.float() / chunk.sum(0) for chunk in weights])
+    means = np.concatenate([chunk @ losses.astype(np.float32) / chunk.sum(1) for chunk in weights])
     tail = (1 - LEVEL) / 2
-    low, high = means.quantile(torch.tensor([tail, 1 - tail])).tolist()
+    low, high = np.quantile(means, [tail, 1 - tail]).tolist()
     return Interval(float(losses.mean()), low, high)
 
 
-def image_units(labels: Int64[Tensor, " count"], groups: tuple[str, ...] | None) -> ImageUnits:
+def image_units(labels: Int64[np.ndarray, " count"], groups: tuple[str, ...] | None) -> ImageUnits:
     """The groups of the images, or each image for itself where there are no ``groups``."""
     if groups is None:
-        return ImageUnits(torch.arange(len(labels)), len(labels))
+        return ImageUnits(np.arange(len(labels)), len(labels))
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    return ImageUnits(torch.tensor([numbers[group] for group in groups]), len(numbers))
+    return ImageUnits(np.array([numbers[group] for group in groups]), len(numbers))
 
 
 def _resampled_weights(
     units: ImageUnits, resamples: int, seed: int
-) -> Iterator[Float32[Tensor, "count resamples"]]:
+) -> Iterator[Float32[np.ndarray, "resamples count"]]:
     """How often each image is in each resample of as many units as there are; some resamples at a time."""
-    generator = torch.Generator().manual_seed(seed)
+    random = np.random.default_rng(seed)
     at_once = max(1, min(resamples, _VALUES // len(units.of_image)))
     for start in range(0, resamples, at_once):
-        size = (units.count, min(at_once, resamples - start))
-        sampled = torch.randint(units.count, size, generator=generator)
-        times = torch.zeros(size)
-        times.scatter_add_(0, sampled, torch.ones_like(times))
-        yield times[units.of_image]
+        rows = min(at_once, resamples - start)
+        sampled = random.integers(units.count, size=(rows, units.count))
+        sampled += np.arange(rows)[:, None] * units.count  # each resample has its own numbers
+        times = np.bincount(sampled.ravel(), minlength=rows * units.count).reshape(rows, units.count)
+        yield times.astype(np.float32)[:, units.of_image]

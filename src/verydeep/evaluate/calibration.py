@@ -6,14 +6,15 @@ images.
 """
 
 from dataclasses import dataclass
+from math import exp, log
+from typing import Any
 
-import torch
+import numpy as np
 from jaxtyping import Float, Int64
-from torch import Tensor
-from torch.nn import functional
 
 from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.errors import DataError
+from verydeep.evaluate.probabilities import cross_entropies, softmax
 
 BINS = 15
 _HALVINGS = 50  # of the range of its logarithm: to 1e-14
@@ -48,16 +49,15 @@ class Calibration:
 
 
 def measure_calibration(
-    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], bins: int = BINS
+    logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"], bins: int = BINS
 ) -> Calibration:
     """Confidence and accuracy in ``bins`` of equal width."""
-    confidence, predicted = logits.double().softmax(1).max(1)
-    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    indices = torch.bucketize(confidence, edges[1:-1])
-    correct = (predicted == labels).double()
+    confidence, correct = softmax(logits).max(1), logits.argmax(1) == labels
+    edges = np.linspace(0, 1, bins + 1)
+    indices = np.searchsorted(edges[1:-1], confidence)
     count, confidences, corrects = (
-        torch.zeros(bins, dtype=torch.float64).index_add_(0, indices, values)
-        for values in (torch.ones_like(correct), confidence, correct)
+        np.bincount(indices, weights=values, minlength=bins)
+        for values in (np.ones(len(labels)), confidence, correct)
     )
     return Calibration(
         tuple(
@@ -74,7 +74,7 @@ def measure_calibration(
     )
 
 
-def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
+def fit_temperature(logits: Float[Any, "count classes"], labels: Int64[Any, " count"]) -> float:
     """The temperature T for which ``logits / T`` have the lowest negative log-likelihood, from 0.05 to 20.
 
     If all predictions are wrong, a higher temperature is always better; so the range is limited.
@@ -87,7 +87,7 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
     mistake on other images.
 
     Args:
-        logits: of validation images.
+        logits: of validation images, as an array or a tensor.
         labels: indices of their classes.
 
     Raises:
@@ -97,17 +97,18 @@ def fit_temperature(logits: Float[Tensor, "count classes"], labels: Int64[Tensor
         raise DataError(
             "a temperature is fitted on validation images, and there are none; hold some out of training"
         )
-    logits = logits.double()
+    logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     doubt = 1 / (len(labels) + 1)
-    true = (1 - doubt) * logits.gather(1, labels[:, None]).squeeze(1) + doubt * logits.mean(1)
-    low, high = torch.tensor([MIN_TEMPERATURE, MAX_TEMPERATURE], dtype=torch.float64).log()
+    own = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+    true = (1 - doubt) * own + doubt * logits.mean(1)
+    low, high = log(MIN_TEMPERATURE), log(MAX_TEMPERATURE)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        expected = ((logits / middle.exp()).softmax(1) * logits).sum(1)
+        expected = (softmax(logits / exp(middle)) * logits).sum(1)
         # The slope of the mean loss in 1 / T: above 0, less confidence is better.
         is_too_cold = bool((expected - true).mean() > 0)
         low, high = (middle, high) if is_too_cold else (low, middle)
-    temperature = float(((low + high) / 2).exp())
+    temperature = exp((low + high) / 2)
     return min(max(temperature, MIN_TEMPERATURE), MAX_TEMPERATURE)  # `exp` of the limits is rounded
 
 
@@ -122,12 +123,12 @@ class TemperatureScaling:
 
 
 def scale_temperature(
-    logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], temperature: float
+    logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"], temperature: float
 ) -> TemperatureScaling:
     """Calibration and loss of ``logits`` divided by ``temperature``."""
     scaled = logits / temperature
     return TemperatureScaling(
         temperature=temperature,
         calibration=measure_calibration(scaled, labels),
-        loss=float(functional.cross_entropy(scaled, labels)),
+        loss=float(cross_entropies(scaled, labels).mean()),
     )

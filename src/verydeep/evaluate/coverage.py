@@ -6,8 +6,10 @@ Deep Neural Networks), section 2, with the confidence of the predicted class.
 
 from dataclasses import dataclass
 
+import numpy as np
 from jaxtyping import Float, Int64
-from torch import Tensor
+
+from verydeep.evaluate.probabilities import softmax
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -25,18 +27,15 @@ class Coverage:
 
 
 def measure_coverage(
-    logits: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    logits: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
     thresholds: tuple[float, ...] = THRESHOLDS,
 ) -> tuple[Coverage, ...]:
     """Coverage and accuracy at each of ``thresholds``; ``logits`` are divided by their temperature."""
-    confidence, predicted = logits.softmax(1).max(1)
-    correct = predicted == labels
+    confidence, correct = softmax(logits).max(1), logits.argmax(1) == labels
     points = []
     for threshold in thresholds:
         is_answered = confidence >= threshold
-        accuracy = float(correct[is_answered].double().mean()) if is_answered.any() else None
-        points.append(
-            Coverage(reject_below=threshold, coverage=float(is_answered.double().mean()), accuracy=accuracy)
-        )
+        accuracy = float(correct[is_answered].mean()) if is_answered.any() else None
+        points.append(Coverage(reject_below=threshold, coverage=float(is_answered.mean()), accuracy=accuracy))
     return tuple(points)

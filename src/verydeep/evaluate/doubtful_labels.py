@@ -6,16 +6,16 @@ of test images, or for each training image those of cross-validation.
 
 from collections.abc import Sequence
 
+import numpy as np
 from jaxtyping import Float, Int64
-from torch import Tensor
 
 from verydeep.data.label_file import LabelRow
 from verydeep.evaluate.metrics import most_confident_mistakes
 
 
 def doubtful_labels(
-    logits: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    logits: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
     classes: tuple[str, ...],
     names: Sequence[str],
 ) -> list[LabelRow]:

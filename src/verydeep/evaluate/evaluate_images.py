@@ -1,12 +1,13 @@
-"""Evaluation of a network on labeled images: inference, then everything that is measured of its logits."""
+"""Evaluation of a network on labeled images: everything that is measured of its logits."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
+import numpy as np
 from jaxtyping import Float, Int64
-from torch import Tensor
 
+from verydeep.architecture.description import Description
 from verydeep.data.label_file import LabelRow
 from verydeep.data.progress import OnProgress, count_images
 from verydeep.errors import DataError
@@ -15,11 +16,9 @@ from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.evaluate.mistake import Mistake
-from verydeep.evaluate.protocols import Protocol, exported_logits, protocol_logits
+from verydeep.evaluate.protocols import LogitBatch, Protocol
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.samples import Samples
-from verydeep.models.checkpoint import Checkpoint
-from verydeep.runtime.exported_network import ExportedNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,8 @@ class EvaluationResult:
 
 
 def evaluate_images(
-    network: Checkpoint | ExportedNetwork,
+    network: Description,
+    logits: Iterable[LogitBatch],
     images: LabeledImages,
     protocol: Protocol,
     progress: OnProgress | None = None,
@@ -71,61 +71,58 @@ def evaluate_images(
     """Everything that is measured of a network on ``images``.
 
     Args:
-        network: a checkpoint, which computes on its device, or an exported network.
+        network: its classes and temperature.
+        logits: of ``images``, which are computed while they are read; ``protocol_logits`` and
+            ``exported_logits`` give them.
         images: the labeled images.
         protocol: which crops are classified, and at which scales.
         progress: called after each batch.
 
     Raises:
-        DataError: if no image can be read, or ``protocol`` is not single for an exported network.
+        DataError: if no image can be read.
         CheckpointError: if the network's temperature is not a valid number.
     """
     # The temperature was fitted on validation logits of single crops. It is not valid for averaged views.
-    described = network.description
-    is_scaled = described.is_calibrated and protocol.name == "single"
-    temperature = described.temperature if is_scaled else None
-    if isinstance(network, Checkpoint):
-        logits = protocol_logits(network.model, images.source, network.preprocess, protocol)
-    else:
-        logits = exported_logits(network, images.source, protocol)
+    is_scaled = network.is_calibrated and protocol.name == "single"
+    temperature = network.temperature if is_scaled else None
     batches = list(count_images(logits, len(images), progress))
     broken = tuple(image for batch in batches for image in batch.broken)
-    indices = torch.cat([batch.indices for batch in batches])
+    indices = np.concatenate([batch.indices for batch in batches])
     if not len(indices):
         raise DataError(f"none of the {len(images)} images can be read: {broken[0].reason}")
-    all_logits, labels = torch.cat([batch.logits for batch in batches]), images.labels[indices]
+    all_logits, labels = np.concatenate([batch.logits for batch in batches]), images.labels[indices]
     evaluation = evaluate_logits(
         all_logits,
         labels,
-        described.classes,
-        groups=images.groups and tuple(images.groups[i] for i in indices.tolist()),
+        network.classes,
+        groups=images.groups and tuple(images.groups[i] for i in indices),
         temperature=temperature,
     )
-    doubtful = _doubtful(images, indices, all_logits / (temperature or 1), described.classes)
-    mistakes = most_confident_mistakes(all_logits, labels, described.classes)
+    doubtful = _doubtful(images, indices, all_logits / (temperature or 1), network.classes)
+    mistakes = most_confident_mistakes(all_logits, labels, network.classes)
     return EvaluationResult(
-        network=described.architecture.name,
+        network=network.architecture.name,
         images=images,
         protocol=protocol,
         evaluation=evaluation,
         mistakes=tuple(replace(each, index=int(indices[each.index])) for each in mistakes),
         doubtful_labels=doubtful,
         broken=broken,
-        unused_temperature=described.is_calibrated and not is_scaled,
+        unused_temperature=network.is_calibrated and not is_scaled,
     )
 
 
 def _doubtful(
     images: LabeledImages,
-    indices: Int64[Tensor, " read"],
-    logits: Float[Tensor, "read classes"],
+    indices: Int64[np.ndarray, " read"],
+    logits: Float[np.ndarray, "read classes"],
     classes: tuple[str, ...],
 ) -> tuple[LabelRow, ...]:
     """Training images are left out: a network agrees with the labels that it was trained on."""
     samples = images.source
     if not isinstance(samples, Samples):
         return ()
-    is_held_out = torch.tensor([samples.parts[i] != "train" for i in indices.tolist()], dtype=torch.bool)
+    is_held_out = np.array([samples.parts[i] != "train" for i in indices], dtype=np.bool_)
     held_out = indices[is_held_out]
-    names = [samples.names[i] for i in held_out.tolist()]
+    names = [samples.names[i] for i in held_out]
     return tuple(doubtful_labels(logits[is_held_out], images.labels[held_out], classes, names))

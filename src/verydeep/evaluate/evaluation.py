@@ -5,9 +5,8 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float, Int64
-from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from verydeep.evaluate.bootstrap import confidence_intervals
 from verydeep.evaluate.calibration import (
@@ -141,8 +140,8 @@ class Evaluation:
 
 
 def evaluate_logits(
-    logits: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    logits: Float[Any, "count classes"],
+    labels: Int64[Any, " count"],
     classes: tuple[str, ...],
     *,
     groups: tuple[str, ...] | None = None,
@@ -151,14 +150,15 @@ def evaluate_logits(
     """Everything that is measured of one set of predictions.
 
     Args:
-        logits: of each image.
+        logits: of each image, as an array or a tensor on the CPU.
         labels: indices into ``classes``.
         classes: their names.
         groups: one per image; the images of a group are alike, and the intervals wider.
         temperature: from ``fit_temperature`` on other images than these.
     """
-    confusion = multiclass_confusion_matrix(logits, labels, num_classes=len(classes))
-    recalls = confusion.diagonal() / confusion.sum(1).clamp_min(1)
+    logits, labels = np.asarray(logits), np.asarray(labels)
+    confusion = _confusion_matrix(labels, logits.argmax(1), len(classes))
+    recalls = confusion.diagonal() / np.maximum(confusion.sum(1), 1)
     return Evaluation(
         images=len(labels),
         groups=None if groups is None else len(set(groups)),
@@ -170,3 +170,11 @@ def evaluate_logits(
         scaled=None if temperature is None else scale_temperature(logits, labels, temperature),
         coverage=measure_coverage(logits / (temperature or 1.0), labels),
     )
+
+
+def _confusion_matrix(
+    labels: Int64[np.ndarray, " count"], predicted: Int64[np.ndarray, " count"], classes: int
+) -> Int64[np.ndarray, "classes classes"]:
+    """Counts of images: rows are true classes, columns predicted ones."""
+    counts = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return counts.reshape(classes, classes)

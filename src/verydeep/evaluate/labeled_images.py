@@ -1,19 +1,17 @@
-"""Labeled images to evaluate a network on: a built-in data set, or a folder, list or shards of your own."""
+"""Labeled images to evaluate a network on; here those of a folder, list or shards of your own."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Int64, UInt8
-from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.grouping import read_grouped
-from verydeep.data.builtin import is_builtin, load_dataset, require_known
-from verydeep.data.decode import decode
-from verydeep.data.images import relabeled
+from verydeep.data.builtin_names import require_known
 from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part, with_saved_split
-from verydeep.download.download import Progress
-from verydeep.errors import DataError
+from verydeep.decoding.decode import decode_pixels
+from verydeep.evaluate.network_labels import network_labels
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.samples import Samples
 
@@ -26,8 +24,8 @@ class LabeledImages:
     """Images, in memory or on disk, with labels that are indices of the network's classes."""
 
     name: str
-    source: UInt8[Tensor, "count channels height width"] | Samples
-    labels: Int64[Tensor, " count"]
+    source: UInt8[np.ndarray, "count channels height width"] | Samples
+    labels: Int64[np.ndarray, " count"]
     groups: tuple[str, ...] | None
     part: WantedPart
     description: str
@@ -42,12 +40,12 @@ class LabeledImages:
         """The name of an image for people."""
         return self.source.names[index] if isinstance(self.source, Samples) else f"image {index}"
 
-    def thumbnail(self, index: int) -> UInt8[Tensor, "channels height width"]:
+    def thumbnail(self, index: int) -> UInt8[np.ndarray, "channels height width"]:
         """A small version of the image; of a file, all of it on a white square."""
         if isinstance(self.source, Samples):
             small = Preprocess(size=THUMBNAIL_SIDE, mean=(1, 1, 1), std=(1, 1, 1), fit="pad")
-            return decode(self.source.sources[index], small)
-        return self.source[index]
+            return decode_pixels(self.source.sources[index], small)
+        return np.asarray(self.source[index])
 
 
 def read_labeled(
@@ -56,23 +54,19 @@ def read_labeled(
     run: Path,
     part: WantedPart | None = None,
     group_by: str | None = None,
-    progress: Progress | None = None,
 ) -> LabeledImages:
     """The images of ``data``, labeled with the ``classes`` of the network of ``run``.
 
     Args:
-        data: the name of a built-in data set, or anything that ``read_samples`` reads.
+        data: anything that ``read_samples`` reads.
         classes: the network's, in order.
         run: the run folder or a file in it; it may hold the split that the network was trained with.
         part: which images; the test images by default, and all where there is no test part.
         group_by: a pattern or a column for groups of images, as in ``read_grouped``.
-        progress: called while a built-in data set is downloaded.
 
     Raises:
         DataError: if there are no such images, or the network does not have their classes.
     """
-    if is_builtin(data):
-        return _of_builtin(data, classes, part or "test", group_by, progress)
     require_known(data)
     samples = read_grouped(data, group_by)
     split = (run if run.is_dir() else run.parent) / SPLIT_FILE
@@ -86,7 +80,7 @@ def read_labeled(
         description += f"; {total - len(kept):,} are not in the split of the run and are left out"
     if samples.reading.skipped:
         description += f"; skipped: {samples.reading.skipped_text}"
-    labels = relabeled(chosen.labels, chosen.classes, classes, samples.name)
+    labels = network_labels(chosen.labels, chosen.classes, classes, samples.name)
     return LabeledImages(
         samples.name, chosen, labels, chosen.groups, chosen_part, description, samples.reading
     )
@@ -99,19 +93,3 @@ def _reason(by_folder: bool, part: WantedPart) -> str:
             "is too good (data leakage)"
         )
     return f"the {part} part, by its folder" if by_folder else f"the {part} part, as kept by the run"
-
-
-def _of_builtin(
-    data: str,
-    classes: tuple[str, ...],
-    part: WantedPart,
-    group_by: str | None,
-    progress: Progress | None,
-) -> LabeledImages:
-    if part not in ("train", "test") or group_by:
-        raise DataError(f"{data} has the parts test and train, and no groups")
-    dataset = load_dataset(data, progress=progress)
-    images = dataset.test if part == "test" else dataset.train
-    labels = relabeled(images.labels, images.classes, classes, data)
-    description = f"the {len(images):,} {part} images of {dataset.name}"
-    return LabeledImages(dataset.name, images.pixels, labels, None, part, description)

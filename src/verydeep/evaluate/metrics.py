@@ -1,50 +1,64 @@
 """How well logits fit labels: accuracy, balanced accuracy, Brier score, and the most confident mistakes."""
 
-import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
+from jaxtyping import Bool, Float, Int64
 
 from verydeep.evaluate.mistake import Mistake
+from verydeep.evaluate.probabilities import softmax
 
 
-def accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"], k: int = 1) -> float:
-    """Top-k accuracy in [0, 1]; k is at most the number of classes."""
-    best = logits.topk(min(k, logits.shape[1])).indices
-    return float((best == labels[:, None]).any(1).double().mean())
+def accuracy(
+    logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"], k: int = 1
+) -> float:
+    """Top-k accuracy in [0, 1]."""
+    return float(is_in_top(logits, labels, k).mean())
 
 
-def balanced_accuracy(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
+def is_in_top(
+    logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"], k: int
+) -> Bool[np.ndarray, " count"]:
+    """Whether the class of each image is one of the k with the highest logits; of equal ones the first."""
+    own, classes = np.take_along_axis(logits, labels[:, None], axis=1), np.arange(logits.shape[1])
+    # Written so that a logit that is not a number counts as a mistake.
+    before = ~(logits <= own) | ((logits == own) & (classes < labels[:, None]))
+    return np.asarray(before.sum(1) < k)
+
+
+def balanced_accuracy(
+    logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"]
+) -> float:
     """The mean recall of the classes that have images, in [0, 1]."""
-    correct = labels[logits.argmax(1) == labels].bincount(minlength=logits.shape[1])
-    images = labels.bincount(minlength=logits.shape[1])
-    return float((correct[images > 0] / images[images > 0]).double().mean())
+    classes = logits.shape[1]
+    correct = np.bincount(labels[logits.argmax(1) == labels], minlength=classes)
+    images = np.bincount(labels, minlength=classes)
+    return float((correct[images > 0] / images[images > 0]).mean())
 
 
-def brier_score(logits: Float[Tensor, "count classes"], labels: Int64[Tensor, " count"]) -> float:
+def brier_score(logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"]) -> float:
     """The squared distance of the probabilities from the truth, summed over classes: 0 (best) to 2.
 
     Brier 1950, in its first form; the mean over the images.
     """
-    truth = functional.one_hot(labels, logits.shape[1])
-    return float((logits.double().softmax(1) - truth).square().sum(1).mean())
+    distance = softmax(logits)
+    distance[np.arange(len(labels)), labels] -= 1
+    return float(np.square(distance).sum(1).mean())
 
 
 def most_confident_mistakes(
-    logits: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    logits: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
     classes: tuple[str, ...],
     limit: int = 30,
 ) -> tuple[Mistake, ...]:
     """The wrong predictions of highest confidence, the most confident first."""
-    confidence, predicted = logits.softmax(1).max(1)
-    wrong = torch.nonzero(predicted != labels).flatten()
-    first = wrong[confidence[wrong].argsort(descending=True, stable=True)][:limit]
+    confidence, predicted = softmax(logits).max(1), logits.argmax(1)
+    wrong = np.flatnonzero(predicted != labels)
+    first = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
     return tuple(
         Mistake(
             index=int(i),
-            label=classes[int(labels[i])],
-            predicted=classes[int(predicted[i])],
+            label=classes[labels[i]],
+            predicted=classes[predicted[i]],
             confidence=float(confidence[i]),
         )
         for i in first

@@ -4,9 +4,8 @@ from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
 
-import torch
+import numpy as np
 from jaxtyping import Float, Int64
-from torch import Tensor
 
 from verydeep.evaluate.bootstrap import image_units, resampled_balanced_accuracy
 from verydeep.evaluate.confidence_intervals import Interval
@@ -41,9 +40,9 @@ class PairedComparison:
 
 
 def compare_paired(
-    first: Float[Tensor, "count classes"],
-    second: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    first: Float[np.ndarray, "count classes"],
+    second: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
     groups: tuple[str, ...] | None = None,
 ) -> PairedComparison:
     """The comparison of the logits of two networks for the same images.
@@ -60,7 +59,7 @@ def compare_paired(
         balanced_accuracy_interval(ScoredImages(labels, logits.argmax(1), units.of_image, logits.shape[1]))
         for logits in (first, second)
     )
-    resampled = torch.stack([resampled_balanced_accuracy(each, labels, groups) for each in (first, second)])
+    resampled = np.stack([resampled_balanced_accuracy(each, labels, groups) for each in (first, second)])
     return PairedComparison(
         images=len(labels),
         groups=None if groups is None else units.count,
@@ -72,11 +71,11 @@ def compare_paired(
     )
 
 
-def _correlation(resampled: Float[Tensor, "2 resamples"]) -> float:
+def _correlation(resampled: Float[np.ndarray, "2 resamples"]) -> float:
     """Of the two balanced accuracies over resamples of the images; 0 where one of them does not vary."""
-    if float(resampled.std(1).min()) == 0:
+    if resampled.std(1).min() == 0:
         return 0.0
-    return min(1.0, max(-1.0, float(resampled.corrcoef()[0, 1])))
+    return min(1.0, max(-1.0, float(np.corrcoef(resampled)[0, 1])))
 
 
 def _difference(first: Interval, second: Interval, correlation: float) -> Interval:

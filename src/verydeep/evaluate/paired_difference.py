@@ -7,9 +7,8 @@ images smaller, as in ``score_intervals.py``.
 
 from math import sqrt
 
-import torch
+import numpy as np
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
 
 from verydeep.evaluate.bootstrap import image_units
 from verydeep.evaluate.confidence_intervals import Interval, Z
@@ -19,9 +18,9 @@ Z_ONE_SIDED = 1.6448536269514722
 
 
 def paired_difference(
-    first: Float[Tensor, "count classes"],
-    second: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    first: Float[np.ndarray, "count classes"],
+    second: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
     groups: tuple[str, ...] | None = None,
     *,
     balanced: bool = False,
@@ -38,7 +37,7 @@ def paired_difference(
         z: of the normal distribution; with ``Z_ONE_SIDED`` each end is a one-sided 95 % bound.
     """
     weights = _weights(labels, balanced)
-    right = [(logits.argmax(1) == labels).double() for logits in (first, second)]
+    right = [(logits.argmax(1) == labels).astype(np.float64) for logits in (first, second)]
     changes = right[1] - right[0]
     difference = float((weights * changes).sum())
     count = _effective_count(weights, changes - difference, image_units(labels, groups).of_image)
@@ -49,25 +48,22 @@ def paired_difference(
     return Interval(difference, min(low, difference), max(high, difference))
 
 
-def _weights(labels: Int64[Tensor, " count"], balanced: bool) -> Float64[Tensor, " count"]:
+def _weights(labels: Int64[np.ndarray, " count"], balanced: bool) -> Float64[np.ndarray, " count"]:
     """The weight of each image in the accuracy; their sum is 1."""
     if not balanced:
-        return torch.full((len(labels),), 1 / len(labels), dtype=torch.float64)
-    images = labels.bincount().double()
-    return 1 / (images[labels] * (images > 0).sum())
+        return np.full(len(labels), 1 / len(labels))
+    images = np.bincount(labels)
+    return np.asarray(1 / (images[labels] * (images > 0).sum()))
 
 
 def _effective_count(
-    weights: Float64[Tensor, " count"], deviations: Float64[Tensor, " count"], groups: Int64[Tensor, " count"]
+    weights: Float64[np.ndarray, " count"],
+    deviations: Float64[np.ndarray, " count"],
+    groups: Int64[np.ndarray, " count"],
 ) -> float:
     """As many independent images as give the difference the same variance."""
     influence = weights * deviations
-    alone = float(influence.square().sum())
-    together = float(
-        torch.zeros(int(groups.max()) + 1, dtype=torch.float64)
-        .index_add_(0, groups, influence)
-        .square()
-        .sum()
-    )
+    alone = float(np.square(influence).sum())
+    together = float(np.square(np.bincount(groups, weights=influence)).sum())
     effect = max(1.0, together / alone) if alone > 0 else 1.0
-    return 1 / float(weights.square().sum()) / effect
+    return 1 / float(np.square(weights).sum()) / effect

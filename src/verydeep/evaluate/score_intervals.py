@@ -10,9 +10,8 @@ photograph) are alike: both make the effective number smaller.
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
 from verydeep.evaluate.confidence_intervals import Interval, Z, wilson_interval
 
@@ -21,37 +20,36 @@ from verydeep.evaluate.confidence_intervals import Interval, Z, wilson_interval
 class ScoredImages:
     """Which class each image has and was predicted as, and its group."""
 
-    labels: Int64[Tensor, " count"]
-    predicted: Int64[Tensor, " count"]
-    groups: Int64[Tensor, " count"]
+    labels: Int64[np.ndarray, " count"]
+    predicted: Int64[np.ndarray, " count"]
+    groups: Int64[np.ndarray, " count"]
     """Numbers from 0; single images are groups of one."""
     classes: int
 
     def by_class(
-        self, labels: Int64[Tensor, " count"], values: Float64[Tensor, " count"]
-    ) -> Float64[Tensor, " classes"]:
+        self, labels: Int64[np.ndarray, " count"], values: Float64[np.ndarray, " count"]
+    ) -> Float64[np.ndarray, " classes"]:
         """The sum of ``values`` for each of ``labels``."""
-        return torch.zeros(self.classes, dtype=torch.float64).index_add_(0, labels, values)
+        return np.bincount(labels, weights=values, minlength=self.classes)
 
-    def by_group(self, values: Float64[Tensor, " count"]) -> Float64[Tensor, " groups"]:
+    def by_group(self, values: Float64[np.ndarray, " count"]) -> Float64[np.ndarray, " groups"]:
         """The sum of ``values`` for each group."""
-        groups = int(self.groups.max()) + 1
-        return torch.zeros(groups, dtype=torch.float64).index_add_(0, self.groups, values)
+        return np.bincount(self.groups, weights=values)
 
 
-def accuracy_interval(images: ScoredImages, correct: Float64[Tensor, " count"]) -> Interval:
+def accuracy_interval(images: ScoredImages, correct: Float64[np.ndarray, " count"]) -> Interval:
     """Of the share of ``correct`` images; without groups Wilson's."""
-    share, weight = correct.mean(), torch.full_like(correct, 1 / len(correct))
+    share, weight = correct.mean(), np.full(len(correct), 1 / len(correct))
     return _interval(images, float(share), (correct - share) * weight, weight)
 
 
 def balanced_accuracy_interval(images: ScoredImages) -> Interval:
     """Of the mean recall of the classes that have images."""
-    correct = (images.labels == images.predicted).double()
-    count = images.by_class(images.labels, torch.ones_like(correct))
+    correct = (images.labels == images.predicted).astype(np.float64)
+    count = images.by_class(images.labels, np.ones_like(correct))
     hits, present = images.by_class(images.labels, correct), count > 0
-    score = float((hits / count)[present].mean())
-    weight = 1 / (count * present.sum())[images.labels]
+    score = float((hits[present] / count[present]).mean())
+    weight = 1 / (count[images.labels] * present.sum())
     # Shrunk towards the score: the recall of a class of one image is 0 or 1 and has no spread of its own.
     recall = (hits + Z * Z * score) / (count + Z * Z)
     return _interval(images, score, (correct - recall[images.labels]) * weight, weight)
@@ -59,26 +57,26 @@ def balanced_accuracy_interval(images: ScoredImages) -> Interval:
 
 def macro_f1_interval(images: ScoredImages) -> Interval:
     """Of the mean F1 of the classes that have images."""
-    hit = (images.labels == images.predicted).double()
-    one = torch.ones_like(hit)
+    hit = (images.labels == images.predicted).astype(np.float64)
+    one = np.ones_like(hit)
     count = images.by_class(images.labels, one)
     both = count + images.by_class(images.predicted, one)
     present = count > 0
     classes = present.sum()
-    f1 = 2 * images.by_class(images.labels, hit) / both.clamp_min(1)
+    f1 = 2 * images.by_class(images.labels, hit) / np.maximum(both, 1)
     score = float(f1[present].mean())
     shrunk = (f1 * count + Z * Z * score) / (count + Z * Z)
-    per_prediction = torch.where(present, shrunk / both.clamp_min(1), 0)
+    per_prediction = np.where(present, shrunk / np.maximum(both, 1), 0)
     # The derivative of 2 hits / (images + predicted), summed over the image's class and its prediction.
     influence = (2 * hit - shrunk[images.labels]) / both[images.labels] - per_prediction[images.predicted]
-    return _interval(images, score, influence / classes, 1 / (count * classes)[images.labels])
+    return _interval(images, score, influence / classes, 1 / (count[images.labels] * classes))
 
 
 def _interval(
     images: ScoredImages,
     score: float,
-    influence: Float64[Tensor, " count"],
-    weight: Float64[Tensor, " count"],
+    influence: Float64[np.ndarray, " count"],
+    weight: Float64[np.ndarray, " count"],
 ) -> Interval:
     """Wilson's with the effective number of images.
 
@@ -92,11 +90,11 @@ def _interval(
         influence: of each image on the score.
         weight: of each image in the score; their sum is 1.
     """
-    independent = float(1 / weight.square().sum())
-    alike = independent * float(images.by_group(weight).square().sum())
+    independent = float(1 / np.square(weight).sum())
+    alike = independent * float(np.square(images.by_group(weight)).sum())
     mistakes = independent * score * (1 - score)
     groups = int(images.groups.max()) + 1
-    variance = float(images.by_group(influence).square().sum())
+    variance = float(np.square(images.by_group(influence)).sum())
     if 1 < groups < len(weight):
         variance *= groups / (groups - 1)
     effect = (independent**2 * variance + Z * Z * alike) / (mistakes + Z * Z)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
-from torch.nn import functional
 
 from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.data.split import folds
 from verydeep.evaluate.calibration import fit_temperature, measure_calibration
+from verydeep.evaluate.probabilities import cross_entropies
 from verydeep.number_format import percent
 
 FOLDS = 5
@@ -82,8 +82,8 @@ class TemperatureChoice:
 
 
 def choose_temperature(
-    logits: Float[Tensor, "count classes"],
-    labels: Int64[Tensor, " count"],
+    logits: Float[np.ndarray, "count classes"],
+    labels: Int64[np.ndarray, " count"],
     groups: tuple[str, ...] | None = None,
     seed: int = 0,
 ) -> TemperatureChoice | None:
@@ -101,15 +101,15 @@ def choose_temperature(
     count = min(FOLDS, len(set(groups)) if groups else len(labels))
     if count < 2:
         return None
-    fold_of = folds(labels, groups, count, seed)
-    scaled = torch.empty_like(logits)
-    for fold in fold_of.unique():
+    fold_of = folds(torch.from_numpy(labels), groups, count, seed).numpy()
+    scaled = np.empty_like(logits)
+    for fold in np.unique(fold_of):
         held_out = fold_of == fold
         scaled[held_out] = logits[held_out] / fit_temperature(logits[~held_out], labels[~held_out])
     return TemperatureChoice(
         fitted=fit_temperature(logits, labels),
-        loss_before=float(functional.cross_entropy(logits, labels)),
-        loss_after=float(functional.cross_entropy(scaled, labels)),
+        loss_before=float(cross_entropies(logits, labels).mean()),
+        loss_after=float(cross_entropies(scaled, labels).mean()),
         error_before=measure_calibration(logits, labels).error,
         error_after=measure_calibration(scaled, labels).error,
     )

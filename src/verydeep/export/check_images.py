@@ -10,11 +10,14 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.builtin_names import is_builtin
 from verydeep.data.normalize import fit_to_input, resize
+from verydeep.data.split_file import WantedPart
 from verydeep.data.stream import stream
 from verydeep.data.synthetic import shapes
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.errors import DataError
+from verydeep.evaluate.builtin_images import read_builtin
 from verydeep.evaluate.labeled_images import LabeledImages, read_labeled
 from verydeep.evaluate.metrics import accuracy
 from verydeep.image_sources.find_images import find_images
@@ -47,7 +50,7 @@ class CheckImages:
         """The accuracy of ``logits`` on these images, in [0, 1]; None without labels."""
         if self.labels is None:
             return None
-        return accuracy(torch.from_numpy(logits), torch.from_numpy(self.labels))
+        return accuracy(logits, self.labels)
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,12 @@ def _calibration_images(
 ) -> CheckImages:
     every = 2 if is_shared else 1
     try:
-        images = read_labeled(data, classes, run)
+        images = _read(data, classes, run)
     except DataError as error:
         sources = find_images([data]).sources
         return _unlabeled(sources[::every], MAX_CALIBRATION, preprocess, data, error)
     if images.part == "test":
-        images, every = read_labeled(data, classes, run, "train"), 1
+        images, every = _read(data, classes, run, "train"), 1
     return _labeled(images, np.arange(len(images))[::every], MAX_CALIBRATION, preprocess)
 
 
@@ -109,7 +112,7 @@ def _check_images(
 ) -> CheckImages:
     others = slice(1, None, 2) if is_shared else slice(None)
     try:
-        images = read_labeled(data, classes, run)
+        images = _read(data, classes, run)
     except DataError as error:
         return _unlabeled(find_images([data]).sources[others], MAX_CHECKED, preprocess, data, error)
     indices = np.arange(len(images))
@@ -123,18 +126,22 @@ def _check_images(
     )
 
 
+def _read(data: str, classes: tuple[str, ...], run: Path, part: WantedPart | None = None) -> LabeledImages:
+    if is_builtin(data):
+        return read_builtin(data, classes, part)
+    return read_labeled(data, classes, run, part)
+
+
 def _labeled(
     images: LabeledImages, indices: Int64[np.ndarray, " some"], most: int, preprocess: Preprocess
 ) -> CheckImages:
-    chosen = torch.from_numpy(_evenly(indices, most))
+    chosen = _evenly(indices, most)
     if isinstance(images.source, Samples):
         read, pixels = _decoded(images.source.select(chosen).sources, preprocess, images.name)
-        chosen = chosen[read]
+        chosen = chosen[read.numpy()]
     else:
-        pixels = fit_to_input(images.source[chosen], preprocess)
-    return CheckImages(
-        pixels.numpy(), images.labels[chosen].numpy(), f"{len(chosen):,} images of {images.name}"
-    )
+        pixels = fit_to_input(torch.from_numpy(images.source[chosen]), preprocess)
+    return CheckImages(pixels.numpy(), images.labels[chosen], f"{len(chosen):,} images of {images.name}")
 
 
 def _unlabeled(

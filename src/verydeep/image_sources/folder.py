@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from verydeep.errors import DataError
 from verydeep.image_sources.layout import find_layout
@@ -31,7 +31,7 @@ def read_folder(folder: Path) -> Samples:
         name=folder.resolve().name,
         sources=tuple(file.path for file in layout.files),
         names=tuple(file.path.relative_to(folder).as_posix() for file in layout.files),
-        labels=torch.tensor([numbers[file.label] for file in layout.files]),
+        labels=np.array([numbers[file.label] for file in layout.files], dtype=np.int64),
         classes=layout.classes,
         parts=tuple(file.part for file in layout.files),
         reading=layout.reading,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import find_listing
@@ -44,7 +44,7 @@ def _packed(pack: Pack) -> Samples:
         name=pack.name,
         sources=pack.sources,
         names=pack.names,
-        labels=torch.from_numpy(pack.labels),
+        labels=pack.labels,
         classes=pack.classes,
         parts=pack.parts,
         groups=pack.groups,
@@ -66,7 +66,7 @@ def to_samples(listing: Listing) -> Samples:
         name=listing.name,
         sources=listing.sources,
         names=listing.names,
-        labels=torch.tensor([numbers[label] for label in labels]).long(),
+        labels=np.array([numbers[label] for label in labels], dtype=np.int64),
         classes=classes,
         parts=listing.parts,
         columns=listing.columns,

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Int64
-from torch import Tensor
 
 from verydeep.errors import DataError
 from verydeep.foreign_text import utf8_text, valid_text
@@ -32,7 +31,7 @@ class Samples:
     sources: Sequence[ImageSource]
     names: Sequence[str]
     """The name of each image, such as its path below the folder. Names are unique."""
-    labels: Int64[Tensor, " count"]
+    labels: Int64[np.ndarray, " count"]
     """Indices into ``classes``."""
     classes: tuple[str, ...]
     parts: tuple[Part | None, ...]
@@ -64,23 +63,27 @@ class Samples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def select(self, indices: Int64[Tensor, " chosen"]) -> "Samples":
-        """The images at ``indices``, in that order."""
-        chosen = indices.numpy()
+    def select(self, indices: Int64[Any, " chosen"]) -> "Samples":
+        """The images at ``indices``, an array or a tensor, in that order."""
+        chosen = np.asarray(indices)
         return replace(
             self,
             sources=_pick_rows(self.sources, chosen),
             names=_pick_rows(self.names, chosen),
-            labels=self.labels[indices],
+            labels=self.labels[chosen],
             parts=_pick(self.parts, chosen),
             groups=None if self.groups is None else _pick(self.groups, chosen),
             columns={name: _pick(values, chosen) for name, values in self.columns.items()},
         )
 
+    def of_parts(self, *parts: Part | None) -> Int64[np.ndarray, " chosen"]:
+        """The indices of the images in any of ``parts``, in order."""
+        return np.fromiter((i for i, part in enumerate(self.parts) if part in parts), dtype=np.int64)
+
     @property
     def class_sizes(self) -> dict[str, int]:
         """The number of images of each class."""
-        counts = self.labels.bincount(minlength=len(self.classes)).tolist()
+        counts = np.bincount(self.labels, minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
 
 

@@ -74,19 +74,12 @@ class StreamedImages:
         Raises:
             DataError: where more than 5 % of the images cannot be read.
         """
-        workers = self.workers or cores_of_rank()
-        if self.processes is not None:
-            self.processes.start()
-            workers = self.processes.count
-        wanted = (
-            self._pieces(each, epoch, step, share, workers) for step, each in enumerate(plan, first_step)
-        )
-        decoded = read_ahead(wanted, self._decode, workers)
-        with closing(decoded):
-            for (step, indices), pieces in zip(enumerate(plan, first_step), decoded, strict=True):
+        with closing(self.pixels(plan, epoch, first_step, share)) as decoded:
+            for (step, indices), (pixels, is_cropped) in zip(
+                enumerate(plan, first_step), decoded, strict=True
+            ):
                 check_unreadable(len(self.images), list(self.images.unreadable.values()))
                 drawn = self._drawn(indices, epoch, step, share)
-                pixels, is_cropped = pieces[0][0], [each for _, piece in pieces for each in piece]
                 yield training_batch(
                     self._augmented(torch.from_numpy(pixels), torch.tensor(is_cropped), drawn.choices),
                     self.labels[indices[share.rows(len(indices))]],
@@ -95,6 +88,21 @@ class StreamedImages:
                     self.preprocess,
                     channels_last=self.channels_last,
                 )
+
+    def pixels(
+        self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
+    ) -> Generator[tuple[UInt8[np.ndarray, "batch channels size size"], list[bool]], None, None]:
+        """As they are decoded: the pixels of each batch, and whether each image is cropped already."""
+        workers = self.workers or cores_of_rank()
+        if self.processes is not None:
+            self.processes.start()
+            workers = self.processes.count
+        wanted = (
+            self._pieces(each, epoch, step, share, workers) for step, each in enumerate(plan, first_step)
+        )
+        with closing(read_ahead(wanted, self._decode, workers)) as decoded:
+            for pieces in decoded:
+                yield pieces[0][0], [each for _, is_cropped in pieces for each in is_cropped]
 
     def _pieces(
         self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share, workers: int

@@ -56,6 +56,6 @@ def render_evaluation_page(
 def _pictures(result: EvaluationResult) -> tuple[Picture, ...]:
     images = result.images
     return tuple(
-        picture(mistake, images.thumbnail(mistake.index).numpy(), images.name_of(mistake.index))
+        picture(mistake, images.thumbnail(mistake.index), images.name_of(mistake.index))
         for mistake in result.mistakes
     )

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 
 from verydeep.check.grouping import read_grouped
 from verydeep.data.decode import decode
-from verydeep.data.split_file import indices_of, with_saved_split
+from verydeep.data.split_file import with_saved_split
+from verydeep.data.split_parts import indices_of
 from verydeep.errors import DataError
 from verydeep.explain.heat_map import HeatMap
 from verydeep.explain.heat_maps import heat_maps
@@ -78,7 +79,7 @@ def _test_images(result: TuneResult) -> Samples:
 
 def _class_by_class(samples: Samples) -> Iterator[tuple[str, str, ImageSource]]:
     """Names, labels and sources: one of each class in turn, evenly spaced in each."""
-    classes = [torch.nonzero(samples.labels == label).flatten() for label in range(len(samples.classes))]
+    classes = [np.flatnonzero(samples.labels == label) for label in range(len(samples.classes))]
     for turn in range(CORRECT):
         for label, indices in enumerate(classes):
             if turn < len(indices):

@@ -1,12 +1,12 @@
 """What training gives after each epoch: one value for the terminal, metrics.jsonl and the report."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from torch import Tensor
-
-from verydeep.inputs.batch_source import TrainingBatch
+Indices = TypeVar("Indices", bound=Sized)
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,7 @@ class EpochClock:
     def __init__(self, seconds: float) -> None:
         self._began, self._images, self._waited = seconds, 0, 0.0
 
-    def timed(
-        self, batches: Iterator[tuple[Tensor, TrainingBatch]]
-    ) -> Iterator[tuple[Tensor, TrainingBatch]]:
+    def timed(self, batches: Iterator[tuple[Indices, Batch]]) -> Iterator[tuple[Indices, Batch]]:
         """``batches`` with the indices of their images, while the clock runs."""
         while True:
             asked = time.perf_counter()

@@ -262,7 +262,8 @@ def _validate(state: TrainingState, recipe: Recipe, inputs: TrainingInputs) -> _
 def _measures(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
     """Mean loss, accuracy and balanced accuracy."""
     loss = float(functional.cross_entropy(logits, labels))
-    return loss, accuracy(logits, labels), balanced_accuracy(logits, labels)
+    arrays = logits.numpy(), labels.numpy()
+    return loss, accuracy(*arrays), balanced_accuracy(*arrays)
 
 
 @torch.inference_mode()

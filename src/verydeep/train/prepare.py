@@ -11,13 +11,14 @@ from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.check.grouping import read_grouped
 from verydeep.data.augmentation.augment import AugmentConfig
-from verydeep.data.builtin import is_builtin, load_dataset, require_known
+from verydeep.data.builtin import load_dataset
+from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.data.images import Dataset, Images
 from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.normalize import resize
 from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import require_all_classes, with_class_notes
-from verydeep.data.split_file import indices_of, with_test_part, with_validation_part
+from verydeep.data.split_parts import indices_of, with_test_part, with_validation_part
 from verydeep.data.stream import decode_all, unreadable_images
 from verydeep.decoding.crop import Decoder
 from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, median_short_side, shapes_text
@@ -189,7 +190,7 @@ def _on_disk(
         part_samples = samples.select(indices_of(samples, part))
         return ImagesOnDisk(
             sources=part_samples.sources,
-            labels=part_samples.labels,
+            labels=torch.from_numpy(part_samples.labels),
             classes=samples.classes,
             preprocess=preprocess,
             decoder=decoder,

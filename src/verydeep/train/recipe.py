@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from verydeep.architecture.architecture import Norm
 from verydeep.architecture.preprocess import Fit
 from verydeep.data.augmentation.augment import AugmentConfig
-from verydeep.data.builtin import is_builtin
+from verydeep.data.builtin_names import is_builtin
 from verydeep.errors import DataError, RecipeError
 from verydeep.models.initialization import Init
 from verydeep.text_file import read_text

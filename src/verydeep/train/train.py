@@ -17,7 +17,8 @@ from verydeep.atomic_write import require_room, write_text
 from verydeep.check.check import check_unreadable
 from verydeep.data.images import Dataset, Images
 from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
-from verydeep.data.split_file import indices_of, keep_split
+from verydeep.data.split_file import keep_split
+from verydeep.data.split_parts import indices_of
 from verydeep.decoding import fast_jpeg
 from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
@@ -282,7 +283,7 @@ def _run(
         epochs=trained.epochs,
         validation=_validation(trained.network, dataset.val, chosen),
         test=test,
-        mistakes=most_confident_mistakes(logits, dataset.test.labels, dataset.classes),
+        mistakes=most_confident_mistakes(logits.numpy(), dataset.test.labels.numpy(), dataset.classes),
         test_names=_test_names(prepared),
         notes=(*prepared.notes, missing) if missing else prepared.notes,
         machine=describe(chosen, choose_precision(recipe.precision, chosen)),

@@ -5,7 +5,8 @@ The linear probe is kept unless another strategy is better in nine of ten resamp
 
 from dataclasses import dataclass
 
-from jaxtyping import Float32
+import numpy as np
+from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from verydeep.evaluate.bootstrap import resampled_balanced_accuracy
@@ -76,7 +77,7 @@ def choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
     Of several the one that is better in the most resamples is chosen. Groups are resampled as a whole.
     """
     of_probe = _resampled(probe, val)
-    shares = [float((_resampled(each, val) > of_probe).double().mean()) for each in others]
+    shares = [float((_resampled(each, val) > of_probe).mean()) for each in others]
     share, best = max(zip(shares, others, strict=True), key=lambda each: each[0])
     is_better = share >= SURE
     reason = _reason(probe, best if is_better else others[0], share, len(val), is_better=is_better)
@@ -84,9 +85,9 @@ def choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
     return Choice(candidates=(probe, *others), skipped=(), chosen=chosen, reason=reason)
 
 
-def _resampled(candidate: Candidate, val: Samples) -> Float32[Tensor, " resamples"]:
+def _resampled(candidate: Candidate, val: Samples) -> Float64[np.ndarray, " resamples"]:
     assert candidate.val_logits is not None
-    return resampled_balanced_accuracy(candidate.val_logits, val.labels, val.groups)
+    return resampled_balanced_accuracy(candidate.val_logits.numpy(), val.labels, val.groups)
 
 
 def _reason(probe: Candidate, other: Candidate, share: float, images: int, *, is_better: bool) -> str:

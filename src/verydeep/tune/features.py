@@ -12,7 +12,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.data.images import Images
 from verydeep.data.split_checks import require_all_classes
-from verydeep.data.split_file import indices_of
+from verydeep.data.split_parts import indices_of
 from verydeep.data.stream import decode_all
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part

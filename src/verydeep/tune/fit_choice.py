@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Fit
-from verydeep.data.split_file import indices_of
+from verydeep.data.split_parts import indices_of
 from verydeep.decoding.image_sizes import are_about_square, shapes_text
 from verydeep.number_format import duration, percent
 from verydeep.train.pretrained import with_fit
@@ -123,7 +123,7 @@ def _told(task: Task) -> Task:
 def _sample(task: Task) -> Task:
     """``task`` with some of its training images only; each class has about its share."""
     pool = indices_of(task.samples, "train", "val")
-    chosen = pool[_stratified(task.samples.labels[pool], task.config.seed)]
+    chosen = pool[_stratified(torch.from_numpy(task.samples.labels)[pool], task.config.seed)]
     return task.select(chosen)
 
 
@@ -160,8 +160,8 @@ def _cross_validated(
         return None
     probes = [
         fit_linear_probe(
-            rows.values[:, position.columns], samples.labels, samples.groups, samples.classes,
-            balance_method(samples, sample.config), sample.config.seed, l2=sample.config.l2,
+            rows.values[:, position.columns], torch.from_numpy(samples.labels), samples.groups,
+            samples.classes, balance_method(samples, sample.config), sample.config.seed, l2=sample.config.l2,
             cross_validated=lambda point: sample.watcher.stop_if_wanted(
                 "stopped while fits were compared; the features of all images so far are kept"
             ),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import stdev
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
@@ -91,7 +92,7 @@ def fit_linear_probe(
             break
     assert best is not None
     logits = best.logits - shift
-    calibration = choose_temperature(logits, labels, groups, seed)
+    calibration = choose_temperature(logits.numpy(), labels.numpy(), groups, seed)
     validation = CrossValidation(
         folds=count,
         curve=tuple(points),
@@ -161,14 +162,16 @@ def _measure(
     method: BalanceMethod,
 ) -> L2Point:
     """Cross-validation at one strength; where classes are to count the same, they do so in the loss."""
+    all_logits, all_labels, folds_of = logits.numpy(), labels.numpy(), fold_of.numpy()
     by_fold = [
-        balanced_accuracy(logits[fold_of == fold], labels[fold_of == fold]) for fold in fold_of.unique()
+        balanced_accuracy(all_logits[folds_of == fold], all_labels[folds_of == fold])
+        for fold in np.unique(folds_of)
     ]
     losses = functional.cross_entropy(logits, labels, reduction="none")
     weights = torch.ones(len(sizes)) if method == "none" else class_weights(sizes)
     return L2Point(
         l2=l2,
-        balanced_accuracy=balanced_accuracy(logits, labels),
+        balanced_accuracy=balanced_accuracy(all_logits, all_labels),
         standard_error=stdev(by_fold) / len(by_fold) ** 0.5,
         loss=float((losses * weights[labels]).mean()),
     )

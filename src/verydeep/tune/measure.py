@@ -14,7 +14,7 @@ from verydeep.added_images.earlier_network import (
     predicted_by,
 )
 from verydeep.data.label_file import LabelRow
-from verydeep.data.split_file import indices_of
+from verydeep.data.split_parts import indices_of
 from verydeep.evaluate.doubtful_labels import doubtful_labels
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
@@ -131,11 +131,11 @@ def _doubtful(
     probed: Probed, test_logits: Float32[Tensor, "test classes"], test: Samples
 ) -> tuple[LabelRow, ...]:
     """Of the test images by the network, of all others by cross-validation: none was trained on its image."""
-    doubtful = doubtful_labels(test_logits, test.labels, test.classes, test.names)
+    doubtful = doubtful_labels(test_logits.numpy(), test.labels, test.classes, test.names)
     probe = probed.probe
     if probe is not None and probe.held_out_logits is not None:
         pool, logits = pool_of(probed.read), probe.held_out_logits / probe.validation.temperature
-        doubtful += doubtful_labels(logits, pool.labels, pool.classes, pool.names)
+        doubtful += doubtful_labels(logits.numpy(), pool.labels, pool.classes, pool.names)
     return tuple(sorted(doubtful, key=lambda row: -(row.confidence or 0)))
 
 
@@ -148,5 +148,5 @@ def _mistakes(logits: Float32[Tensor, "test classes"], test: Samples) -> tuple[M
             predicted=mistake.predicted,
             confidence=mistake.confidence,
         )
-        for mistake in most_confident_mistakes(logits, test.labels, test.classes)
+        for mistake in most_confident_mistakes(logits.numpy(), test.labels, test.classes)
     )

@@ -17,7 +17,7 @@ from verydeep.check.group_names import propose_groups
 from verydeep.check.grouping import read_grouped
 from verydeep.data.content import content_hashes
 from verydeep.data.split_checks import require_all_classes, with_class_notes
-from verydeep.data.split_file import indices_of, is_split_here, with_test_part
+from verydeep.data.split_parts import indices_of, is_split_here, with_test_part
 from verydeep.decoding.image_sizes import Size, image_sizes, median_short_side
 from verydeep.errors import CheckpointError, Interrupted, RecipeError
 from verydeep.image_sources.part_names import Part

@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from verydeep.data.split_file import indices_of
+import torch
+
+from verydeep.data.split_parts import indices_of
 from verydeep.embed.feature_precision import choose_feature_precision
 from verydeep.image_sources.samples import Samples
 from verydeep.tune.budget import extraction_seconds
@@ -154,6 +156,6 @@ def _fit(task: Task, read: ReadImages) -> LinearProbe:
         task.watcher.stop_if_wanted("stopped in cross-validation; the features of all images are kept")
 
     return fit_linear_probe(
-        features, samples.labels, samples.groups, samples.classes, balance_method(samples, config),
-        config.seed, l2=config.l2, cross_validated=cross_validated,
+        features, torch.from_numpy(samples.labels), samples.groups, samples.classes,
+        balance_method(samples, config), config.seed, l2=config.l2, cross_validated=cross_validated,
     )  # fmt: skip

@@ -4,13 +4,14 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from verydeep.analyze.stage_cost import stage_macs
 from verydeep.data.images import Images
 from verydeep.data.split import grouped_split
-from verydeep.data.split_file import indices_of
+from verydeep.data.split_parts import indices_of
 from verydeep.errors import DataError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import balanced_accuracy
@@ -145,7 +146,9 @@ def _hold_out(task: Task, read: ReadImages, folder: RunFolder, deadline: float) 
     train, val = indices_of(read.samples, "train"), indices_of(read.samples, "val")
     if not len(val):
         images, config = read.samples.select(train), task.config
-        kept, held_out = grouped_split(images.labels, images.groups, config.validation, config.seed)
+        kept, held_out = grouped_split(
+            torch.from_numpy(images.labels), images.groups, config.validation, config.seed
+        )
         train, val = train[kept], train[held_out]
     return _Comparison(task, read, train, val, folder, deadline)
 
@@ -177,7 +180,7 @@ def _probe_without_held_out(
     assert features is not None
     head = fit_head(
         features[comparison.train_indices],
-        comparison.train.labels,
+        torch.from_numpy(comparison.train.labels),
         len(classes),
         balance_method(comparison.train, task.config),
         probe.validation.l2,
@@ -196,7 +199,7 @@ def _plan(comparison: _Comparison, logits: Tensor) -> Plan | Skipped:
             return Skipped(
                 f"{images:,} training images are too few for it; --strategy fine-tune does it all the same"
             )
-        if balanced_accuracy(logits, comparison.val.labels) == 1:
+        if balanced_accuracy(logits.numpy(), comparison.val.labels) == 1:
             return Skipped(
                 f"the linear probe is right on all {len(comparison.val):,} held-out images: nothing is gained"
             )
@@ -266,7 +269,8 @@ def _candidate(
     )
     comparison.task.watcher.finished_strategy(result)
     val = comparison.val
-    calibration = choose_temperature(logits, val.labels, val.groups, comparison.task.config.seed)
+    seed = comparison.task.config.seed
+    calibration = choose_temperature(logits.numpy(), val.labels, val.groups, seed)
     return Candidate(
         result=result,
         network=trained.network,

@@ -18,7 +18,8 @@ from typing import Any
 
 from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import write_label_file
-from verydeep.data.split_file import indices_of, keep_split
+from verydeep.data.split_file import keep_split
+from verydeep.data.split_parts import indices_of
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
@@ -229,7 +230,7 @@ def _probe_candidate(probed: Probed, probe: LinearProbe) -> Candidate:
 
 def _save(candidate: Candidate, probed: Probed, folder: RunFolder) -> Checkpoint:
     """Write the network into the run folder, and return it as it was saved."""
-    task, logits = probed.task, logits_of_test(candidate, probed.read)
+    task, logits = probed.task, logits_of_test(candidate, probed.read).numpy()
     labels = probed.read.samples.select(indices_of(probed.read.samples, "test")).labels
     origin = candidate.network.origin | {
         "verydeep": version("verydeep"),

@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.train.shapes import network
+from verydeep.errors import RecipeError
+from verydeep.train.parallel.ranks import TIMEOUT_VARIABLE, rank_timeout
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import train_network
 
@@ -162,6 +164,15 @@ def test_the_bytes_of_a_step_are_those_of_the_docs(two):
     padding = 1
     assert counted["data"] == pytest.approx(4 * (whole + loss), abs=8 * padding)
     assert counted["hybrid"] == pytest.approx(4 * (whole - layers + 2 * values + loss), abs=8 * padding)
+
+
+def test_how_long_ranks_wait_is_a_number_of_seconds(monkeypatch):
+    monkeypatch.setenv(TIMEOUT_VARIABLE, "300")
+    assert rank_timeout().total_seconds() == 300
+    for wrong in ("five", "0", "-1", "inf", "nan"):
+        monkeypatch.setenv(TIMEOUT_VARIABLE, wrong)
+        with pytest.raises(RecipeError, match=f"is '{wrong}'; expected seconds, such as 50"):
+            rank_timeout()
 
 
 def test_a_script_makes_several_trainings_one_after_another(tmp_path):

@@ -66,22 +66,23 @@ def process_group(device: torch.device) -> Iterator[None]:
 
     Raises:
         RankError: where another rank has ended, or does not answer.
+        RecipeError: where the environment asks for a timeout that is none.
     """
     if distributed.is_initialized() or not torchrun.is_launched():
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    timeout = rank_timeout()
     wait_for_all("started")
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    seconds = float(os.environ.get(TIMEOUT_VARIABLE) or TIMEOUT_SECONDS)
     with hearing_from_all():
         distributed.init_process_group(
             backend,
             store=PrefixStore(f"group {_turn('group')}", _store()),
             rank=torchrun.rank(),
             world_size=torchrun.world_size(),
-            timeout=timedelta(seconds=seconds),
+            timeout=timeout,
         )
     try:
         yield
@@ -89,6 +90,22 @@ def process_group(device: torch.device) -> Iterator[None]:
         _say_that_this_rank_ends()
         raise
     distributed.destroy_process_group()
+
+
+def rank_timeout() -> timedelta:
+    """How long a rank waits for another one in training.
+
+    Raises:
+        RecipeError: where the environment asks for what is no time.
+    """
+    text = os.environ.get(TIMEOUT_VARIABLE) or str(TIMEOUT_SECONDS)
+    try:
+        timeout = timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        timeout = timedelta(0)
+    if timeout <= timedelta(0):
+        raise RecipeError(f"{TIMEOUT_VARIABLE} is {text!r}; expected seconds, such as {TIMEOUT_SECONDS:.0f}")
+    return timeout
 
 
 def agreed(flag: bool) -> bool:

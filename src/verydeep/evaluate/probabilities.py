@@ -1,0 +1,26 @@
+"""Probabilities and losses of logits, in float64 whatever the logits are."""
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+
+
+def log_softmax(logits: Float[np.ndarray, "count classes"]) -> Float64[np.ndarray, "count classes"]:
+    """The logarithm of the probability of each class."""
+    shifted: np.ndarray = logits.astype(np.float64)
+    shifted -= shifted.max(1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(1, keepdims=True))
+    return shifted
+
+
+def softmax(logits: Float[np.ndarray, "count classes"]) -> Float64[np.ndarray, "count classes"]:
+    """The probability of each class."""
+    exponentials: np.ndarray = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    exponentials /= exponentials.sum(1, keepdims=True)
+    return exponentials
+
+
+def cross_entropies(
+    logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"]
+) -> Float64[np.ndarray, " count"]:
+    """The loss of each image in nats."""
+    return -np.take_along_axis(log_softmax(logits), labels[:, None], axis=1)[:, 0]
