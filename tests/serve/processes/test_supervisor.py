@@ -13,10 +13,12 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.description import Description
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.cli.main import main
+from verydeep.errors import VeryDeepError
 from verydeep.machine import usable_cores
 from verydeep.runtime.bundle import Bundle, ExportInfo
 from verydeep.serve.processes.default_processes import default_processes
 from verydeep.serve.processes.listeners import listen_together
+from verydeep.serve.processes.supervisor import supervise
 
 from ..conftest import started, wait_until
 
@@ -111,6 +113,17 @@ def test_a_network_that_no_process_can_load_is_refused_once(bundle, capfd):
     flags = ["--processes", "2", "--runtime", "ncnn", "--port", "0"]
     assert main(["serve", str(bundle), *flags]) == 2
     assert capfd.readouterr().err.count("Error:") == 1
+
+
+def kill_itself(listener, counts):
+    """As the kernel does where memory is short."""
+    signal.raise_signal(signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_at_its_start_is_explained():
+    listeners = listen_together("127.0.0.1", 0, 2)
+    with pytest.raises(VeryDeepError, match=r"ended with -9 at its start.*too little memory"):
+        supervise(listeners, kill_itself, 1.0, lambda: None)
 
 
 def test_a_port_of_another_server_is_refused_even_if_it_shares_its_port(bundle, capsys):

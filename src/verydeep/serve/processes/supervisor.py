@@ -29,6 +29,10 @@ MAX_FAILED_STARTS = 2
 STOP_SECONDS = 10.0
 """How long a process may take to end after its last request."""
 _POLL_SECONDS = 0.05
+_ADVICE = (
+    "Its error is above, if it had one; -9 often means that there is too little memory: try a smaller number "
+    "for --processes"
+)
 
 
 def supervise(
@@ -43,7 +47,7 @@ def supervise(
         on_ready: called once, when all processes can answer.
 
     Raises:
-        VeryDeepError: if processes die again and again.
+        VeryDeepError: if processes die again and again, or one is killed at its start.
     """
     with _stop_signals() as stop:
         processes = _Processes(listeners, serve, stop)
@@ -109,9 +113,8 @@ class _Processes:
                 is_often = len(deaths) == MAX_DEATHS and deaths[-1] - deaths[0] < DEATH_SECONDS
                 if is_often or failed_starts == MAX_FAILED_STARTS:
                     raise VeryDeepError(
-                        f"processes of the server end again and again, the last with {process.exitcode}. "
-                        "Its error is above, if it had one; -9 often means that there is too little memory: "
-                        "try a smaller number for --processes"
+                        "processes of the server end again and again, the last with "
+                        f"{process.exitcode}. {_ADVICE}"
                     )
                 fields = {"process": number, "ended_with": process.exitcode}
                 LOGGER.warning("process restarted", extra={"fields": fields})
@@ -156,6 +159,8 @@ class _Processes:
             if self._stop in self._wait(_POLL_SECONDS):
                 return 0
             codes = [process.exitcode for process in self._processes if process.exitcode is not None]
+            if codes and codes[0] < 0:  # a signal, such as that of the kernel without memory: it says nothing
+                raise VeryDeepError(f"a process of the server ended with {codes[0]} at its start. {_ADVICE}")
             if codes:
                 return max(1, codes[0])
         return None
