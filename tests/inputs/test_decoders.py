@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.data.pictures import picture, save
 from verydeep.architecture.preprocess import IMAGENET
@@ -22,7 +23,10 @@ def on_disk(folder):
         save(picture(0, 20, 20), folder / name / "image.png")
     samples = read_samples(folder)
     return ImagesOnDisk(
-        sources=samples.sources, labels=samples.labels, classes=samples.classes, preprocess=IMAGENET
+        sources=samples.sources,
+        labels=torch.from_numpy(samples.labels),
+        classes=samples.classes,
+        preprocess=IMAGENET,
     )
 
 

@@ -55,8 +55,8 @@ def shard(folder):
 def on_disk(folder, preprocess=PREPROCESS, decoder="pillow"):
     samples = read_samples(folder)
     return ImagesOnDisk(
-        sources=samples.sources, labels=samples.labels, classes=samples.classes, preprocess=preprocess,
-        decoder=decoder,
+        sources=samples.sources, labels=torch.from_numpy(samples.labels), classes=samples.classes,
+        preprocess=preprocess, decoder=decoder,
     )  # fmt: skip
 
 
