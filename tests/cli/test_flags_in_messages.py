@@ -15,15 +15,18 @@ SOURCE = Path(verydeep.__file__).parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w.-]*\w")
 OWN_COMMANDS = {
     "check": ("data check", "tune"),
+    "embed/feature_precision.py": ("embed", "tune"),
     "embed": ("embed", "similar"),
     "explain": ("explain",),
     "study": ("study",),
+    "train/parallel": ("train",),
     "train": ("train", "tune"),
     "tune": ("tune",),
 }
-"""The commands that a package works for: its messages name flags that each of them has."""
-OF_NO_COMMAND = {"--help", "--lr"}
-"""A flag of all commands, and one that a comment on a message has as given."""
+"""The commands that a package works for: its messages name flags that each of them has. The first entry that
+fits decides."""
+OF_NO_COMMAND = {"--help", "--lr", "--logdir"}
+"""A flag of all commands, one that a comment on a message has as given, and one of TensorBoard."""
 
 
 @cache
@@ -62,6 +65,12 @@ def advised():
             yield from ((file.relative_to(SOURCE), flag) for flag in flags)
 
 
+def own_commands(file):
+    """The commands that ``file`` works for, or none where it may be any of them."""
+    places = (place for place in OWN_COMMANDS if f"{file.as_posix()}/".startswith(f"{place}/"))
+    return OWN_COMMANDS.get(next(places, ""), ())
+
+
 def test_the_commands_are_found():
     assert isinstance(app, cyclopts.App)
     assert "--optimizer.lr" in commands()["train"] and "--optimizer.lr" not in commands()["tune"]
@@ -70,9 +79,8 @@ def test_the_commands_are_found():
 
 @pytest.mark.parametrize(("file", "flag"), sorted(set(advised())), ids=str)
 def test_a_flag_in_a_message_is_one_of_its_command(file, flag):
-    package = file.parts[0]
-    if package in OWN_COMMANDS:
-        for command in OWN_COMMANDS[package]:
+    if own := own_commands(file):
+        for command in own:
             assert flag in commands()[command], (
                 f"{flag} is advised, but `verydeep {command}` has no such flag"
             )

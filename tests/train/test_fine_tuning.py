@@ -88,8 +88,8 @@ def test_the_best_epoch_is_that_of_the_validation_images():
     best = max(results, key=lambda result: (result.val_balanced_accuracy, -result.val_loss))
     assert (state.best.epoch, state.best.balanced_accuracy) == (best.epoch, best.val_balanced_accuracy)
     assert results[best.epoch - 1].is_best
-    logits = predict_logits(state.best_network, VAL.pixels, PREPROCESS)
-    assert balanced_accuracy(logits, VAL.labels) == pytest.approx(best.val_balanced_accuracy)
+    logits = predict_logits(state.best_network, VAL.pixels, PREPROCESS).numpy()
+    assert balanced_accuracy(logits, VAL.labels.numpy()) == pytest.approx(best.val_balanced_accuracy)
 
 
 @pytest.mark.slow

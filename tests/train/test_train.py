@@ -226,7 +226,7 @@ OWN = replace(RECIPE, epochs=2, batch_size=10, validation=0.25, keep="best", siz
 
 def test_fewer_images_than_two_a_slice_are_refused_before_the_run_begins(tmp_path):
     data = synthetic.dataset(9, 6, size=16, classes=3)
-    with pytest.raises(RecipeError, match=r"a batch of 9\. Add images, or give --slices 4"):
+    with pytest.raises(RecipeError, match=r"a batch of 9\. Add images, or set slices to 4"):
         train_network(replace(RECIPE, slices=8), data, tmp_path / "run", device="cpu")
     assert not RunFolder(tmp_path / "run").recipe.exists()
 

@@ -177,9 +177,9 @@ def test_a_wrong_label_is_doubted_by_the_probes_that_were_not_trained_on_it():
     names, classes = [f"{i}.png" for i in range(80)], ("cat", "dog")
     probe = fit_linear_probe(features, labels, None, classes, "none", 0, l2=1e-4)
     assert probe.held_out_logits is not None
-    doubted = doubtful_labels(probe.held_out_logits, labels, classes, names)
+    doubted = doubtful_labels(probe.held_out_logits.numpy(), labels.numpy(), classes, names)
     assert {row.path for row in doubted[:2]} == {"3.png", "40.png"}
     assert {(row.path, row.label, row.predicted) for row in doubted[:2]} == {
         ("3.png", "cat", "dog"), ("40.png", "dog", "cat"),
     }  # fmt: skip
-    assert doubtful_labels(probe.head(features), labels, classes, names) == []
+    assert doubtful_labels(probe.head(features).numpy(), labels.numpy(), classes, names) == []

@@ -122,7 +122,7 @@ def _doubtful(
     samples = images.source
     if not isinstance(samples, Samples):
         return ()
-    is_held_out = np.array([samples.parts[i] != "train" for i in indices], dtype=np.bool_)
+    is_held_out = np.array([samples.parts[i] != "train" for i in indices.tolist()], dtype=np.bool_)
     held_out = indices[is_held_out]
-    names = [samples.names[i] for i in held_out]
+    names = [samples.names[i] for i in held_out.tolist()]
     return tuple(doubtful_labels(logits[is_held_out], images.labels[held_out], classes, names))

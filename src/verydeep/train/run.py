@@ -372,7 +372,7 @@ def require_full_slices(recipe: Recipe, images: int) -> None:
     if recipe.slices > max(1, batch // 2):
         raise RecipeError(
             f"slices is {recipe.slices}, and a slice needs two images at least: {images} training images are "
-            f"a batch of {batch}. Add images, or give --slices {max(1, batch // 2)}"
+            f"a batch of {batch}. Add images, or set slices to {max(1, batch // 2)}"
         )
 
 
