@@ -60,7 +60,7 @@ Work = Callable[[], object]
 
 
 def main() -> None:
-    """Print one of the two tables."""
+    """Print one of the tables."""
     parser = argparse.ArgumentParser(description="Speed of decoding.")
     parser.add_argument("photo", type=Path, nargs="?", help="a photo of 12 megapixels or more, to be reduced")
     parser.add_argument("--cores", action="store_true", help="by the number of threads and processes")

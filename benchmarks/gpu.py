@@ -22,8 +22,9 @@ from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import fabric_on, initial_state
+from verydeep.train.run import fabric_on
 from verydeep.train.slices import BatchPosition, backward_in_slices
+from verydeep.train.state import initial_state
 
 CUDA = torch.device("cuda")
 IMAGES = 2048

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.train.folders import write_folder
+from verydeep.packs.layout import PIXELS_START
 
 FLAGS = (
     "--model", "8 M 16 M | gap 16", "--epochs", "1", "--batch-size", "10", "--device", "cpu", "--size", "16",
@@ -44,3 +45,17 @@ def test_errors_say_what_to_do(here, folder, tmp_path):
     (tmp_path / "old.pack").write_bytes(b"nothing")
     damaged = here("train", tmp_path / "old.pack", "--out", tmp_path / "run")
     assert damaged.returncode == 2 and "is not a pack of images" in damaged.stderr
+
+
+def test_a_pack_with_a_damaged_image_is_packed_again_without_it(here, folder, tmp_path):
+    here("data", "pack", folder, "--size", "16", "--out", tmp_path / "old.pack")
+    content = bytearray((tmp_path / "old.pack").read_bytes())
+    content[PIXELS_START] ^= 1
+    (tmp_path / "old.pack").write_bytes(content)
+    done = here(
+        "data", "pack", tmp_path / "old.pack", "--size", "16", "--out", tmp_path / "new.pack", "--json"
+    )
+    written = json.loads(done.stdout)
+    assert written["images"] == 35
+    (unreadable,) = written["unreadable"]
+    assert "its pixels do not have its checksum" in unreadable["error"]

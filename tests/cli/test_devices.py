@@ -61,7 +61,6 @@ def ranks_of(process):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the ranks in /proc")
 def test_a_killed_rank_and_ctrl_c_end_all_ranks_and_lose_nothing(start, here, tmp_path, one_thread):
     killed = start(epochs=1)
     began = time.monotonic()

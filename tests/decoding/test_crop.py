@@ -13,7 +13,6 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.augmentation.color import draw_crop, random_resized_crop
 from verydeep.decoding import fast_jpeg
 from verydeep.decoding.crop import MAX_ASPECT_RATIO, Crop, crop_box, decode_crop
-from verydeep.errors import CheckpointError
 
 DECODERS = ("pillow", "fast") if fast_jpeg.is_installed() else ("pillow",)
 SMALL = Preprocess(size=32, mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -110,9 +109,3 @@ def test_the_smallest_images_are_cropped_too(tmp_path, decoder):
     file = save(picture(4, 2, 1), tmp_path / "tiny.jpg")
     for crop in [*crops(20), Crop(0.3, 1.0, 1.0, 1.0), Crop(0.3, 1.0, -1.0, -1.0)]:
         assert decode_crop(file, SMALL, crop, decoder).pixels.shape == (3, 32, 32)
-
-
-def test_a_run_of_the_fast_decoder_is_not_resumed_by_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(fast_jpeg, "is_installed", lambda: False)
-    with pytest.raises(CheckpointError, match=r"pip install 'verydeep\[fast\]' to resume it .*--new"):
-        fast_jpeg.require_installed(tmp_path)

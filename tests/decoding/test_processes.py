@@ -14,11 +14,10 @@ import pytest
 from tests.data.pictures import picture, save
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.decoding.decode import decode_pixels
-from verydeep.decoding.processes import DecodingProcesses, are_available
+from verydeep.decoding.processes import DecodingProcesses
 from verydeep.decoding.work import Unreadable
 from verydeep.errors import DataError
 
-pytestmark = pytest.mark.skipif(not are_available(), reason="needs anonymous files in memory (Linux)")
 PREPROCESS = replace(IMAGENET, size=16, resize=None)
 TRAINING = """
 import sys, time

@@ -48,7 +48,7 @@ def packed(samples, tmp_path_factory):
 
 def test_a_pack_has_the_labels_parts_and_groups_of_its_images(samples, packed):
     read = read_samples(packed)
-    assert list(read.names) == list(samples.names) and read.names == samples.names
+    assert list(read.names) == list(samples.names)
     for column in ("name", "classes", "parts", "groups"):
         assert getattr(read, column) == getattr(samples, column)
     assert read.labels.tolist() == samples.labels.tolist()

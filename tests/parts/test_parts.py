@@ -177,10 +177,14 @@ def test_what_is_no_shard_is_refused(text):
         parse_shard(text)
 
 
-def test_torchrun_gives_the_shard():
+def test_torchrun_gives_the_shard(monkeypatch):
     assert parse_shard("3/8") == Shard(3, 8)
-    assert shard_of_process({}) == shard_of_process({"RANK": "2", "WORLD_SIZE": "4"}) == ALL
-    assert shard_of_process({"TORCHELASTIC_RUN_ID": "x", "RANK": "2", "WORLD_SIZE": "4"}) == Shard(3, 4)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert shard_of_process() == ALL
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    assert shard_of_process() == Shard(3, 4)
 
 
 def test_names_without_a_suffix_are_folders(tmp_path):

@@ -18,8 +18,6 @@ from verydeep.prediction.predict import predict
 
 from .conftest import encoded, form_of, opacity, serving
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
 
 def test_the_answer_is_that_of_predict(client, checkpoint, png, tmp_path):
     path = tmp_path / "a.png"
@@ -94,7 +92,7 @@ def test_a_checkpoint_is_served_alike(client, run_file, png):
         assert other.get("/v1/model").json["runtime"] == "torch"
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, needs_cuda])])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_a_checkpoint_computes_on_the_device(client, run_file, png, device):
     with serving(serve_checkpoint(run_file, device=device)) as other:
         assert other.get("/v1/model").json["device"] == device

@@ -14,7 +14,8 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.loop import fit
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import fabric_on, initial_state, training_inputs
+from verydeep.train.run import fabric_on, training_inputs
+from verydeep.train.state import initial_state
 
 IMAGES = synthetic.shapes(240, size=16, classes=3, seed=1)
 TRAIN, VAL = IMAGES.select(torch.arange(160)), IMAGES.select(torch.arange(160, 240))

@@ -14,8 +14,8 @@ from verydeep.models.logits import predict_logits
 from verydeep.models.stages import split_at_stage
 from verydeep.train.optimizer import OptimizerConfig, build_optimizers
 from verydeep.train.recipe import FEW_IMAGES, SMALL_BATCH, Recipe
-from verydeep.train.run import ema_decay
 from verydeep.train.schedule import ScheduleConfig
+from verydeep.train.state import ema_decay
 
 from .shapes import FINE_TUNE, LEARNS_FAST, PREPROCESS, TRAIN, VAL, begin, bits, network, same, train_on
 

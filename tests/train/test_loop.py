@@ -17,7 +17,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.run import fabric_on
 from verydeep.train.schedule import ScheduleConfig
-from verydeep.train.state import load_state, save_state
+from verydeep.train.state_file import load_state, pack, write_packed
 
 from .shapes import (
     FINE_TUNE,
@@ -83,7 +83,7 @@ def test_a_run_stopped_anywhere_resumes_to_the_same_bits(tmp_path, name):
 
     def stop_in_second_epoch(state):
         if (state.epoch, state.step) == (1, 4):
-            save_state(state, tmp_path / "state.pt")
+            write_packed(pack(state), tmp_path / "state.pt")
             raise StopError
 
     with pytest.raises(StopError):
@@ -110,7 +110,7 @@ def test_dropout_resumes_with_the_same_random_numbers(tmp_path):
 
     def stop_after_first_epoch(state):
         if (state.epoch, state.step) == (1, 1):
-            save_state(state, tmp_path / "state.pt")
+            write_packed(pack(state), tmp_path / "state.pt")
             raise StopError
 
     with pytest.raises(StopError):
@@ -205,7 +205,7 @@ def test_epochs_that_a_deadline_has_cut_are_cut_in_the_saved_state_too(monkeypat
     recipe = replace(FINE_TUNE, epochs=1000)
     state = begin(recipe)
     planned = train_on(state, recipe, deadline=10.0)[-1].epochs
-    save_state(state, tmp_path / "state.pt")
+    write_packed(pack(state), tmp_path / "state.pt")
     resumed = begin(recipe)
     load_state(resumed, tmp_path / "state.pt")
     assert resumed.epochs == planned < 1000
@@ -214,14 +214,14 @@ def test_epochs_that_a_deadline_has_cut_are_cut_in_the_saved_state_too(monkeypat
 
 def test_a_truncated_state_is_named(tmp_path):
     path = tmp_path / "state.pt"
-    save_state(begin(MUON), path)
+    write_packed(pack(begin(MUON)), path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(CheckpointError, match="is broken and cannot be resumed"):
         load_state(begin(MUON), path)
 
 
 def test_the_state_of_another_network_is_named(tmp_path):
-    save_state(begin(MUON), tmp_path / "state.pt")
+    write_packed(pack(begin(MUON)), tmp_path / "state.pt")
     with pytest.raises(CheckpointError, match="of another network or recipe"):
         load_state(begin(MUON, network("4 M | gap")), tmp_path / "state.pt")
 
@@ -235,7 +235,6 @@ def test_channels_last_keeps_every_value(channels):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("freeze", [0, 1])
 def test_it_learns_on_a_gpu(freeze):
     fabric = fabric_on(torch.device("cuda"), "bf16")

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from tests.report.trainings import epoch
 from verydeep.data.augmentation.augment import AugmentConfig
@@ -15,18 +14,19 @@ from verydeep.data.split_file import read_split
 from verydeep.decoding import fast_jpeg
 from verydeep.errors import CheckpointError, DataError, Interrupted
 from verydeep.inputs.batch_source import TrainingBatch
-from verydeep.inputs.decoders import VARIABLE
+from verydeep.inputs.decoding_processes import VARIABLE
 from verydeep.report.training_page import render_training
 from verydeep.train import prepare as preparing
 from verydeep.train.epoch_result import EpochClock
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import TrainingWatcher
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import resume_training, train_network
 from verydeep.weight_files import checkpoint_file
 
 from .folders import write_folder
+from .runs import StopAfter, tensors
+from .shapes import same
 
 STREAMED = Recipe(
     model="8 M 16 M | gap 16", norm="batch", epochs=2, batch_size=10, validation=0.25, size=16,
@@ -35,27 +35,8 @@ STREAMED = Recipe(
 )  # fmt: skip
 
 
-class StopAfter(TrainingWatcher):
-    def __init__(self, steps):
-        self.steps = steps
-
-    def stepped(self, state):
-        self.steps -= 1
-
-    def wants_to_stop(self):
-        return self.steps <= 0
-
-
 def train(recipe, folder, run, **how):
     return train_network(recipe, str(folder), run, device="cpu", **how)
-
-
-def bits(run):
-    return load_file(RunFolder(run).model)
-
-
-def same(ours, theirs):
-    return all(torch.equal(ours[name], theirs[name]) for name in ours.keys() | theirs.keys())
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +52,7 @@ def streamed(folder, tmp_path_factory):
 def test_the_run_is_that_on_images_in_memory(folder, streamed, tmp_path):
     in_memory = train(replace(STREAMED, stream="off"), folder, tmp_path / "run")
     assert isinstance(in_memory.dataset, Dataset) and isinstance(streamed.dataset, DatasetOnDisk)
-    assert same(bits(streamed.run), bits(in_memory.run))
+    assert same(tensors(streamed.run), tensors(in_memory.run))
     for one, other in zip(streamed.epochs, in_memory.epochs, strict=True):
         assert replace(one, seconds=0.0) == replace(other, seconds=0.0)
     assert streamed.test == in_memory.test and streamed.validation == in_memory.validation
@@ -80,7 +61,7 @@ def test_the_run_is_that_on_images_in_memory(folder, streamed, tmp_path):
 
 def test_the_run_does_not_depend_on_processes_that_decode(folder, streamed, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "2")
-    assert same(bits(train(STREAMED, folder, tmp_path / "run").run), bits(streamed.run))
+    assert same(tensors(train(STREAMED, folder, tmp_path / "run").run), tensors(streamed.run))
 
 
 @pytest.mark.parametrize("steps", [1, 4])
@@ -88,7 +69,7 @@ def test_it_resumes_to_the_same_bits_within_an_epoch_and_between_two(folder, str
     with pytest.raises(Interrupted):
         train(STREAMED, folder, tmp_path / "run", watcher=StopAfter(steps))
     resume_training(str(folder), tmp_path / "run", device="cpu")
-    assert same(bits(tmp_path / "run"), bits(streamed.run))
+    assert same(tensors(tmp_path / "run"), tensors(streamed.run))
 
 
 def test_the_decoder_is_recorded_and_a_resumed_run_takes_the_same(folder, streamed, tmp_path, monkeypatch):
@@ -150,7 +131,7 @@ def test_frozen_features_are_computed_from_disk(folder, streamed, tmp_path, free
         augment=AugmentConfig(flip="random"),
     )  # fmt: skip
     runs = [train(replace(recipe, stream=stream), folder, tmp_path / stream) for stream in ("on", "off")]
-    assert same(*(bits(result.run) for result in runs))
+    assert same(*(tensors(result.run) for result in runs))
 
 
 def test_unreadable_images_are_noted(tmp_path):

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig
@@ -23,38 +22,20 @@ from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.prepare import fitted_architecture, prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
-from verydeep.train.run import TrainingWatcher
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import resume_training, train_network
 from verydeep.train.unfinished_run import latest_unfinished_run, next_run_path, require_unfinished
 from verydeep.weight_files import checkpoint_file as checkpoint
 
 from .folders import write_folder
+from .runs import StopAfter, tensors
+from .shapes import same
 
 DATA = synthetic.dataset(120, 60, size=16, classes=3)
 RECIPE = Recipe(
     model="8 M 16 M | gap 16", norm="batch", epochs=2, batch_size=20, ema=0.8, precision="fp32",
     optimizer=OptimizerConfig(name="muon", lr=0.05), augment=AugmentConfig(flip="alternating", shift=1),
 )  # fmt: skip
-
-
-class StopAfter(TrainingWatcher):
-    def __init__(self, steps):
-        self.steps = steps
-
-    def stepped(self, state):
-        self.steps -= 1
-
-    def wants_to_stop(self):
-        return self.steps <= 0
-
-
-def tensors(run):
-    return load_file(RunFolder(run).model)
-
-
-def same(ours, theirs):
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from verydeep.tune.forecast import FP32_COST, ExtractionForecast
 from verydeep.tune.prepare import TuneWatcher, prepare
 from verydeep.weight_files.checkpoint_file import load
 
+from .watchers import StopAfterStrategy
+
 
 class Told(TuneWatcher):
     """Keeps the lines, the forecast and the progress."""
@@ -87,18 +89,9 @@ def test_the_measured_network_is_the_saved_one_in_fp32(run, bf16, shapes, tmp_pa
 
 
 def test_a_resumed_run_keeps_the_precision(run, resume, monkeypatch):
-    class Stop(TuneWatcher):
-        stopped = False
-
-        def finished_strategy(self, result):
-            self.stopped = True
-
-        def wants_to_stop(self):
-            return self.stopped
-
     monkeypatch.setattr(feature_precision, "has_bf16", lambda device: True)
     with pytest.raises(Interrupted):
-        run(strategy="fine-tune", watcher=Stop(), fine_tune__epochs=1)
+        run(strategy="fine-tune", watcher=StopAfterStrategy(), fine_tune__epochs=1)
     monkeypatch.setattr(feature_precision, "has_bf16", lambda device: False)
     assert resume().decided.precision == "bf16"
 

@@ -10,9 +10,10 @@ from tests.train.folders import write_folder
 from verydeep.data.split_file import read_split
 from verydeep.errors import CheckpointError, DataError, Interrupted
 from verydeep.tune.config import config_from_run, read_tune_config, tune_toml
-from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.tune import resume_tuning, tune_network
 from verydeep.weight_files.checkpoint_file import load
+
+from .watchers import StopAfterStrategy
 
 SHAPES = ("circle", "square", "triangle")
 
@@ -138,20 +139,11 @@ def test_a_continued_run_can_be_continued_and_its_decisions_repeat_it(run, conti
 
 
 def test_an_interrupted_continuation_is_resumed(run, continued, folder, tmp_path):
-    class Stop(TuneWatcher):
-        stopped = False
-
-        def finished_strategy(self, result):
-            self.stopped = True
-
-        def wants_to_stop(self):
-            return self.stopped
-
     settings = {"strategy": "fine-tune", "budget": "none", "fine_tune__epochs": 1}
     first = run(folder, name="first", **settings)
     add(folder, "circle", 5)
     with pytest.raises(Interrupted):
-        continued(first, watcher=Stop())
+        continued(first, watcher=StopAfterStrategy())
     resumed = resume_tuning(str(folder), tmp_path / "second", device="cpu", cache=tmp_path / "cache")
     whole = continued(first, name="whole")
     assert resumed.comparison.paired == whole.comparison.paired

@@ -22,6 +22,8 @@ from verydeep.weights import default_weights as defaults_module
 from verydeep.weights.catalog import catalog, find_published
 from verydeep.weights.default_weights import LIGHTER
 
+from .watchers import StopAfterStrategy
+
 RESNET18 = "resnet18.imagenet1k_v1"
 SECONDS = {"resnet34": 6.0, "resnet18": 3.0, "alexnet": 1.0}
 """For an image, where VGG16 takes ten."""
@@ -151,17 +153,8 @@ def test_the_most_accurate_that_fits_is_wanted_first_else_the_fastest(
 
 
 def test_a_resumed_run_keeps_the_chosen_network(run, resume, large, slow, cached, monkeypatch):
-    class Stop(Told):
-        stopped = False
-
-        def finished_strategy(self, result):
-            self.stopped = True
-
-        def wants_to_stop(self):
-            return self.stopped
-
     with pytest.raises(Interrupted):
-        run(large, weights=None, size=96, watcher=Stop())
+        run(large, weights=None, size=96, watcher=StopAfterStrategy())
     monkeypatch.setattr("verydeep.tune.features.Pace.seconds_each", lambda self, done: 0.01)
     resumed = resume(large)
     assert resumed.decided.weights == RESNET18

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
+from tests.train.runs import tensors
+from tests.train.shapes import same
 from verydeep.errors import CheckpointError, DataError, Interrupted
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.unfinished_run import latest_unfinished_run
@@ -48,14 +49,6 @@ class StopAfter(TuneWatcher):
 
     def wants_to_stop(self):
         return self.calls <= 0
-
-
-def tensors(run):
-    return load_file(RunFolder(run).model)
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def measures(result):

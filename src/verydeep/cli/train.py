@@ -94,7 +94,8 @@ def train(
         return _print_estimate(chosen, data, device, as_json=json)
     if devices is not None and not is_launched() and devices > 1:
         return launch(devices, sys.argv[1:])
-    require_as_launched(devices)
+    with told_once():
+        require_as_launched(devices)
     with told_once(), process_group(choose_device(device)):
         require_writable_folder(out_ or RUNS)
         changes = given(settings)
@@ -108,7 +109,8 @@ def train(
         else:
             name = recipe or default_recipe(data, changes.get("weights"))
             chosen, recipe_name = read_recipe(name, changes), Path(name).stem
-            start, starts_over = new_start(chosen, data), new and not restarts()
+            start = new_start(chosen, data)
+            starts_over = new and not restarts()  # torchrun starts this command again: the run goes on then
             run = by_first(lambda: started_run(RUNS, run_name(name, data), start, out_, new=starts_over))
 
         def report(result: TrainResult) -> None:

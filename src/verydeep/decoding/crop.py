@@ -92,13 +92,14 @@ def decode_crop(source: ImageSource, preprocess: Preprocess, crop: Crop, decoder
     if isinstance(source, PackedImage):
         return _packed_crop(source.pixels(), preprocess, crop, decoder)
     name = name_of(source)
+    content: ImageSource | bytes = source
     with one_broken_file(name):
         if decoder == "fast":
             content = source.read_bytes() if isinstance(source, Path) else source.read()
             if (pixels := fast_jpeg.decode_jpeg(content, preprocess.channels)) is not None:
                 return _fast_crop(pixels, preprocess, crop)
         scale = MIN_DECODE_SCALE / (crop.side * min(crop.stretch, 1 / crop.stretch))
-        image = read_image(source, name=name, short_side=math.ceil(scale * preprocess.size))
+        image = read_image(content, name=name, short_side=math.ceil(scale * preprocess.size))
         return _pillow_crop(image, preprocess, crop)
 
 

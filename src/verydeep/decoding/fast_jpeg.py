@@ -3,7 +3,6 @@
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from verydeep.decoding.decode import PIXEL_LIMIT
-from verydeep.errors import CheckpointError
 
 _JPEG = b"\xff\xd8\xff"
 _ROTATING = (b"Exif\0\0", b"tiff:Orientation")
@@ -25,19 +23,6 @@ _HEADER_BYTES = 65_536
 def is_installed() -> bool:
     """Whether both packages are."""
     return all(find_spec(name) for name in ("simplejpeg", "cv2"))
-
-
-def require_installed(run: Path) -> None:
-    """Refuse to go on with another decoder in ``run``, whose crops were decoded by this one.
-
-    Raises:
-        CheckpointError: where the packages are not installed.
-    """
-    if not is_installed():
-        raise CheckpointError(
-            f"{run} was started with the decoder fast (simplejpeg and OpenCV), which is not installed: pip "
-            "install 'verydeep[fast]' to resume it to the same bits, or start over with --new"
-        )
 
 
 def decode_jpeg(content: bytes, channels: int) -> UInt8[np.ndarray, "height width channels"] | None:

@@ -23,9 +23,6 @@ from verydeep.decoding.crop import Decoder
 from verydeep.decoding.work import Item, Outcome, Work
 from verydeep.errors import DataError
 
-IMAGES_AT_A_TIME = 16
-"""That a process decodes at most before it answers. From a pack by OpenCV, 2 processes on 2 busy cores: with
-4, 8, 16 and 32 of them 3,079, 3,887, 4,089 and 4,285 images/s."""
 _NEXT_STEP = "The same command goes on from the last state that was saved"
 SECONDS_TO_END = 5
 """A process that has not ended by itself after these is killed."""
@@ -44,7 +41,7 @@ class DecodingProcesses:
 
     def __init__(self, count: int, preprocess: Preprocess, decoder: Decoder) -> None:
         self.count = count
-        self._work = Work(preprocess, decoder, IMAGES_AT_A_TIME)
+        self._work = Work(preprocess, decoder)
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._workers: list[_Worker] = []
 

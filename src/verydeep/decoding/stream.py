@@ -1,9 +1,9 @@
 """Decodes images in threads while the network computes: batches in order, a few ahead, in constant memory."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -15,6 +15,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.decode import decode_pixels
 from verydeep.errors import UnreadableError
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
+from verydeep.machine import usable_cores
 from verydeep.malloc import return_freed_memory
 
 S = TypeVar("S")
@@ -59,13 +60,10 @@ def decode_ahead(
     """The results of ``read`` for each batch of ``sources``, with the index of the batch's first image."""
     starts = range(0, len(sources), batch_size)
     chunks = (sources[start : start + batch_size] for start in starts)
-    results = read_ahead(chunks, partial(_read, read=read), workers)
-    try:
+    with closing(read_ahead(chunks, partial(_read, read=read), workers)) as results:
         for start in starts:
             yield start, next(results)
             return_freed_memory()
-    finally:
-        results.close()
 
 
 def read_ahead(
@@ -76,7 +74,7 @@ def read_ahead(
     At most ``BATCHES_AHEAD`` batches are computed before the caller needs them.
     """
     waiting = iter(batches)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(workers or usable_cores()) as pool:
 
         def submit(batch: Sequence[S]) -> list[Future[T]]:
             return [pool.submit(read, item) for item in batch]

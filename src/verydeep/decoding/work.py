@@ -12,19 +12,21 @@ from verydeep.decoding.decode import decode_pixels
 from verydeep.errors import UnreadableError, UnreadableKind
 from verydeep.image_sources.image_source import ImageSource
 
+IMAGES_AT_A_TIME = 16
+"""That a process decodes at most before it answers. From a pack by OpenCV, 2 processes on 2 busy cores: with
+4, 8, 16 and 32 of them 3,079, 3,887, 4,089 and 4,285 images/s."""
+
 
 class Work(NamedTuple):
     """What a process does, as it is sent there when it starts."""
 
     preprocess: Preprocess
     decoder: Decoder
-    images: int
-    """The most that are decoded at a time: their pixels fit in the shared memory."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Of the shared memory, in bytes."""
-        return self.images, self.preprocess.channels, self.preprocess.size, self.preprocess.size
+        return IMAGES_AT_A_TIME, self.preprocess.channels, self.preprocess.size, self.preprocess.size
 
 
 class Unreadable(NamedTuple):

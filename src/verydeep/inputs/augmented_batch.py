@@ -1,6 +1,7 @@
 """A training batch from pixels: what is random is drawn for the whole batch, and applied to a share of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -10,6 +11,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.augmentation.augment import AugmentConfig, Choices, draw
 from verydeep.data.augmentation.mix import Labels, Mix, draw_mix, mix
 from verydeep.data.batches import generator
+from verydeep.data.images import ImageSet
 from verydeep.data.normalize import normalize
 from verydeep.inputs.batch_source import TrainingBatch
 from verydeep.inputs.share import Share
@@ -25,47 +27,60 @@ class Drawn:
     """Images of each slice: they are mixed with those of their own slice."""
 
 
-def draw_batch(
-    config: AugmentConfig | None,
-    indices: Int64[Tensor, " batch"],
-    epoch: int,
-    step: int,
-    size: int,
-    seed: int,
-    share: Share,
-) -> Drawn:
-    """The random choices for the images of ``share``: those that they have in the whole batch.
+@dataclass(frozen=True, kw_only=True)
+class AugmentedBatches:
+    """Batches of images, in memory or on disk: what their two sources have in common."""
 
-    Args:
-        config: the augmentations; None for images that are evaluated.
-        indices: of all images of the batch.
-        epoch: counted from 0.
-        step: of the epoch, counted from 0.
-        size: side of the square images in px.
-        seed: of the recipe.
-        share: the images that are wanted.
-    """
-    config, random = config or AugmentConfig(), generator(seed, epoch, step)
-    choices = draw(config, indices, epoch, (size, size), random)
-    mixed = draw_mix(config, (size, size), random) if config.mixes else None
-    return Drawn(choices.select(share.rows(len(indices))), mixed, share.slice_sizes(len(indices)))
+    images: ImageSet
+    preprocess: Preprocess
+    """The network's."""
+    device: torch.device
+    augment: AugmentConfig | None = None
+    """None for images that are evaluated."""
+    seed: int = 0
+    channels_last: bool = True
 
+    @cached_property
+    def labels(self) -> Int64[Tensor, " count"]:
+        """The class of each image, on the device."""
+        return self.images.labels.to(self.device)
 
-def training_batch(
-    pixels: UInt8[Tensor, "batch channels size size"],
-    labels: Int64[Tensor, " batch"],
-    classes: int,
-    drawn: Drawn,
-    preprocess: Preprocess,
-    *,
-    channels_last: bool,
-) -> TrainingBatch:
-    """``pixels``, augmented already, normalized and mixed within each slice."""
-    images = normalize(pixels, preprocess)
-    mixed: Labels = labels
-    if drawn.mix is not None:
-        images, mixed = _mixed(images, labels, classes, drawn.mix, drawn.slice_sizes)
-    return TrainingBatch(to_channels_last(images) if channels_last else images, mixed)
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return len(self.images.classes)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of an input."""
+        return self.preprocess.size, self.preprocess.size
+
+    def drawn(self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share) -> Drawn:
+        """The random choices for the images of ``share``: those that they have in the whole batch.
+
+        Args:
+            indices: of all images of the batch.
+            epoch: counted from 0.
+            step: of the epoch, counted from 0.
+            share: the images that are wanted.
+        """
+        config, random = self.augment or AugmentConfig(), generator(self.seed, epoch, step)
+        choices = draw(config, indices, epoch, self.size, random)
+        mixed = draw_mix(config, self.size, random) if config.mixes else None
+        return Drawn(choices.select(share.rows(len(indices))), mixed, share.slice_sizes(len(indices)))
+
+    def training_batch(
+        self,
+        pixels: UInt8[Tensor, "images channels size size"],
+        indices: Int64[Tensor, " images"],
+        drawn: Drawn,
+    ) -> TrainingBatch:
+        """The augmented ``pixels`` of the images at ``indices``, normalized and mixed within each slice."""
+        images, labels = normalize(pixels, self.preprocess), self.labels[indices]
+        mixed: Labels = labels
+        if drawn.mix is not None:
+            images, mixed = _mixed(images, labels, self.classes, drawn.mix, drawn.slice_sizes)
+        return TrainingBatch(to_channels_last(images) if self.channels_last else images, mixed)
 
 
 def _mixed(

@@ -10,16 +10,16 @@ import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
-from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
-from verydeep.data.augmentation.augment import AugmentConfig, Choices, augment
+from verydeep.data.augmentation.augment import Choices, augment
 from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.decoding.crop import Crop
-from verydeep.decoding.processes import IMAGES_AT_A_TIME, DecodingProcesses
+from verydeep.decoding.processes import DecodingProcesses
 from verydeep.decoding.stream import read_ahead
-from verydeep.inputs.augmented_batch import Drawn, draw_batch, training_batch
+from verydeep.decoding.work import IMAGES_AT_A_TIME
+from verydeep.inputs.augmented_batch import AugmentedBatches
 from verydeep.inputs.batch_source import Plan, TrainingBatch
-from verydeep.inputs.decoders import cores_of_rank
+from verydeep.inputs.decoding_processes import cores_of_rank
 from verydeep.inputs.share import WHOLE, Share
 
 
@@ -35,36 +35,15 @@ class _Piece(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamedImages:
+class StreamedImages(AugmentedBatches):
     """Images on disk, decoded again in each epoch: a random crop is cut before it is resized."""
 
     images: ImagesOnDisk
-    preprocess: Preprocess
-    """The network's, for normalization; its size is that of the images."""
-    device: torch.device
-    augment: AugmentConfig | None = None
-    """None for images that are evaluated."""
-    seed: int = 0
-    channels_last: bool = True
+    """At the size of ``preprocess``."""
     workers: int | None = None
     """Decoding threads, where there are no ``processes``; by default one for each core of this rank."""
     processes: DecodingProcesses | None = None
     """Which decode in place of threads. The batches depend on neither."""
-
-    @property
-    def labels(self) -> Int64[Tensor, " count"]:
-        """The class of each image."""
-        return self.images.labels.to(self.device)
-
-    @property
-    def classes(self) -> int:
-        """How many there are."""
-        return len(self.images.classes)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of an input."""
-        return self.preprocess.size, self.preprocess.size
 
     def batches(
         self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
@@ -74,20 +53,16 @@ class StreamedImages:
         Raises:
             DataError: where more than 5 % of the images cannot be read.
         """
+        plan = [indices.cpu() for indices in plan]  # once: each look at an index on a GPU waits for its steps
         with closing(self.pixels(plan, epoch, first_step, share)) as decoded:
             for (step, indices), (pixels, is_cropped) in zip(
                 enumerate(plan, first_step), decoded, strict=True
             ):
                 check_unreadable(len(self.images), list(self.images.unreadable.values()))
-                drawn = self._drawn(indices, epoch, step, share)
-                yield training_batch(
-                    self._augmented(torch.from_numpy(pixels), torch.tensor(is_cropped), drawn.choices),
-                    self.labels[indices[share.rows(len(indices))]],
-                    self.classes,
-                    drawn,
-                    self.preprocess,
-                    channels_last=self.channels_last,
-                )
+                # A pure function: it is drawn once for decoding and once here, which costs little.
+                drawn = self.drawn(indices, epoch, step, share)
+                augmented = self._augmented(torch.from_numpy(pixels), torch.tensor(is_cropped), drawn.choices)
+                yield self.training_batch(augmented, indices[share.rows(len(indices))], drawn)
 
     def pixels(
         self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
@@ -118,10 +93,6 @@ class StreamedImages:
         rows = piece.batch[piece.start : piece.start + len(piece.items)]
         return piece.batch, self.images.read_all(piece.items, rows, self.processes)
 
-    def _drawn(self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share) -> Drawn:
-        """A pure function: it is drawn once for decoding and once for the rest, which costs little."""
-        return draw_batch(self.augment, indices, epoch, step, self.preprocess.size, self.seed, share)
-
     def _items(
         self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share
     ) -> list[tuple[int, Crop | None]]:
@@ -129,7 +100,7 @@ class StreamedImages:
 
         Images are flipped before they are cropped: a crop of what is not yet flipped is mirrored.
         """
-        choices = self._drawn(indices, epoch, step, share).choices
+        choices = self.drawn(indices, epoch, step, share).choices
         own = indices[share.rows(len(indices))].tolist()
         if choices.crop is None:
             return [(index, None) for index in own]

@@ -25,19 +25,9 @@ def predict_logits(
     ``pixels`` may be on another device than the model, and of another size: each batch is moved to the
     model's device, cropped, padded or squashed according to ``preprocess``, and normalized.
     """
-    batches = pixels.split(batch_size or auto_batch_size(preprocess.size**2))
-    return logits_of_batches(model, batches, preprocess)
-
-
-def logits_of_batches(
-    model: Classifier,
-    batches: Iterable[UInt8[Tensor, "_ channels height width"]],
-    preprocess: Preprocess,
-) -> Float32[Tensor, "count classes"]:
-    """As ``predict_logits``, of images that come in batches, such as those of ``ImageSet.pixel_batches``."""
     return _in_batches(
         model,
-        batches,
+        pixels.split(batch_size or auto_batch_size(preprocess.size**2)),
         lambda batch: model(normalize(fit_to_input(batch, preprocess), preprocess)),
     )
 

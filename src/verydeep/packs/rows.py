@@ -29,11 +29,6 @@ class Rows(Sequence[T]):
             return Rows(self._value, self._indices[index])
         return self._value(int(self._indices[index]))
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or len(self) != len(other):
-            return False
-        return all(one == another for one, another in zip(self, other, strict=True))
-
     def select(self, chosen: Int64[np.ndarray, " chosen"]) -> "Rows[T]":
         """The values at ``chosen``, in that order."""
         return Rows(self._value, self._indices[chosen])

@@ -1,10 +1,9 @@
 """Which parts of a job this process does: shard I of N, as a flag or torchrun's variables give it."""
 
-import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from verydeep import torchrun
 from verydeep.errors import DataError
 
 
@@ -34,8 +33,6 @@ def parse_shard(text: str) -> Shard:
     return Shard(int(match[1]), int(match[2]))
 
 
-def shard_of_process(environment: Mapping[str, str] = os.environ) -> Shard:
+def shard_of_process() -> Shard:
     """The shard of a process of torchrun by its rank; the whole job for any other process."""
-    if "TORCHELASTIC_RUN_ID" not in environment:
-        return Shard(1, 1)
-    return Shard(int(environment["RANK"]) + 1, int(environment["WORLD_SIZE"]))
+    return Shard(torchrun.rank() + 1, torchrun.world_size())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.errors import DataError
+from verydeep.foreign_text import markdown_text
 from verydeep.saved_runs.saved_run import SavedRun
 from verydeep.train.run_folder import RunFolder
 
@@ -54,5 +55,7 @@ def _write(run: SavedRun, path: Path) -> None:
 
 def _settings(run: SavedRun) -> str:
     """A table in Markdown."""
-    rows = [f"| {key} | {value} |" for key, value in run.settings.items() if value is not None]
+    rows = [
+        f"| {key} | {markdown_text(str(value))} |" for key, value in run.settings.items() if value is not None
+    ]
     return "\n".join(["| setting | value |", "|---|---|", *rows])

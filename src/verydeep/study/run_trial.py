@@ -22,9 +22,9 @@ from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.prepare import fitted_architecture, new_network
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import fabric_on, initial_state, training_inputs
+from verydeep.train.run import fabric_on, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
-from verydeep.train.state import TrainingState
+from verydeep.train.state import TrainingState, initial_state
 from verydeep.train.train import resume_training, train_network, unfinished_recipe
 
 IMAGES_SEED = 0

@@ -19,7 +19,6 @@ from verydeep.analyze.trace import trace
 from verydeep.study.trial import Outcome
 from verydeep.terminal.progress_lines import ProgressLines
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.loop import steps_per_epoch
 from verydeep.train.run import Job, TrainingWatcher
 from verydeep.train.state import TrainingState
 
@@ -106,7 +105,7 @@ class TrainingProgress(TrainingWatcher):
             f"{totals.parameters:,} parameters{frozen}, {totals.macs:,} MACs per image; "
             f"{len(job.train):,} images{validation}; into {self.run}"
         )
-        self.steps = steps_per_epoch(len(job.train), job.recipe.batch_size)
+        self.steps = job.recipe.steps_per_epoch(len(job.train))
 
     def computed(self, done: int, total: int) -> None:
         """Move the bar of the feature maps."""

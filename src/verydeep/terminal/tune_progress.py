@@ -12,7 +12,6 @@ from verydeep.tables.evaluation_table import interval_text
 from verydeep.terminal.progress_lines import EVERY_SECONDS, ProgressLines
 from verydeep.terminal.training_progress import bar, epoch_line
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.loop import steps_per_epoch
 from verydeep.train.run import Job
 from verydeep.train.state import TrainingState
 from verydeep.tune.config import Strategy
@@ -108,7 +107,7 @@ class TuneProgress(TuneWatcher):
 
     def begins(self, job: Job, state: TrainingState) -> None:
         """Set the length of the bar."""
-        self.name, self.steps = job.name, steps_per_epoch(len(job.train), job.recipe.batch_size)
+        self.name, self.steps = job.name, job.recipe.steps_per_epoch(len(job.train))
 
     def computed(self, done: int, total: int) -> None:
         """Move the bar."""

@@ -1,9 +1,10 @@
 """What training gives after each epoch: one value for the terminal, metrics.jsonl and the report."""
 
-import time
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+from verydeep.inputs.waiting import Waiting
 
 Indices = TypeVar("Indices", bound=Sized)
 Batch = TypeVar("Batch")
@@ -46,16 +47,11 @@ class EpochClock:
     """Counts images and the time in which the network waits for them."""
 
     def __init__(self, seconds: float) -> None:
-        self._began, self._images, self._waited = seconds, 0, 0.0
+        self._began, self._images, self._waiting = seconds, 0, Waiting()
 
     def timed(self, batches: Iterator[tuple[Indices, Batch]]) -> Iterator[tuple[Indices, Batch]]:
         """``batches`` with the indices of their images, while the clock runs."""
-        while True:
-            asked = time.perf_counter()
-            following = next(batches, None)
-            self._waited += time.perf_counter() - asked
-            if following is None:
-                return
+        for following in self._waiting.timed(batches):
             self._images += len(following[0])
             yield following
 
@@ -65,5 +61,7 @@ class EpochClock:
             return result
         passed = max(result.seconds - self._began, 1e-9)
         return replace(
-            result, images_per_second=self._images / passed, data_wait=min(self._waited / passed, 1.0)
+            result,
+            images_per_second=self._images / passed,
+            data_wait=min(self._waiting.seconds / passed, 1.0),
         )

@@ -18,15 +18,16 @@ from verydeep.download.download import Progress
 from verydeep.errors import Interrupted, LearningError, RecipeError
 from verydeep.inputs.batch_source import BatchSource, Plan, TrainingBatch, TrainingInputs
 from verydeep.inputs.share import Share
+from verydeep.inputs.waiting import Waiting
 from verydeep.machine import Device
 from verydeep.number_format import duration, percent
 from verydeep.train.device import choose_device, choose_precision, describe
-from verydeep.train.loop import fit, steps_per_epoch
+from verydeep.train.loop import fit
 from verydeep.train.prepare import prepare
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import fabric_on, initial_state, training_inputs
+from verydeep.train.run import fabric_on, training_inputs
 from verydeep.train.schedule import ScheduleConfig
-from verydeep.train.state import TrainingState
+from verydeep.train.state import TrainingState, initial_state
 
 LEAST_SECONDS, LEAST_STEPS = 5.0, 2
 """Of steps that are timed; the first step, which warms up and may compile, is not."""
@@ -112,7 +113,7 @@ def estimate_training(
     train, network = prepared.dataset.train, prepared.network
     macs = trace(network.model.architecture).totals.macs
     epochs = recipe.planned_epochs(len(train))
-    images = steps_per_epoch(len(train), recipe.batch_size) * min(recipe.batch_size, len(train))
+    images = recipe.steps_per_epoch(len(train)) * min(recipe.batch_size, len(train))
     short = _short(recipe, macs, chosen)
     fabric = fabric_on(chosen, recipe.precision)
     state = initial_state(short, network.model, len(train), fabric)
@@ -132,8 +133,8 @@ def _short(recipe: Recipe, macs: int, device: torch.device) -> Recipe:
         enough = max(2 * recipe.slices, int(MACS_OF_STEP / (PASSES * macs)))
         batch_size = min(batch_size, enough)
     return replace(
-        recipe, batch_size=batch_size, epochs=recipe.planned_epochs(batch_size), validation=0.0, keep="last",
-        early_stopping=0, schedule=ScheduleConfig(name="constant"),
+        recipe, batch_size=batch_size, validation=0.0, keep="last", early_stopping=0,
+        schedule=ScheduleConfig(name="constant"),
     )  # fmt: skip
 
 
@@ -142,13 +143,13 @@ def _measure(
 ) -> tuple[float, float]:
     """Images per second, and the share of the time in which the network waited for them."""
     watched, size = _WatchedSource(source), min(recipe.batch_size, len(source.labels))
-    ends = [time.perf_counter()]  # the start, and then the end of each step
+    ends, waited = [time.perf_counter()], [0.0]  # at the start, and then at the end of each step
 
     def after_step(state: TrainingState) -> None:
         if fabric.device.type == "cuda":
             torch.cuda.synchronize()
         ends.append(time.perf_counter())
-        watched.waits.append(0.0)
+        waited.append(watched.waiting.seconds)
         if len(ends) - 2 >= LEAST_STEPS and ends[-1] - ends[1] > LEAST_SECONDS:
             raise Interrupted("enough steps were timed")
 
@@ -157,7 +158,7 @@ def _measure(
             pass
     first = 1 if len(ends) > LEAST_STEPS else 0
     seconds = ends[-1] - ends[first]
-    return size * (len(ends) - 1 - first) / seconds, min(1.0, sum(watched.waits[first:]) / seconds)
+    return size * (len(ends) - 1 - first) / seconds, min(1.0, (waited[-1] - waited[first]) / seconds)
 
 
 @dataclass
@@ -165,8 +166,7 @@ class _WatchedSource:
     """A source whose batches are timed."""
 
     source: BatchSource
-    waits: list[float] = field(default_factory=lambda: [0.0])
-    """The seconds of waiting in each step."""
+    waiting: Waiting = field(default_factory=Waiting)
 
     @property
     def labels(self) -> Int64[Tensor, " count"]:
@@ -188,10 +188,4 @@ class _WatchedSource:
     ) -> Generator[TrainingBatch, None, None]:
         """Those of the source."""
         with closing(self.source.batches(plan, epoch, first_step, share)) as batches:
-            while True:
-                began = time.perf_counter()
-                batch = next(batches, None)
-                self.waits[-1] += time.perf_counter() - began
-                if batch is None:
-                    return
-                yield batch
+            yield from self.waiting.timed(batches)

@@ -77,7 +77,7 @@ def fit(
     sizes = class_sizes(inputs.train)
     method = resolve_balance(sizes, recipe.balance)
     criterion = balanced_criterion(sizes, method, recipe.label_smoothing)
-    share, labels = share_of_rank(recipe.slices), inputs.train.labels  # once: it may copy them to the device
+    share, labels = share_of_rank(recipe.slices), inputs.train.labels
     if recipe.keep == "best" and state.best is None:
         _validate(state, recipe, inputs)  # epoch 0: the network as training starts
     _set_training_mode(state, recipe, inputs)  # before the slices copy the part
@@ -122,11 +122,6 @@ def class_sizes(source: BatchSource) -> Tensor:
     return source.labels.cpu().bincount(minlength=source.classes)
 
 
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Optimizer steps in an epoch: the last incomplete batch is dropped; its images come in other epochs."""
-    return images // min(batch_size, images)
-
-
 def _is_finished(state: TrainingState, recipe: Recipe) -> bool:
     return (
         state.epoch >= state.epochs
@@ -163,13 +158,13 @@ def _rest_of_epoch(
     else:
         indices = order(len(labels), state.epoch, recipe.seed)
     batches: tuple[Tensor, ...] = indices.to(labels.device).split(size)
-    plan = batches[state.step : steps_per_epoch(len(labels), recipe.batch_size)]
+    plan = batches[state.step : recipe.steps_per_epoch(len(labels))]
     with closing(source.batches(plan, state.epoch, state.step, share)) as made:
         yield from zip(plan, made, strict=True)
 
 
 def _rate_factor(state: TrainingState, recipe: Recipe, images: int) -> float:
-    steps = steps_per_epoch(images, recipe.batch_size)
+    steps = recipe.steps_per_epoch(images)
     done = (state.epoch * steps + state.step) / (state.epochs * steps)
     return rate_factor(recipe.schedule, min(done, 1.0)) * state.plateau.factor(recipe.schedule)
 
@@ -220,7 +215,7 @@ def _require_better_than_chance(
     state: TrainingState, recipe: Recipe, inputs: TrainingInputs, *, is_balanced: bool
 ) -> None:
     """Where the loss makes classes count the same, this does too: predicting one class is then chance."""
-    steps = state.epoch * steps_per_epoch(len(inputs.train.labels), recipe.batch_size) + state.step
+    steps = state.epoch * recipe.steps_per_epoch(len(inputs.train.labels)) + state.step
     tally, recalls = state.tally, state.tally.recalls
     images, top1 = int(tally.images.sum()), tally.top1
     chance = float(tally.images.max() / tally.images.sum())

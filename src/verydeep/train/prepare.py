@@ -20,10 +20,11 @@ from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_parts import indices_of, with_test_part, with_validation_part
 from verydeep.data.stream import decode_all, unreadable_images
+from verydeep.decoding import fast_jpeg
 from verydeep.decoding.crop import Decoder
 from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, median_short_side, shapes_text
 from verydeep.download.download import Progress
-from verydeep.errors import RecipeError
+from verydeep.errors import CheckpointError, RecipeError
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
@@ -141,7 +142,7 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
         network = _fitted(at_size(network, size), recipe)
         preprocess = network.preprocess
     dataset: Dataset | DatasetOnDisk
-    if is_streamed(recipe, len(samples), preprocess):
+    if _is_streamed(recipe, len(samples), preprocess):
         dataset, samples, note = _on_disk(samples, preprocess, location, decoder)
     else:
         dataset, samples, note = _decode(samples, preprocess, location)
@@ -167,7 +168,7 @@ def _fit_note(preprocess: Preprocess, sizes: Sequence[Size]) -> str:
     return f"images are cropped: {shapes_text(sizes)}; --fit pad keeps them whole, and --fit squash too"
 
 
-def is_streamed(recipe: Recipe, images: int, preprocess: Preprocess) -> bool:
+def _is_streamed(recipe: Recipe, images: int, preprocess: Preprocess) -> bool:
     """Whether so many images are decoded in each epoch, instead of being kept in memory."""
     size = images * preprocess.channels * preprocess.size**2
     return recipe.stream == "on" or (recipe.stream == "auto" and size > MEMORY_LIMIT)
@@ -180,7 +181,15 @@ def _on_disk(
 
     Each of those is decoded once for that: they are counted one by one. A training image that cannot be read
     is found out while training (``ImagesOnDisk``).
+
+    Raises:
+        CheckpointError: where the decoder, which is that of a run that is resumed, is not installed here.
     """
+    if decoder == "fast" and not fast_jpeg.is_installed():
+        raise CheckpointError(
+            "the run was started with the decoder fast (simplejpeg and OpenCV), which is not installed: pip "
+            "install 'verydeep[fast]' to resume it to the same bits, or start over with --new"
+        )
     counted = indices_of(samples, "val", "test")
     unreadable = unreadable_images(samples.select(counted).sources, preprocess)
     note = check_unreadable(len(counted), unreadable, location)

@@ -7,17 +7,14 @@ kept in the checkpoint.
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import tomli_w
 from annotated_types import Ge, Gt, Interval
-from pydantic import TypeAdapter, ValidationError
 
 from verydeep.architecture.architecture import Norm
 from verydeep.architecture.preprocess import Fit
@@ -26,11 +23,10 @@ from verydeep.data.builtin_names import is_builtin
 from verydeep.errors import DataError, RecipeError
 from verydeep.models.initialization import Init
 from verydeep.text_file import read_text
+from verydeep.toml_config import dump_toml, parse_toml, validated, with_changes
 from verydeep.train.class_imbalance import Balance
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.schedule import ScheduleConfig
-
-Config = TypeVar("Config")
 
 AUTO_EPOCHS, AUTO_STEPS = 20, 500
 """The least of either for epochs = auto; 500 steps after BiT (Kolesnikov et al. 2020) for small data sets."""
@@ -151,8 +147,11 @@ class Recipe:
         """Epochs for so many training images."""
         if self.epochs != "auto":
             return self.epochs
-        steps = images // min(self.batch_size, images)
-        return max(AUTO_EPOCHS, -(-AUTO_STEPS // steps))
+        return max(AUTO_EPOCHS, -(-AUTO_STEPS // self.steps_per_epoch(images)))
+
+    def steps_per_epoch(self, images: int) -> int:
+        """For so many training images. The last incomplete batch is dropped; it comes in other epochs."""
+        return images // min(self.batch_size, images)
 
     def freezes_batch_norm(self, images: int) -> bool:
         """Whether batch norm keeps its running statistics, with so many training images."""
@@ -225,96 +224,9 @@ def parse_recipe(text: str, name: str, changes: Mapping[str, Any] | None = None)
     return validated(Recipe, with_changes(parse_toml(text, name), changes or {}), f"recipe {name}")
 
 
-def parse_toml(text: str, name: str) -> dict[str, Any]:
-    """The values of a TOML ``text`` from the file ``name``.
-
-    Raises:
-        RecipeError: where it is not TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{name} is not TOML: {error}") from None
-
-
-def with_changes(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` with ``changes``: the key ``optimizer.lr`` is ``lr`` in the table ``optimizer``."""
-    for key, value in changes.items():
-        *tables, last = key.split(".")
-        table = values
-        for part in tables:
-            table = table.setdefault(part, {})
-        table[last] = value
-    return values
-
-
 def to_toml(recipe: Recipe) -> str:
     """``recipe`` as TOML, every field written out; ``read_recipe`` reads it back."""
     return dump_toml(asdict(recipe))
-
-
-def dump_toml(values: dict[str, Any]) -> str:
-    """The values of a configuration as TOML.
-
-    TOML has no null: an absent key is the default, and None is the default of every key that has it.
-    """
-    return tomli_w.dumps(_without_none(values))
-
-
-def validated(kind: type[Config], values: dict[str, Any], name: str) -> Config:
-    """The configuration of that ``kind`` from the ``values`` that are called ``name`` in messages.
-
-    Raises:
-        RecipeError: naming each unknown key, wrong type and value out of range.
-    """
-    problems = list(_unknown_keys(values, kind))
-    if not problems:
-        try:
-            return TypeAdapter(kind).validate_python(values)
-        except ValidationError as error:
-            problems = _messages([dict(problem) for problem in error.errors()])
-    raise RecipeError(f"{name}: " + "; ".join(problems))
-
-
-def _unknown_keys(values: Mapping[str, Any], kind: Any, prefix: str = "") -> list[str]:
-    known = {item.name: item for item in fields(kind)}
-    problems = []
-    for key, value in values.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f", did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            problems.append(f"there is no key {prefix}{key}{hint}")
-        elif isinstance(value, Mapping) and is_dataclass(known[key].type):
-            problems += _unknown_keys(value, known[key].type, f"{prefix}{key}.")
-    return problems
-
-
-def _messages(errors: list[dict[str, Any]]) -> list[str]:
-    """One message per key: what was given, and what would do."""
-    expected: dict[tuple[str, str], list[str]] = {}
-    for error in errors:
-        # A union of types names the one that was tried: the key is what a person wrote.
-        key = ".".join(str(part) for part in error["loc"] if not _is_type_name(str(part)))
-        message = str(error["msg"]).removeprefix("Value error, ")
-        expected.setdefault((key, repr(error["input"])), []).append(f"{message[0].lower()}{message[1:]}")
-    return [_joined(f"{key} is {given}: " if key else "", texts) for (key, given), texts in expected.items()]
-
-
-def _joined(start: str, texts: list[str]) -> str:
-    first, *others = dict.fromkeys(texts)
-    return start + ", or ".join((first, *(text.removeprefix("input should be ") for text in others)))
-
-
-def _is_type_name(part: str) -> bool:
-    return "[" in part or part in ("int", "float", "str", "constrained-int", "constrained-float")
-
-
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value is not None
-    }
 
 
 def _folder() -> Traversable:

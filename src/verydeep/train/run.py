@@ -10,32 +10,23 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch.nn.utils import convert_conv2d_weight_memory_format
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from verydeep.architecture.architecture import Architecture
-from verydeep.architecture.layer_names import stage_starts
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
-from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.images import Images
 from verydeep.data.images_on_disk import ImagesOnDisk
-from verydeep.decoding.processes import DecodingProcesses
-from verydeep.errors import CheckpointError, Interrupted, LearningError, RecipeError
+from verydeep.errors import CheckpointError, Interrupted, LearningError
 from verydeep.inputs.batch_source import BatchSource, TrainingInputs
-from verydeep.inputs.decoders import decoding_processes
+from verydeep.inputs.decoding_processes import decoding_processes
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
-from verydeep.inputs.pixels_in_memory import PixelsInMemory
-from verydeep.inputs.streamed_images import StreamedImages
+from verydeep.inputs.image_batches import batch_source
 from verydeep.machine import WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.classifier import Classifier
 from verydeep.models.stages import split_at_stage
 from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.loop import fit, steps_per_epoch
-from verydeep.train.optimizer import build_optimizers
+from verydeep.train.loop import fit
 from verydeep.train.parallel.hybrid import join, make_hybrid
 from verydeep.train.parallel.ranks import (
     agreed,
@@ -48,8 +39,8 @@ from verydeep.train.parallel.ranks import (
 )
 from verydeep.train.recipe import Recipe, to_toml
 from verydeep.train.run_folder import read_metrics, write_metrics
-from verydeep.train.state import EpochTally, TrainingState, load_state
-from verydeep.train.state_writer import StateWriter, state_writer
+from verydeep.train.state import TrainingState, initial_state
+from verydeep.train.state_file import StateWriter, load_state, state_writer
 from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 Parallel = Literal["data", "hybrid"]
@@ -302,96 +293,3 @@ def training_inputs(
 
     with decoding_processes(train) as processes:
         yield TrainingInputs(source(train), None if val is None else source(val))
-
-
-def batch_source(
-    images: Images | ImagesOnDisk,
-    preprocess: Preprocess,
-    device: torch.device,
-    *,
-    augment: AugmentConfig | None = None,
-    seed: int = 0,
-    channels_last: bool,
-    processes: DecodingProcesses | None = None,
-) -> BatchSource:
-    """What makes batches of ``images`` on ``device``; without ``augment``, as they are evaluated."""
-    if isinstance(images, ImagesOnDisk):
-        return StreamedImages(
-            images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
-            channels_last=channels_last, processes=processes,
-        )  # fmt: skip
-    return PixelsInMemory(
-        images=images, preprocess=preprocess, device=device, augment=augment, seed=seed,
-        channels_last=channels_last,
-    )  # fmt: skip
-
-
-def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric) -> TrainingState:
-    """``model`` as training starts, with its optimizers; it is trained in place.
-
-    Args:
-        recipe: the training configuration.
-        model: the network as it starts.
-        images: to train on.
-        fabric: device and precision.
-
-    Raises:
-        RecipeError: where the network has fewer stages than are to be frozen, or the images are too few for
-            the slices.
-    """
-    require_full_slices(recipe, images)
-    stages = trained_stages(recipe, model.architecture)
-    model = model.to(fabric.device)
-    if recipe.channels_last:
-        convert_conv2d_weight_memory_format(model, torch.channels_last)
-    _, part = split_at_stage(model, stages)
-    epochs = recipe.planned_epochs(images)
-    average = None
-    if recipe.ema:
-        steps = epochs * steps_per_epoch(images, recipe.batch_size)
-        decay = ema_decay(steps) if recipe.ema == "auto" else recipe.ema
-        average = AveragedModel(part, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-    dtype = torch.bfloat16 if fabric.strategy.precision.precision == "bf16-mixed" else torch.float32
-    return TrainingState(
-        model=model,
-        part=part,
-        optimizers=build_optimizers(part, recipe.optimizer, dtype),
-        tally=EpochTally.zero(model.architecture.classes, fabric.device),
-        epochs=epochs,
-        average=average,
-    )
-
-
-def require_full_slices(recipe: Recipe, images: int) -> None:
-    """Refuse fewer ``images`` than two for each slice of a batch: the loss of an empty slice is nan.
-
-    Raises:
-        RecipeError: where all images are such a small batch.
-    """
-    batch = min(recipe.batch_size, images)
-    if recipe.slices > max(1, batch // 2):
-        raise RecipeError(
-            f"slices is {recipe.slices}, and a slice needs two images at least: {images} training images are "
-            f"a batch of {batch}. Add images, or set slices to {max(1, batch // 2)}"
-        )
-
-
-def trained_stages(recipe: Recipe, architecture: Architecture) -> int:
-    """How many of the last stages are trained.
-
-    Raises:
-        RecipeError: where more stages are to be frozen than there are.
-    """
-    stages = len(stage_starts(architecture))
-    frozen = {"all": stages, "auto": 0}.get(str(recipe.freeze), recipe.freeze)
-    if not isinstance(frozen, int) or frozen > stages:
-        raise RecipeError(f"freeze is {recipe.freeze}; {architecture.name} has {stages} stages, or give all")
-    return stages - frozen
-
-
-def ema_decay(steps: int) -> float:
-    """The decay per step of a moving average that spans a fifth of training, 1,000 steps at most.
-
-    That is 0.99 for 500 steps, 0.999 from 5,000 on.
-    """
-    return min(0.999, max(0.9, 1 - 5 / steps))

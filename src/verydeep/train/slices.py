@@ -189,13 +189,14 @@ def _sliced(
     apart = set(map(id, kept))
     shared = [parameter for parameter in trained if id(parameter) not in apart]
     first, has_dropout = share.rank * len(twins), _has_dropout(twins[0])
+    heads = {twin: _hybrid_heads(twin) for twin in twins}
 
     def backward_of(
         number: int, twin: nn.Module, images: Tensor, labels: Tensor, position: BatchPosition
     ) -> _Slice:
         if has_dropout:
             torch.manual_seed(_seed(position, number))
-        for head in _hybrid_heads(twin):
+        for head in heads[twin]:
             head.seeds = [_seed(position, each) for each in range(number - first, share.slices, len(twins))]
         with fabric.autocast():  # applies to the thread that enters it
             logits = twin(images).float()

@@ -1,21 +1,23 @@
 """Everything that training changes as it runs: what ``--resume`` restores, to end with the same bits."""
 
-import pickle
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from verydeep.atomic_write import atomic_write
-from verydeep.errors import CheckpointError
+from verydeep.architecture.architecture import Architecture
+from verydeep.architecture.layer_names import stage_starts
+from verydeep.errors import RecipeError
 from verydeep.models.classifier import Classifier
-from verydeep.models.stages import TrainablePart, with_trained_part
+from verydeep.models.stages import TrainablePart, split_at_stage, with_trained_part
 from verydeep.train.early_stopping import BestEpoch
+from verydeep.train.optimizer import build_optimizers
+from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import Plateau
 
 
@@ -106,72 +108,72 @@ class TrainingState:
         return with_trained_part(self.model, self.best.tensors, len(self.part.stages))
 
 
-def save_state(state: TrainingState, path: Path) -> None:
-    """Write ``state`` to ``path``, whole or not at all."""
-    write_packed(pack(state), path)
+def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric) -> TrainingState:
+    """``model`` as training starts, with its optimizers; it is trained in place.
 
-
-def pack(state: TrainingState) -> dict[str, Any]:
-    """What is saved of ``state``; its tensors are those that training changes, not copies."""
-    return {
-        "model": state.model.state_dict(),
-        "average": state.average.state_dict() if state.average else None,
-        "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
-        "tally": asdict(state.tally),
-        "plateau": asdict(state.plateau),
-        "best": None if state.best is None else vars(state.best),
-        "epochs": state.epochs,
-        "epoch": state.epoch,
-        "step": state.step,
-        "seconds": state.seconds,
-    }
-
-
-def write_packed(packed: dict[str, Any], path: Path) -> None:
-    """Write what ``pack`` gave to ``path``, whole or not at all."""
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        try:
-            torch.save(packed, file)
-        except RuntimeError as error:
-            if isinstance(error.__context__, OSError):  # torch hides that the disk is full
-                raise error.__context__ from None
-            raise
-
-
-def load_state(state: TrainingState, path: Path) -> None:
-    """Make ``state`` what it was when it was saved to ``path``.
+    Args:
+        recipe: the training configuration.
+        model: the network as it starts.
+        images: to train on.
+        fabric: device and precision.
 
     Raises:
-        CheckpointError: where the file is broken or of another network.
+        RecipeError: where the network has fewer stages than are to be frozen, or the images are too few for
+            the slices.
     """
-    packed = _read(path)
-    try:
-        state.model.load_state_dict(packed["model"])
-        if state.average is not None:
-            state.average.load_state_dict(packed["average"])
-        for optimizer, saved in zip(state.optimizers, packed["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        device = state.tally.loss.device
-        state.tally = EpochTally(**{name: value.to(device) for name, value in packed["tally"].items()})
-        state.plateau = Plateau(**packed["plateau"])
-        state.best = None if packed["best"] is None else BestEpoch(**packed["best"])
-        state.epochs, state.epoch, state.step = packed["epochs"], packed["epoch"], packed["step"]
-        state.seconds = packed["seconds"]
-    except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        text = " ".join(str(error).split())[:120]
-        raise CheckpointError(
-            f"{path} is the state of another network or recipe: {text}. Start over with --new"
-        ) from None
+    require_full_slices(recipe, images)
+    stages = trained_stages(recipe, model.architecture)
+    model = model.to(fabric.device)
+    if recipe.channels_last:
+        convert_conv2d_weight_memory_format(model, torch.channels_last)
+    _, part = split_at_stage(model, stages)
+    epochs = recipe.planned_epochs(images)
+    average = None
+    if recipe.ema:
+        steps = epochs * recipe.steps_per_epoch(images)
+        decay = ema_decay(steps) if recipe.ema == "auto" else recipe.ema
+        average = AveragedModel(part, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    dtype = torch.bfloat16 if fabric.strategy.precision.precision == "bf16-mixed" else torch.float32
+    return TrainingState(
+        model=model,
+        part=part,
+        optimizers=build_optimizers(part, recipe.optimizer, dtype),
+        tally=EpochTally.zero(model.architecture.classes, fabric.device),
+        epochs=epochs,
+        average=average,
+    )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        # weights_only refuses everything but tensors and plain values: no code runs.
-        packed: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError
-    ) as error:  # fmt: skip
-        raise CheckpointError(
-            f"{path} is broken and cannot be resumed ({type(error).__name__}). Start over with --new"
-        ) from None
-    return packed
+def require_full_slices(recipe: Recipe, images: int) -> None:
+    """Refuse fewer ``images`` than two for each slice of a batch: the loss of an empty slice is nan.
+
+    Raises:
+        RecipeError: where all images are such a small batch.
+    """
+    batch = min(recipe.batch_size, images)
+    if recipe.slices > max(1, batch // 2):
+        raise RecipeError(
+            f"slices is {recipe.slices}, and a slice needs two images at least: {images} training images are "
+            f"a batch of {batch}. Add images, or set slices to {max(1, batch // 2)}"
+        )
+
+
+def trained_stages(recipe: Recipe, architecture: Architecture) -> int:
+    """How many of the last stages are trained.
+
+    Raises:
+        RecipeError: where more stages are to be frozen than there are.
+    """
+    stages = len(stage_starts(architecture))
+    frozen = {"all": stages, "auto": 0}.get(str(recipe.freeze), recipe.freeze)
+    if not isinstance(frozen, int) or frozen > stages:
+        raise RecipeError(f"freeze is {recipe.freeze}; {architecture.name} has {stages} stages, or give all")
+    return stages - frozen
+
+
+def ema_decay(steps: int) -> float:
+    """The decay per step of a moving average that spans a fifth of training, 1,000 steps at most.
+
+    That is 0.99 for 500 steps, 0.999 from 5,000 on.
+    """
+    return min(0.999, max(0.9, 1 - 5 / steps))

@@ -19,12 +19,12 @@ from verydeep.data.images import Dataset, Images
 from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.split_file import keep_split
 from verydeep.data.split_parts import indices_of
-from verydeep.decoding import fast_jpeg
 from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.evaluate.mistake import Mistake
+from verydeep.inputs.image_batches import batch_source
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
@@ -46,13 +46,11 @@ from verydeep.train.run import (
     Parallel,
     Trained,
     TrainingWatcher,
-    batch_source,
     fabric_on,
-    require_full_slices,
     run_training,
-    trained_stages,
 )
 from verydeep.train.run_folder import RunFolder
+from verydeep.train.state import require_full_slices, trained_stages
 from verydeep.train.unfinished_run import (
     Start,
     begin,
@@ -239,8 +237,6 @@ def _resume(
     start = by_first(lambda: require_unfinished(folder.path, "train"))
     with first_of_host():
         prepared = prepare(_recipe_of(start, folder), data, progress, start.decoder)
-    if isinstance(prepared.dataset, DatasetOnDisk) and start.decoder == "fast":
-        fast_jpeg.require_installed(folder.path)
     return _run(folder, start, prepared, device, parallel, watcher, report)
 
 

@@ -20,17 +20,9 @@ from verydeep.added_images.earlier_run import require_finished_tuning
 from verydeep.data.split_file import read_saved_images
 from verydeep.errors import RecipeError
 from verydeep.machine import WantedPrecision
+from verydeep.toml_config import dump_toml, parse_toml, validated, with_changes
 from verydeep.train.class_imbalance import Balance, resolve_balance
-from verydeep.train.recipe import (
-    Recipe,
-    dump_toml,
-    parse_toml,
-    read_recipe,
-    recipe_text,
-    text_of_file,
-    validated,
-    with_changes,
-)
+from verydeep.train.recipe import Recipe, read_recipe, recipe_text, text_of_file
 
 Strategy = Literal["linear-probe", "fine-tune", "scratch"]
 """A linear probe on frozen features, fine-tuning from that probe, or training from scratch."""

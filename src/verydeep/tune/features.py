@@ -80,7 +80,10 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
             and a smaller one takes less time; what was computed is in the cache.
     """
     cache = _cache(task, extract, cache_root, task.precision)
-    features = _extract(task, cache, _cache(task, extract, cache_root, "fp32"), spent)
+    if task.precision == "fp32":
+        features = extract_rows(task, cache, spent)
+    else:
+        features = _with_exact_test(task, cache, _cache(task, extract, cache_root, "fp32"), spent)
     samples, summary = _readable(task, features.indices, dict(features.unreadable))
     cost = FeatureCost(
         values=features.values.shape[1],
@@ -105,16 +108,15 @@ def _cache(
     return FeatureCache(task.network.model, task.network.preprocess, cache_root, extract, precision)
 
 
-def _extract(task: Task, cache: FeatureCache, exact: FeatureCache, spent: float) -> Features:
+def _with_exact_test(task: Task, cache: FeatureCache, exact: FeatureCache, spent: float) -> Features:
     """The features of all images by ``cache``, but for those of the test images by ``exact``, in fp32.
 
     What is measured on the test images is then the network as it is used.
     """
-    if cache.precision == "fp32":
-        return extract_rows(task, cache, spent)
-    test = indices_of(task.samples, "test")
-    others = torch.ones(len(task.samples), dtype=torch.bool).index_fill(0, test, value=False).nonzero()[:, 0]
-    first = extract_rows(task.select(others), cache, spent, later=len(test), slower=len(test))
+    test, others = indices_of(task.samples, "test"), indices_of(task.samples, "train", "val")
+    first = extract_rows(
+        task.select(others), cache, spent, later=len(test), slower=len(test), after=len(test)
+    )
     then = extract_rows(task.select(test), exact, None, before=first.computed)
     extracted = ((others, first), (test, then))
     indices = torch.cat([chosen[features.indices] for chosen, features in extracted])
@@ -133,7 +135,14 @@ def _extract(task: Task, cache: FeatureCache, exact: FeatureCache, spent: float)
 
 
 def extract_rows(
-    task: Task, cache: FeatureCache, spent: float | None, *, later: int = 0, slower: int = 0, before: int = 0
+    task: Task,
+    cache: FeatureCache,
+    spent: float | None,
+    *,
+    later: int = 0,
+    slower: int = 0,
+    before: int = 0,
+    after: int = 0,
 ) -> Features:
     """The features of all images of ``task``, from ``cache`` or computed, with a forecast after some batches.
 
@@ -143,7 +152,8 @@ def extract_rows(
         spent: seconds of the budget that have passed; None where nothing is to be forecast.
         later: how many images follow, of which this is the beginning; they count in the forecast.
         slower: how many of the later ones are computed in fp32, where these are in bf16.
-        before: how many images were computed before these.
+        before: how many images were computed before these, for the progress.
+        after: how many images are computed next; likewise.
 
     Raises:
         Interrupted, TooSlowError: as ``extract_features``.
@@ -152,7 +162,7 @@ def extract_rows(
     pace, forecasts = Pace(), list[ExtractionForecast]()
 
     def extracted(done: int, total: int) -> None:
-        all_done, all_images = before + done, before + total + slower
+        all_done, all_images = before + done, before + total + after
         task.watcher.extracted(all_done, all_images)
         task.watcher.stop_if_wanted(
             f"stopped after {all_done:,} of {all_images:,} images, whose features are kept"

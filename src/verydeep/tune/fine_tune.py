@@ -22,8 +22,9 @@ from verydeep.train.divergence import Flags
 from verydeep.train.prepare import require_nothing_frozen, with_options
 from verydeep.train.pretrained import with_dropout
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import Job, Trained, fabric_on, run_training, trained_stages
+from verydeep.train.run import Job, Trained, fabric_on, run_training
 from verydeep.train.run_folder import RunFolder, read_metrics
+from verydeep.train.state import trained_stages
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import SHARED, UNUSED, Strategy
 from verydeep.tune.prepare import Task

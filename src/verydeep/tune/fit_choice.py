@@ -21,7 +21,7 @@ from verydeep.train.pretrained import with_fit
 from verydeep.tune.config import NO_LIMIT
 from verydeep.tune.feature_cache import FeatureCache
 from verydeep.tune.features import extract_rows
-from verydeep.tune.forecast import FEATURE_SHARE
+from verydeep.tune.forecast import FEATURE_SHARE, FP32_COST
 from verydeep.tune.head_position import head_positions
 from verydeep.tune.linear_probe import fit_linear_probe
 from verydeep.tune.prepare import Task, balance_method
@@ -94,7 +94,8 @@ def with_best_fit(task: Task, cache_root: Path | None, began: float) -> Task:
     for fit in fits:
         if compared and (too_long := _too_long(task, sample, compared[-1], len(fits) - len(compared), began)):
             return _told(_decided(task, own, too_long))
-        result = _cross_validated(sample, fit, cache_root, began, len(task.samples) - len(sample.samples))
+        later = len(task.samples) - len(sample.samples)
+        result = _cross_validated(sample, fit, cache_root, began, later, task.slower_images)
         if result is None:
             return _told(_decided(task, own, "as there are too few images for cross-validation"))
         compared.append(result)
@@ -139,7 +140,7 @@ def _stratified(labels: Int64[Tensor, " count"], seed: int) -> Int64[Tensor, " c
 
 
 def _cross_validated(
-    sample: Task, fit: Fit, cache_root: Path | None, began: float, later: int
+    sample: Task, fit: Fit, cache_root: Path | None, began: float, later: int, slower: int
 ) -> _Compared | None:
     """Linear probes on the features of ``sample`` with one fit; None where cross-validation is impossible.
 
@@ -149,12 +150,13 @@ def _cross_validated(
         cache_root: of the features.
         began: the start of the time budget.
         later: how many more images there are, whose features are computed afterwards.
+        slower: how many of these are computed in fp32, where the sample is in bf16.
     """
     fit_began = time.perf_counter()
     network = with_fit(sample.network, fit)
     positions, extract = head_positions(network, sample.config.head)
     cache = FeatureCache(network.model, network.preprocess, cache_root, extract, sample.precision)
-    rows = extract_rows(sample, cache, fit_began - began, later=later)
+    rows = extract_rows(sample, cache, fit_began - began, later=later, slower=slower)
     samples = sample.samples.select(rows.indices)
     if not min(samples.class_sizes.values()):
         return None
@@ -185,7 +187,8 @@ def _too_long(task: Task, sample: Task, last: _Compared, fits: int, began: float
     """Why ``fits`` more fits are not compared, in words; empty where the budget allows it."""
     each = last.extraction_seconds / last.computed if last.computed else 0.0
     comparison = fits * last.seconds
-    needed = comparison + each * (len(task.samples) - len(sample.samples))
+    later = len(task.samples) - len(sample.samples) + (FP32_COST - 1) * task.slower_images
+    needed = comparison + each * later
     spent, budget = time.perf_counter() - began, task.config.budget_s
     if needed <= FEATURE_SHARE * (budget - spent):
         return ""

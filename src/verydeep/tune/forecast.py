@@ -86,7 +86,12 @@ class ExtractionForecast:
 
         The time of convolutions grows with the area of the images.
         """
-        return (self.images + self._extra) * self.seconds_each * (size / self.size) ** 2
+        return self.cost_in_images * self.seconds_each * (size / self.size) ** 2
+
+    @property
+    def cost_in_images(self) -> float:
+        """All images, where a slower one counts as more than one."""
+        return self.images + self._extra
 
     @property
     def smaller_size(self) -> int | None:

@@ -117,6 +117,11 @@ class Task:
     precision: InferencePrecision = "fp32"
     """Of the features of training and validation images."""
 
+    @property
+    def slower_images(self) -> int:
+        """How many images are computed in fp32, where the others are in bf16: those of the test."""
+        return len(indices_of(self.samples, "test")) if self.precision == "bf16" else 0
+
     def select(self, indices: Int64[Tensor, " chosen"]) -> "Task":
         """With the images at ``indices`` only."""
         content = tuple(self.content[index] for index in indices.tolist())

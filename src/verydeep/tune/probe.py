@@ -94,7 +94,7 @@ def _extract(
 def _with_precision(task: Task) -> Task:
     """``task`` with the precision of its features."""
     model, preprocess = task.network.model.eval(), task.network.preprocess
-    training = task.select(indices_of(task.samples, "train", "val")).samples
+    training = task.samples.select(indices_of(task.samples, "train", "val"))
     precision, reason = choose_feature_precision(
         task.config.precision,
         lambda images: head_inputs(model, images),
@@ -127,7 +127,7 @@ def _lighter(task: Task, forecast: ExtractionForecast) -> Task | None:
     """
     assert task.config.weights is not None
     seconds = {
-        name: forecast.images
+        name: forecast.cost_in_images
         * extraction_seconds(find_published(name).architecture, forecast.size, task.device, task.precision)
         for name in LIGHTER
     }

@@ -123,7 +123,6 @@ def test_augmentation_keeps_dtype_and_shape(dtype):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cpu_generator_gives_the_same_images_on_every_device():
     changed = augmented(IMAGES.cuda(), 1, CONFIG, 8)
     assert changed.cpu().equal(augmented(IMAGES, 1, CONFIG, 8))

@@ -17,7 +17,7 @@ def test_as_many_images_as_the_probability_says_are_erased(probability):
     assert float(((height > 0) & (width > 0)).float().mean()) == pytest.approx(probability, abs=0.03)
 
 
-def test_the_rectangles_lie_inside_with_the_area_and_shape_of_the_paper():
+def test_the_rectangles_lie_inside_with_the_area_and_shape_of_their_ranges():
     row, column, height, width = drawn(4_000, 1.0).T
     assert float(row.min()) >= 0 and float((row + height).max()) <= 1 + 1e-6
     assert float(column.min()) >= 0 and float((column + width).max()) <= 1 + 1e-6

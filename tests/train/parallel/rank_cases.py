@@ -32,9 +32,10 @@ from verydeep.train.parallel.ranks import (
     require_same,
 )
 from verydeep.train.recipe import Recipe
-from verydeep.train.run import TrainingWatcher, fabric_on, initial_state
+from verydeep.train.run import TrainingWatcher, fabric_on
 from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.slices import BatchPosition, backward_in_slices
+from verydeep.train.state import initial_state
 from verydeep.train.train import train_network
 
 DATA = synthetic.dataset(130, 47, size=16, classes=3)

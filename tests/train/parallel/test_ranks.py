@@ -185,7 +185,6 @@ def test_a_script_makes_several_trainings_one_after_another(tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_one_rank_of_nccl_trains_what_a_process_without_ranks_does(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     on_gpu(tmp_path / "plain")

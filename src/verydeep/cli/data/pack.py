@@ -1,6 +1,5 @@
 """``verydeep data pack``: your own images decoded and resized once, in one file that training reads."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +58,7 @@ def pack(
         print_message(note)
     if json:
         unreadable = [each.values for each in packed.unreadable]
-        print_json(asdict(packed) | {"path": str(packed.path), "unreadable": unreadable})
+        print_json(vars(packed) | {"path": str(packed.path), "unreadable": unreadable})
     else:
         out().print(
             f"{counted(packed.images, 'image')}, {packed.bytes / 1e6:,.1f} MB: {out_}",

@@ -23,7 +23,7 @@ def draw_crop(count: int, min_area: float, generator: torch.Generator) -> Float[
     """A random crop for each of ``count`` images, in units that do not depend on their size.
 
     The four columns: the square root of the area, of ``min_area`` to all of the image; the square root of
-    width by height, from 3:4 to 4:3; and the position down and right, from -1 to 1. Szegedy et al. 2015
+    height by width, from 3:4 to 4:3; and the position down and right, from -1 to 1. Szegedy et al. 2015
     (arXiv 1409.4842), section 6, there with a ``min_area`` of 0.08.
     """
     area = min_area + (1 - min_area) * _uniform(count, generator)
@@ -87,8 +87,8 @@ def color_jitter(
 def draw_pca_color(count: int, deviation: float, generator: torch.Generator) -> Float[Tensor, "count 3"]:
     """How much is added to red, green and blue of each image, as a part of their range.
 
-    Along each principal component of the colors of ImageNet, a normally distributed multiple of its standard
-    deviation. Krizhevsky et al. 2012, section 4.1, with a ``deviation`` of 0.1.
+    Along each principal component of the colors of ImageNet, a normally distributed multiple of its
+    eigenvalue. Krizhevsky et al. 2012, section 4.1, with a ``deviation`` of 0.1.
     """
     multiples = deviation * torch.randn(count, 3, generator=generator, device=generator.device)
     components = torch.tensor(COLOR_COMPONENTS, device=generator.device)

@@ -1,6 +1,7 @@
 """Random erasing: a rectangle of an image is replaced by the mean color of the image.
 
-Zhong et al. 2020 (arXiv 1708.04896), section 3, with its ranges of area and aspect ratio.
+Zhong et al. 2020 (arXiv 1708.04896), section 3, there with random values, or the mean of the data
+set. The ranges of area and aspect ratio are about those of torchvision.
 """
 
 import math

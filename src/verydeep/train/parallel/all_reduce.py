@@ -36,14 +36,12 @@ def add_in_order(slices: Iterable[Gradients], dtype: torch.dtype) -> list[Tensor
     received = torch.empty_like(sent)  # of each rank its slices, and of them the part that is added here
     with hearing_from_all():
         distributed.all_to_all_single(received, sent)
-        (part,) = added([each] for each in received.flatten(0, 1).float())
-        parts = list(torch.empty(rank_count(), len(part), dtype=dtype, device=part.device))
-        distributed.all_gather(parts, part.to(dtype))
-    return _like(own[0], torch.cat(parts).float())
+    (part,) = added([each] for each in received.flatten(0, 1).float())
+    return _like(own[0], gathered(part.to(dtype)).float())
 
 
 def added(slices: Iterable[Gradients]) -> list[Tensor]:
-    """Their sums, from the first to the last, of which no more than two are held at a time."""
+    """Their sums, from the first to the last; those so far, a slice's and the new sums are held at a time."""
     sums: list[Tensor] = []
     for gradients in slices:
         sums = [a + b for a, b in zip(sums, gradients, strict=True)] if sums else list(gradients)

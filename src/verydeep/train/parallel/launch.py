@@ -6,10 +6,6 @@ import sys
 from collections.abc import Sequence
 from uuid import uuid4
 
-from torch.distributed.elastic.multiprocessing import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
 from verydeep.errors import RankError, RecipeError
 from verydeep.machine import usable_cores
 from verydeep.torchrun import local_world_size, world_size
@@ -24,6 +20,11 @@ def launch(devices: int, arguments: Sequence[str]) -> int:
     Raises:
         RankError: where one was killed.
     """
+    # Only this needs them: other trainings start sooner without.
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
     logging.disable()  # torchrun's own lines: the processes say what failed
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // devices)))
     config = LaunchConfig(

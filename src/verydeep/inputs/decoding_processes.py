@@ -14,9 +14,9 @@ from verydeep.machine import usable_cores
 from verydeep.packs.packed_pixels import PackedImage
 from verydeep.torchrun import local_world_size
 
-CORES = 4
+LEAST_CORES = 4
 """From so many on, processes decode: threads hold Python's lock for a quarter of the time of an image."""
-IMAGES = 2_000
+LEAST_IMAGES = 2_000
 """From so many on: these take a core some seconds in each epoch, and processes start in half a second."""
 MAX_PROCESSES = 32
 """They decode more images than a GPU trains on."""
@@ -42,7 +42,7 @@ def process_count(images: int, cores: int) -> int:
                 f"{VARIABLE} is {wanted!r}; give the number of processes, 0 to {MAX_WANTED}, or 0 for threads"
             )
         return int(wanted)
-    return min(cores, MAX_PROCESSES) if cores >= CORES and images >= IMAGES else 0
+    return min(cores, MAX_PROCESSES) if cores >= LEAST_CORES and images >= LEAST_IMAGES else 0
 
 
 @contextmanager

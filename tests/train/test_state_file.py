@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from verydeep.train.state import load_state
-from verydeep.train.state_writer import state_writer
+from verydeep.train.state_file import load_state, state_writer
 
 from .shapes import PLAIN, begin, bits, network, same
 

@@ -13,8 +13,8 @@ from verydeep.decoding.processes import are_available
 from verydeep.errors import DataError
 from verydeep.image_sources.huggingface import TableImage
 from verydeep.image_sources.open_images import read_samples
-from verydeep.inputs import decoders
-from verydeep.inputs.decoders import VARIABLE, cores_of_rank, decoding_processes, process_count
+from verydeep.inputs import decoding_processes as rule
+from verydeep.inputs.decoding_processes import VARIABLE, cores_of_rank, decoding_processes, process_count
 from verydeep.machine import usable_cores
 
 
@@ -60,14 +60,14 @@ def test_threads_decode_where_no_process_can(tmp_path, monkeypatch):
     for images in (table, shapes(2)):
         with decoding_processes(images) as processes:
             assert processes is None
-    monkeypatch.setattr(decoders, "are_available", lambda: False)  # as on Windows
+    monkeypatch.setattr(rule, "are_available", lambda: False)  # as on Windows
     with decoding_processes(files) as processes:
         assert processes is None
 
 
 def test_ranks_on_a_host_share_its_cores(monkeypatch):
     assert cores_of_rank() == usable_cores()
-    monkeypatch.setattr(decoders, "usable_cores", lambda: 16)
+    monkeypatch.setattr(rule, "usable_cores", lambda: 16)
     for ranks, cores in ((2, 8), (5, 3), (32, 1)):
-        monkeypatch.setattr(decoders, "local_world_size", lambda ranks=ranks: ranks)
+        monkeypatch.setattr(rule, "local_world_size", lambda ranks=ranks: ranks)
         assert cores_of_rank() == cores
