@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import verydeep as vd
+from verydeep.compress.calibration import Calibration
 from verydeep.compress.fold import fold
 from verydeep.compress.gptq import rounded
 from verydeep.compress.gram import weight_matrix, weighted_layers
 from verydeep.compress.images import Part, read_images
 from verydeep.compress.quantize import quantize, quantize_layers
-from verydeep.compress.step import Calibration
 from verydeep.errors import CompressionError
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.weight_files.checkpoint_file import compact_bytes

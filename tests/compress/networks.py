@@ -5,7 +5,7 @@ from torch import nn
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.compress.step import Calibration
+from verydeep.compress.calibration import Calibration
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 

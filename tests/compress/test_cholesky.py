@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from verydeep.compress.calibration import Calibration
 from verydeep.compress.cholesky import damped_cholesky
 from verydeep.compress.gptq import compensated
 from verydeep.compress.gram import Gram
-from verydeep.compress.narrow import narrow
-from verydeep.compress.step import Calibration
+from verydeep.compress.narrow.narrowing import narrow
 from verydeep.errors import CompressionError
 
 from .networks import calibration, checkpoint

@@ -7,7 +7,7 @@ import torch
 
 from verydeep.compress import distill as module
 from verydeep.compress.distill import distill, read_teacher, seconds_an_epoch
-from verydeep.compress.narrow import narrow
+from verydeep.compress.narrow.narrowing import narrow
 from verydeep.compress.progress import trains_with_flips
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.models.logits import predict_logits

@@ -8,10 +8,10 @@ import torch
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.compress import quantize as module
+from verydeep.compress.calibration import Calibration
 from verydeep.compress.gptq import rounded
 from verydeep.compress.gram import weight_matrix, weighted_layers
 from verydeep.compress.quantize import bits_of_layers, quantize, quantized_bytes
-from verydeep.compress.step import Calibration
 from verydeep.errors import CompressionError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint

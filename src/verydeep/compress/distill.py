@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from verydeep.compress.step import Calibration, StepResult
+from verydeep.compress.calibration import Calibration, StepResult
 from verydeep.data.augmentation.augment import flip_mask
 from verydeep.data.batches import generator, order
 from verydeep.data.normalize import normalize

@@ -7,17 +7,17 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
+from verydeep.compress.calibration import Calibration, StepResult
 from verydeep.compress.candidate import Bench, Candidate, Measured, file_bytes
-from verydeep.compress.choose_widths import search_path, tries, try_points
 from verydeep.compress.distill import EPOCHS, distill, read_teacher, seconds_an_epoch
 from verydeep.compress.fold import fold
 from verydeep.compress.images import CompressionImages
-from verydeep.compress.narrow import Narrowing, prepare_narrowing
+from verydeep.compress.narrow.halving import search_path, tries, try_points
+from verydeep.compress.narrow.narrowing import Narrowing, prepare_narrowing
+from verydeep.compress.narrow.search import Point
 from verydeep.compress.quantize import BITS, quantize, quantized_bytes
 from verydeep.compress.result import TestResult
-from verydeep.compress.search import Point
 from verydeep.compress.settings import CompressSettings, Limit, StepName, loss_points
-from verydeep.compress.step import Calibration, StepResult
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import duration

@@ -12,9 +12,9 @@ from math import log2
 import torch
 from torch import nn
 
+from verydeep.compress.calibration import MAX_IMAGES, Calibration, StepResult
 from verydeep.compress.gptq import compensated, rounded
 from verydeep.compress.gram import Gram, Layer, gram_matrices, weight_matrix, weighted_layers
-from verydeep.compress.step import MAX_IMAGES, Calibration, StepResult
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import compact_bytes

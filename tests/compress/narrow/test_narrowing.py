@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from verydeep.compress.narrow import narrow, prepare_narrowing
-from verydeep.compress.widths import narrowable_widths, with_widths
+from verydeep.compress.narrow.narrowing import narrow, prepare_narrowing
+from verydeep.compress.narrow.widths import narrowable_widths, with_widths
 from verydeep.errors import CompressionError
 from verydeep.models.logits import predict_logits
 
-from .networks import calibration, checkpoint
+from ..networks import calibration, checkpoint
 
 
 def logits(network, images):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from verydeep.analyze.trace import trace
 from verydeep.architecture.architecture import Architecture
 from verydeep.compress.latency import LayerTimer
-from verydeep.compress.narrow import Narrowing
-from verydeep.compress.widths import Width
+from verydeep.compress.narrow.narrowing import Narrowing
+from verydeep.compress.narrow.widths import Width
 
 SMALLEST_STEP = 1 / 8
 """Of a width: as many channels, or the next multiple, are removed at a time."""

@@ -14,11 +14,11 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from verydeep.architecture.architecture import Architecture
+from verydeep.compress.calibration import MAX_IMAGES, Calibration, StepResult
 from verydeep.compress.gram import Gram, add_rows, layer_rows, weight_matrix, weighted_layers
-from verydeep.compress.refit import refit
-from verydeep.compress.selection import Removal, columns_of, removal_order
-from verydeep.compress.step import MAX_IMAGES, Calibration, StepResult
-from verydeep.compress.widths import Width, narrowable_widths, with_widths
+from verydeep.compress.narrow.refit import refit
+from verydeep.compress.narrow.selection import Removal, columns_of, removal_order
+from verydeep.compress.narrow.widths import Width, narrowable_widths, with_widths
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier

@@ -7,10 +7,10 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.compress.calibration import Calibration
 from verydeep.compress.gram import Layer, chunk_images, input_rows, sampled_positions, weighted_layers
-from verydeep.compress.least_squares import HELD_OUT, LayerFit
-from verydeep.compress.step import Calibration
-from verydeep.compress.widths import weighted_layer
+from verydeep.compress.narrow.least_squares import HELD_OUT, LayerFit
+from verydeep.compress.narrow.widths import weighted_layer
 from verydeep.data.normalize import normalize
 from verydeep.models.classifier import Classifier
 from verydeep.models.feature_steps import IMAGES, feature_steps

@@ -5,13 +5,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from verydeep.compress.choose_widths import tries, try_points
 from verydeep.compress.latency import LayerTimer, latencies_ms
-from verydeep.compress.narrow import prepare_narrowing
-from verydeep.compress.search import Point, Weights, narrowing_path
+from verydeep.compress.narrow.halving import tries, try_points
+from verydeep.compress.narrow.narrowing import prepare_narrowing
+from verydeep.compress.narrow.search import Point, Weights, narrowing_path
 from verydeep.compress.settings import Limit
 
-from .networks import calibration, checkpoint
+from ..networks import calibration, checkpoint
 
 
 def test_each_point_narrows_one_width_down_to_the_floor():

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from verydeep.compress.latency import LayerTimer
-from verydeep.compress.narrow import Narrowing
-from verydeep.compress.search import Point, Weights, narrowing_path
+from verydeep.compress.narrow.narrowing import Narrowing
+from verydeep.compress.narrow.search import Point, Weights, narrowing_path
 from verydeep.compress.settings import Limit
 
 Try = Callable[[int], bool]
