@@ -16,6 +16,7 @@ from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.load import load
 
 from ..compress.networks import checkpoint
+from ..report.html import check_page, words
 
 RECIPE = Recipe(
     model="32 M 48 M | gap 32", norm="batch", epochs=3, batch_size=50, precision="fp32", validation=0.3,
@@ -71,6 +72,10 @@ def test_the_result_is_evaluated_compressed_and_measured_on_the_test_images_as_i
     again = here("compress", tmp_path / "a", "--drop", 100, "--out", tmp_path / "b")
     assert again.returncode == 0, again.stderr
     assert "smaller" in again.stdout and "at worst" in again.stdout
+    assert again.stdout.rstrip().endswith(f"Report: {tmp_path / 'b' / 'report.html'}")
+    shown = words((tmp_path / "b" / "report.html").read_text(encoding="utf-8"))
+    assert f"verydeep compress {tmp_path / 'a'} --drop 100" in shown
+    assert "Asked for: a loss of at most 100 points." in shown
 
 
 def test_a_size_is_reached_with_the_widest_network(trained, here, tmp_path):
@@ -159,6 +164,9 @@ def test_a_checkpoint_with_unlabeled_images_is_measured_by_agreement(trained, he
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert values["before"]["top1"] == 1 and values["test"] is None
+    page = (tmp_path / "small" / "report.html").read_text(encoding="utf-8")
+    check_page(page)
+    assert "It predicts the class of the original for" in page
     assert "agreement with the original" in done.stderr
 
 

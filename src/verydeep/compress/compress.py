@@ -9,6 +9,7 @@ from pathlib import Path
 from verydeep.atomic_write import write_text
 from verydeep.claim import LOCK, claim_folder
 from verydeep.compress.candidate import file_bytes
+from verydeep.compress.comparison import compare
 from verydeep.compress.images import CompressionImages
 from verydeep.compress.progress import Compression, OnCandidate, OnLine, is_balanced, not_met, origin_of
 from verydeep.compress.result import CompressResult, TestResult
@@ -77,6 +78,7 @@ def compress_network(
             original=state.candidates[0].measured,
             result=written,
             candidates=tuple(state.candidates),
+            comparison=compare(state.bench, compressed),
             test=test,
             balanced=is_balanced(network),
             images=len(images.val),

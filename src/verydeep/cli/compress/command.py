@@ -1,5 +1,7 @@
 """``verydeep compress``: a smaller and faster network that loses at most what is allowed."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +13,13 @@ from verydeep.compress.images import CompressionImages, read_images
 from verydeep.compress.settings import CompressSettings, parse_limit, parse_steps
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.report.compression.page import write_compression_page
 from verydeep.tables.compress_table import candidate_line, compress_table
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ByteProgress
-from verydeep.train.run_folder import run_name
+from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.tune.config import seconds
 from verydeep.weights.load import load_classifier
 
@@ -111,10 +114,13 @@ def compress(
         on_candidate=lambda candidate: print_message(candidate_line(candidate)),
         on_line=print_message,
     )
+    report = RunFolder(folder).report
+    write_compression_page(result, report, command=shlex.join(["verydeep", *sys.argv[1:]]))
     if json:
         print_json(result.values)
     else:
         out().print(compress_table(result), soft_wrap=True)
+        out().print(f"Report: {report}", markup=False, soft_wrap=True)
     return 0
 
 
