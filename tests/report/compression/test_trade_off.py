@@ -6,7 +6,7 @@ import pytest
 
 from verydeep.compress.settings import Limit
 from verydeep.report.charts.line_plots import BOTTOM, LEFT, RIGHT, TOP, WIDTH
-from verydeep.report.compression.dots import SHAPES, dot_kinds
+from verydeep.report.compression.dots import ARROW, SHAPES, dot_kinds
 from verydeep.report.compression.trade_off import HEIGHT, trade_offs
 
 from .compressions import candidate, candidates
@@ -44,7 +44,7 @@ def test_a_loss_far_beyond_all_others_is_drawn_at_the_edge():
     worst = candidate("narrow", kept=False, value=-0.8)
     plot, _ = plots((candidate("original"), candidate("narrow", value=-0.01), worst), result=1)
     assert [dot.is_below for dot in plot.dots if dot.kind == "rejected"] == [True]
-    assert by_step(plot)["narrow", "rejected"].y == HEIGHT - BOTTOM
+    assert by_step(plot)["narrow", "rejected"].y == HEIGHT - BOTTOM - ARROW
     assert not any(dot.is_below for dot in plots()[0].dots)
 
 

@@ -9,6 +9,8 @@ from verydeep.report.charts.axis import Axis
 from verydeep.report.charts.line_plots import LEFT, RIGHT, WIDTH
 from verydeep.report.compression.sentences import milliseconds, points
 
+ARROW = 17.0
+"""The length of the arrow below a dot, in px."""
 ROOM = 70.0
 """For a name beside its dot, in px."""
 
@@ -48,7 +50,7 @@ class Dot:
     """The lower end of its whisker."""
     high: float
     is_below: bool
-    """Whether it lies below the plot, at whose edge it is drawn."""
+    """Whether it lies below the plot: it is drawn above its lower edge, with an arrow."""
     label: str
     """All of it, for a tooltip and for screen readers."""
     name: Name | None = None
@@ -86,6 +88,7 @@ def dot(candidate: Candidate, original: float, x: float, y_axis: Axis) -> Dot:
     """``candidate`` at ``x`` px, where the original has ``original`` of the measure that decides."""
     difference = candidate.measured.difference
     bottom, top = y_axis.values[0], y_axis.values[-1]
+    is_below = original + difference.value < bottom
 
     def y(value: float) -> float:
         return y_axis.position(min(max(original + value, bottom), top))
@@ -94,10 +97,10 @@ def dot(candidate: Candidate, original: float, x: float, y_axis: Axis) -> Dot:
         step=candidate.name,
         kind="kept" if candidate.kept else "rejected",
         x=x,
-        y=y(difference.value),
+        y=y(difference.value) - ARROW * is_below,
         low=y(difference.low),
         high=y(difference.high),
-        is_below=original + difference.value < bottom,
+        is_below=is_below,
         label=_label(candidate, original),
     )
 

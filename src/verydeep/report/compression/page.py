@@ -49,7 +49,6 @@ def render_compression_page(result: CompressResult, *, command: str) -> str:
         .get_template("compress_page.html.j2")
         .render(
             result=result,
-            network=architectures[0].name,
             headline=headline(result),
             verdict=tuple(verdict(result)),
             measure=measure_name(result),

@@ -12,12 +12,14 @@ SAME = 1.05
 
 
 def headline(result: CompressResult) -> str:
-    """``9.8x smaller and 3.1x faster``."""
+    """``vgg-tiny: 9.8x smaller and 3.1x faster``; an architecture string is no name."""
+    name = result.candidates[0].checkpoint.model.architecture.name
     size, speed = result.original.bytes / result.result.bytes, result.result.speedup
-    return (
+    text = (
         f"{ratio_text(size, 'smaller', 'larger') if _differs(size) else 'about as large'} and "
         f"{ratio_text(speed, 'faster', 'slower') if _differs(speed) else 'about as fast'}"
     )
+    return text[:1].upper() + text[1:] if "|" in name else f"{name}: {text}"
 
 
 def verdict(result: CompressResult) -> Iterator[str]:
@@ -33,9 +35,9 @@ def verdict(result: CompressResult) -> Iterator[str]:
 
 
 def measure_name(result: CompressResult) -> str:
-    """The measure that decides."""
+    """The measure that decides; without labels, it is the agreement with the original."""
     if result.comparison.labels is None:
-        return "agreement with the original"
+        return "agreement"
     return "balanced accuracy" if result.balanced else "accuracy"
 
 
@@ -58,6 +60,8 @@ def points(share: float, decimals: int = 2) -> str:
 def ratio_text(ratio: float, better: str, worse: str) -> str:
     """``9.83`` as ``9.8x`` and the word for it; below 1, its inverse and the other word."""
     times, word = (ratio, better) if ratio >= 1 else (1 / ratio, worse)
+    if times < 1.005:
+        return "same"
     digits = 2 if times < 1.995 else 1 if times < 99.95 else 0
     return f"{times:,.{digits}f}{TIMES} {word}"
 

@@ -8,7 +8,7 @@ from verydeep.compress.candidate import Candidate, Measured
 from verydeep.compress.settings import Limit
 from verydeep.number_format import SPACE, bytes_text, percent
 from verydeep.report.charts.axis import Axis, LogAxis
-from verydeep.report.charts.line_plots import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Tick
+from verydeep.report.charts.line_plots import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Tick, round_step
 from verydeep.report.compression.dots import Dot, dot, named
 from verydeep.report.compression.sentences import points
 
@@ -16,6 +16,8 @@ LOG_FROM = 8.0
 """The ratio of the largest and the smallest value from which on an axis is logarithmic."""
 SPAN, LEAST_SPAN = 4.0, 0.02
 """The y axis reaches so many times as far down as what is kept, and at least so far."""
+LEAST_STEP = 0.01
+"""Between ticks of the x axis, as a share of its largest value."""
 HEIGHT = 300
 """Of a plot, in px of the SVG."""
 
@@ -105,7 +107,7 @@ def _x_axis(candidates: Sequence[Candidate], cost: _Cost, limit: Limit) -> Axis:
     values = [cost.of(each.measured) for each in candidates]
     values += [limit.value] if limit.kind == cost.limit else []
     axis = LogAxis if max(values) >= LOG_FROM * min(values) else Axis
-    return axis.around(values, 1e-6, float(LEFT), float(WIDTH - RIGHT))
+    return axis.around(values, round_step(LEAST_STEP * max(values)), float(LEFT), float(WIDTH - RIGHT))
 
 
 def _y_axis(candidates: Sequence[Candidate], original: float, limit: Limit) -> Axis:
