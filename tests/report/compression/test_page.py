@@ -110,7 +110,7 @@ def test_a_network_that_is_neither_smaller_nor_faster_is_said_to_be_so():
     tried = (candidate("original", why=""), candidate("narrow", latency_ms=4.0))
     shown = result(tried=tried)
     shown = replace(shown, result=replace(shown.result, bytes=90_000))
-    assert "about as large and 2.0\N{MULTIPLICATION SIGN} slower" in words(
+    assert "About as large and 2.0\N{MULTIPLICATION SIGN} slower" in words(
         render_compression_page(shown, command=COMMAND)
     )
 
