@@ -2,35 +2,35 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from jaxtyping import Float32, Int64, UInt8
-from torch import Tensor
 
-from verydeep.compress.candidate import Bench
+from verydeep.compress.judge import Judge, logits_of
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.logits import predict_logits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Two networks on the same images."""
 
-    pixels: UInt8[Tensor, "count channels size size"]
+    pixels: UInt8[np.ndarray, "count channels size size"]
     """Of the input size of the original."""
-    labels: Int64[Tensor, " count"] | None
+    labels: Int64[np.ndarray, " count"] | None
     """Indices of ``classes``; None where they are unknown."""
     classes: tuple[str, ...]
-    before: Float32[Tensor, "count classes"]
+    before: Float32[np.ndarray, "count classes"]
     """Logits of the original."""
-    after: Float32[Tensor, "count classes"]
+    after: Float32[np.ndarray, "count classes"]
     """Logits of the result."""
 
 
-def compare(bench: Bench, network: Checkpoint) -> Comparison:
-    """``network`` beside the original of ``bench``, on its images."""
+def compare(judge: Judge, network: Checkpoint) -> Comparison:
+    """``network`` beside the original of ``judge``, on its images."""
+    images = judge.images
     return Comparison(
-        pixels=bench.images.pixels,
-        labels=bench.images.labels,
-        classes=bench.original.classes,
-        before=bench.logits,
-        after=predict_logits(network.model, bench.images.pixels, network.preprocess),
+        pixels=images.pixels.numpy(),
+        labels=None if images.labels is None else images.labels.numpy(),
+        classes=judge.original.classes,
+        before=judge.logits,
+        after=logits_of(network, images),
     )

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture.architecture import Architecture
@@ -29,19 +28,19 @@ AFTER = (1,) * 3 + (0,) * 5 + (0, 2) + (1,) * 6 + (2,) * 4
 
 def logits(predicted, classes, confidence=0.9):
     """Each prediction has this confidence; the other classes share the rest."""
-    probabilities = torch.full((len(predicted), classes), (1 - confidence) / (classes - 1))
-    probabilities[torch.arange(len(predicted)), torch.tensor(predicted)] = confidence
-    return probabilities.log()
+    probabilities = np.full((len(predicted), classes), (1 - confidence) / (classes - 1), dtype=np.float32)
+    probabilities[np.arange(len(predicted)), list(predicted)] = confidence
+    return np.log(probabilities)
 
 
 def comparison(
     labels=LABELS, before=BEFORE, after=AFTER, classes=CLASSES, *, channels=1, side=8, confidence=0.9
 ) -> Comparison:
     """Both networks on images whose pixels all have the number of the image."""
-    numbers = torch.arange(len(before)).remainder(256).to(torch.uint8)
+    numbers = (np.arange(len(before)) % 256).astype(np.uint8)
     return Comparison(
-        pixels=numbers[:, None, None, None].expand(-1, channels, side, side).contiguous(),
-        labels=None if labels is None else torch.tensor(labels),
+        pixels=np.tile(numbers[:, None, None, None], (1, channels, side, side)),
+        labels=None if labels is None else np.array(labels),
         classes=classes,
         before=logits(before, len(classes)),
         after=logits(after, len(classes), confidence),
@@ -85,20 +84,19 @@ def result(shown=None, *, tried=None, limit=None, **changes) -> CompressResult:
     shown, tried = shown or comparison(), tried or candidates()
     kept = [each for each in tried if each.kept][-1]
     labels = shown.before.argmax(1) if shown.labels is None else shown.labels
-    first, second, truth = (np.asarray(each) for each in (shown.before, shown.after, labels))
-    difference = paired_difference(first, second, truth, z=Z_ONE_SIDED)
+    difference = paired_difference(shown.before, shown.after, labels, z=Z_ONE_SIDED)
     values = CompressResult(
         run=Path("my runs/small"),
         network=kept.checkpoint,
         original=tried[0].measured,
-        result=replace(kept.measured, difference=difference, top1=accuracy(second, truth), bytes=3_000),
+        result=replace(kept.measured, difference=difference, top1=accuracy(shown.after, labels), bytes=3_000),
         candidates=tuple(tried),
         comparison=shown,
         test=TestResult(
             images=200, before=0.9, after=0.85, difference=Interval(-0.05, -0.08, -0.02), top1=0.85
         ),
         balanced=False,
-        images=len(truth),
+        images=len(labels),
         settings=CompressSettings(limit=limit or Limit(kind="drop", value=15.0)),
         notes=(),
         seconds=61.0,

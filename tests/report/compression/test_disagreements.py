@@ -1,7 +1,5 @@
 """Images on which two networks differ: all are counted, the losses are shown first."""
 
-import torch
-
 from verydeep.report.compression.disagreements import disagreements
 
 from .compressions import comparison, logits
@@ -45,7 +43,6 @@ def test_equal_predictions_are_no_disagreement():
 
 
 def test_thousands_of_images_are_counted_and_few_shown():
-    labels = torch.zeros(3_000, dtype=torch.int64)
-    found = disagreements(comparison(tuple(labels.tolist()), (0,) * 3_000, (1,) * 3_000))
+    found = disagreements(comparison((0,) * 3_000, (0,) * 3_000, (1,) * 3_000))
     assert found.total == 3_000 and len(found.shown) == 24
     assert "3,000 of the 3,000 images" in found.text

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from verydeep.compress.settings import Limit
+from verydeep.compress.settings import STEPS, Limit
 from verydeep.report.charts.line_plots import BOTTOM, LEFT, RIGHT, TOP, WIDTH
 from verydeep.report.compression.dots import ARROW, SHAPES, dot_kinds
 from verydeep.report.compression.trade_off import HEIGHT, trade_offs
@@ -93,11 +93,10 @@ def test_a_plot_says_all_its_dots():
     assert "1\N{NO-BREAK SPACE}ms, 3.10\N{NO-BREAK SPACE}kB, 8 M 24 | gap" in size.description
 
 
-def test_steps_differ_by_shape_and_an_unknown_one_has_a_shape_too():
-    assert len(set(SHAPES.values())) == len(SHAPES)
+def test_each_step_has_a_shape_of_its_own():
+    assert set(SHAPES) == {"original", *STEPS} and len(set(SHAPES.values())) == len(SHAPES)
     kinds = dot_kinds((*candidates(), candidate("scratch", kept=False)))
     assert [(each.name, kind) for each, kind in kinds] == [
         ("original", "kept"), ("narrow, rejected", "rejected"), ("narrow, kept", "kept"),
         ("quantize, kept", "kept"), ("scratch, rejected", "rejected"),
     ]  # fmt: skip
-    assert kinds[-1][0].shape not in SHAPES.values()

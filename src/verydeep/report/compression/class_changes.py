@@ -32,8 +32,8 @@ def class_changes(comparison: Comparison) -> tuple[ClassChange, ...]:
 
     Without labels, the class of an image is the one that the original predicts.
     """
-    before, after = comparison.before.numpy().argmax(1), comparison.after.numpy().argmax(1)
-    labels = before if comparison.labels is None else comparison.labels.numpy()
+    before, after = comparison.before.argmax(1), comparison.after.argmax(1)
+    labels = before if comparison.labels is None else comparison.labels
     count = len(comparison.classes)
     images, right_before, right_after, lost, won = (
         np.bincount(labels[chosen], minlength=count).tolist()

@@ -72,14 +72,14 @@ def disagreements(comparison: Comparison, limit: int = MAX_PICTURES) -> Disagree
     Those on which only the original is right come first, then those on which only the result is; among
     these, those of which the result is surest.
     """
-    before, after = (softmax(each.numpy()) for each in (comparison.before, comparison.after))
+    before, after = (softmax(each) for each in (comparison.before, comparison.after))
     first, second = before.argmax(1), after.argmax(1)
     differ = np.flatnonzero(first != second)
     right = {int(i): _right(comparison, first, second, int(i)) for i in differ}
     ordered = sorted(right, key=lambda i: (ORDER.index(right[i]), -float(after[i].max())))
 
     def shown(i: int) -> Disagreement:
-        image, labels = comparison.pixels[i].numpy(), comparison.labels
+        image, labels = comparison.pixels[i], comparison.labels
         return Disagreement(
             number=i + 1,
             right=right[i],

@@ -19,10 +19,10 @@ SHAPES = {
     "fold": "M-4.6 -4.6H4.6V4.6H-4.6Z",
     "narrow": "M-5 0A5 5 0 1 0 5 0A5 5 0 1 0 -5 0Z",
     "distill": "M0 -6L5.6 4.4H-5.6Z",
+    "scratch": "M0 6L5.6 -4.4H-5.6Z",
     "quantize": "M-2 -6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z",
 }
 """The SVG path of the dot of each step, around its middle."""
-OTHER_SHAPE = "M0 6L5.6 -4.4H-5.6Z"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Dot:
     @property
     def shape(self) -> str:
         """The SVG path of its step."""
-        return shape_of(self.step)
+        return SHAPES[self.step]
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,9 @@ def dot_kinds(candidates: Sequence[Candidate]) -> tuple[tuple[DotKind, str], ...
     """What the dots of ``candidates`` look like: each step, kept or rejected."""
     kinds = dict.fromkeys((each.name, "kept" if each.kept else "rejected") for each in candidates)
     return tuple(
-        (DotKind(step if step == "original" else f"{step}, {kind}", shape_of(step)), kind)
+        (DotKind(step if step == "original" else f"{step}, {kind}", SHAPES[step]), kind)
         for step, kind in kinds
     )
-
-
-def shape_of(step: str) -> str:
-    """The SVG path of the dots of a step."""
-    return SHAPES.get(step, OTHER_SHAPE)
 
 
 def dot(candidate: Candidate, original: float, x: float, y_axis: Axis) -> Dot:

@@ -82,4 +82,4 @@ def _original_value(result: CompressResult) -> float:
     if comparison.labels is None:
         return 1.0
     measure = balanced_accuracy if result.balanced else accuracy
-    return measure(comparison.before.numpy(), comparison.labels.numpy())
+    return measure(comparison.before, comparison.labels)

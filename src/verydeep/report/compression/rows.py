@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from verydeep.compress.candidate import Candidate
 from verydeep.compress.result import CompressResult
 from verydeep.number_format import NONE, bytes_text, percent, rounded, thousands
-from verydeep.report.compression.dots import shape_of
+from verydeep.report.compression.dots import SHAPES
 from verydeep.report.compression.sentences import measure_name, milliseconds, points, ratio_text
 
 MAX_ROWS = 12
@@ -118,7 +118,7 @@ def _row(candidate: Candidate, original_value: float, is_result: bool) -> Candid
         why = ": ".join(filter(None, ["the result" if is_result else verdict, candidate.why]))
     return CandidateRow(
         step=candidate.name,
-        shape=shape_of(candidate.name),
+        shape=SHAPES[candidate.name],
         kind=verdict,
         verdict=why,
         architecture=measured.architecture,
