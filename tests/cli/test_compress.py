@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from verydeep.cli.compress import command
 from verydeep.compress import compression, latency, layer_inputs, try_widths
 from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
@@ -103,6 +104,22 @@ def test_training_beyond_the_budget_is_not_started(trained, here, tmp_path):
     done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
     assert "beyond --budget" in done.stderr
+
+
+def test_a_compression_that_is_stopped_before_its_report_is_completed_by_the_same_command(
+    trained, here, tmp_path, monkeypatch
+):
+    flags = ("compress", trained, "--steps", "fold", "--drop", 5, "--out", tmp_path / "small")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(command, "write_compression_page", interrupt)
+        assert "Run the same command again to continue" in here(*flags).stderr
+    done = here(*flags)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "small" / "report.html").is_file() and not (tmp_path / "small" / "state").exists()
+
+
+def interrupt(*arguments, **names):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,9 @@ def test_the_verdict_has_loss_bound_images_test_and_limit():
     ],
 )
 def test_the_limit_is_stated_in_words(limit, text):
-    assert f"Asked for: {text}" in words(page(limit=limit))
+    shown = words(page(limit=limit))
+    assert f"Asked for: {text}" in shown
+    assert ("All of this line must lie above the limit." in shown) == limit.strict
 
 
 def test_a_gain_and_equality_are_said_as_such():
