@@ -96,7 +96,7 @@ def test_a_plot_says_all_its_dots():
 def test_each_step_has_a_shape_of_its_own():
     assert set(SHAPES) == {"original", *STEPS} and len(set(SHAPES.values())) == len(SHAPES)
     kinds = dot_kinds((*candidates(), candidate("scratch", kept=False)))
-    assert [(each.name, kind) for each, kind in kinds] == [
+    assert [(each.name, each.kind) for each in kinds] == [
         ("original", "kept"), ("narrow, rejected", "rejected"), ("narrow, kept", "kept"),
         ("quantize, kept", "kept"), ("scratch, rejected", "rejected"),
     ]  # fmt: skip

@@ -68,14 +68,15 @@ class DotKind:
 
     name: str
     shape: str
+    kind: str
+    """``kept`` or ``rejected``."""
 
 
-def dot_kinds(candidates: Sequence[Candidate]) -> tuple[tuple[DotKind, str], ...]:
+def dot_kinds(candidates: Sequence[Candidate]) -> tuple[DotKind, ...]:
     """What the dots of ``candidates`` look like: each step, kept or rejected."""
     kinds = dict.fromkeys((each.name, "kept" if each.kept else "rejected") for each in candidates)
     return tuple(
-        (DotKind(step if step == "original" else f"{step}, {kind}", SHAPES[step]), kind)
-        for step, kind in kinds
+        DotKind(step if step == "original" else f"{step}, {kind}", SHAPES[step], kind) for step, kind in kinds
     )
 
 
@@ -130,7 +131,9 @@ def named(dots: Sequence[Dot], result: int) -> tuple[Dot, ...]:
     return tuple(sorted(each, key=lambda one: (one.name is not None, one.kind == "kept")))
 
 
-def _name_above(dot: Dot, text: str) -> Name:
-    if dot.x > WIDTH - RIGHT - ROOM / 2:
+def _name_above(placed: Dot, text: str) -> Name:
+    if placed.x > WIDTH - RIGHT - ROOM / 2:
         return Name(text, 8.0, -12.0, "anchor-end")
-    return Name(text, -8.0, -12.0, "") if dot.x < LEFT + ROOM / 2 else Name(text, 0.0, -12.0, "anchor-middle")
+    return (
+        Name(text, -8.0, -12.0, "") if placed.x < LEFT + ROOM / 2 else Name(text, 0.0, -12.0, "anchor-middle")
+    )
