@@ -119,7 +119,7 @@ def test_a_network_that_is_neither_smaller_nor_faster_is_said_to_be_so():
 
 def test_before_and_after_are_side_by_side_with_their_ratio():
     shown = words(page())
-    latency = "Latency 2 ms 1 ms 2.0\N{MULTIPLICATION SIGN} faster batch 1, 1 thread"
+    latency = "Latency 2 ms 1 ms 2.0\N{MULTIPLICATION SIGN} faster batch 1, 1 thread, in the same turns"
     file = "File 90.0 kB 3.00 kB 30.0\N{MULTIPLICATION SIGN} smaller 90,000 to 3,000 bytes"
     assert latency in shown and file in shown
 

@@ -77,12 +77,13 @@ def before_after(result: CompressResult, original_value: float) -> Iterator[Befo
             f"{points(test.difference.high)}",
         )
     settings = result.settings
+    threads = f"{settings.threads} {'thread' if settings.threads == 1 else 'threads'}"
     yield BeforeAfter(
         name="latency",
         before=milliseconds(after.original_ms),
         after=milliseconds(after.latency_ms),
         change=ratio_text(after.speedup, "faster", "slower"),
-        note=f"batch {settings.batch}, {settings.threads} {'thread' if settings.threads == 1 else 'threads'}",
+        note=f"batch {settings.batch}, {threads}, in the same turns",
     )
     yield _amount("file", (before.bytes, after.bytes), ("smaller", "larger"), bytes_text, " bytes")
     yield _amount("MACs per image", (before.macs, after.macs), ("fewer", "more"), rounded)
