@@ -27,16 +27,9 @@ from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import fit
+from verydeep.train.parallel.collectives import agreed, by_first, merged, require_same, take_buffers_of_first
 from verydeep.train.parallel.hybrid import join, make_hybrid
-from verydeep.train.parallel.ranks import (
-    agreed,
-    by_first,
-    merged,
-    rank_count,
-    require_same,
-    share_of_rank,
-    take_buffers_of_first,
-)
+from verydeep.train.parallel.ranks import rank_count, share_of_rank
 from verydeep.train.recipe import Recipe, to_toml
 from verydeep.train.run_folder import read_metrics, write_metrics
 from verydeep.train.state import TrainingState, initial_state
@@ -48,7 +41,7 @@ Parallel = Literal["data", "hybrid"]
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
-    """Lightning Fabric on this device, in the precision that suits it; parallel/ranks.py connects several."""
+    """Lightning Fabric on this device, in the precision that suits it; a process group connects several."""
     devices = 1 if device.index is None else [device.index]
     return Fabric(accelerator=device.type, devices=devices, precision=choose_precision(wanted, device))
 

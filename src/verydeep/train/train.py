@@ -31,14 +31,10 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import logits_of_source
-from verydeep.train.parallel.ranks import (
-    by_first,
-    first_of_host,
-    is_first,
-    merged,
-    process_group,
-    share_of_rank,
-)
+from verydeep.train.parallel.collectives import by_first, merged
+from verydeep.train.parallel.process_group import process_group
+from verydeep.train.parallel.ranks import is_first, share_of_rank
+from verydeep.train.parallel.store import wait_for_all
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
 from verydeep.train.run import (
@@ -142,8 +138,7 @@ def train_network(
             by_first(lambda: require_same(folder.path, start))
             return _resume(folder, data, device, parallel, watcher, progress, report)
         by_first(lambda: require_empty(folder))
-        with first_of_host():
-            prepared = prepare(recipe, data, progress, start.decoder)
+        prepared = _prepared(recipe, data, progress, start)
         trained_stages(recipe, prepared.network.model.architecture)
         require_full_slices(recipe, len(prepared.dataset.train))
         by_first(lambda: _begin(folder, start, prepared))
@@ -225,6 +220,13 @@ def _bytes(network: Checkpoint) -> int:
     return sum(tensor.nbytes for tensor in network.model.state_dict().values())
 
 
+def _prepared(recipe: Recipe, data: Dataset | str, progress: Progress | None, start: Start) -> Prepared:
+    """What each rank trains with, once all have it: to read takes longer than ranks wait in training."""
+    prepared = prepare(recipe, data, progress, start.decoder)
+    wait_for_all("prepared")
+    return prepared
+
+
 def _resume(
     folder: RunFolder,
     data: Dataset | str,
@@ -235,8 +237,7 @@ def _resume(
     report: Report,
 ) -> TrainResult:
     start = by_first(lambda: require_unfinished(folder.path, "train"))
-    with first_of_host():
-        prepared = prepare(_recipe_of(start, folder), data, progress, start.decoder)
+    prepared = _prepared(_recipe_of(start, folder), data, progress, start)
     return _run(folder, start, prepared, device, parallel, watcher, report)
 
 

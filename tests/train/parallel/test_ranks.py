@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from tests.train.shapes import network
 from verydeep.errors import RecipeError
-from verydeep.train.parallel.ranks import TIMEOUT_VARIABLE, hearing_from_all, rank_timeout
+from verydeep.train.parallel.process_group import TIMEOUT_VARIABLE, rank_timeout
+from verydeep.train.parallel.store import hearing_from_all
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import train_network
 
@@ -182,6 +183,11 @@ def test_a_rank_without_memory_has_lost_nobody():
 
 def test_a_script_makes_several_trainings_one_after_another(tmp_path):
     torchrun(2, "groups", tmp_path / "groups")
+
+
+def test_a_script_trains_after_errors_that_it_has_caught(tmp_path):
+    torchrun(2, "errors", tmp_path / "run")
+    assert RunFolder(tmp_path / "run").model.exists()
 
 
 @pytest.mark.gpu
