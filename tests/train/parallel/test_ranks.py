@@ -29,7 +29,7 @@ from .rank_cases import (
     stop,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 KINDS = (STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH)
 
 
@@ -44,22 +44,14 @@ def torchrun(ranks, device, folder):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
+def two(one_thread, tmp_path_factory):
     """Runs of one process and of two ranks; each has finished runs that the other left."""
     return runs(2, RECIPES, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory):
+def four(one_thread, tmp_path_factory):
     """Likewise of four ranks."""
     return runs(4, FOUR, tmp_path_factory.mktemp("four"))
 
