@@ -32,9 +32,10 @@ from verydeep.train.parallel.process_group import process_group
 from verydeep.train.parallel.ranks import is_first
 from verydeep.train.parallel.store import told_once
 from verydeep.train.recipe import Recipe, default_recipe, read_recipe
+from verydeep.train.result.train_result import TrainResult
 from verydeep.train.run import Parallel
 from verydeep.train.run_folder import RunFolder, run_name
-from verydeep.train.train import TrainResult, new_start, train_network, unfinished_recipe
+from verydeep.train.train import new_start, train_network, unfinished_recipe
 
 RUNS = Path("runs")
 """The folder of runs without --out."""

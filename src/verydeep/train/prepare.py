@@ -217,6 +217,7 @@ def _on_disk(
             classes=samples.classes,
             preprocess=preprocess,
             decoder=decoder,
+            location=location,
         )
 
     val = part_of("val")
