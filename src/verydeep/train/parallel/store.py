@@ -63,12 +63,12 @@ def begin_training() -> None:
 def say_that_training_ends() -> None:
     """Tell the others that it ends with an error in this rank."""
     with suppress(RuntimeError):
-        store().set(_training.ended, "")
+        _store().set(_training.ended, "")
 
 
 def group_store() -> Store:
     """Where the group of this training keeps its addresses."""
-    return PrefixStore(_training.turn("group"), store())
+    return PrefixStore(_training.turn("group"), _store())
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def first_of_host() -> Iterator[None]:
     yield
     if not torchrun.local_rank():
         with hearing_from_all():
-            store().set(host, "")
+            _store().set(host, "")
 
 
 def wait_for_all(name: str) -> None:
@@ -96,14 +96,14 @@ def wait_for_all(name: str) -> None:
         return
     here = _training.turn(name)
     with hearing_from_all():
-        store().set(f"{here} {torchrun.rank()}", "")
+        _store().set(f"{here} {torchrun.rank()}", "")
     _wait_for([f"{here} {each}" for each in range(torchrun.world_size())])
 
 
 def _wait_for(keys: Sequence[str]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     with hearing_from_all():
-        while not store().check(list(keys)):
+        while not _store().check(list(keys)):
             if _has_ended() or time.monotonic() > deadline:
                 raise _lost()
             time.sleep(0.1)
@@ -122,7 +122,7 @@ def told_once() -> Iterator[None]:
         if not torchrun.is_launched() or isinstance(error, StoppedByOtherRank):
             raise
         with suppress(RuntimeError):
-            store().set(_ENDED, "")
+            _store().set(_ENDED, "")
         if _is_news(str(error)):
             raise
         raise stopped_by_other() from error
@@ -132,13 +132,13 @@ def _is_news(message: str) -> bool:
     """Whether this rank is the first to say so."""
     key = sha256(message.encode(errors="replace")).hexdigest()
     try:
-        return bool(store().add(f"message {key}", 1) == 1)
+        return bool(_store().add(f"message {key}", 1) == 1)
     except RuntimeError:  # the store is gone, with the host that kept it
         return True
 
 
 @cache
-def store() -> Store:
+def _store() -> Store:
     """What the processes of one start of torchrun share; it may live as long as the first rank."""
     shared: Store = next(rendezvous("env://", timeout=timedelta(seconds=STORE_SECONDS)))[0]
     if torchrun.world_size() > torchrun.local_world_size():
@@ -154,7 +154,7 @@ def stopped_by_other() -> StoppedByOtherRank:
 
 def _has_ended() -> bool:
     """Whether another rank has ended, by an error that it prints or that its script has caught."""
-    return any(store().check([key]) for key in (_ENDED, _training.ended))
+    return any(_store().check([key]) for key in (_ENDED, _training.ended))
 
 
 def _lost() -> RankError | StoppedByOtherRank:
