@@ -6,7 +6,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -56,6 +56,34 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch computes in one thread, as the ranks of a test do: the bits and the memory of two threads differ.
+
+    Tiny networks are no faster on two, and much slower while another job runs.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def as_rank(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Sets the variables that torchrun gives a process, one of ``ranks`` on this host."""
+
+    def set_rank(rank: int, ranks: int) -> None:
+        for name, value in {
+            "TORCHELASTIC_RUN_ID": "test", "TORCHELASTIC_RESTART_COUNT": 0, "RANK": rank, "WORLD_SIZE": ranks,
+            "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": ranks,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, str(value))
+
+    return set_rank
 
 
 @pytest.fixture(scope="session")

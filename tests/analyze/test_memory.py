@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from verydeep.analyze.memory import estimate_memory
 from verydeep.architecture import zoo
@@ -29,13 +28,8 @@ TINY = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Each thread allocates its own scratch memory, which the estimate does not include."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+# Each thread allocates its own scratch memory, which the estimate does not include.
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])

@@ -18,14 +18,6 @@ SECONDS = 120
 
 
 @pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
 def start(tmp_path):
     """Starts the training on two devices, and waits until it has finished so many epochs."""
     started = []
@@ -84,27 +76,13 @@ def test_a_killed_rank_and_ctrl_c_end_all_ranks_and_lose_nothing(start, here, tm
     assert all(torch.equal(resumed[name], expected[name]) for name in expected)
 
 
-@pytest.fixture
-def as_rank(monkeypatch):
-    """Sets the variables of torchrun, for one of two processes."""
-
-    def set_rank(number):
-        for name, value in {
-            "TORCHELASTIC_RUN_ID": "test", "RANK": number, "WORLD_SIZE": 2, "LOCAL_RANK": number,
-            "LOCAL_WORLD_SIZE": 2,
-        }.items():  # fmt: skip
-            monkeypatch.setenv(name, str(value))
-
-    return set_rank
-
-
 @pytest.mark.parametrize("command", ["tune", "evaluate", "study", "list"])
 def test_a_command_for_one_process_is_refused_under_torchrun(here, as_rank, command):
-    as_rank(0)
+    as_rank(0, 2)
     done = here(command, "anything")
     assert done.returncode == 2
     assert f"`verydeep {command}` computes in one process: run it without torchrun" in done.stderr
-    as_rank(1)
+    as_rank(1, 2)
     done = here(command, "anything")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
 

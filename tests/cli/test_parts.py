@@ -104,15 +104,8 @@ def test_flags_that_do_not_fit_are_refused(here, trained, shapes, tmp_path, flag
     assert not any(tmp_path.iterdir())
 
 
-def test_torchrun_gives_the_shard(here, trained, images, tmp_path, monkeypatch):
-    for name, value in (
-        ("TORCHELASTIC_RUN_ID", "none"),
-        ("RANK", "1"),
-        ("WORLD_SIZE", "2"),
-        ("LOCAL_RANK", "1"),
-        ("LOCAL_WORLD_SIZE", "2"),
-    ):
-        monkeypatch.setenv(name, value)
+def test_torchrun_gives_the_shard(here, trained, images, tmp_path, as_rank):
+    as_rank(1, 2)
     done = here("predict", trained, *images, "--out", tmp_path / "parts", "--json")
     assert json.loads(done.stdout)["missing"] == [0, 2]
 

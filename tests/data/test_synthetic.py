@@ -49,15 +49,6 @@ def test_0_images_can_be_drawn():
     assert shapes(0).pixels.shape == (0, 1, 16, 16)
 
 
-@pytest.fixture
-def one_thread():
-    """A network this small is slower on two threads, and much slower while another job runs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_a_tiny_network_learns_the_classes(one_thread):
     torch.manual_seed(0)
     data = synthetic.dataset(train=400, test=200, size=16, classes=3)

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
+from verydeep.errors import DataError, ShapeError
+from verydeep.evaluate.calibration import fit_temperature
 from verydeep.evaluate.evaluation import ClassScore, evaluate_logits
+from verydeep.evaluate.temperature_choice import choose_temperature
 
 CLASSES = ("cat", "dog", "owl", "none")
 LABELS = torch.tensor([0, 0, 0, 0, 1, 1, 2])
@@ -46,6 +49,26 @@ def test_groups_are_counted_and_a_temperature_is_measured_where_given():
     assert measured.scaled.loss == pytest.approx(of_halved.loss)
     assert measured.scaled.calibration.error == pytest.approx(of_halved.calibration.error)
     assert evaluation().groups is evaluation().scaled is None
+
+
+@pytest.mark.parametrize("columns", [3, 5])
+def test_logits_have_a_column_for_each_class(columns):
+    with pytest.raises(ShapeError, match=f"logits are 7 x {columns}, for 7 labels and 4 classes"):
+        evaluate_logits(torch.zeros(7, columns), LABELS, CLASSES)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_logits_that_are_not_finite_are_refused_with_one_message(value):
+    logits = torch.zeros(7, 4)
+    logits[3, 1] = logits[3, 2] = logits[5, 0] = value
+    measures = (
+        lambda: evaluate_logits(logits, LABELS, CLASSES),
+        lambda: fit_temperature(logits, LABELS),
+        lambda: choose_temperature(logits.numpy(), LABELS.numpy()),
+    )
+    for measure in measures:
+        with pytest.raises(DataError, match=r"of 2 of 7 images are NaN or infinite, first those at index 3"):
+            measure()
 
 
 def test_the_json_has_what_the_properties_have():

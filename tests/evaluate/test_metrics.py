@@ -41,6 +41,9 @@ def test_of_equal_logits_the_first_are_the_top():
 
 def test_logits_that_are_no_numbers_are_mistakes():  # of a training that diverged
     assert accuracy(np.full((2, 3), np.nan), np.array([1, 2])) == 0
+    own, other = np.array([[np.nan, 0.0]]), np.array([[1.0, np.nan]])
+    for logits in (own, other):
+        assert accuracy(logits, np.array([0])) == balanced_accuracy(logits, np.array([0])) == 0
 
 
 def test_evaluation_by_hand():

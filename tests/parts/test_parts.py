@@ -177,13 +177,13 @@ def test_what_is_no_shard_is_refused(text):
         parse_shard(text)
 
 
-def test_torchrun_gives_the_shard(monkeypatch):
+def test_torchrun_gives_the_shard(monkeypatch, as_rank):
     assert parse_shard("3/8") == Shard(3, 8)
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert shard_of_process() == ALL
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    as_rank(2, 4)
     assert shard_of_process() == Shard(3, 4)
 
 

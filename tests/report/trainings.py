@@ -10,7 +10,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.data.images import Dataset, Images
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe
-from verydeep.train.train import TrainResult
+from verydeep.train.result.train_result import TrainResult
 
 from .evaluations import CLASSES, evaluation, mistake
 

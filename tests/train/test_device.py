@@ -36,17 +36,8 @@ def test_auto_takes_the_first_accelerator_that_there_is(machine, has, chosen):
     assert choose_device("cpu").type == "cpu"
 
 
-@pytest.fixture
-def as_third_of_four(monkeypatch):
-    """The variables that torchrun gives the third of four processes."""
-    for name, value in {
-        "TORCHELASTIC_RUN_ID": "x", "RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": "2",
-        "LOCAL_WORLD_SIZE": "4",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-
-
-def test_each_process_of_torchrun_takes_a_gpu_of_its_own(machine, as_third_of_four, monkeypatch):
+def test_each_process_of_torchrun_takes_a_gpu_of_its_own(machine, as_rank, monkeypatch):
+    as_rank(2, 4)
     machine(cuda=True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
     assert choose_device("auto") == torch.device("cuda:2")
@@ -56,7 +47,8 @@ def test_each_process_of_torchrun_takes_a_gpu_of_its_own(machine, as_third_of_fo
         choose_device("auto")
 
 
-def test_several_processes_cannot_share_a_gpu_of_apple(machine, as_third_of_four):
+def test_several_processes_cannot_share_a_gpu_of_apple(machine, as_rank):
+    as_rank(2, 4)
     machine(mps=True)
     with pytest.raises(RecipeError, match="4 processes cannot share mps; use --device cpu"):
         choose_device("auto")

@@ -143,7 +143,9 @@ def test_unreadable_images_are_noted(tmp_path):
     for name in (train_image, test_image):
         (folder / name).write_bytes(b"no image")
     result = train(replace(STREAMED, epochs=1), folder, tmp_path / "run")
-    assert sum("cannot be read and are left out" in note for note in result.notes) == 2
+    unreadable = [note for note in result.notes if "cannot be read and are left out" in note]
+    assert len(unreadable) == 2
+    assert all(note.endswith(f"`verydeep data check {folder}` lists all") for note in unreadable)
     after = read_split(RunFolder(result.run).split)
     assert test_image not in after and after[train_image] == "train"
     assert result.test.images == before.test.images - 1
@@ -155,6 +157,7 @@ def test_many_unreadable_images_are_an_error_before_frozen_stages_are_trained_on
     parts = read_split(RunFolder(train(recipe, folder, tmp_path / "before").run).split)
     for name in [name for name, part in parts.items() if part == "train"][:6]:
         (folder / name).write_bytes(b"no image")
-    with pytest.raises(DataError, match="6 of 36 images cannot be read, more than 5%"):
+    with pytest.raises(DataError, match="6 of 36 images cannot be read, more than 5%") as error:
         train(recipe, folder, tmp_path / "run")
+    assert f"`verydeep data check {folder}` lists all" in str(error.value)
     assert not RunFolder(tmp_path / "run").metrics.exists()

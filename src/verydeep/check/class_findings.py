@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from verydeep.check.check import CheckResult
-from verydeep.check.finding import Finding, first_names
+from verydeep.check.finding import Finding
 from verydeep.check.group_names import similar_names
 from verydeep.image_sources.part_names import Part
+from verydeep.name_list import first_names
 
 MAX_IMBALANCE = 3
 """A larger ratio of the sizes of the largest and the smallest class is reported."""

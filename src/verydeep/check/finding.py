@@ -34,12 +34,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def first_names(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return separator.join(names[:most]) + more
-
-
 def names_of(result: CheckResult, groups: Sequence[Sequence[int]]) -> tuple[tuple[str, ...], ...]:
     """The names of the images at the indices of each group."""
     return tuple(tuple(result.samples.names[index] for index in group) for group in groups)

@@ -85,6 +85,8 @@ def serve(
     token = read_token(token_file) if token_file else None
     if count > 1:
         threads = max(1, (threads or usable_cores()) // count)
+        if runtime == "auto" and is_bundle(bundle):  # once, for processes that are started later too
+            runtime = load_exported_network(bundle, device, runtime, batch=max_batch, threads=threads).runtime
     network = partial(_load, bundle, threads, device, runtime, max_batch)
     if count == 1:
         from verydeep.serve.run import server

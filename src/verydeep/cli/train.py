@@ -26,12 +26,16 @@ from verydeep.terminal.training_progress import TrainingProgress
 from verydeep.torchrun import is_launched, restarts
 from verydeep.train.device import choose_device
 from verydeep.train.estimate import estimate_training
+from verydeep.train.parallel.collectives import by_first
 from verydeep.train.parallel.launch import launch, require_as_launched, require_one_device
-from verydeep.train.parallel.ranks import by_first, is_first, process_group, told_once
+from verydeep.train.parallel.process_group import process_group
+from verydeep.train.parallel.ranks import is_first
+from verydeep.train.parallel.store import told_once
 from verydeep.train.recipe import Recipe, default_recipe, read_recipe
+from verydeep.train.result.train_result import TrainResult
 from verydeep.train.run import Parallel
 from verydeep.train.run_folder import RunFolder, run_name
-from verydeep.train.train import TrainResult, new_start, train_network, unfinished_recipe
+from verydeep.train.train import new_start, train_network, unfinished_recipe
 
 RUNS = Path("runs")
 """The folder of runs without --out."""

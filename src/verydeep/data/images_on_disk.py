@@ -37,6 +37,8 @@ class ImagesOnDisk:
     preprocess: Preprocess
     decoder: Decoder = "pillow"
     """What decodes random crops; whole images are decoded by Pillow, as for evaluation."""
+    location: str = "FOLDER"
+    """Where the images are, for messages."""
     unreadable: dict[int, UnreadableImage] = field(default_factory=dict)
     """The images that could not be read so far, by index."""
 

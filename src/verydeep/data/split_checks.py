@@ -6,6 +6,7 @@ from verydeep.data.split_parts import indices_of
 from verydeep.errors import DataError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
+from verydeep.name_list import first_names
 
 LEAST_IMAGES = 5
 """If no class has so many images, there is too little to train on and to estimate anything from."""
@@ -54,12 +55,8 @@ def missing_classes(samples: Samples, part: Part) -> list[str]:
 def with_class_notes(samples: Samples) -> Samples:
     """``samples`` with a note for each part that has no images of some classes."""
     notes = [
-        f"{part} has no images of {_some(missing)}, so nothing is measured for it there"
+        f"{part} has no images of {first_names(missing)}, so nothing is measured for it there"
         for part in ("val", "test")
         if part in samples.parts and (missing := missing_classes(samples, part))
     ]
     return replace(samples, reading=samples.reading.noted(*notes))
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")

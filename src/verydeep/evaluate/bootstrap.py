@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
 from verydeep.evaluate.confidence_intervals import Interval
-from verydeep.evaluate.metrics import is_in_top
+from verydeep.evaluate.metrics import ranks_of_labels
 from verydeep.evaluate.probabilities import cross_entropies
 from verydeep.evaluate.score_intervals import (
     ScoredImages,
@@ -59,7 +59,8 @@ def confidence_intervals(
         seed: the same seed gives the same intervals.
     """
     units = image_units(labels, groups)
-    top1, top5 = (is_in_top(logits, labels, k).astype(np.float64) for k in (1, 5))
+    ranks = ranks_of_labels(logits, labels)
+    top1, top5 = ((ranks < k).astype(np.float64) for k in (1, 5))
     images = ScoredImages(labels, logits.argmax(1), units.of_image, logits.shape[1])
     return {
         "top1": accuracy_interval(images, top1),
@@ -84,9 +85,10 @@ def resampled_balanced_accuracy(
     _, starts = np.unique(labels[by_class], return_index=True)
 
     def measure(weights: Float32[np.ndarray, "resamples count"]) -> Float64[np.ndarray, " resamples"]:
+        weights = weights[:, by_class]
         images, correct = (
             np.add.reduceat(each, starts, axis=1, dtype=np.float64)
-            for each in (weights[:, by_class], weights[:, by_class] * is_correct)
+            for each in (weights, weights * is_correct)
         )
         return np.asarray((correct / np.maximum(images, 1)).sum(1) / (images > 0).sum(1))
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 
 from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.errors import DataError
-from verydeep.evaluate.probabilities import cross_entropies, softmax
+from verydeep.evaluate.probabilities import cross_entropies, require_finite, softmax
 
 BINS = 15
 _HALVINGS = 50  # of the range of its logarithm: to 1e-14
@@ -87,17 +87,18 @@ def fit_temperature(logits: Float[Any, "count classes"], labels: Int64[Any, " co
     mistake on other images.
 
     Args:
-        logits: of validation images, as an array or a tensor.
+        logits: of validation images, as an array, or a tensor on the CPU without gradients.
         labels: indices of their classes.
 
     Raises:
-        DataError: where there are no images.
+        DataError: where there are no images, or a logit is NaN or infinite.
     """
     if not len(labels):
         raise DataError(
             "a temperature is fitted on validation images, and there are none; hold some out of training"
         )
     logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
+    require_finite(logits)
     doubt = 1 / (len(labels) + 1)
     own = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
     true = (1 - doubt) * own + doubt * logits.mean(1)

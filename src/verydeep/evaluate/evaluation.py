@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
+from verydeep.errors import ShapeError
 from verydeep.evaluate.bootstrap import confidence_intervals
 from verydeep.evaluate.calibration import (
     Calibration,
@@ -18,6 +19,7 @@ from verydeep.evaluate.calibration import (
 from verydeep.evaluate.confidence_intervals import Interval
 from verydeep.evaluate.coverage import Coverage, measure_coverage
 from verydeep.evaluate.metrics import brier_score
+from verydeep.evaluate.probabilities import require_finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +152,24 @@ def evaluate_logits(
     """Everything that is measured of one set of predictions.
 
     Args:
-        logits: of each image, as an array or a tensor on the CPU.
+        logits: of each image, as an array, or a tensor on the CPU without gradients.
         labels: indices into ``classes``.
         classes: their names.
         groups: one per image; the images of a group are alike, and the intervals wider.
         temperature: from ``fit_temperature`` on other images than these.
+
+    Raises:
+        ShapeError: where there is not one logit for each image and class.
+        DataError: where a logit is NaN or infinite.
     """
     logits, labels = np.asarray(logits), np.asarray(labels)
+    if logits.shape != (len(labels), len(classes)):
+        given = " x ".join(map(str, logits.shape))
+        raise ShapeError(
+            f"logits are {given}, for {len(labels):,} labels and {len(classes):,} classes; expected "
+            f"{len(labels)} x {len(classes)}. Give the classes of the network, in the order of its logits"
+        )
+    require_finite(logits)
     confusion = _confusion_matrix(labels, logits.argmax(1), len(classes))
     recalls = confusion.diagonal() / np.maximum(confusion.sum(1), 1)
     return Evaluation(

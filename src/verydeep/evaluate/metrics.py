@@ -18,10 +18,19 @@ def is_in_top(
     logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"], k: int
 ) -> Bool[np.ndarray, " count"]:
     """Whether the class of each image is one of the k with the highest logits; of equal ones the first."""
+    return ranks_of_labels(logits, labels) < k
+
+
+def ranks_of_labels(
+    logits: Float[np.ndarray, "count classes"], labels: Int64[np.ndarray, " count"]
+) -> Int64[np.ndarray, " count"]:
+    """How many classes are before that of each image, by their logits: 0 for the top one.
+
+    A NaN of another class is before it, and all are before a NaN of its own: both are mistakes.
+    """
     own, classes = np.take_along_axis(logits, labels[:, None], axis=1), np.arange(logits.shape[1])
-    # Written so that a logit that is not a number counts as a mistake.
     before = ~(logits <= own) | ((logits == own) & (classes < labels[:, None]))
-    return np.asarray(before.sum(1) < k)
+    return np.asarray(before.sum(1))
 
 
 def balanced_accuracy(
@@ -29,7 +38,7 @@ def balanced_accuracy(
 ) -> float:
     """The mean recall of the classes that have images, in [0, 1]."""
     classes = logits.shape[1]
-    correct = np.bincount(labels[logits.argmax(1) == labels], minlength=classes)
+    correct = np.bincount(labels[is_in_top(logits, labels, 1)], minlength=classes)
     images = np.bincount(labels, minlength=classes)
     return float((correct[images > 0] / images[images > 0]).mean())
 

@@ -1,12 +1,15 @@
 """Labels of a data set as indices of a network's classes."""
 
-from collections.abc import Sequence
 from unicodedata import normalize
 
 import numpy as np
 from jaxtyping import Int64
 
 from verydeep.errors import DataError
+from verydeep.name_list import first_names
+
+SHOWN = 10
+"""Classes that a message names."""
 
 
 def network_labels(
@@ -23,13 +26,8 @@ def network_labels(
     used = [own[label] for label in np.unique(labels)]
     if unknown := [each for each in used if normalize("NFC", each) not in known]:
         raise DataError(
-            f"{name} has images of {_some(unknown)}; the network's classes are {_some(classes)}. "
-            "Use data of these classes, or rename the folders to them"
+            f"{name} has images of {first_names(unknown, SHOWN)}; the network's classes are "
+            f"{first_names(classes, SHOWN)}. Use data of these classes, or rename the folders to them"
         )
     indices: np.ndarray = np.array([known.get(normalize("NFC", each), -1) for each in own], dtype=np.int64)
     return np.asarray(indices[labels])
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:10])
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10:,} more"

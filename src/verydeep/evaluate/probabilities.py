@@ -3,6 +3,22 @@
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
+from verydeep.errors import DataError
+
+
+def require_finite(logits: Float[np.ndarray, "count classes"]) -> None:
+    """Refuse logits of which no probabilities can be computed.
+
+    Raises:
+        DataError: where one is NaN or infinite.
+    """
+    broken = np.flatnonzero(~np.isfinite(logits).all(1))
+    if len(broken):
+        raise DataError(
+            f"logits of {len(broken):,} of {len(logits):,} images are NaN or infinite, first those at index "
+            f"{broken[0]}; expected finite numbers. Look for NaN in the weights, or compute in fp32"
+        )
+
 
 def log_softmax(logits: Float[np.ndarray, "count classes"]) -> Float64[np.ndarray, "count classes"]:
     """The logarithm of the probability of each class."""

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.data.split import folds
 from verydeep.evaluate.calibration import fit_temperature, measure_calibration
-from verydeep.evaluate.probabilities import cross_entropies
+from verydeep.evaluate.probabilities import cross_entropies, require_finite
 from verydeep.number_format import percent
 
 FOLDS = 5
@@ -95,9 +95,13 @@ def choose_temperature(
         groups: one per image; the images of a group are in one fold.
         seed: of the folds.
 
+    Raises:
+        DataError: where a logit is NaN or infinite.
+
     Returns:
         None where there are too few images to cross-validate: fewer than two, or one group.
     """
+    require_finite(logits)
     count = min(FOLDS, len(set(groups)) if groups else len(labels))
     if count < 2:
         return None

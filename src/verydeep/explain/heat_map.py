@@ -10,6 +10,7 @@ from jaxtyping import Float32, Int64, UInt8
 
 from verydeep.architecture.description import Description
 from verydeep.errors import DataError
+from verydeep.name_list import first_names
 
 Method = Literal["grad-cam", "grad-cam++", "occlusion", "integrated-gradients", "smoothgrad"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -69,8 +70,5 @@ def class_index(network: Description, name: str) -> int:
         return classes.index(name)
     similar = difflib.get_close_matches(name, classes, n=3)
     hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
-    listed = ", ".join(classes[:MAX_LISTED])
-    more = f" and {len(classes) - MAX_LISTED:,} more" if len(classes) > MAX_LISTED else ""
-    raise DataError(
-        f"{network.architecture.name} has no class {name!r}. {hint}Its classes are {listed}{more}"
-    )
+    listed = first_names(classes, MAX_LISTED)
+    raise DataError(f"{network.architecture.name} has no class {name!r}. {hint}Its classes are {listed}")

@@ -21,9 +21,12 @@ from verydeep.image_sources.listing import (
 from verydeep.image_sources.parquet import import_pyarrow
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.table_text import text_rows
+from verydeep.name_list import first_names
 
 LIST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 """The suffixes of list files."""
+SHOWN = 8
+"""Columns that a message names."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def read_list(path: Path, columns: Columns) -> Listing:
     one_hot = [] if label else one_hot_columns(others)
     labels: Sequence[str | None] = list(table.cells[label]) if label else one_hot_labels(others, one_hot)
     if one_hot and any(labels):
-        notes = (*notes, f"the labels are the columns with a 1: {_some(one_hot)}")
+        notes = (*notes, f"the labels are the columns with a 1: {first_names(one_hot, SHOWN)}")
     return Listing(
         name=path.stem,
         sources=tuple(sources),
@@ -89,16 +92,12 @@ def _advice(path: Path, others: list[str], one_hot: list[str]) -> str:
     """What to do about a list without a label column."""
     if one_hot:
         return (
-            f"The columns {_some(one_hot)} do not have a single 1 in that row (one-hot): an image has one "
-            "class here, and several labels per image cannot be learned"
+            f"The columns {first_names(one_hot, SHOWN)} do not have a single 1 in that row (one-hot): an "
+            "image has one class here, and several labels per image cannot be learned"
         )
     if not others:
         return "It has no other column: add one with the name label"
-    return f"It has the columns {_some(others)}; choose one as in {path}:{others[0]}"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")
+    return f"It has the columns {first_names(others, SHOWN)}; choose one as in {path}:{others[0]}"
 
 
 def _read_table(path: Path) -> _Table:

@@ -17,17 +17,29 @@ from verydeep.decoding.crop import Crop
 from verydeep.decoding.processes import DecodingProcesses
 from verydeep.decoding.stream import read_ahead
 from verydeep.decoding.work import IMAGES_AT_A_TIME
-from verydeep.inputs.augmented_batch import AugmentedBatches
+from verydeep.inputs.augmented_batch import AugmentedBatches, Drawn
 from verydeep.inputs.batch_source import Plan, TrainingBatch
 from verydeep.inputs.decoding_processes import cores_of_rank
 from verydeep.inputs.share import WHOLE, Share
 
 
+class DecodedBatch(NamedTuple):
+    """A batch, or the share of it, as it is decoded."""
+
+    pixels: UInt8[np.ndarray, "batch channels size size"]
+    is_cropped: list[bool]
+    """Whether each image is cropped already."""
+    drawn: Drawn
+    """What is random in it, of which the crops are decoded."""
+
+
 class _Piece(NamedTuple):
     """Some neighboring images of a batch, which one thread or process decodes."""
 
-    batch: UInt8[np.ndarray, "batch channels size size"]
-    """The pixels of the whole batch, or of the share of it."""
+    pixels: UInt8[np.ndarray, "batch channels size size"]
+    """Of the whole batch, or of the share of it."""
+    drawn: Drawn
+    """What is random in it."""
     start: int
     """The row of the first image of the piece."""
     items: list[tuple[int, Crop | None]]
@@ -55,19 +67,17 @@ class StreamedImages(AugmentedBatches):
         """
         plan = [indices.cpu() for indices in plan]  # once: each look at an index on a GPU waits for its steps
         with closing(self.pixels(plan, epoch, first_step, share)) as decoded:
-            for (step, indices), (pixels, is_cropped) in zip(
-                enumerate(plan, first_step), decoded, strict=True
-            ):
-                check_unreadable(len(self.images), list(self.images.unreadable.values()))
-                # A pure function: it is drawn once for decoding and once here, which costs little.
-                drawn = self.drawn(indices, epoch, step, share)
+            for indices, (pixels, is_cropped, drawn) in zip(plan, decoded, strict=True):
+                check_unreadable(
+                    len(self.images), list(self.images.unreadable.values()), self.images.location
+                )
                 augmented = self._augmented(torch.from_numpy(pixels), torch.tensor(is_cropped), drawn.choices)
                 yield self.training_batch(augmented, indices[share.rows(len(indices))], drawn)
 
     def pixels(
         self, plan: Plan, epoch: int, first_step: int, share: Share = WHOLE
-    ) -> Generator[tuple[UInt8[np.ndarray, "batch channels size size"], list[bool]], None, None]:
-        """As they are decoded: the pixels of each batch, and whether each image is cropped already."""
+    ) -> Generator[DecodedBatch, None, None]:
+        """The batches of ``plan`` as they are decoded."""
         workers = self.workers or cores_of_rank()
         if self.processes is not None:
             self.processes.start()
@@ -77,41 +87,26 @@ class StreamedImages(AugmentedBatches):
         )
         with closing(read_ahead(wanted, self._decode, workers)) as decoded:
             for pieces in decoded:
-                yield pieces[0][0], [each for _, is_cropped in pieces for each in is_cropped]
+                piece, _ = pieces[0]
+                is_cropped = [each for _, is_cropped in pieces for each in is_cropped]
+                yield DecodedBatch(piece.pixels, is_cropped, piece.drawn)
 
     def _pieces(
         self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share, workers: int
     ) -> list[_Piece]:
         """A batch in pieces of a few images, at least one for each worker where there are enough."""
-        items = self._items(indices, epoch, step, share)
-        batch = np.empty((len(items), *self.images.image_shape), dtype=np.uint8)
+        drawn = self.drawn(indices, epoch, step, share)
+        items = _items(indices[share.rows(len(indices))], drawn.choices)
+        pixels = np.empty((len(items), *self.images.image_shape), dtype=np.uint8)
         size = min(IMAGES_AT_A_TIME, max(1, len(items) // workers))
-        return [_Piece(batch, start, items[start : start + size]) for start in range(0, len(items), size)]
-
-    def _decode(self, piece: _Piece) -> tuple[UInt8[np.ndarray, "batch channels size size"], list[bool]]:
-        """The batch of ``piece``, with these images of it decoded, and whether each of them is cropped."""
-        rows = piece.batch[piece.start : piece.start + len(piece.items)]
-        return piece.batch, self.images.read_all(piece.items, rows, self.processes)
-
-    def _items(
-        self, indices: Int64[Tensor, " batch"], epoch: int, step: int, share: Share
-    ) -> list[tuple[int, Crop | None]]:
-        """What is read for a batch: the index of each image, and its crop.
-
-        Images are flipped before they are cropped: a crop of what is not yet flipped is mirrored.
-        """
-        choices = self.drawn(indices, epoch, step, share).choices
-        own = indices[share.rows(len(indices))].tolist()
-        if choices.crop is None:
-            return [(index, None) for index in own]
-        crops = choices.crop.clone()
-        if choices.flip is not None:
-            crops[:, 3] *= 1 - 2 * choices.flip.to(crops)
-        unit = choices.crop_of_short_side
         return [
-            (index, Crop(side, stretch, down, right, unit))
-            for index, (side, stretch, down, right) in zip(own, crops.tolist(), strict=True)
+            _Piece(pixels, drawn, start, items[start : start + size]) for start in range(0, len(items), size)
         ]
+
+    def _decode(self, piece: _Piece) -> tuple[_Piece, list[bool]]:
+        """``piece`` with its images decoded, and whether each of them is cropped."""
+        rows = piece.pixels[piece.start : piece.start + len(piece.items)]
+        return piece, self.images.read_all(piece.items, rows, self.processes)
 
     def _augmented(
         self,
@@ -129,3 +124,21 @@ class StreamedImages(AugmentedBatches):
             chosen = is_cropped.to(self.device)
             augmented[chosen] = augment(pixels[chosen], rest.select(is_cropped))
         return augmented
+
+
+def _items(indices: Int64[Tensor, " images"], choices: Choices) -> list[tuple[int, Crop | None]]:
+    """What is read: the index of each image, and its crop.
+
+    Images are flipped before they are cropped: a crop of what is not yet flipped is mirrored.
+    """
+    own = indices.tolist()
+    if choices.crop is None:
+        return [(index, None) for index in own]
+    crops = choices.crop.clone()
+    if choices.flip is not None:
+        crops[:, 3] *= 1 - 2 * choices.flip.to(crops)
+    unit = choices.crop_of_short_side
+    return [
+        (index, Crop(side, stretch, down, right, unit))
+        for index, (side, stretch, down, right) in zip(own, crops.tolist(), strict=True)
+    ]

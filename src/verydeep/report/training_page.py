@@ -11,7 +11,7 @@ from verydeep.report.try_it import usages
 from verydeep.tables.confusion_matrix import class_lines, confusion_matrix
 from verydeep.templates.environment import environment
 from verydeep.train.recipe import to_toml
-from verydeep.train.train import TrainResult
+from verydeep.train.result.train_result import TrainResult
 
 
 def write_training_page(

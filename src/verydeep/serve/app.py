@@ -161,7 +161,7 @@ def _add_state(app: FastAPI, served: ServedNetwork, pipeline: Pipeline) -> None:
     @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", response_class=PlainTextResponse, responses=BUSY, response_description="Ready")
     async def readyz() -> Response:
-        """Whether images are accepted now: 503 where a process starts or stops, or the queue is full."""
+        """200 if all processes have loaded the network, and the queue of this one has room; otherwise 503."""
         pipeline.check_ready()
         return PlainTextResponse("ready\n")
 

@@ -91,7 +91,7 @@ class Guard:
             return
         fields: dict[str, Any] = {
             "method": scope["method"],
-            "path": scope["path"][:200],
+            "path": scope["path"],
             "status": status,
             "ms": round(seconds * 1e3, 2),
             "client": scope["client"][0] if scope["client"] else None,

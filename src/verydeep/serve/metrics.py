@@ -77,12 +77,12 @@ class Metrics:
             self._batch_time.add(seconds)
 
     def set_queue(self, images: int) -> None:
-        """The images that this process has accepted and not answered."""
+        """Set how many images this process has accepted and not answered."""
         with self._lock:
             self._counts.set(QUEUE, images)
 
     def set_ready(self, is_ready: bool) -> None:
-        """Whether this process can answer."""
+        """Set whether this process can answer."""
         with self._lock:
             self._counts.set(READY, is_ready)
 

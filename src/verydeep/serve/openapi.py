@@ -79,7 +79,9 @@ def _problem(description: str) -> dict[str, Any]:
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": _problem("A problem (RFC 9457)")}
 BUSY: dict[int | str, dict[str, Any]] = {
     503: {
-        **_problem("The queue is full, the deadline passed, or the server stops"),
+        **_problem(
+            "The queue or the memory for uploads is full, the deadline passed, or a process is not ready"
+        ),
         "headers": {
             "Retry-After": {
                 "description": "Seconds after which to try again",

@@ -42,13 +42,16 @@ class Pipeline:
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms / 1e3, metrics.count_batch)
 
     def check_ready(self) -> None:
-        """Refuse where a request with one image would be refused.
+        """Refuse where a process of the server has not loaded the network, or the queue of this one is full.
+
+        While another process is being replaced, this one is not ready either, although it answers: the kernel
+        may give the next connection to the other.
 
         Raises:
             Problem: 503 with Retry-After.
         """
         if not self._batcher.is_running:
-            raise busy("the server is stopping. Try again later", 5)
+            raise busy("the network does not run: the server stops, or has failed. Try again later", 5)
         ready, processes = self.metrics.ready_processes, self.metrics.processes
         if ready < processes:
             raise busy(f"{ready} of {processes} processes are ready. Try again later", 1)

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from verydeep.check.check import CheckResult
-from verydeep.check.finding import Finding, Severity, first_names
+from verydeep.check.finding import Finding, Severity
 from verydeep.foreign_text import one_line, terminal_text
+from verydeep.name_list import first_names
 from verydeep.number_format import TIMES, thousands
 
 MAX_CLASSES = 12
@@ -38,10 +39,9 @@ def summary(result: CheckResult) -> dict[str, str]:
     parts = [f"{thousands(samples.parts.count(part))} {part}" for part in ("train", "val", "test")
              if part in samples.parts]  # fmt: skip
     classes = [f"{name} {thousands(size)}" for name, size in samples.class_sizes.items()]
-    more = f" and {len(classes) - MAX_CLASSES:,} more" if len(classes) > MAX_CLASSES else ""
     facts = {
         "images": f"{thousands(len(samples))}" + (f": {', '.join(parts)}" if parts else ""),
-        "classes": f"{len(classes):,}: {', '.join(classes[:MAX_CLASSES])}{more}",
+        "classes": f"{len(classes):,}: {first_names(classes, MAX_CLASSES)}",
         "kinds": ", ".join(f"{thousands(count)} {kind}" for kind, count in result.kinds.items()),
     }
     if sizes:

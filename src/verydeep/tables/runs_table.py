@@ -32,7 +32,12 @@ def difference_lines(
     """A line for each run that differs from the others in its settings."""
     for run, each in zip(runs, differences, strict=True):
         if each:
-            yield f"{run_name(run, folder)}: {', '.join(f'{key} {value}' for key, value in each.items())}"
+            yield f"{run_name(run, folder)}: {', '.join(setting_texts(each))}"
+
+
+def setting_texts(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Each setting, such as ``seed 2``."""
+    return tuple(f"{key} {UNKNOWN if value is None else value}" for key, value in settings.items())
 
 
 def run_cells(run: SavedRun, folder: Path) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from rich.text import Text
 
 from verydeep.number_format import duration, percent
 from verydeep.tables.evaluation_table import interval_text
-from verydeep.train.train import TrainResult
+from verydeep.train.result.train_result import TrainResult
 
 
 def training_summary(result: TrainResult, wall_seconds: float) -> Text:

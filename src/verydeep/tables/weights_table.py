@@ -3,9 +3,9 @@
 from rich.table import Table
 from rich.text import Text
 
+from verydeep.name_list import first_names
 from verydeep.number_format import thousands
 from verydeep.tables.preprocess_text import preprocess_text
-from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.inspect import Contents
 
 SHOWN_KEYS = 6
@@ -53,4 +53,4 @@ def _head(contents: Contents) -> str:
 
 
 def _keys(keys: tuple[str, ...]) -> str:
-    return f"{len(keys):,}: {abbreviated(keys, SHOWN_KEYS)}" if keys else ""
+    return f"{len(keys):,}: {first_names(keys, SHOWN_KEYS)}" if keys else ""

@@ -53,7 +53,7 @@ def err() -> Console:
 
 
 def silent() -> Console:
-    """Nowhere: for what another process prints."""
+    """Shows nothing: for a rank that is not the first, which prints."""
     return _SafeConsole(quiet=True)
 
 

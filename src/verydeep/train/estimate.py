@@ -146,8 +146,8 @@ def _measure(
     ends, waited = [time.perf_counter()], [0.0]  # at the start, and then at the end of each step
 
     def after_step(state: TrainingState) -> None:
-        if fabric.device.type == "cuda":
-            torch.cuda.synchronize()
+        if fabric.device.type != "cpu":  # its steps are only queued
+            torch.accelerator.synchronize()
         ends.append(time.perf_counter())
         waited.append(watched.waiting.seconds)
         if len(ends) - 2 >= LEAST_STEPS and ends[-1] - ends[1] > LEAST_SECONDS:

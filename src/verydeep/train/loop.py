@@ -28,14 +28,9 @@ from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
 from verydeep.train.epoch_result import EpochClock, EpochResult
 from verydeep.train.optimizer import set_rate
+from verydeep.train.parallel.collectives import agreed, by_first, logits_by_rank, take_buffers_of_first
 from verydeep.train.parallel.hybrid import clip_gradients, join, split
-from verydeep.train.parallel.ranks import (
-    agreed,
-    by_first,
-    logits_by_rank,
-    share_of_rank,
-    take_buffers_of_first,
-)
+from verydeep.train.parallel.ranks import share_of_rank
 from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import rate_factor
 from verydeep.train.slices import BatchPosition, backward_in_slices

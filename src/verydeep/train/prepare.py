@@ -9,7 +9,7 @@ from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.check.check import check_unreadable
-from verydeep.check.grouping import read_grouped
+from verydeep.check.grouping import group
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
@@ -26,11 +26,13 @@ from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, m
 from verydeep.download.download import Progress
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.initialization import initialize_from_shallower
+from verydeep.train.parallel.store import first_of_host
 from verydeep.train.pretrained import (
     at_size,
     fitting_size,
@@ -68,6 +70,9 @@ def prepare(
 ) -> Prepared:
     """Read ``data`` and build, or load, the network that ``recipe`` asks for.
 
+    Under torchrun, the first rank of each host downloads before its others; then all read and decode, as each
+    keeps the images that it trains on, and each host has files of its own.
+
     Args:
         recipe: the training configuration.
         data: a data set in memory, the name of a built-in one, or a location that ``read_samples`` takes.
@@ -85,9 +90,15 @@ def prepare(
         require_known(data)
         prepared = _prepare_files(recipe, data, progress, decoder)
     else:
-        dataset = load_dataset(data, progress=progress) if isinstance(data, str) else data
-        prepared = _prepare_dataset(recipe, dataset, progress)
+        prepared = _prepare_dataset(recipe, _dataset(data, progress), progress)
     return replace(prepared, notes=(*prepared.notes, *_augmentation_note(recipe)))
+
+
+def _dataset(data: Dataset | str, progress: Progress | None) -> Dataset:
+    if not isinstance(data, str):
+        return data
+    with first_of_host():  # it may be downloaded
+        return load_dataset(data, progress=progress)
 
 
 def _prepare_dataset(recipe: Recipe, dataset: Dataset, progress: Progress | None) -> Prepared:
@@ -125,7 +136,10 @@ def with_validation(dataset: Dataset, recipe: Recipe) -> Dataset:
 
 def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, decoder: Decoder) -> Prepared:
     """From your own images: they are split, and decoded at a size that fits them and the network."""
-    samples = read_grouped(location, recipe.group_by)
+    with first_of_host():  # a data set of a hub is downloaded, and tables are kept in its cache
+        samples = read_samples(location)
+    if recipe.group_by:
+        samples = group(samples, recipe.group_by)
     samples = with_test_part(samples, recipe.test, recipe.seed)
     require_all_classes(samples)
     if recipe.validation:
@@ -203,6 +217,7 @@ def _on_disk(
             classes=samples.classes,
             preprocess=preprocess,
             decoder=decoder,
+            location=location,
         )
 
     val = part_of("val")
@@ -241,7 +256,10 @@ def _pretrained(
     progress: Progress | None,
     channels: int | None = None,
 ) -> Checkpoint:
-    network = pretrained_network(weights, recipe.model, recipe.head, classes, recipe.seed, channels, progress)
+    with first_of_host():  # they may be downloaded
+        network = pretrained_network(
+            weights, recipe.model, recipe.head, classes, recipe.seed, channels, progress
+        )
     torch.manual_seed(recipe.seed)  # of dropout
     return with_dropout(network, recipe.dropout)
 

@@ -27,16 +27,9 @@ from verydeep.train.device import choose_precision
 from verydeep.train.divergence import FLAGS_OF_TRAIN, Flags, likely_fixes
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.loop import fit
+from verydeep.train.parallel.collectives import agreed, by_first, merged, require_same, take_buffers_of_first
 from verydeep.train.parallel.hybrid import join, make_hybrid
-from verydeep.train.parallel.ranks import (
-    agreed,
-    by_first,
-    merged,
-    rank_count,
-    require_same,
-    share_of_rank,
-    take_buffers_of_first,
-)
+from verydeep.train.parallel.ranks import rank_count, share_of_rank
 from verydeep.train.recipe import Recipe, to_toml
 from verydeep.train.run_folder import read_metrics, write_metrics
 from verydeep.train.state import TrainingState, initial_state
@@ -48,7 +41,7 @@ Parallel = Literal["data", "hybrid"]
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:
-    """Lightning Fabric on this device, in the precision that suits it; parallel/ranks.py connects several."""
+    """Lightning Fabric on this device, in the precision that suits it; a process group connects several."""
     devices = 1 if device.index is None else [device.index]
     return Fabric(accelerator=device.type, devices=devices, precision=choose_precision(wanted, device))
 
@@ -106,6 +99,8 @@ class Trained:
     """The epoch that is kept, if chosen on validation images; 0 is the network as training started."""
     seconds: float
     """Data, augmentation and steps, without startup and evaluation."""
+    unreadable: str
+    """A note on the training images that could not be read; empty where all could."""
 
 
 def run_training(
@@ -152,10 +147,10 @@ def run_training(
             job.recipe, state, job.network.preprocess, job.train, job.val, fabric,
             computed=computed, memory_limit=memory_limit,
         ))  # fmt: skip
-        _require_readable(job.train)  # with frozen stages, all images have been read
+        unreadable = _unreadable_note(job.train)  # with frozen stages, all images have been read
         try:
             for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
-                _require_readable(job.train)
+                unreadable = _unreadable_note(job.train)
                 epochs.append(result)
                 by_first(partial(_save_epoch, job, state, epochs, writer))
                 watcher.finished_epoch(result)
@@ -171,17 +166,19 @@ def run_training(
         epochs=tuple(epochs),
         best_epoch=state.best.epoch if keeps_best and state.best else None,
         seconds=state.seconds,
+        unreadable=unreadable,
     )
 
 
-def _require_readable(images: Images | ImagesOnDisk) -> None:
-    """Refuse images of which the ranks together could not read over 5 %: each rank reads only some of them.
+def _unreadable_note(images: Images | ImagesOnDisk) -> str:
+    """A note on the images that the ranks together could not read so far: each rank reads only some of them.
 
     Raises:
-        DataError: naming a few.
+        DataError: where these are over 5 %, naming a few.
     """
-    if isinstance(images, ImagesOnDisk):
-        check_unreadable(len(images), tuple(merged(images.unreadable).values()))
+    if not isinstance(images, ImagesOnDisk):
+        return ""
+    return check_unreadable(len(images), tuple(merged(images.unreadable).values()), images.location)
 
 
 def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:

@@ -28,8 +28,9 @@ from verydeep.data.batches import generator
 from verydeep.errors import RecipeError
 from verydeep.inputs.share import Share
 from verydeep.train.parallel.all_reduce import add_in_order, added
+from verydeep.train.parallel.collectives import gathered
 from verydeep.train.parallel.hybrid_head import HybridHead
-from verydeep.train.parallel.ranks import gathered, share_of_rank
+from verydeep.train.parallel.ranks import share_of_rank
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """From logits and ``Labels`` to the mean loss."""

@@ -2,49 +2,33 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Float32
-from torch import Tensor
-
-from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import require_room, write_text
-from verydeep.check.check import check_unreadable
-from verydeep.data.images import Dataset, Images
-from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
+from verydeep.data.images import Dataset
+from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split_file import keep_split
-from verydeep.data.split_parts import indices_of
 from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
-from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
-from verydeep.evaluate.metrics import most_confident_mistakes
-from verydeep.evaluate.mistake import Mistake
-from verydeep.inputs.image_batches import batch_source
 from verydeep.machine import Device
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.device import choose_device, choose_precision, describe
-from verydeep.train.epoch_result import EpochResult
-from verydeep.train.loop import logits_of_source
-from verydeep.train.parallel.ranks import (
-    by_first,
-    first_of_host,
-    is_first,
-    merged,
-    process_group,
-    share_of_rank,
-)
+from verydeep.train.device import choose_device
+from verydeep.train.parallel.collectives import by_first
+from verydeep.train.parallel.process_group import process_group
+from verydeep.train.parallel.ranks import is_first, share_of_rank
+from verydeep.train.parallel.store import wait_for_all
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
+from verydeep.train.result.measure import measure_training
+from verydeep.train.result.train_result import TrainResult
 from verydeep.train.run import (
     Job,
     Parallel,
-    Trained,
     TrainingWatcher,
     fabric_on,
     run_training,
@@ -61,35 +45,6 @@ from verydeep.train.unfinished_run import (
     require_unfinished,
 )
 from verydeep.weight_files.checkpoint_file import save
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """A finished training."""
-
-    run: Path
-    recipe: Recipe
-    dataset: Dataset | DatasetOnDisk
-    """The images that it was trained and tested on."""
-    architecture: Architecture
-    epochs: tuple[EpochResult, ...]
-    validation: Evaluation | None
-    """On the validation images; None where the recipe trains on all images."""
-    test: Evaluation
-    """The only reading of the test images."""
-    mistakes: tuple[Mistake, ...]
-    """The most confident mistakes on the test images."""
-    test_names: tuple[str, ...]
-    """The name of each test image."""
-    notes: tuple[str, ...]
-    """What a person should know of the data: images that were left out, their size."""
-    machine: dict[str, str]
-    started: datetime
-    best_epoch: int | None
-    """The epoch that was kept, where it was chosen on validation images; 0 is the network as it started."""
-    seconds: float
-    """Training: data, augmentation and steps, without startup and evaluation."""
-
 
 Report = Callable[[TrainResult], None]
 """Writes the report of a run, which is finished after that."""
@@ -142,8 +97,7 @@ def train_network(
             by_first(lambda: require_same(folder.path, start))
             return _resume(folder, data, device, parallel, watcher, progress, report)
         by_first(lambda: require_empty(folder))
-        with first_of_host():
-            prepared = prepare(recipe, data, progress, start.decoder)
+        prepared = _prepared(recipe, data, progress, start)
         trained_stages(recipe, prepared.network.model.architecture)
         require_full_slices(recipe, len(prepared.dataset.train))
         by_first(lambda: _begin(folder, start, prepared))
@@ -225,6 +179,13 @@ def _bytes(network: Checkpoint) -> int:
     return sum(tensor.nbytes for tensor in network.model.state_dict().values())
 
 
+def _prepared(recipe: Recipe, data: Dataset | str, progress: Progress | None, start: Start) -> Prepared:
+    """What each rank trains with, once all have it: to read takes longer than ranks wait in training."""
+    prepared = prepare(recipe, data, progress, start.decoder)
+    wait_for_all("prepared")
+    return prepared
+
+
 def _resume(
     folder: RunFolder,
     data: Dataset | str,
@@ -235,8 +196,7 @@ def _resume(
     report: Report,
 ) -> TrainResult:
     start = by_first(lambda: require_unfinished(folder.path, "train"))
-    with first_of_host():
-        prepared = prepare(_recipe_of(start, folder), data, progress, start.decoder)
+    prepared = _prepared(_recipe_of(start, folder), data, progress, start)
     return _run(folder, start, prepared, device, parallel, watcher, report)
 
 
@@ -264,29 +224,15 @@ def _run(
         metrics=folder.metrics,
     )
     trained = run_training(job, fabric_on(chosen, recipe.precision), watcher, parallel=parallel)
-    unreadable = merged(dataset.train.unreadable) if isinstance(dataset, DatasetOnDisk) else {}
-    missing = check_unreadable(len(dataset.train), tuple(unreadable.values()), start.data)
-    logits = _logits(trained.network, dataset.test, chosen)
-    test = evaluate_logits(logits, dataset.test.labels, dataset.classes)
-    network = _with_origin(trained, recipe, start.data, test)
-    if isinstance(dataset, DatasetOnDisk):
-        network = replace(network, origin={**network.origin, "decoder": dataset.train.decoder})
-    result = TrainResult(
-        run=folder.path,
+    result = measure_training(
+        trained,
+        prepared,
         recipe=recipe,
-        dataset=dataset,
-        architecture=trained.network.model.architecture,
-        epochs=trained.epochs,
-        validation=_validation(trained.network, dataset.val, chosen),
-        test=test,
-        mistakes=most_confident_mistakes(logits.numpy(), dataset.test.labels.numpy(), dataset.classes),
-        test_names=_test_names(prepared),
-        notes=(*prepared.notes, missing) if missing else prepared.notes,
-        machine=describe(chosen, choose_precision(recipe.precision, chosen)),
+        run=folder.path,
         started=datetime.fromisoformat(start.started),
-        best_epoch=trained.best_epoch,
-        seconds=trained.seconds,
+        device=chosen,
     )
+    network = _with_origin(trained.network, result, start.data)
     if is_first():
         save(network, folder.model)
         report(result)
@@ -300,32 +246,15 @@ def _keep_what_decides(folder: RunFolder, start: Start, prepared: Prepared) -> N
         keep_split(prepared.samples, folder.split)
 
 
-def _with_origin(trained: Trained, recipe: Recipe, data: str, test: Evaluation) -> Checkpoint:
+def _with_origin(network: Checkpoint, result: TrainResult, data: str) -> Checkpoint:
     origin = {
         "verydeep": version("verydeep"),
         "data": data,
-        "recipe": to_toml(recipe),
-        "seed": recipe.seed,
-        "epochs": len(trained.epochs) if trained.best_epoch is None else trained.best_epoch,
-        "test_top1": test.top1,
+        "recipe": to_toml(result.recipe),
+        "seed": result.recipe.seed,
+        "epochs": len(result.epochs) if result.best_epoch is None else result.best_epoch,
+        "test_top1": result.test.top1,
     }
-    return replace(trained.network, origin=origin)
-
-
-def _test_names(prepared: Prepared) -> tuple[str, ...]:
-    if prepared.samples is None:
-        return tuple(f"Test image {index}" for index in range(len(prepared.dataset.test)))
-    return tuple(prepared.samples.names[i] for i in indices_of(prepared.samples, "test").tolist())
-
-
-def _validation(
-    network: Checkpoint, val: Images | ImagesOnDisk | None, device: torch.device
-) -> Evaluation | None:
-    return None if val is None else evaluate_logits(_logits(network, val, device), val.labels, val.classes)
-
-
-def _logits(
-    network: Checkpoint, images: Images | ImagesOnDisk, device: torch.device
-) -> Float32[Tensor, "count classes"]:
-    source = batch_source(images, network.preprocess, device, channels_last=False)
-    return logits_of_source(network.model, source)
+    if isinstance(result.dataset, DatasetOnDisk):
+        origin["decoder"] = result.dataset.train.decoder
+    return replace(network, origin=origin)

@@ -22,6 +22,7 @@ from verydeep.decoding.crop import Decoder
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.file_name import same_name
 from verydeep.machine import InferencePrecision
+from verydeep.name_list import first_names
 from verydeep.train.run_folder import RunFolder
 
 DIFFERENCES_SHOWN = 3
@@ -142,11 +143,11 @@ def require_same(path: Path, asked: Start) -> Start:
     before, now = (_flat(tomllib.loads(config)) for config in (start.config, asked.config))
     differ = [key for key in now | before if before.get(key) != now.get(key)]
     if differ:
-        shown = [f"{_flag(key, before)}, not {_flag(key, now)}" for key in differ[:DIFFERENCES_SHOWN]]
-        more = f" and {len(differ) - len(shown)} more" if len(differ) > len(shown) else ""
+        changes = [f"{_flag(key, before)}, not {_flag(key, now)}" for key in differ]
+        shown = first_names(changes, DIFFERENCES_SHOWN, "; ")
         raise RecipeError(
-            f"{path} is unfinished and was started with {'; '.join(shown)}{more}. Leave that as it was to "
-            "resume, give another --out, or start over with --new"
+            f"{path} is unfinished and was started with {shown}. Leave that as it was to resume, give "
+            "another --out, or start over with --new"
         )
     return start
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from verydeep.evaluate.evaluation import Evaluation
+from verydeep.name_list import first_names
 from verydeep.number_format import percent
 from verydeep.tune.result import TuneResult
 
@@ -78,10 +79,9 @@ def _few_images(result: TuneResult) -> Iterator[str]:
         least = {"train": FEW_TO_TRAIN, "test": FEW_TO_TEST}.get(part.part, 0)
         small = {name: size for name, size in part.class_sizes.items() if size < least}
         if small:
-            few = ", ".join(f"{name} ({size})" for name, size in list(small.items())[:5])
-            more = f" and {len(small) - 5} more" if len(small) > 5 else ""
+            few = first_names([f"{name} ({size})" for name, size in small.items()])
             kind = "training" if part.part == "train" else "test"
-            yield f"There are few {kind} images of {few}{more}; {least} or more are better"
+            yield f"There are few {kind} images of {few}; {least} or more are better"
 
 
 def _wide_interval(result: TuneResult) -> Iterator[str]:

@@ -21,7 +21,8 @@ from verydeep.errors import CheckpointError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.weight_files.checks import abbreviated, check_type, non_finite
+from verydeep.name_list import first_names
+from verydeep.weight_files.checks import check_type, non_finite
 from verydeep.weight_files.compact import file as compact_file
 from verydeep.weight_files.compact.header import SUFFIX as COMPACT_SUFFIX
 from verydeep.weight_files.compact.header import Header, is_compact, read_header
@@ -198,7 +199,7 @@ def _check_fit(file: Path, model: Classifier, tensors: dict[str, Tensor]) -> Non
         "wrong shape": sorted(wrong_shape),
         "not finite": sorted(non_finite(tensors)),
     }
-    text = "; ".join(f"{what}: {abbreviated(names)}" for what, names in problems.items() if names)
+    text = "; ".join(f"{what}: {first_names(names)}" for what, names in problems.items() if names)
     if text:
         raise CheckpointError(
             f"{file} holds tensors that do not fit its architecture {model.architecture.string!r}. {text}. "

@@ -1,6 +1,6 @@
 """Checks on a weight file before its tensors are used: its unpacked size, and that all values are finite."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -99,9 +99,3 @@ def non_finite(tensors: Mapping[str, Tensor]) -> list[str]:
         for name, value in tensors.items()
         if value.is_floating_point() and not bool(value.sum().isfinite()) and not bool(value.isfinite().all())
     ]
-
-
-def abbreviated(names: Sequence[str], shown: int = 3) -> str:
-    """The first ``shown`` names, and the number of the others."""
-    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more

@@ -6,7 +6,7 @@ from pathlib import Path
 from verydeep.architecture import zoo
 from verydeep.architecture.grammar import format_architecture
 from verydeep.architecture.layers import Conv, Residual
-from verydeep.weight_files.checks import abbreviated
+from verydeep.name_list import first_names
 from verydeep.weight_files.read import Shapes, WeightFile
 from verydeep.weights.compare import Match, PartialMatch
 
@@ -40,11 +40,11 @@ def unexpected_text(path: Path, match: Match) -> str:
     if match.inside:
         return (
             f"{path} holds the tensors of {match.architecture.name} and others among them: "
-            f"{abbreviated(match.inside)}. It is another network, which no architecture string describes. "
+            f"{first_names(match.inside)}. It is another network, which no architecture string describes. "
             "Load it where it was trained"
         )
     return (
-        f"{path} holds {match.architecture.name} and unexpected tensors: {abbreviated(match.unexpected)}. "
+        f"{path} holds {match.architecture.name} and unexpected tensors: {first_names(match.unexpected)}. "
         f"{features_hint(path)}"
     )
 
@@ -63,7 +63,7 @@ def mismatch_text(path: Path, closest: PartialMatch | None, shapes: Shapes) -> s
         "wrong shape": closest.wrong_shape,
         "unexpected": closest.unexpected,
     }
-    text = "; ".join(f"{what}: {abbreviated(keys)}" for what, keys in differences.items() if keys)
+    text = "; ".join(f"{what}: {first_names(keys)}" for what, keys in differences.items() if keys)
     hint = (
         features_hint(path)
         if closest.has_features

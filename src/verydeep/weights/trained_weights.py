@@ -11,8 +11,9 @@ from torch import Tensor
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError
+from verydeep.name_list import first_names
 from verydeep.weight_files import checkpoint_file as checkpoint
-from verydeep.weight_files.checks import abbreviated, check_type, non_finite
+from verydeep.weight_files.checks import check_type, non_finite
 from verydeep.weight_files.read import WeightFile
 from verydeep.weights.class_names import class_names
 from verydeep.weights.compare import Match
@@ -60,7 +61,7 @@ def converted_tensors(file: WeightFile, match: Match) -> dict[str, Tensor]:
     if bad := non_finite(tensors):
         file_keys = [row.file_key for row in match.rows if row.key in bad]
         raise CheckpointError(
-            f"{file.path} holds values that are not finite in {abbreviated(file_keys)}: the training "
+            f"{file.path} holds values that are not finite in {first_names(file_keys)}: the training "
             "diverged, or the file is damaged. Use an earlier checkpoint"
         )
     return tensors

@@ -69,8 +69,9 @@ def test_two_processes_answer_at_one_port_until_ctrl_c(bundle, png):
     assert not any(map(is_running, children))
 
 
-def test_a_process_that_dies_is_replaced_and_the_counters_go_on(bundle, png):
-    with started(bundle, processes=2) as (process, client):
+def test_a_process_that_dies_is_replaced_and_the_counters_go_on(bundle, png, tmp_path, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_CACHE", str(tmp_path))
+    with started(bundle, "--runtime", "auto", processes=2) as (process, client):
         for _ in range(6):
             assert client.image(png).status == 200
         dead, other = servers(process)
@@ -80,9 +81,10 @@ def test_a_process_that_dies_is_replaced_and_the_counters_go_on(bundle, png):
         wait_until(lambda: client.get("/readyz").status == 200)
         assert counted(client) == 12
         assert len(servers(process)) == 2 and other in servers(process)
+        assert client.get("/v1/model").json["runtime"] in ("onnxruntime", "openvino")
         process.terminate()
-        out, _ = process.communicate(timeout=90)
-    assert process.returncode == 0
+        out, err = process.communicate(timeout=90)
+    assert (process.returncode, err) == (0, "False\n")  # the new process has not chosen a runtime for itself
     (restarted,) = (line for line in map(json.loads, out.splitlines()) if line["level"] == "warning")
     assert (restarted["message"], restarted["ended_with"]) == ("process restarted", -9)
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.train.shapes import PREPROCESS, TRAIN, network
+from verydeep import torchrun
 from verydeep.data import synthetic
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.errors import Interrupted, VeryDeepError
@@ -19,18 +20,11 @@ from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.parallel.collectives import by_first, gathered, logits_by_rank, require_same
 from verydeep.train.parallel.hybrid import make_hybrid, split
-from verydeep.train.parallel.ranks import (
-    by_first,
-    first_of_host,
-    gathered,
-    is_first,
-    logits_by_rank,
-    process_group,
-    rank,
-    rank_count,
-    require_same,
-)
+from verydeep.train.parallel.process_group import process_group
+from verydeep.train.parallel.ranks import is_first, rank, rank_count
+from verydeep.train.parallel.store import first_of_host, wait_for_all
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import TrainingWatcher, fabric_on
 from verydeep.train.schedule import ScheduleConfig
@@ -255,7 +249,32 @@ def one_after_another(folder):
             assert gathered(torch.tensor([rank()])).tolist() == [0, 1]
 
 
+def alone(number, action):
+    """A training in which one rank fails alone, while the other one is at ``action``."""
+    with process_group(choose_device("cpu")):
+        if rank() == number:
+            raise VeryDeepError("alone")
+        action()
+
+
+def after_errors(folder):
+    """A script catches errors, wherever the other rank is then, and trains after them."""
+
+    def prepare():
+        with first_of_host():
+            raise AssertionError("the first rank has not prepared")
+
+    for number, action in (
+        (0, prepare), (1, partial(wait_for_all, "prepared")), (1, partial(gathered, torch.zeros(1))),
+    ):  # fmt: skip
+        said = error_of(partial(alone, number, action))
+        stopped = "StoppedByOtherRank: another rank has stopped, and says why"
+        assert said == ("VeryDeepError: alone" if torchrun.rank() == number else stopped), said
+    train_network(BASE, DATA, folder, device="cpu")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = True
-    {"cpu": on_cpu, "cuda": on_gpu, "groups": one_after_another}[sys.argv[1]](Path(sys.argv[2]))
+    cases = {"cpu": on_cpu, "cuda": on_gpu, "groups": one_after_another, "errors": after_errors}
+    cases[sys.argv[1]](Path(sys.argv[2]))

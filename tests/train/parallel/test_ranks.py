@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from tests.train.shapes import network
 from verydeep.errors import RecipeError
-from verydeep.train.parallel.ranks import TIMEOUT_VARIABLE, hearing_from_all, rank_timeout
+from verydeep.train.parallel.process_group import TIMEOUT_VARIABLE, rank_timeout
+from verydeep.train.parallel.store import hearing_from_all
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import train_network
 
@@ -28,7 +29,7 @@ from .rank_cases import (
     stop,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 KINDS = (STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH)
 
 
@@ -43,22 +44,14 @@ def torchrun(ranks, device, folder):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
+def two(one_thread, tmp_path_factory):
     """Runs of one process and of two ranks; each has finished runs that the other left."""
     return runs(2, RECIPES, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory):
+def four(one_thread, tmp_path_factory):
     """Likewise of four ranks."""
     return runs(4, FOUR, tmp_path_factory.mktemp("four"))
 
@@ -182,6 +175,11 @@ def test_a_rank_without_memory_has_lost_nobody():
 
 def test_a_script_makes_several_trainings_one_after_another(tmp_path):
     torchrun(2, "groups", tmp_path / "groups")
+
+
+def test_a_script_trains_after_errors_that_it_has_caught(tmp_path):
+    torchrun(2, "errors", tmp_path / "run")
+    assert RunFolder(tmp_path / "run").model.exists()
 
 
 @pytest.mark.gpu

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.errors import CheckpointError
+from verydeep.name_list import first_names
 from verydeep.tables.preprocess_text import fit_text, preprocess_text
 from verydeep.tables.weights_table import contents_table
 from verydeep.terminal.checksum_flag import NoVerify
@@ -18,7 +19,6 @@ from verydeep.terminal.output_path import require_new_file
 from verydeep.terminal.progress import ByteProgress
 from verydeep.text_file import read_text
 from verydeep.weight_files.checkpoint_file import save
-from verydeep.weight_files.checks import abbreviated
 from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
 from verydeep.weights.inspect import inspect
 from verydeep.weights.load import Pretrained, load, pretrained
@@ -201,7 +201,7 @@ def _print_export(exported: Exported) -> None:
     shown = code if "\n" not in code else "\n" + textwrap.indent(code, "    ")
     lines = [f"Load it: {shown}", f"Preprocessing: {preprocess}"]
     if exported.classes:
-        lines.append(f"Classes, in the order of the logits: {abbreviated(exported.classes, 20)}")
+        lines.append(f"Classes, in the order of the logits: {first_names(exported.classes, 20)}")
     if exported.temperature is not None:
         lines.append(f"Calibrated probabilities: softmax(logits / {exported.temperature:.4g})")
     err().print("\n".join(lines), markup=False, soft_wrap=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from verydeep.atomic_write import write_text
 from verydeep.number_format import percent
@@ -11,7 +10,7 @@ from verydeep.report.charts import line_plots as plots
 from verydeep.report.run_comparison.figures import run_figures
 from verydeep.saved_runs.differences import differences, usual_settings
 from verydeep.saved_runs.saved_run import SavedRun
-from verydeep.tables.runs_table import NUMBERS, TEXTS, UNKNOWN, run_cells, run_name
+from verydeep.tables.runs_table import NUMBERS, TEXTS, run_cells, run_name, setting_texts
 from verydeep.templates.environment import environment
 
 COLORS, MAX_CURVES = 6, 18
@@ -88,11 +87,7 @@ def _settings(runs: Sequence[SavedRun], folder: Path) -> Iterator[SettingsRow]:
         keys = dict.fromkeys(key for _, each in same for key in each)
         if keys:
             shown = {key: usual[key] for key in keys}
-            yield SettingsRow(name=f"most runs of {command}", settings=_texts(shown), is_usual=True)
+            yield SettingsRow(name=f"most runs of {command}", settings=setting_texts(shown), is_usual=True)
         for run, each in same:
             if each:
-                yield SettingsRow(name=run_name(run, folder), settings=_texts(each))
-
-
-def _texts(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{key} {UNKNOWN if value is None else value}" for key, value in settings.items())
+                yield SettingsRow(name=run_name(run, folder), settings=setting_texts(each))

@@ -86,9 +86,12 @@ class _Processes:
         self._processes: list[SpawnProcess] = []
 
     def start(self) -> int | None:
-        """Start all; the exit code of one that ended before it could answer, or 0 after a signal.
+        """Start all; None once they can answer, or the exit code where they cannot (``_code_until_ready``).
 
         The first is awaited: where it fails, all would fail with the same message.
+
+        Raises:
+            VeryDeepError: if a process is killed.
         """
         for number in range(len(self._listeners)):
             self._processes.append(self._started(number))
@@ -128,7 +131,7 @@ class _Processes:
         return self._processes[number].exitcode != 0 and not Counts(self._memory, number).value(READY)
 
     def stop(self, seconds: float) -> int:
-        """End all within ``seconds``; 1 if one had to be killed."""
+        """End all within ``seconds``; 1 if one had to be killed, or else 0."""
         for listener in self._listeners:
             listener.close()
         for process in self._processes:
@@ -143,11 +146,12 @@ class _Processes:
         return code
 
     def _started(self, number: int) -> SpawnProcess:
+        """A process that serves at the socket ``number``; Ctrl-C does not reach it."""
         arguments = (self._serve, self._listeners[number], self._memory, number)
         process = multiprocessing.get_context("spawn").Process(
             target=serve_in_child, args=arguments, name=f"server {number}"
         )
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the parent
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process inherits it
         try:
             process.start()
         finally:
@@ -155,6 +159,12 @@ class _Processes:
         return process
 
     def _code_until_ready(self) -> int | None:
+        """Wait for those that are started: None once all can answer, 0 after a signal to stop, or the exit
+        code of one that ended with an error of its own, at least 1.
+
+        Raises:
+            VeryDeepError: if one is killed.
+        """
         while Counts(self._memory).sums()[READY] < len(self._processes):
             if self._stop in self._wait(_POLL_SECONDS):
                 return 0

@@ -14,7 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, distributed
 from torch.nn import functional
 
-from verydeep.train.parallel.ranks import gathered, hearing_from_all, is_alone, rank_count
+from verydeep.train.parallel.collectives import gathered
+from verydeep.train.parallel.ranks import is_alone, rank_count
+from verydeep.train.parallel.store import hearing_from_all
 
 Gradients = Sequence[Tensor]
 """One of each parameter."""

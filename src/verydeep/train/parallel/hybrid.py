@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from verydeep.errors import RecipeError
 from verydeep.models.stages import TrainablePart
+from verydeep.train.parallel.collectives import gathered
 from verydeep.train.parallel.hybrid_head import HybridHead, linear_layers
-from verydeep.train.parallel.ranks import gathered, rank, rank_count
+from verydeep.train.parallel.ranks import rank, rank_count
 from verydeep.train.recipe import Recipe
 from verydeep.train.state import TrainingState
 
