@@ -6,8 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from verydeep.compress import compression, latency, try_widths
-from verydeep.compress.narrow import narrowing
+from verydeep.compress import compression, latency, layer_inputs, try_widths
 from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
@@ -30,7 +29,7 @@ def is_quick(monkeypatch):
     monkeypatch.setattr(latency, "TURNS", 2)
     monkeypatch.setattr(latency, "SECONDS_A_TURN", 0.002)
     monkeypatch.setattr(latency, "LAYER_SECONDS", 0.0)
-    monkeypatch.setattr(narrowing, "MAX_IMAGES", 100)
+    monkeypatch.setattr(layer_inputs, "MAX_IMAGES", 100)
     monkeypatch.setattr(compression, "SLOWER", 1000.0)
 
 

@@ -53,7 +53,7 @@ def quantize_layers(checkpoint: Checkpoint, calibration: Calibration, bits: Mapp
     if not len(calibration):
         raise CompressionError("there are no calibration images; give the training images with --data")
     model = copy.deepcopy(checkpoint.model).eval()
-    images, only_rounded = fitting(calibration, model.architecture), 0
+    images, only_rounded = fitting(calibration, model), 0
     for inputs in layer_inputs(model, images, checkpoint.preprocess):
         if weight_matrix(inputs.layer).shape[1] > MAX_INPUTS:
             _round_layer(inputs.layer, bits[inputs.name])
