@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from verydeep.cli.compress import command
 from verydeep.compress import compression, latency, layer_inputs, try_widths
 from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
@@ -16,6 +17,7 @@ from verydeep.weight_files.checkpoint_file import save
 from verydeep.weights.load import load
 
 from ..compress.networks import checkpoint
+from ..report.html import check_page, words
 
 RECIPE = Recipe(
     model="32 M 48 M | gap 32", norm="batch", epochs=3, batch_size=50, precision="fp32", validation=0.3,
@@ -71,6 +73,9 @@ def test_the_result_is_evaluated_compressed_and_measured_on_the_test_images_as_i
     again = here("compress", tmp_path / "a", "--drop", 100, "--out", tmp_path / "b")
     assert again.returncode == 0, again.stderr
     assert "smaller" in again.stdout and "at worst" in again.stdout
+    assert again.stdout.rstrip().endswith(f"Report: {tmp_path / 'b' / 'report.html'}")
+    shown = words((tmp_path / "b" / "report.html").read_text(encoding="utf-8"))
+    assert "Asked for: a loss of at most 100 points." in shown
 
 
 def test_a_size_is_reached_with_the_widest_network(trained, here, tmp_path):
@@ -99,6 +104,22 @@ def test_training_beyond_the_budget_is_not_started(trained, here, tmp_path):
     done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
     assert "beyond --budget" in done.stderr
+
+
+def test_a_compression_that_is_stopped_before_its_report_is_completed_by_the_same_command(
+    trained, here, tmp_path, monkeypatch
+):
+    flags = ("compress", trained, "--steps", "fold", "--drop", 5, "--out", tmp_path / "small")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(command, "write_compression_page", interrupt)
+        assert "Run the same command again to continue" in here(*flags).stderr
+    done = here(*flags)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "small" / "report.html").is_file() and not (tmp_path / "small" / "state").exists()
+
+
+def interrupt(*arguments, **names):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -159,6 +180,9 @@ def test_a_checkpoint_with_unlabeled_images_is_measured_by_agreement(trained, he
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert values["before"]["top1"] == 1 and values["test"] is None
+    page = (tmp_path / "small" / "report.html").read_text(encoding="utf-8")
+    check_page(page)
+    assert "It predicts the class of the original for" in page
     assert "agreement with the original" in done.stderr
 
 

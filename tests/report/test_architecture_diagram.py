@@ -8,7 +8,7 @@ import pytest
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.errors import ArchitectureError
-from verydeep.report.architecture_diagram import architecture_diagram, render, save_diagram
+from verydeep.report.architecture_diagram import architecture_diagram, render, save_diagram, without_texts
 from verydeep.report.diagram_layout import MAX_BOXES
 
 
@@ -28,6 +28,27 @@ def test_boxes_are_higher_for_larger_maps_and_wider_for_more_channels():
     assert len(boxes) == 21
     assert boxes["conv1_1"].height > boxes["conv3_1"].height > boxes["conv5_1"].height
     assert boxes["conv1_1"].width < boxes["conv3_1"].width < boxes["conv5_1"].width
+
+
+def test_two_networks_side_by_side_have_one_scale():
+    wide, narrow = (
+        Architecture.from_string(each, input=(3, 32, 32)) for each in ("64 M 64 | gap", "16 M 16 | gap")
+    )
+    alone, beside = architecture_diagram(narrow), architecture_diagram(narrow, beside=wide)
+    largest = architecture_diagram(wide, beside=narrow)
+    assert alone.boxes[0].width == largest.boxes[0].width == 2 * beside.boxes[0].width
+    smaller = Architecture.from_string("16 M 16 | gap", input=(3, 16, 16))
+    assert architecture_diagram(smaller, beside=wide).boxes[0].height < alone.boxes[0].height
+
+
+def test_a_diagram_without_its_texts_keeps_all_boxes_inside():
+    whole = architecture_diagram(zoo.resolve("resnet18"))
+    drawing = without_texts(whole)
+    assert drawing.boxes == whole.boxes and drawing.height < whole.height
+    assert max(box.x + box.width + box.depth for box in drawing.boxes) <= drawing.width
+    tops = [drawing.middle + arc.top for arc in drawing.arcs]
+    assert min([*tops, *(drawing.middle - box.height / 2 - box.depth for box in drawing.boxes)]) > 0
+    assert "resnet18" not in render(drawing) and "MACs" not in render(drawing).split("<style>")[0]
 
 
 def test_resnet34_has_one_arc_per_block_and_three_projections():

@@ -3,12 +3,14 @@
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from verydeep.atomic_write import write_text
 from verydeep.claim import claim_folder
 from verydeep.compress.candidate import Candidate
+from verydeep.compress.comparison import compare
 from verydeep.compress.compression import Compression, OnCandidate, OnLine, require_limit
 from verydeep.compress.fold import fold
 from verydeep.compress.images import CompressionImages
@@ -38,6 +40,7 @@ def compress_network(
     *,
     on_candidate: OnCandidate = lambda candidate: None,
     on_line: OnLine = lambda line: None,
+    report: Callable[[CompressResult], None] = lambda result: None,
 ) -> CompressResult:
     """Compress ``network`` into the run folder ``out``: a checkpoint, and what was tried as JSON.
 
@@ -50,6 +53,7 @@ def compress_network(
         out: a folder that is new, empty, or has an unfinished compression of the same.
         on_candidate: called with each candidate once it is measured.
         on_line: called with what else there is to say.
+        report: called with the result before the compression counts as finished.
 
     Raises:
         CompressionError: where ``out`` has other files, a step cannot change the network, or the limit cannot
@@ -77,6 +81,7 @@ def compress_network(
             original=state.candidates[0].measured,
             result=kept.measured,
             candidates=tuple(state.candidates),
+            comparison=compare(state.judge, compressed),
             test=test,
             balanced=is_balanced(network),
             images=len(images.val),
@@ -85,6 +90,7 @@ def compress_network(
             seconds=time.perf_counter() - began,
         )
         _write(result, images.split, is_quantized=kept.name == "quantize")
+        report(result)
         journal.remove()
     return result
 

@@ -30,7 +30,7 @@ STATE = "state"
 JOURNAL = "journal.json"
 MODEL, COMPACT, RESULT = "model.safetensors", "model.vdz", "compress.json"
 """The result: the network, its compact file, and what was tried and measured, as ``--json`` prints it."""
-RESULT_FILES = (MODEL, COMPACT, RESULT, SPLIT_FILE)
+RESULT_FILES = (MODEL, COMPACT, RESULT, SPLIT_FILE, "report.html")
 """All that is written at the end, just before the journal is deleted."""
 
 

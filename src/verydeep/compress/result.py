@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.compress.candidate import Candidate, Measured
+from verydeep.compress.comparison import Comparison
 from verydeep.compress.settings import CompressSettings
 from verydeep.evaluate.confidence_intervals import Interval
 from verydeep.models.checkpoint import Checkpoint
@@ -46,6 +47,8 @@ class CompressResult:
     result: Measured
     candidates: tuple[Candidate, ...]
     """Kept and rejected ones, in the order in which they were measured."""
+    comparison: Comparison
+    """The original and the result on the images that decide."""
     test: TestResult | None
     balanced: bool
     """Whether balanced accuracy decides."""

@@ -6,7 +6,7 @@ Shortcuts are arcs. In very deep networks, consecutive equal layers are one box 
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verydeep.analyze.trace import Trace, trace
@@ -64,18 +64,15 @@ def render(diagram: ArchitectureDiagram) -> str:
     return environment().get_template("diagram.svg.j2").render(diagram=diagram)
 
 
-def architecture_diagram(architecture: Architecture) -> ArchitectureDiagram:
-    """The diagram of ``architecture``."""
+def architecture_diagram(
+    architecture: Architecture, beside: Architecture | None = None
+) -> ArchitectureDiagram:
+    """The diagram of ``architecture``, to the same scale as that of a network ``beside`` it."""
     traced = trace(architecture)
-    placed = layout(architecture)
+    placed = layout(architecture, beside)
     boxes, arcs, stages = placed.boxes, placed.arcs, placed.stages
     summary, legend = _summary(architecture, traced), tuple(_legend(boxes, arcs))
-    width = max(
-        stages[-1].end + MARGIN,
-        boxes[-1].x + boxes[-1].width + boxes[-1].depth + MARGIN,
-        6.4 * len(summary) + 2 * MARGIN,
-        legend[-1].x + 6.4 * len(legend[-1].text) + MARGIN,
-    )
+    width = max(_drawing_width(boxes, stages, legend), 6.4 * len(summary) + 2 * MARGIN)
     string = tuple(
         textwrap.wrap(traced.architecture_string, int((width - 2 * MARGIN) / 7.3), break_on_hyphens=False)
     )
@@ -96,6 +93,29 @@ def architecture_diagram(architecture: Architecture) -> ArchitectureDiagram:
         arcs=arcs,
         stages=stages,
         legend=legend,
+    )
+
+
+def without_texts(diagram: ArchitectureDiagram) -> ArchitectureDiagram:
+    """``diagram`` without the title, the string and the summary above it, for a page that has them."""
+    height = 62 + 17 * len(diagram.architecture_string)
+    return replace(
+        diagram,
+        title="",
+        architecture_string=(),
+        summary="",
+        width=_drawing_width(diagram.boxes, diagram.stages, diagram.legend),
+        height=diagram.height - height,
+        middle=diagram.middle - height,
+        labels_top=diagram.labels_top - height,
+    )
+
+
+def _drawing_width(boxes: Sequence[Box], stages: Sequence[Stage], legend: Sequence[LegendEntry]) -> float:
+    return max(
+        stages[-1].end + MARGIN,
+        boxes[-1].x + boxes[-1].width + boxes[-1].depth + MARGIN,
+        legend[-1].x + 6.4 * len(legend[-1].text) + MARGIN,
     )
 
 

@@ -93,13 +93,16 @@ class _Unit:
     repeats: int = 1
 
 
-def layout(architecture: Architecture) -> DiagramLayout:
-    """``architecture`` from left to right; above ``MAX_BOXES`` layers, equal layers are drawn once."""
+def layout(architecture: Architecture, beside: Architecture | None = None) -> DiagramLayout:
+    """``architecture`` from left to right; above ``MAX_BOXES`` layers, equal layers are drawn once.
+
+    Sizes are relative to the largest of both networks where another one stands ``beside`` it.
+    """
     traced = trace(architecture)
     units = list(_units(architecture, traced))
     if sum(len(unit.rows) for unit in units) > MAX_BOXES:
         units = list(_merge_equal(units))
-    return _layout(units, _Scales.of(traced))
+    return _layout(units, _Scales.of(*traced.layers, *(trace(beside).layers if beside else ())))
 
 
 def shape_text(shape: Iterable[int]) -> str:
@@ -139,16 +142,16 @@ def _merge_equal(units: Sequence[_Unit]) -> Iterator[_Unit]:
 
 @dataclass(frozen=True)
 class _Scales:
-    """The maxima of a network, to which all sizes are relative."""
+    """The maxima of a network, or of two, to which all sizes are relative."""
 
     side: int
     channels: int
     units: int
 
     @classmethod
-    def of(cls, traced: Trace) -> "_Scales":
-        maps = [row.output for row in traced.layers if row.kind != "fc"]
-        units = [row.output[0] for row in traced.layers if row.kind == "fc"]
+    def of(cls, *layers: LayerRow) -> "_Scales":
+        maps = [row.output for row in layers if row.kind != "fc"]
+        units = [row.output[0] for row in layers if row.kind == "fc"]
         return cls(max(max(shape[1:]) for shape in maps), max(shape[0] for shape in maps), max(units))
 
     def box(self, row: LayerRow, detail: str, x: float, repeats: int) -> Box:

@@ -1,5 +1,7 @@
 """``verydeep compress``: a smaller and faster network that loses at most what is allowed."""
 
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +16,13 @@ from verydeep.compress.journal import require_free, start_over
 from verydeep.compress.settings import STEPS, TRAINED, CompressSettings, parse_limit, parse_steps
 from verydeep.errors import Interrupted
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.report.compression.page import write_compression_page
 from verydeep.tables.compress_table import candidate_line, compress_table
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ByteProgress
-from verydeep.train.run_folder import run_name
+from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.tune.config import seconds
 from verydeep.weights.load import load_classifier
 
@@ -110,6 +113,7 @@ def compress(
     )
     for note in images.notes:
         print_message(f"Note: {note}")
+    report, command = RunFolder(folder).report, shlex.join(["verydeep", *sys.argv[1:]])
     with _told_how_to_continue(folder):
         result = compress_network(
             network,
@@ -118,11 +122,13 @@ def compress(
             folder,
             on_candidate=lambda candidate: print_message(candidate_line(candidate)),
             on_line=print_message,
+            report=lambda result: write_compression_page(result, report, command=command),
         )
     if json:
         print_json(result.values)
     else:
         out().print(compress_table(result), soft_wrap=True)
+        out().print(f"Report: {report}", markup=False, soft_wrap=True)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, log10
 
 from verydeep.report.charts.line_plots import BOTTOM, HEIGHT, TOP, Tick, round_step
 
@@ -37,6 +37,30 @@ class Axis:
     def ticks(self, label: Callable[[float], str]) -> tuple[Tick, ...]:
         """A tick per value, with the text of ``label``."""
         return tuple(Tick(self.position(value), label(value)) for value in self.values)
+
+
+@dataclass(frozen=True)
+class LogAxis(Axis):
+    """An axis on which equal ratios have equal distances; all values are above 0."""
+
+    @classmethod
+    def around(cls, values: Iterable[float], min_step: float, start: float, end: float) -> "LogAxis":
+        """From ``start`` to ``end`` px around ``values``: 1, 2 and 5 times powers of ten, or these alone.
+
+        ``min_step`` is of no use here: neighbors differ by a factor.
+        """
+        low, high = min(values := list(values)), max(values)
+        decades = range(floor(log10(low)) - 1, ceil(log10(high)) + 2)
+        factors = (1, 2, 5) if high < 200 * low else (1,)
+        steps = [factor * 10.0**decade for decade in decades for factor in factors]
+        first = max(index for index, step in enumerate(steps) if step <= low * (1 + 1e-9))
+        last = min(index for index, step in enumerate(steps) if step >= high * (1 - 1e-9))
+        return cls(tuple(steps[first : max(last, first + 1) + 1]), start, end)
+
+    def position(self, value: float) -> float:
+        """The position of ``value`` in the figure, in px."""
+        low, high = log10(self.values[0]), log10(self.values[-1])
+        return self.start + (self.end - self.start) * (log10(value) - low) / (high - low)
 
 
 def power_of_ten(exponent: float) -> str:
