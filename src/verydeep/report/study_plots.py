@@ -1,4 +1,4 @@
-"""The figures of a study as geometry: strip plots of runs, loss over epochs, gradient norm over layers."""
+"""The figures of a study as geometry: strip plots of runs, and curves of loss, gradient norm and size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,6 +73,34 @@ def gradient_charts(outcomes: Sequence[Outcome], step: int) -> tuple[LineChart, 
         )
         for title, runs in by_group(probed).items()
     )
+
+
+def size_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
+    """Test accuracy over how many times smaller a file is than the largest, one curve per group.
+
+    No figure without compressed networks; a group whose files all have one size has no curve.
+    """
+    compressed = [run for run in outcomes if run.compressed is not None and run.test_top1 is not None]
+    if not compressed:
+        return ()
+    largest = max(_mean_bytes([run]) for run in compressed)
+    groups = {
+        name: sorted((largest / _mean_bytes(runs), _mean_top1(runs)) for runs in by_variant(same).values())
+        for name, same in by_group(compressed).items()
+    }
+    curves = {name: points for name, points in groups.items() if points[-1][0] > 1.05 * points[0][0]}
+    names = ("times smaller, by the bytes of the file", "test accuracy")
+    if not curves:
+        return ()
+    return (line_chart("Accuracy and size", curves, names, percent, partial(percent, decimals=0)),)
+
+
+def _mean_bytes(runs: Sequence[Outcome]) -> float:
+    return fmean(run.compressed.bytes for run in runs if run.compressed is not None)
+
+
+def _mean_top1(runs: Sequence[Outcome]) -> float:
+    return fmean(run.test_top1 for run in runs if run.test_top1 is not None)
 
 
 def _mean_loss(runs: Sequence[Outcome]) -> list[tuple[int, float]]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from rich.text import Text
 
-from verydeep.number_format import NONE, percent, rounded
+from verydeep.number_format import NONE, SPACE, TIMES, percent, rounded
 from verydeep.study.statistics import Estimate, estimate
 from verydeep.study.trial import Outcome, PublishedTable, Study, by_group, by_variant
 from verydeep.tables.data_table import Column, DataTable
@@ -23,6 +24,11 @@ class StudyRow:
     accuracy: str
     interval: str
     loss: str
+    validation: str
+    """The accuracy on the validation images, of compressed networks."""
+    size: str
+    """Of the file of a compressed network."""
+    speedup: str
 
 
 def summary(outcomes: Sequence[Outcome]) -> tuple[StudyRow, ...]:
@@ -36,6 +42,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
     failed = sum(run.failed is not None for run in runs)
     mean = estimate(top1) if top1 else None
     losses = [run.epochs[-1].train_loss for run in runs if run.epochs]
+    compressed = [run.compressed for run in runs if run.compressed is not None]
     return StudyRow(
         group=first.group,
         variant=first.variant,
@@ -44,7 +51,10 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
         runs=f"{len(runs)}" + (f", {failed} stopped" if failed else ""),
         accuracy=percent(mean.mean) if mean else NONE,
         interval=_interval(mean) if mean and mean.count > 1 else NONE,
-        loss=f"{sum(losses) / len(losses):.3f}" if losses else NONE,
+        loss=f"{fmean(losses):.3f}" if losses else NONE,
+        validation=percent(fmean(each.val_top1 for each in compressed)) if compressed else NONE,
+        size=f"{fmean(each.bytes for each in compressed) / 1000:,.1f}{SPACE}KB" if compressed else NONE,
+        speedup=f"{fmean(each.speedup for each in compressed):.2f}{TIMES}" if compressed else NONE,
     )
 
 
@@ -61,6 +71,9 @@ COLUMNS = (
     Column("accuracy", "test accuracy"),
     Column("interval", "95 % interval"),
     Column("loss", "training loss"),
+    Column("validation", "validation accuracy"),
+    Column("size", "file"),
+    Column("speedup", "times faster"),
 )
 
 

@@ -1,0 +1,220 @@
+"""What the outcomes of the study of compression say about the claims of its papers."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import log, log2
+from statistics import fmean
+
+import numpy as np
+
+from verydeep.study.statistics import (
+    Contrast,
+    Estimate,
+    comparison,
+    conclusion,
+    difference,
+    estimate,
+    gain_text,
+)
+from verydeep.study.trial import CompressedNetwork, Outcome
+
+BITS_ALONE, PRUNED, NARROWED, OTHERWISE = "bits alone", "pruned", "narrowed", "narrowed to 1/4, otherwise"
+"""The method of a group of trials; of pruned and narrowed networks a group has their bits too."""
+FP32, REFITTED, DISTILLED, SCRATCH_E, SCRATCH_B = "fp32", "refitted", "distilled", "Scratch-E", "Scratch-B"
+OTHERWISE_TRAINED = "1/4"
+"""The share of the weights whose narrow architecture is trained from scratch too."""
+METHODS = {
+    BITS_ALONE: "bits alone",
+    PRUNED: "unstructured pruning and bits",
+    NARROWED: "narrowing and bits",
+}
+ALLOWED_LOSS = 0.001
+"""Of accuracy in [0, 1], on the validation images."""
+EQUAL_BITS = 4
+"""Of the pruned and the narrowed networks that are compared at equal bytes."""
+INDEX_BITS = 5
+"""Of the distance from one weight that is not zero to the next, in fully connected layers, which have most of
+the weights (Han et al. 2016, section 2)."""
+
+
+def bits_name(bits: int) -> str:
+    """``4 bits``."""
+    return f"{bits} bits"
+
+
+def group_name(method: str, stored: str) -> str:
+    """The group of pruned or narrowed networks in fp32 or in some bits: ``pruned, 4 bits``."""
+    return f"{method}, {stored}"
+
+
+def conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """The findings, the sizes first."""
+    return (
+        *_sizes(outcomes),
+        *_at_equal_bytes(outcomes),
+        *_latency(outcomes),
+        *_from_scratch(outcomes),
+    )
+
+
+def _runs(outcomes: Iterable[Outcome], group: str, variant: str) -> list[Outcome]:
+    return [run for run in outcomes if (run.group, run.variant) == (group, variant)]
+
+
+def _variants(outcomes: Iterable[Outcome], group: str) -> list[str]:
+    return list(dict.fromkeys(run.variant for run in outcomes if run.group == group))
+
+
+def _measured(runs: Iterable[Outcome]) -> list[CompressedNetwork]:
+    return [run.compressed for run in runs if run.compressed is not None]
+
+
+def _mean_bytes(runs: Iterable[Outcome]) -> float:
+    return fmean(each.bytes for each in _measured(runs))
+
+
+def _sizes(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """How many times smaller files are at a small loss, by each method, and what zeros cost."""
+    original = _runs(outcomes, BITS_ALONE, FP32)
+    if not _measured(original):
+        yield "Not measured: no original is finished."
+        return
+    smallest = {method: _smallest(outcomes, method, original) for method in METHODS}
+    times = [
+        f"{_mean_bytes(original) / _mean_bytes(runs):.0f} times by {METHODS[method]}"
+        for method, runs in smallest.items()
+        if runs
+    ]
+    yield (
+        f"At no more than {100 * ALLOWED_LOSS:g} points below the original on the validation images, files "
+        f"are smaller {', '.join(times) or 'by no method'}. Deep Compression: AlexNet 35 times, VGG16 49 "
+        "times, on ImageNet."
+    )
+    for method, runs in smallest.items():
+        if not runs:
+            yield f"{METHODS[method].capitalize()} loses more at every size that was tried."
+        elif (gain := difference(runs, original)) is not None:
+            yield (
+                f"{METHODS[method].capitalize()} ({runs[0].group}: {runs[0].variant}): "
+                f"{_mean_bytes(runs) / 1000:.1f} KB instead of {_mean_bytes(original) / 1000:,.0f} KB; on "
+                f"the test images {gain_text(gain)}."
+            )
+    if smallest[PRUNED]:
+        yield _cost_of_zeros(smallest[PRUNED])
+
+
+def _smallest(outcomes: Sequence[Outcome], method: str, original: Iterable[Outcome]) -> list[Outcome]:
+    """The runs with the smallest files of those that lose little enough; empty where all lose more."""
+    names = dict.fromkeys((run.group, run.variant) for run in outcomes if run.group.startswith(method))
+    settings = [
+        _runs(outcomes, group, variant)
+        for group, variant in names
+        if FP32 not in (variant, group.removeprefix(f"{method}, ")) and group != OTHERWISE
+    ]
+    before = {run.seed: run.compressed.val_top1 for run in original if run.compressed}
+    kept = [runs for runs in settings if _is_kept(runs, before)]
+    return min(kept, key=_mean_bytes, default=[])
+
+
+def _is_kept(runs: Iterable[Outcome], before: Mapping[int, float]) -> bool:
+    """Whether the mean accuracy on the validation images is not much lower than ``before``, given by seed."""
+    lost = [
+        before[run.seed] - run.compressed.val_top1 for run in runs if run.compressed and run.seed in before
+    ]
+    return bool(lost) and fmean(lost) <= ALLOWED_LOSS
+
+
+def _cost_of_zeros(pruned: Sequence[Outcome]) -> str:
+    """The bytes that say which weights are not zero: at least their entropy."""
+    share, size = fmean(each.nonzero for each in _measured(pruned)), _mean_bytes(pruned)
+    weights = fmean(run.parameters for run in pruned)
+    entropy = -share * log2(share) - (1 - share) * log2(1 - share) if share < 1 else 0.0
+    return (
+        f"In these pruned files {share:.1%} of the weights are not zero. Which of them these are takes at "
+        f"least {weights * entropy / 8000:.1f} of the {size / 1000:.1f} KB (entropy of the positions); the "
+        f"relative indices of Deep Compression, {INDEX_BITS} bits for each weight that is not zero, would "
+        f"take {weights * share * INDEX_BITS / 8000:.1f} KB."
+    )
+
+
+def _at_equal_bytes(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Unstructured pruning against narrowing, for each size that both reach."""
+    pruned, narrowed = (group_name(method, bits_name(EQUAL_BITS)) for method in (PRUNED, NARROWED))
+    curves = _curves(run for run in outcomes if run.group == narrowed)
+    for share in _variants(outcomes, pruned):
+        runs = _runs(outcomes, pruned, share)
+        if (gain := gain_at_equal_bytes(runs, curves)) is not None:
+            compared = f"at {_mean_bytes(runs) / 1000:.1f} KB, both in {bits_name(EQUAL_BITS)}"
+            yield f"{comparison(gain, f'Pruning to {share}', 'narrowing', compared)}."
+
+
+_Curve = Sequence[tuple[float, float]]
+"""The logarithm of the bytes, ascending, and the test accuracy."""
+
+
+def _curves(runs: Iterable[Outcome]) -> dict[int, _Curve]:
+    """The accuracy by the size of the file, for each seed."""
+    points: dict[int, list[tuple[float, float]]] = {}
+    for run in runs:
+        if run.compressed is not None and run.test_top1 is not None:
+            points.setdefault(run.seed, []).append((log(run.compressed.bytes), run.test_top1))
+    return {seed: sorted(curve) for seed, curve in points.items()}
+
+
+def gain_at_equal_bytes(runs: Iterable[Outcome], curves: Mapping[int, _Curve]) -> Estimate | None:
+    """The test accuracy of ``runs`` minus that of ``curves`` at the same bytes, paired by seed.
+
+    Between two sizes of a curve, accuracy is linear in the logarithm of the bytes. None where a run is beyond
+    the sizes of its curve.
+    """
+    gains = []
+    for run in runs:
+        curve = curves.get(run.seed)
+        if run.compressed is None or run.test_top1 is None or curve is None:
+            continue
+        sizes, accuracies = zip(*curve, strict=True)
+        size = log(run.compressed.bytes)
+        if not sizes[0] <= size <= sizes[-1]:
+            return None
+        gains.append(run.test_top1 - float(np.interp(size, sizes, accuracies)))
+    return estimate(gains) if gains else None
+
+
+def _latency(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """How many times faster pruned and narrowed networks are."""
+    texts = []
+    for method in (PRUNED, NARROWED):
+        group = group_name(method, FP32)
+        measured = {share: _measured(_runs(outcomes, group, share)) for share in _variants(outcomes, group)}
+        speedups = [
+            f"{fmean(each.speedup for each in networks):.2f} ({share})"
+            for share, networks in measured.items()
+            if networks
+        ]
+        if speedups:
+            texts.append(f"{method} {', '.join(speedups)}")
+    if texts:
+        yield (
+            "Times faster than the original by the clock (batch 1, one thread, fp32), by the share of the "
+            f"weights: {'; '.join(texts)}. A weight that is zero takes as long to compute as any other."
+        )
+
+
+def _from_scratch(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Training the same narrow architecture from scratch against fine-tuning and distillation."""
+    tuned = _runs(outcomes, group_name(NARROWED, FP32), OTHERWISE_TRAINED)
+    scratch_e, scratch_b, distilled = (
+        _runs(outcomes, OTHERWISE, variant) for variant in (SCRATCH_E, SCRATCH_B, DISTILLED)
+    )
+    yield conclusion(
+        difference(scratch_e, tuned),
+        Contrast(
+            SCRATCH_E, "fine-tuned", "fine-tuning and training from scratch, equal epochs", "no difference"
+        ),
+    )
+    yield conclusion(
+        difference(scratch_b, tuned),
+        Contrast(SCRATCH_B, "fine-tuned", "fine-tuning and training from scratch, equal compute", "better"),
+    )
+    for runs, baseline in ((tuned, "fine-tuned"), (scratch_b, SCRATCH_B)):
+        if (gain := difference(distilled, runs)) is not None:
+            yield f"{comparison(gain, DISTILLED, baseline, 'labels and logits of the original')}."
