@@ -109,11 +109,17 @@ def test_a_command_for_one_process_is_refused_under_torchrun(here, as_rank, comm
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
 
 
-def test_another_number_of_devices_than_torchrun_has_started_is_refused(here, as_rank):
-    as_rank(0)
-    done = here("train", "synthetic", "--devices", 4)
-    assert done.returncode == 2
-    assert "--devices is 4, and torchrun has started 2 processes; leave it out" in done.stderr
+@pytest.mark.slow
+def test_another_number_of_devices_than_torchrun_has_started_is_refused_and_told_once(tmp_path):
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+    done = subprocess.run(
+        [*torchrun, "-m", "verydeep", "train", "synthetic", "--devices", "4"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stderr.count("--devices is 4, and torchrun has started 2 processes; leave it out") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_estimate_of_several_devices_is_refused(here):

@@ -175,13 +175,14 @@ MODULES = {"pillow": "PIL", "opencv-python-headless": "cv2"}
 """The modules of distributions, where the name is another."""
 
 
-def imports(folder, module):
-    """Whether a file of ``folder`` imports ``module``, or names it to a function that does."""
+def imports(place, module):
+    """Whether a file of ``place`` imports ``module``, or names it to a function that does."""
     pattern = re.compile(
         rf"^\s*(import|from) {module}\b|(import_module|import_runtime|find_spec|_import)\(\"{module}[\".]",
         re.MULTILINE,
     )
-    return any(pattern.search(file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
+    files = place.rglob("*.py") if place.is_dir() else [place]
+    return any(pattern.search(file.read_text(encoding="utf-8")) for file in files)
 
 
 def test_every_dependency_has_its_reason_and_the_packages_that_import_it():
@@ -190,8 +191,7 @@ def test_every_dependency_has_its_reason_and_the_packages_that_import_it():
     assert set(named) == {distribution(requirement) for requirement in project()["dependencies"]}
     for dependency, packages in named.items():
         module = MODULES.get(dependency, dependency.replace("-", "_"))
-        folders = [folder for folder in (ROOT / "src/verydeep").iterdir() if folder.is_dir()]
-        importing = {folder.name for folder in folders if imports(folder, module)}
+        importing = {each.name for each in (ROOT / "src/verydeep").iterdir() if imports(each, module)}
         assert importing, f"{dependency} is imported nowhere"
         if "above" not in packages and code(packages):
             assert importing == set(code(packages)), dependency
