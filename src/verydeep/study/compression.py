@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
@@ -81,7 +82,7 @@ def _trials_of_seed(seed: int, full: bool) -> Iterator[Trial]:
         yield Trial(group=OTHERWISE, variant=name, recipe=scratch, images=images)
     yield from _with_bits(replace(compression, group=BITS_ALONE), BITS_OF_ORIGINAL)
     for share, widths in WIDTHS.items():
-        steps = CompressionSteps(keep=_value(share), training="labels")
+        steps = CompressionSteps(keep=float(Fraction(share)), training="labels")
         yield from _smaller(replace(compression, group=PRUNED, variant=share, steps=steps))
         steps = CompressionSteps(widths=widths, training="labels")
         yield from _smaller(replace(compression, group=NARROWED, variant=share, steps=steps))
@@ -126,12 +127,6 @@ def _smaller(network: Trial) -> Iterator[Trial]:
             steps=CompressionSteps(bits=count),
             initialized_from=in_fp32,
         )
-
-
-def _value(share: str) -> float:
-    """``1/4`` as 0.25."""
-    one, parts = share.split("/")
-    return int(one) / int(parts)
 
 
 STUDY = Study(

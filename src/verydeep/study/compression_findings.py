@@ -124,13 +124,13 @@ def _is_kept(runs: Iterable[Outcome], before: Mapping[int, float]) -> bool:
 
 
 def _cost_of_zeros(pruned: Sequence[Outcome]) -> str:
-    """The bytes that say which weights are not zero: at least their entropy."""
+    """The bytes that say which weights are not zero: about the entropy at the share of the whole network."""
     share, size = fmean(each.nonzero for each in _measured(pruned)), _mean_bytes(pruned)
     weights = fmean(run.parameters for run in pruned)
     entropy = -share * log2(share) - (1 - share) * log2(1 - share) if share < 1 else 0.0
     return (
-        f"In these pruned files {share:.1%} of the weights are not zero. Which of them these are takes at "
-        f"least {weights * entropy / 8000:.1f} of the {size / 1000:.1f} KB (entropy of the positions); the "
+        f"In these pruned files {share:.1%} of the weights are not zero. Which of them these are takes "
+        f"about {weights * entropy / 8000:.1f} of the {size / 1000:.1f} KB (entropy of the positions); the "
         f"relative indices of Deep Compression, {INDEX_BITS} bits for each weight that is not zero, would "
         f"take {weights * share * INDEX_BITS / 8000:.1f} KB."
     )
