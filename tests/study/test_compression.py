@@ -79,8 +79,8 @@ def test_the_smallest_file_that_loses_little_on_validation_is_reported():
         return 0.89 if few_bits or trial.variant in ("1/8", "1/16") else 0.9
 
     first, *findings = STUDY.conclude(outcomes(val_top1))
-    assert "smaller 11 times by bits alone, 43 times by unstructured pruning and bits, 43 times" in first
-    assert any("(narrowed, 3 bits: 1/4): 37.5 KB instead of 1,600 KB" in text for text in findings)
+    assert "11 times smaller by bits alone, 43 times smaller by unstructured pruning" in first
+    assert any("bits (1/4 of the weights, 3 bits): 37.5 KB instead of 1,600 KB" in text for text in findings)
     # 100,000 of 400,000 weights: 0.811 bits a weight for the positions, 5 bits an index
     assert any("about 40.6 of the 37.5 KB" in text and "62.5 KB" in text for text in findings)
 
@@ -108,7 +108,7 @@ def test_the_findings_from_scratch_name_the_paper():
     assert "Scratch-E is significantly better than fine-tuned" in text
     assert "5 seeds); the paper found no difference." in text
     assert "equal compute): +2.00 points" in text
-    assert "distilled is significantly worse than Scratch-B" in text
+    assert "Distilled is significantly worse than Scratch-B" in text
 
 
 def test_nothing_is_concluded_without_an_original():

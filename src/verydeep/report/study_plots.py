@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite, log10
+from math import isfinite, log2, log10
 from statistics import fmean
 
 from verydeep.number_format import percent
@@ -76,7 +76,7 @@ def gradient_charts(outcomes: Sequence[Outcome], step: int) -> tuple[LineChart, 
 
 
 def size_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
-    """Test accuracy over how many times smaller a file is than the largest, one curve per group.
+    """Test accuracy over how often the bytes of the largest file are halved, one curve per group.
 
     No figure without compressed networks; a group whose files all have one size has no curve.
     """
@@ -85,11 +85,14 @@ def size_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
         return ()
     largest = max(_mean_bytes([run]) for run in compressed)
     groups = {
-        name: sorted((largest / _mean_bytes(runs), _mean_top1(runs)) for runs in by_variant(same).values())
+        name: sorted(
+            (round(log2(largest / _mean_bytes(runs)), 2), _mean_top1(runs))
+            for runs in by_variant(same).values()
+        )
         for name, same in by_group(compressed).items()
     }
-    curves = {name: points for name, points in groups.items() if points[-1][0] > 1.05 * points[0][0]}
-    names = ("times smaller, by the bytes of the file", "test accuracy")
+    curves = {name: points for name, points in groups.items() if points[-1][0] > points[0][0] + 0.1}
+    names = ("halvings, of the bytes of the file", "test accuracy")
     if not curves:
         return ()
     return (line_chart("Accuracy and size", curves, names, percent, partial(percent, decimals=0)),)

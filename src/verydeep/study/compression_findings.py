@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import log, log2
-from statistics import fmean
+from statistics import fmean, median
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from verydeep.study.statistics import (
 )
 from verydeep.study.trial import CompressedNetwork, Outcome
 
-BITS_ALONE, PRUNED, NARROWED, OTHERWISE = "bits alone", "pruned", "narrowed", "narrowed to 1/4, otherwise"
+BITS_ALONE, PRUNED, NARROWED, OTHERWISE = "bits alone", "pruned", "narrowed", "1/4, other training"
 """The method of a group of trials; of pruned and narrowed networks a group has their bits too."""
 FP32, REFITTED, DISTILLED, SCRATCH_E, SCRATCH_B = "fp32", "refitted", "distilled", "Scratch-E", "Scratch-B"
 OTHERWISE_TRAINED = "1/4"
@@ -80,26 +80,33 @@ def _sizes(outcomes: Sequence[Outcome]) -> Iterator[str]:
         return
     smallest = {method: _smallest(outcomes, method, original) for method in METHODS}
     times = [
-        f"{_mean_bytes(original) / _mean_bytes(runs):.0f} times by {METHODS[method]}"
+        f"{_mean_bytes(original) / _mean_bytes(runs):.0f} times smaller by {METHODS[method]}"
         for method, runs in smallest.items()
         if runs
     ]
     yield (
         f"At no more than {100 * ALLOWED_LOSS:g} points below the original on the validation images, files "
-        f"are smaller {', '.join(times) or 'by no method'}. Deep Compression: AlexNet 35 times, VGG16 49 "
-        "times, on ImageNet."
+        f"are {', '.join(times) or 'smaller by no method'}. Deep Compression made AlexNet 35 times and VGG16 "
+        "49 times smaller on ImageNet."
     )
     for method, runs in smallest.items():
         if not runs:
             yield f"{METHODS[method].capitalize()} loses more at every size that was tried."
         elif (gain := difference(runs, original)) is not None:
+            sizes = f"{_mean_bytes(runs) / 1000:.1f} KB instead of {_mean_bytes(original) / 1000:,.0f} KB"
             yield (
-                f"{METHODS[method].capitalize()} ({runs[0].group}: {runs[0].variant}): "
-                f"{_mean_bytes(runs) / 1000:.1f} KB instead of {_mean_bytes(original) / 1000:,.0f} KB; on "
-                f"the test images {gain_text(gain)}."
+                f"{METHODS[method].capitalize()} ({_setting(runs[0], method)}): {sizes}; on the test images "
+                f"{gain_text(gain)}."
             )
     if smallest[PRUNED]:
         yield _cost_of_zeros(smallest[PRUNED])
+
+
+def _setting(run: Outcome, method: str) -> str:
+    """``4 bits``, or ``1/4 of the weights, 4 bits``."""
+    if run.group == method:
+        return run.variant
+    return f"{run.variant} of the weights, {run.group.removeprefix(group_name(method, ''))}"
 
 
 def _smallest(outcomes: Sequence[Outcome], method: str, original: Iterable[Outcome]) -> list[Outcome]:
@@ -108,7 +115,7 @@ def _smallest(outcomes: Sequence[Outcome], method: str, original: Iterable[Outco
     settings = [
         _runs(outcomes, group, variant)
         for group, variant in names
-        if FP32 not in (variant, group.removeprefix(f"{method}, ")) and group != OTHERWISE
+        if FP32 not in (variant, group.removeprefix(group_name(method, "")))
     ]
     before = {run.seed: run.compressed.val_top1 for run in original if run.compressed}
     kept = [runs for runs in settings if _is_kept(runs, before)]
@@ -137,14 +144,17 @@ def _cost_of_zeros(pruned: Sequence[Outcome]) -> str:
 
 
 def _at_equal_bytes(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Unstructured pruning against narrowing, for each size that both reach."""
+    """Unstructured pruning against narrowing and against fewer bits, for each size that both reach."""
     pruned, narrowed = (group_name(method, bits_name(EQUAL_BITS)) for method in (PRUNED, NARROWED))
-    curves = _curves(run for run in outcomes if run.group == narrowed)
-    for share in _variants(outcomes, pruned):
-        runs = _runs(outcomes, pruned, share)
-        if (gain := gain_at_equal_bytes(runs, curves)) is not None:
-            compared = f"at {_mean_bytes(runs) / 1000:.1f} KB, both in {bits_name(EQUAL_BITS)}"
-            yield f"{comparison(gain, f'Pruning to {share}', 'narrowing', compared)}."
+    baselines = {narrowed: ("narrowed", "narrowing"), BITS_ALONE: ("not pruned", "bits alone")}
+    for group, (baseline, method) in baselines.items():
+        curves = _curves(run for run in outcomes if run.group == group)
+        for share in _variants(outcomes, pruned):
+            runs = _runs(outcomes, pruned, share)
+            if (gain := gain_at_equal_bytes(runs, curves)) is not None:
+                size = f"{_mean_bytes(runs) / 1000:.1f} KB"
+                compared = f"{method} and unstructured pruning in {bits_name(EQUAL_BITS)}, both {size}"
+                yield _sentence(comparison(gain, f"pruned to {share}", baseline, compared))
 
 
 _Curve = Sequence[tuple[float, float]]
@@ -184,12 +194,11 @@ def _latency(outcomes: Sequence[Outcome]) -> Iterator[str]:
     texts = []
     for method in (PRUNED, NARROWED):
         group = group_name(method, FP32)
-        measured = {share: _measured(_runs(outcomes, group, share)) for share in _variants(outcomes, group)}
-        speedups = [
-            f"{fmean(each.speedup for each in networks):.2f} ({share})"
-            for share, networks in measured.items()
-            if networks
-        ]
+        measured = {
+            share: [each.speedup for each in _measured(_runs(outcomes, group, share)) if each.speedup]
+            for share in _variants(outcomes, group)
+        }
+        speedups = [f"{median(times):.2f} ({share})" for share, times in measured.items() if times]
         if speedups:
             texts.append(f"{method} {', '.join(speedups)}")
     if texts:
@@ -217,4 +226,10 @@ def _from_scratch(outcomes: Sequence[Outcome]) -> Iterator[str]:
     )
     for runs, baseline in ((tuned, "fine-tuned"), (scratch_b, SCRATCH_B)):
         if (gain := difference(distilled, runs)) is not None:
-            yield f"{comparison(gain, DISTILLED, baseline, 'labels and logits of the original')}."
+            compared = "training on labels and on the logits of the original"
+            yield _sentence(comparison(gain, DISTILLED, baseline, compared))
+
+
+def _sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."

@@ -88,7 +88,6 @@ def compress(
     file = folder / ("model.safetensors" if steps.bits is None else "model.vdz")
     save(network, file)
     assert data.val is not None
-    before, after = latencies_ms([folded.model, network.model], 1, 1)
     return Compression(
         network=network,
         epochs=tuple(epochs),
@@ -97,7 +96,7 @@ def compress(
             val_top1=_top1(network, data.val),
             bytes=file.stat().st_size,
             nonzero=nonzero_share(network.model),
-            speedup=before / after,
+            speedup=_speedup(folded, network) if steps.bits is None else None,
         ),
     )
 
@@ -161,6 +160,12 @@ def nonzero_share(model: Classifier) -> float:
     """The share of the weights that are not zero; biases do not count."""
     weights = [layer.weight for layer in weighted_layers(model).values()]
     return sum(int(each.count_nonzero()) for each in weights) / sum(each.numel() for each in weights)
+
+
+def _speedup(before: Checkpoint, after: Checkpoint) -> float:
+    """How many times faster ``after`` is, batch 1, one thread."""
+    before_ms, after_ms = latencies_ms([before.model, after.model], batch=1, threads=1)
+    return before_ms / after_ms
 
 
 def _top1(network: Checkpoint, images: Images) -> float:

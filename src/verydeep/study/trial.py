@@ -80,8 +80,9 @@ class CompressedNetwork:
     """Of its file: a checkpoint in fp32, or a compact file of integers."""
     nonzero: float
     """The share of its weights that are not zero."""
-    speedup: float
-    """How many times faster than the network it was made from, batch 1, one thread, timed in turns."""
+    speedup: float | None
+    """How many times faster than the network it was made from, batch 1, one thread, timed in turns; None for
+    integers, which compute in fp32 as before."""
 
 
 @dataclass(frozen=True, kw_only=True)

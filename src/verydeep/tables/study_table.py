@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 from rich.text import Text
 
@@ -43,6 +43,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
     mean = estimate(top1) if top1 else None
     losses = [run.epochs[-1].train_loss for run in runs if run.epochs]
     compressed = [run.compressed for run in runs if run.compressed is not None]
+    speedups = [each.speedup for each in compressed if each.speedup is not None]
     return StudyRow(
         group=first.group,
         variant=first.variant,
@@ -54,7 +55,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
         loss=f"{fmean(losses):.3f}" if losses else NONE,
         validation=percent(fmean(each.val_top1 for each in compressed)) if compressed else NONE,
         size=f"{fmean(each.bytes for each in compressed) / 1000:,.1f}{SPACE}KB" if compressed else NONE,
-        speedup=f"{fmean(each.speedup for each in compressed):.2f}{TIMES}" if compressed else NONE,
+        speedup=f"{median(speedups):.2f}{TIMES}" if speedups else NONE,
     )
 
 
@@ -71,17 +72,24 @@ COLUMNS = (
     Column("accuracy", "test accuracy"),
     Column("interval", "95 % interval"),
     Column("loss", "training loss"),
-    Column("validation", "validation accuracy"),
+    Column("validation", "validation"),
     Column("size", "file"),
     Column("speedup", "times faster"),
 )
 
 
+REPLACED = ("parameters", "loss")
+"""Columns that a table with the files of compressed networks has no room for; the page has them."""
+
+
 def runs_table(outcomes: Sequence[Outcome]) -> DataTable:
     """The results of a study, one row per variant, without empty columns."""
     rows = summary(outcomes)
+    left_out = REPLACED if any(run.compressed for run in outcomes) else ()
     columns = [
-        column for column in COLUMNS if any(getattr(row, column.name) not in ("", NONE) for row in rows)
+        column
+        for column in COLUMNS
+        if column.name not in left_out and any(getattr(row, column.name) not in ("", NONE) for row in rows)
     ]
     return DataTable(
         title=Text(),
