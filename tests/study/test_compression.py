@@ -9,7 +9,7 @@ import pytest
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.study.compression import FINE_TUNING, RECIPE, STUDY, WIDTHS, scratch_epochs
-from verydeep.study.compression_findings import gain_at_equal_bytes
+from verydeep.study.compression_sizes import gain_at_equal_bytes
 from verydeep.study.trial import CompressedNetwork, Outcome
 
 from .test_studies import outcome

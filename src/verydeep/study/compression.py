@@ -7,7 +7,8 @@ from fractions import Fraction
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.data.augmentation.augment import AugmentConfig
-from verydeep.study.compression_findings import (
+from verydeep.study.compression_findings import conclude
+from verydeep.study.compression_groups import (
     BITS_ALONE,
     DISTILLED,
     FP32,
@@ -19,7 +20,6 @@ from verydeep.study.compression_findings import (
     SCRATCH_B,
     SCRATCH_E,
     bits_name,
-    conclude,
     group_name,
 )
 from verydeep.study.trial import CompressionSteps, PublishedTable, Study, Trial
@@ -152,7 +152,7 @@ STUDY = Study(
         rows=(
             ("Han et al. 2016", "AlexNet, ImageNet", "35 times smaller without loss, 6.9 MB"),
             ("Han et al. 2016", "VGG16, ImageNet", "49 times smaller without loss, 11.3 MB"),
-            ("Han et al. 2016", "both", "9 to 13 times by pruning, 27 to 31 with 5 bits"),
+            ("Han et al. 2016", "both", "9 to 13 times by pruning, 27 to 31 with quantization"),
             ("Mao et al. 2017", "ImageNet", "coarse-grained sparsity takes fewer bytes than single weights"),
             (
                 "Liu et al. 2019",

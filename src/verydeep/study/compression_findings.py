@@ -1,192 +1,36 @@
 """What the outcomes of the study of compression say about the claims of its papers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import log, log2
-from statistics import fmean, median
+from collections.abc import Iterator, Sequence
+from statistics import median
 
-import numpy as np
-
-from verydeep.study.statistics import (
-    Contrast,
-    Estimate,
-    comparison,
-    conclusion,
-    difference,
-    estimate,
-    gain_text,
+from verydeep.study.compression_groups import (
+    DISTILLED,
+    FP32,
+    NARROWED,
+    OTHERWISE,
+    OTHERWISE_TRAINED,
+    PRUNED,
+    SCRATCH_B,
+    SCRATCH_E,
+    group_name,
+    measured,
+    runs_of,
+    sentence,
+    variants_of,
 )
-from verydeep.study.trial import CompressedNetwork, Outcome
-
-BITS_ALONE, PRUNED, NARROWED, OTHERWISE = "bits alone", "pruned", "narrowed", "1/4, other training"
-"""The method of a group of trials; of pruned and narrowed networks a group has their bits too."""
-FP32, REFITTED, DISTILLED, SCRATCH_E, SCRATCH_B = "fp32", "refitted", "distilled", "Scratch-E", "Scratch-B"
-OTHERWISE_TRAINED = "1/4"
-"""The share of the weights whose narrow architecture is trained from scratch too."""
-METHODS = {
-    BITS_ALONE: "bits alone",
-    PRUNED: "unstructured pruning and bits",
-    NARROWED: "narrowing and bits",
-}
-ALLOWED_LOSS = 0.001
-"""Of accuracy in [0, 1], on the validation images."""
-EQUAL_BITS = 4
-"""Of the pruned and the narrowed networks that are compared at equal bytes."""
-INDEX_BITS = 5
-"""Of the distance from one weight that is not zero to the next, in fully connected layers, which have most of
-the weights (Han et al. 2016, section 2)."""
-
-
-def bits_name(bits: int) -> str:
-    """``4 bits``."""
-    return f"{bits} bits"
-
-
-def group_name(method: str, stored: str) -> str:
-    """The group of pruned or narrowed networks in fp32 or in some bits: ``pruned, 4 bits``."""
-    return f"{method}, {stored}"
+from verydeep.study.compression_sizes import equal_bytes_findings, size_findings
+from verydeep.study.statistics import Contrast, comparison, conclusion, difference
+from verydeep.study.trial import Outcome
 
 
 def conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """The findings, the sizes first."""
     return (
-        *_sizes(outcomes),
-        *_at_equal_bytes(outcomes),
+        *size_findings(outcomes),
+        *equal_bytes_findings(outcomes),
         *_latency(outcomes),
         *_from_scratch(outcomes),
     )
-
-
-def _runs(outcomes: Iterable[Outcome], group: str, variant: str) -> list[Outcome]:
-    return [run for run in outcomes if (run.group, run.variant) == (group, variant)]
-
-
-def _variants(outcomes: Iterable[Outcome], group: str) -> list[str]:
-    return list(dict.fromkeys(run.variant for run in outcomes if run.group == group))
-
-
-def _measured(runs: Iterable[Outcome]) -> list[CompressedNetwork]:
-    return [run.compressed for run in runs if run.compressed is not None]
-
-
-def _mean_bytes(runs: Iterable[Outcome]) -> float:
-    return fmean(each.bytes for each in _measured(runs))
-
-
-def _sizes(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """How many times smaller files are at a small loss, by each method, and what zeros cost."""
-    original = _runs(outcomes, BITS_ALONE, FP32)
-    if not _measured(original):
-        yield "Not measured: no original is finished."
-        return
-    smallest = {method: _smallest(outcomes, method, original) for method in METHODS}
-    times = [
-        f"{_mean_bytes(original) / _mean_bytes(runs):.0f} times smaller by {METHODS[method]}"
-        for method, runs in smallest.items()
-        if runs
-    ]
-    yield (
-        f"At no more than {100 * ALLOWED_LOSS:g} points below the original on the validation images, files "
-        f"are {', '.join(times) or 'smaller by no method'}. Deep Compression made AlexNet 35 times and VGG16 "
-        "49 times smaller on ImageNet."
-    )
-    for method, runs in smallest.items():
-        if not runs:
-            yield f"{METHODS[method].capitalize()} loses more at every size that was tried."
-        elif (gain := difference(runs, original)) is not None:
-            sizes = f"{_mean_bytes(runs) / 1000:.1f} KB instead of {_mean_bytes(original) / 1000:,.0f} KB"
-            yield (
-                f"{METHODS[method].capitalize()} ({_setting(runs[0], method)}): {sizes}; on the test images "
-                f"{gain_text(gain)}."
-            )
-    if smallest[PRUNED]:
-        yield _cost_of_zeros(smallest[PRUNED])
-
-
-def _setting(run: Outcome, method: str) -> str:
-    """``4 bits``, or ``1/4 of the weights, 4 bits``."""
-    if run.group == method:
-        return run.variant
-    return f"{run.variant} of the weights, {run.group.removeprefix(group_name(method, ''))}"
-
-
-def _smallest(outcomes: Sequence[Outcome], method: str, original: Iterable[Outcome]) -> list[Outcome]:
-    """The runs with the smallest files of those that lose little enough; empty where all lose more."""
-    names = dict.fromkeys((run.group, run.variant) for run in outcomes if run.group.startswith(method))
-    settings = [
-        _runs(outcomes, group, variant)
-        for group, variant in names
-        if FP32 not in (variant, group.removeprefix(group_name(method, "")))
-    ]
-    before = {run.seed: run.compressed.val_top1 for run in original if run.compressed}
-    kept = [runs for runs in settings if _is_kept(runs, before)]
-    return min(kept, key=_mean_bytes, default=[])
-
-
-def _is_kept(runs: Iterable[Outcome], before: Mapping[int, float]) -> bool:
-    """Whether the mean accuracy on the validation images is not much lower than ``before``, given by seed."""
-    lost = [
-        before[run.seed] - run.compressed.val_top1 for run in runs if run.compressed and run.seed in before
-    ]
-    return bool(lost) and fmean(lost) <= ALLOWED_LOSS
-
-
-def _cost_of_zeros(pruned: Sequence[Outcome]) -> str:
-    """The bytes that say which weights are not zero: about the entropy at the share of the whole network."""
-    share, size = fmean(each.nonzero for each in _measured(pruned)), _mean_bytes(pruned)
-    weights = fmean(run.parameters for run in pruned)
-    entropy = -share * log2(share) - (1 - share) * log2(1 - share) if share < 1 else 0.0
-    return (
-        f"In these pruned files {share:.1%} of the weights are not zero. Which of them these are takes "
-        f"about {weights * entropy / 8000:.1f} of the {size / 1000:.1f} KB (entropy of the positions); the "
-        f"relative indices of Deep Compression, {INDEX_BITS} bits for each weight that is not zero, would "
-        f"take {weights * share * INDEX_BITS / 8000:.1f} KB."
-    )
-
-
-def _at_equal_bytes(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Unstructured pruning against narrowing and against fewer bits, for each size that both reach."""
-    pruned, narrowed = (group_name(method, bits_name(EQUAL_BITS)) for method in (PRUNED, NARROWED))
-    baselines = {narrowed: ("narrowed", "narrowing"), BITS_ALONE: ("not pruned", "bits alone")}
-    for group, (baseline, method) in baselines.items():
-        curves = _curves(run for run in outcomes if run.group == group)
-        for share in _variants(outcomes, pruned):
-            runs = _runs(outcomes, pruned, share)
-            if (gain := gain_at_equal_bytes(runs, curves)) is not None:
-                size = f"{_mean_bytes(runs) / 1000:.1f} KB"
-                compared = f"{method} and unstructured pruning in {bits_name(EQUAL_BITS)}, both {size}"
-                yield _sentence(comparison(gain, f"pruned to {share}", baseline, compared))
-
-
-_Curve = Sequence[tuple[float, float]]
-"""The logarithm of the bytes, ascending, and the test accuracy."""
-
-
-def _curves(runs: Iterable[Outcome]) -> dict[int, _Curve]:
-    """The accuracy by the size of the file, for each seed."""
-    points: dict[int, list[tuple[float, float]]] = {}
-    for run in runs:
-        if run.compressed is not None and run.test_top1 is not None:
-            points.setdefault(run.seed, []).append((log(run.compressed.bytes), run.test_top1))
-    return {seed: sorted(curve) for seed, curve in points.items()}
-
-
-def gain_at_equal_bytes(runs: Iterable[Outcome], curves: Mapping[int, _Curve]) -> Estimate | None:
-    """The test accuracy of ``runs`` minus that of ``curves`` at the same bytes, paired by seed.
-
-    Between two sizes of a curve, accuracy is linear in the logarithm of the bytes. None where a run is beyond
-    the sizes of its curve.
-    """
-    gains = []
-    for run in runs:
-        curve = curves.get(run.seed)
-        if run.compressed is None or run.test_top1 is None or curve is None:
-            continue
-        sizes, accuracies = zip(*curve, strict=True)
-        size = log(run.compressed.bytes)
-        if not sizes[0] <= size <= sizes[-1]:
-            return None
-        gains.append(run.test_top1 - float(np.interp(size, sizes, accuracies)))
-    return estimate(gains) if gains else None
 
 
 def _latency(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -194,11 +38,11 @@ def _latency(outcomes: Sequence[Outcome]) -> Iterator[str]:
     texts = []
     for method in (PRUNED, NARROWED):
         group = group_name(method, FP32)
-        measured = {
-            share: [each.speedup for each in _measured(_runs(outcomes, group, share)) if each.speedup]
-            for share in _variants(outcomes, group)
+        by_share = {
+            share: [each.speedup for each in measured(runs_of(outcomes, group, share)) if each.speedup]
+            for share in variants_of(outcomes, group)
         }
-        speedups = [f"{median(times):.2f} ({share})" for share, times in measured.items() if times]
+        speedups = [f"{median(times):.2f} ({share})" for share, times in by_share.items() if times]
         if speedups:
             texts.append(f"{method} {', '.join(speedups)}")
     if texts:
@@ -210,9 +54,9 @@ def _latency(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _from_scratch(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Training the same narrow architecture from scratch against fine-tuning and distillation."""
-    tuned = _runs(outcomes, group_name(NARROWED, FP32), OTHERWISE_TRAINED)
+    tuned = runs_of(outcomes, group_name(NARROWED, FP32), OTHERWISE_TRAINED)
     scratch_e, scratch_b, distilled = (
-        _runs(outcomes, OTHERWISE, variant) for variant in (SCRATCH_E, SCRATCH_B, DISTILLED)
+        runs_of(outcomes, OTHERWISE, variant) for variant in (SCRATCH_E, SCRATCH_B, DISTILLED)
     )
     yield conclusion(
         difference(scratch_e, tuned),
@@ -224,12 +68,10 @@ def _from_scratch(outcomes: Sequence[Outcome]) -> Iterator[str]:
         difference(scratch_b, tuned),
         Contrast(SCRATCH_B, "fine-tuned", "fine-tuning and training from scratch, equal compute", "better"),
     )
-    for runs, baseline in ((tuned, "fine-tuned"), (scratch_b, SCRATCH_B)):
+    compared = {
+        "fine-tuned": (tuned, "training on labels and on the logits of the original"),
+        SCRATCH_B: (scratch_b, "training from scratch and on the logits of the original"),
+    }
+    for baseline, (runs, words) in compared.items():
         if (gain := difference(distilled, runs)) is not None:
-            compared = "training on labels and on the logits of the original"
-            yield _sentence(comparison(gain, DISTILLED, baseline, compared))
-
-
-def _sentence(text: str) -> str:
-    """With a capital letter and a full stop."""
-    return f"{text[0].upper()}{text[1:]}."
+            yield sentence(comparison(gain, DISTILLED, baseline, words))
