@@ -17,8 +17,9 @@ import verydeep as vd
 from verydeep.compress.calibration import Calibration
 from verydeep.compress.fold import fold
 from verydeep.compress.gptq import rounded
-from verydeep.compress.gram import weight_matrix, weighted_layers
-from verydeep.compress.images import Part, read_images
+from verydeep.compress.image_part import ImagePart
+from verydeep.compress.images import read_images
+from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
 from verydeep.compress.quantize import quantize, quantize_layers
 from verydeep.errors import CompressionError
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
@@ -34,10 +35,10 @@ class Network:
 
     folded: vd.Checkpoint
     calibration: Calibration
-    val: Part
-    test: Part | None
+    val: ImagePart
+    test: ImagePart | None
 
-    def score(self, checkpoint: vd.Checkpoint, images: Part) -> float:
+    def score(self, checkpoint: vd.Checkpoint, images: ImagePart) -> float:
         """Accuracy in percent, for a run of `tune` balanced accuracy."""
         assert images.labels is not None
         logits = vd.predict_logits(checkpoint.model, images.pixels, checkpoint.preprocess)
@@ -81,7 +82,7 @@ def main() -> None:
 def _network(run: Path, data: str | None, count: int) -> Network:
     checkpoint = vd.load(run)
     images = read_images(data, run, checkpoint)
-    calibration = Calibration(pixels=images.train.pixels, labels=images.train.labels).at_most(count)
+    calibration = Calibration(pixels=images.train.pixels).at_most(count)
     try:
         checkpoint = fold(checkpoint, calibration).checkpoint
     except CompressionError as error:

@@ -26,7 +26,7 @@ from safetensors.torch import save_file
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.architecture.zoo import resolve
 from verydeep.compress.gptq import rounded
-from verydeep.compress.gram import weight_matrix, weighted_layers
+from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
 from verydeep.errors import VeryDeepError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from verydeep.compress.gptq import rounded
-from verydeep.compress.gram import weight_matrix, weighted_layers
+from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
 from verydeep.saved_runs.saved_run import read_run
 from verydeep.weight_files.checkpoint_file import compact_bytes, load, save
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from verydeep.compress import latency, narrow, progress
+from verydeep.compress import compression, latency, try_widths
+from verydeep.compress.narrow import narrowing
 from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
@@ -29,8 +30,8 @@ def is_quick(monkeypatch):
     monkeypatch.setattr(latency, "TURNS", 2)
     monkeypatch.setattr(latency, "SECONDS_A_TURN", 0.002)
     monkeypatch.setattr(latency, "LAYER_SECONDS", 0.0)
-    monkeypatch.setattr(narrow, "MAX_IMAGES", 100)
-    monkeypatch.setattr(progress, "SLOWER", 1000.0)
+    monkeypatch.setattr(narrowing, "MAX_IMAGES", 100)
+    monkeypatch.setattr(compression, "SLOWER", 1000.0)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_smaller_network_is_written_with_all_that_was_tried(trained, here, tmp
     assert values["before"]["top1"] - values["after"]["top1"] <= 0.05 + 1e-9
     network = load(tmp_path / "small")
     assert network.model.architecture.string == values["architecture"] != "32 M 48 M | gap 32"
-    assert network.origin["compress"]["steps"] == values["steps"]
+    assert network.origin["compress"]["steps"] == [step for step in values["steps"][1:] if step["kept"]]
     assert network.origin["compress"]["source"].startswith("xxh3-128:")
     assert json.loads((tmp_path / "small" / "compress.json").read_text()) == values
     assert [step["name"] for step in values["steps"] if step["kept"]][-1] == "narrow"
@@ -83,8 +84,8 @@ def test_a_size_is_reached_with_the_widest_network(trained, here, tmp_path):
 
 
 def test_training_is_tried_where_narrowing_alone_loses_too_much(trained, here, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress, "RECOVERABLE", 100.0)
-    monkeypatch.setattr(progress, "EPOCHS", 1)
+    monkeypatch.setattr(try_widths, "RECOVERABLE", 100.0)
+    monkeypatch.setattr(try_widths, "EPOCHS", 1)
     flags = ("--steps", "fold,narrow,distill", "--drop", 1, "--budget", "10m", "--json")
     done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
@@ -182,7 +183,7 @@ def test_what_cannot_be_met_or_done_is_said(trained, here, tmp_path, flags, mess
 
 
 def test_a_network_that_is_slower_by_the_clock_is_not_kept(trained, here, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress, "SLOWER", 0.0)
+    monkeypatch.setattr(compression, "SLOWER", 0.0)
     flags = ("--steps", "fold,narrow", "--drop", 50)
     done = here("compress", trained, *flags, "--out", tmp_path / "small")
     assert done.returncode == 2
@@ -206,3 +207,19 @@ def test_a_network_that_cannot_be_narrowed_is_refused_or_only_quantized(here, tm
     done = here(*command, "--out", tmp_path / "small")  # integers make it smaller all the same
     assert done.returncode == 0 and "narrow: '8 M 8 | gap' has no layer" in done.stderr
     assert "accuracy +0.00 points on the 2 images" in done.stdout
+
+
+@pytest.mark.slow
+def test_small_networks_are_trained_from_scratch_within_the_budget(trained, here, tmp_path):
+    flags = ("--steps", "fold,scratch", "--drop", 50, "--budget", "10m", "--json")
+    done = here("compress", trained, *flags, "--out", tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    scratch = [step for step in values["steps"] if step["name"] == "scratch"]
+    assert scratch and "epochs from random weights" in scratch[0]["why"]
+    (kept,) = (step for step in scratch if step["kept"])
+    network = load(tmp_path / "small")
+    assert network.model.architecture.string == kept["architecture"] == values["architecture"]
+    assert not list((tmp_path / "small").glob("**/contender*"))
+    evaluated = json.loads(here("evaluate", tmp_path / "small", "synthetic", "--json").stdout)
+    assert evaluated["top1"] == pytest.approx(values["test"]["after"])

@@ -8,7 +8,7 @@ import torch
 from verydeep.compress import distill as module
 from verydeep.compress.distill import distill, read_teacher, seconds_an_epoch
 from verydeep.compress.narrow.narrowing import narrow
-from verydeep.compress.progress import trains_with_flips
+from verydeep.compress.origin import trains_with_flips
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.models.logits import predict_logits
 from verydeep.train.recipe import Recipe, to_toml
@@ -49,14 +49,27 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     assert not torch.equal(weights(0), weights(1))
 
 
-def test_mirror_images_get_their_own_logits():
+def test_the_logits_are_the_mean_of_both_views_where_training_flips():
     original, images = checkpoint("8 M | pool2"), calibration(30)
-    teacher = read_teacher(original, images, flips=True)
-    mirrored = replace(images, pixels=images.pixels.flip(3))
-    torch.testing.assert_close(teacher.mirrored, read_teacher(original, mirrored, flips=False).logits)
-    pixels, wanted = module._batch(images, teacher, torch.arange(30), 0)
-    assert not torch.equal(pixels, images.pixels)
-    torch.testing.assert_close(wanted, predict_logits(original.model, pixels, original.preprocess))
+    plain = read_teacher(original, images, flips=False).logits
+    mirrored = read_teacher(original, replace(images, pixels=images.pixels.flip(3)), flips=False).logits
+    assert not torch.allclose(plain, mirrored)
+    torch.testing.assert_close(read_teacher(original, images, flips=True).logits, (plain + mirrored) / 2)
+
+
+def test_labels_are_learned_too():
+    original, images, labels = checkpoint("8 M | gap"), calibration(100), torch.arange(100) % 4
+
+    def accuracy(labels):
+        result = distill(original, images, read_teacher(original, images, labels, flips=False), 12)
+        logits = predict_logits(result.checkpoint.model, images.pixels, original.preprocess)
+        return result.done, float((logits.argmax(1) == torch.arange(100) % 4).float().mean())
+
+    done, without = accuracy(None)
+    assert done == "12 epochs on the logits of the original"
+    done, with_labels = accuracy(labels)
+    assert done == "12 epochs on the logits of the original and the labels"
+    assert with_labels > without
 
 
 def test_the_forecast_is_for_all_images():

@@ -1,5 +1,7 @@
 """The limits and the steps of a compression, as flags give them."""
 
+from math import inf
+
 import pytest
 
 from verydeep.compress.settings import CompressSettings, Limit, parse_limit, parse_steps
@@ -40,7 +42,9 @@ def test_a_limit_that_cannot_be_read_is_refused(flags, strict, message):
 def test_steps_are_taken_in_their_own_order():
     assert parse_steps("narrow, fold") == ("fold", "narrow")
     for text in ("fold,prune", ","):
-        with pytest.raises(CompressionError, match="expected some of fold, narrow, distill, quantize"):
+        with pytest.raises(
+            CompressionError, match="expected some of fold, narrow, distill, scratch, quantize"
+        ):
             parse_steps(text)
 
 
@@ -61,3 +65,15 @@ def test_counts_below_one_are_refused(name):
 def test_limits_out_of_range_are_refused(kind, value, message):
     with pytest.raises(CompressionError, match=message):
         CompressSettings(limit=Limit(kind=kind, value=value))
+
+
+def test_to_distill_needs_networks_that_were_narrowed():
+    with pytest.raises(CompressionError, match="distill, which trains what narrow makes; add narrow"):
+        CompressSettings(limit=Limit(kind="drop", value=1.0), steps=("fold", "distill"))
+
+
+def test_a_budget_without_limit_is_null_in_json():
+    settings = CompressSettings(limit=Limit(kind="drop", value=1.0), budget_s=inf)
+    assert settings.values["budget_s"] is None
+    assert settings.trains("distill") and settings.trains("scratch")
+    assert not CompressSettings(limit=Limit(kind="drop", value=1.0)).trains("distill")

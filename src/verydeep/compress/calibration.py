@@ -1,12 +1,15 @@
-"""The signature of a compression step: from a network and calibration images to a smaller network."""
+"""The calibration images, and what a step gives back.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Each step is a pure function from a network and calibration images to a changed network: the given one stays
+as it is, and where the step cannot change it, ``CompressionError`` says why.
+"""
 
-import torch
-from jaxtyping import Int64, UInt8
+from dataclasses import dataclass, replace
+
+from jaxtyping import UInt8
 from torch import Tensor
 
+from verydeep.compress.image_part import spread
 from verydeep.models.checkpoint import Checkpoint
 
 MAX_IMAGES = 2_000
@@ -19,8 +22,6 @@ class Calibration:
 
     pixels: UInt8[Tensor, "count channels size size"]
     """From 0 to 255, not normalized: ``Checkpoint.preprocess`` says how."""
-    labels: Int64[Tensor, " count"] | None = None
-    """Indices of the network's classes; None where they are unknown."""
     seed: int = 0
     """Of everything that a step samples."""
 
@@ -31,9 +32,7 @@ class Calibration:
         """``count`` of the images, spread over all of them; all where there are fewer."""
         if len(self) <= count:
             return self
-        chosen = torch.linspace(0, len(self) - 1, count).round().long()
-        labels = None if self.labels is None else self.labels[chosen]
-        return Calibration(pixels=self.pixels[chosen], labels=labels, seed=self.seed)
+        return replace(self, pixels=self.pixels[spread(len(self), count)])
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,3 @@ class StepResult:
     """The changed network in evaluation mode, with the preprocessing, classes and origin of the given one."""
     done: str
     """What was done, in one line: ``7 batch norms folded``."""
-
-
-Step = Callable[[Checkpoint, Calibration], StepResult]
-"""A pure function: the given network does not change. Where the step cannot change the network, it raises
-``CompressionError`` with the reason. Settings of a step are bound before (``functools.partial``)."""

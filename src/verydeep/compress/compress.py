@@ -7,23 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 
 from verydeep.atomic_write import write_text
-from verydeep.claim import LOCK, claim_folder
-from verydeep.compress.candidate import file_bytes
+from verydeep.claim import claim_folder
+from verydeep.compress.candidate import Candidate
+from verydeep.compress.compression import Compression, OnCandidate, OnLine, require_limit
+from verydeep.compress.fold import fold
 from verydeep.compress.images import CompressionImages
-from verydeep.compress.progress import Compression, OnCandidate, OnLine, is_balanced, not_met, origin_of
+from verydeep.compress.journal import COMPACT, MODEL, RESULT, Journal
+from verydeep.compress.judge import logits_of
+from verydeep.compress.origin import is_balanced, origin_of
+from verydeep.compress.quantize import BITS
 from verydeep.compress.result import CompressResult, TestResult
 from verydeep.compress.settings import CompressSettings
+from verydeep.compress.try_bits import try_bits
+from verydeep.compress.try_contenders import try_contenders
+from verydeep.compress.try_widths import try_widths
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CompressionError
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.evaluate.paired_difference import paired_difference
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.logits import predict_logits
-from verydeep.weight_files.checkpoint_file import compact_bytes, save
-
-MODEL, COMPACT = "model.safetensors", "model.vdz"
-RESULT = "compress.json"
-"""What was tried and measured, as ``--json`` prints it."""
+from verydeep.weight_files.checkpoint_file import checkpoint_bytes, compact_bytes, save
+from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 
 def compress_network(
@@ -32,50 +36,46 @@ def compress_network(
     settings: CompressSettings,
     out: Path,
     *,
-    split: Path | None = None,
     on_candidate: OnCandidate = lambda candidate: None,
     on_line: OnLine = lambda line: None,
 ) -> CompressResult:
     """Compress ``network`` into the run folder ``out``: a checkpoint, and what was tried as JSON.
 
+    Where it was stopped, the same call continues with what is not measured yet.
+
     Args:
         network: the original, in evaluation mode.
         images: those that calibrate, those that decide, and the test images.
         settings: the limit, the steps, and how latency is measured.
-        out: a new or empty folder.
-        split: the ``split.csv`` of the original's run, to be kept beside the result.
+        out: a folder that is new, empty, or has an unfinished compression of the same.
         on_candidate: called with each candidate once it is measured.
         on_line: called with what else there is to say.
 
     Raises:
-        CompressionError: where ``out`` is not empty, a step cannot change the network, or the limit cannot be
-            met, with how near it came.
+        CompressionError: where ``out`` has other files, a step cannot change the network, or the limit cannot
+            be met, with how near it came.
         InUseError: where another process writes to ``out``.
     """
     began = time.perf_counter()
     with claim_folder(out):
-        if any(child.name != LOCK for child in out.iterdir()):
-            raise CompressionError(f"{out} is not empty. Give another --out")
-        state = Compression(network, images, settings, on_candidate, on_line)
-        for step in settings.steps:
-            state.take(step)
-        if state.kept.name in ("original", "fold") and settings.limit.excess(state.kept.measured) > 0:
-            raise CompressionError(not_met(settings.limit, [state.kept]))
-        test = _tested(network, state.kept.checkpoint, images)
-        compressed = replace(state.kept.checkpoint, origin=origin_of(network, state, test))
-        is_quantized = state.kept.name == "quantize"
-        size = compact_bytes(compressed) if is_quantized else file_bytes(compressed)
-        written = replace(state.kept.measured, bytes=size)
-        if settings.limit.kind == "bytes" and settings.limit.excess(written) > 0:
-            raise CompressionError(not_met(settings.limit, [replace(state.kept, measured=written)]))
-        save(compressed, out / MODEL)
-        if is_quantized:
-            save(compressed, out / COMPACT)
+        journal = Journal(out, _start(network, images, settings))
+        if len(journal):
+            on_line(f"continuing after {len(journal)} networks that were measured before")
+        state = Compression(network, images, settings, journal, on_candidate, on_line)
+        try:
+            _take_steps(state)
+            test = _tested(network, state.kept.checkpoint, images)
+            kept = _with_file_size(state, test)
+        except CompressionError:
+            journal.remove()  # the same again would end in the same way
+            raise
+        origin = origin_of(network, settings, state.candidates, kept, test)
+        compressed = replace(kept.checkpoint, origin=origin)
         result = CompressResult(
             run=out,
             network=compressed,
             original=state.candidates[0].measured,
-            result=written,
+            result=kept.measured,
             candidates=tuple(state.candidates),
             test=test,
             balanced=is_balanced(network),
@@ -84,19 +84,64 @@ def compress_network(
             notes=images.notes,
             seconds=time.perf_counter() - began,
         )
-        write_text(out / RESULT, json.dumps(result.values, indent=2) + "\n")
-        if split is not None:
-            shutil.copyfile(split, out / SPLIT_FILE)
+        _write(result, images.split, is_quantized=kept.name == "quantize")
+        journal.remove()
     return result
+
+
+def _start(network: Checkpoint, images: CompressionImages, settings: CompressSettings) -> dict[str, object]:
+    """What decides a compression, but for the clock."""
+    return {
+        "network": tensor_checksum(network.model.state_dict()),
+        "settings": settings.values,
+        "images": tensor_checksum({"train": images.train.pixels, "val": images.val.pixels}),
+    }
+
+
+def _take_steps(state: Compression) -> None:
+    """Each step on what the ones before have left.
+
+    Raises:
+        CompressionError: where a step cannot change the network, or nothing meets the limit.
+    """
+    steps, limit = state.settings.steps, state.settings.limit
+    if "fold" in steps:
+        _fold(state)
+    tried = try_widths(state) if "narrow" in steps else []
+    if state.settings.trains("scratch"):
+        tried += try_contenders(state)
+    if tried and not state.has_accepted:
+        if limit.kind != "drop" or "quantize" not in steps:
+            require_limit(state, tried)
+        state.on_line(f"no other architecture meets --drop in {BITS} bits; it stays")
+    if "quantize" in steps:
+        try_bits(state)
+    if not state.has_accepted and limit.excess(state.kept.measured) > 0:
+        require_limit(state, [state.kept])
+
+
+def _fold(state: Compression) -> None:
+    try:
+        result = fold(state.original, state.calibration_of(state.original))
+    except CompressionError as error:
+        state.on_line(f"fold: {error}")
+        return
+    if result.checkpoint is state.original:
+        state.on_line(f"fold: {result.done}")
+        return
+
+    def measured() -> Candidate:
+        found = state.measure(result.checkpoint, state.size(result.checkpoint))
+        return Candidate("fold", result.checkpoint, found, True, result.done)
+
+    state.kept = state.tried("fold", measured, source=result.checkpoint)
 
 
 def _tested(before: Checkpoint, after: Checkpoint, images: CompressionImages) -> TestResult | None:
     if images.test is None or images.test.labels is None:
         return None
     labels, balanced = images.test.labels.numpy(), is_balanced(before)
-    first, second = (
-        predict_logits(each.model, images.test.pixels, each.preprocess).numpy() for each in (before, after)
-    )
+    first, second = (logits_of(each, images.test) for each in (before, after))
     measure = balanced_accuracy if balanced else accuracy
     return TestResult(
         images=len(labels),
@@ -105,3 +150,29 @@ def _tested(before: Checkpoint, after: Checkpoint, images: CompressionImages) ->
         difference=paired_difference(first, second, labels, images.test.groups, balanced=balanced),
         top1=accuracy(second, labels),
     )
+
+
+def _with_file_size(state: Compression, test: TestResult | None) -> Candidate:
+    """The network that is kept, with the size of its file.
+
+    Raises:
+        CompressionError: where that is limited, and larger.
+    """
+    kept = state.kept
+    origin = origin_of(state.original, state.settings, state.candidates, kept, test)
+    network = replace(kept.checkpoint, origin=origin)
+    size = (compact_bytes if kept.name == "quantize" else checkpoint_bytes)(network)
+    kept = replace(kept, measured=replace(kept.measured, bytes=size))
+    if state.settings.limit.kind == "bytes" and size > state.settings.limit.value:
+        require_limit(state, [kept])
+    return kept
+
+
+def _write(result: CompressResult, split: Path | None, *, is_quantized: bool) -> None:
+    """The network, what was tried, and the split of the original's run."""
+    save(result.network, result.run / MODEL)
+    if is_quantized:
+        save(result.network, result.run / COMPACT)
+    write_text(result.run / RESULT, json.dumps(result.values, indent=2) + "\n")
+    if split is not None:
+        shutil.copyfile(split, result.run / SPLIT_FILE)

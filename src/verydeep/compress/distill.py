@@ -1,7 +1,8 @@
-"""The step ``distill``: a narrowed network is trained to give the logits of the original (Hinton 2015).
+"""The step ``distill``: a narrowed network is trained on the logits of the original (Hinton et al. 2015).
 
-No labels are needed. The original runs once over the training images, and once over their mirror images where
-training flipped them; its logits are kept, so that an epoch costs no more than one of ordinary training.
+The original runs once over the training images, and once over their mirror images where training flipped
+them; its logits are kept, so that an epoch costs no more than one of ordinary training. Labels, where they
+are known, are learned too: then the narrowed network may become better than the original.
 """
 
 import math
@@ -26,34 +27,51 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.logits import predict_logits
 
-EPOCHS = 3
+EPOCHS = 8
+"""As many as pay: docs/log.md has 3, 8 and 16."""
 BATCH_SIZE = 125
 LEARNING_RATE = 2e-3
 """Of AdamW, at its peak: folded weights have other scales than those that Muon or SGD with norms expect."""
 WARMUP = 0.1
 TEMPERATURE = 4.0
 """Divides the logits of both networks, so that the small probabilities of the original count too."""
+LABEL_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """The logits of the original for all training images."""
+    """What the narrowed network is to say of each training image."""
 
     logits: Float32[Tensor, "count classes"]
-    mirrored: Float32[Tensor, "count classes"] | None
-    """For the mirror images; None where training does not flip."""
+    """Of the original; where training flips, the mean of those of the image and its mirror image."""
+    labels: Int64[Tensor, " count"] | None
+    """None where they are unknown."""
+    flips: bool
+    """Whether training mirrors images."""
+
+    def at_most(self, count: int) -> "Teacher":
+        """For the first ``count`` images."""
+        labels = None if self.labels is None else self.labels[:count]
+        return replace(self, logits=self.logits[:count], labels=labels)
 
 
-def read_teacher(original: Checkpoint, calibration: Calibration, *, flips: bool) -> Teacher:
-    """The logits of ``original`` for the images of ``calibration``, with ``flips`` for mirror images too."""
-    preprocess = original.preprocess
-    logits = predict_logits(original.model, calibration.pixels, preprocess)
-    mirrored = predict_logits(original.model, calibration.pixels.flip(3), preprocess) if flips else None
-    return Teacher(logits, mirrored)
+def read_teacher(
+    original: Checkpoint,
+    calibration: Calibration,
+    labels: Int64[Tensor, " count"] | None = None,
+    *,
+    flips: bool,
+) -> Teacher:
+    """The logits of ``original`` for the images of ``calibration``, with ``flips`` of both views."""
+    logits = predict_logits(original.model, calibration.pixels, original.preprocess)
+    if flips:
+        mirrored = predict_logits(original.model, calibration.pixels.flip(3), original.preprocess)
+        logits = (logits + mirrored) / 2
+    return Teacher(logits, labels, flips)
 
 
 def distill(checkpoint: Checkpoint, calibration: Calibration, teacher: Teacher, epochs: int) -> StepResult:
-    """``checkpoint`` trained on the logits of ``teacher`` for ``epochs``; as a step, with both bound before.
+    """``checkpoint`` trained on what ``teacher`` says, for ``epochs``; as a step, with both bound before.
 
     AdamW, with a learning rate that rises for a tenth of the steps and falls along a cosine. Dropout is off,
     and batch norms would keep their statistics: fold them first.
@@ -61,7 +79,7 @@ def distill(checkpoint: Checkpoint, calibration: Calibration, teacher: Teacher, 
     Args:
         checkpoint: a narrowed network.
         calibration: the images that the teacher saw; its seed decides their order.
-        teacher: the logits of the original.
+        teacher: of these images.
         epochs: passes over the images.
     """
     model = deepcopy(checkpoint.model).eval()
@@ -69,21 +87,22 @@ def distill(checkpoint: Checkpoint, calibration: Calibration, teacher: Teacher, 
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.0)
     total = epochs * math.ceil(len(calibration) / BATCH_SIZE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total))
-    for pixels, wanted in _batches(calibration, teacher, epochs):
+    for pixels, indices in _batches(calibration, epochs, flips=teacher.flips):
         optimizer.zero_grad()
-        _loss(model, checkpoint, pixels, wanted).backward()
+        _loss(_logits(model, checkpoint, pixels), teacher, indices).backward()
         optimizer.step()
         schedule.step()
     model.zero_grad()
     convert_conv2d_weight_memory_format(model, torch.contiguous_format)
-    done = f"{epochs} epochs on the logits of the original"
+    labels = "" if teacher.labels is None else " and the labels"
+    done = f"{epochs} epochs on the logits of the original{labels}"
     return StepResult(replace(checkpoint, model=model), done)
 
 
 def seconds_an_epoch(checkpoint: Checkpoint, calibration: Calibration, teacher: Teacher) -> float:
     """A forecast by two steps; ``checkpoint`` stays as it is."""
     some = calibration.at_most(2 * BATCH_SIZE)
-    few = Teacher(teacher.logits[: len(some)], None)
+    few = teacher.at_most(len(some))
     distill(checkpoint, some, few, 1)  # the first steps take longer
     start = time.perf_counter()
     distill(checkpoint, some, few, 1)
@@ -98,35 +117,37 @@ def _rate(progress: float) -> float:
 
 
 def _batches(
-    calibration: Calibration, teacher: Teacher, epochs: int
-) -> Iterator[tuple[UInt8[Tensor, "batch channels size size"], Float32[Tensor, "batch classes"]]]:
-    """Images, some of them mirrored, and the logits of the original for them."""
+    calibration: Calibration, epochs: int, *, flips: bool
+) -> Iterator[tuple[UInt8[Tensor, "batch channels size size"], Int64[Tensor, " batch"]]]:
+    """Images, some of them mirrored, and their indices."""
     for epoch in range(epochs):
         for indices in order(len(calibration), epoch, calibration.seed).split(BATCH_SIZE):
-            yield _batch(calibration, teacher, indices, epoch)
+            pixels = calibration.pixels[indices]
+            if flips:
+                is_flipped = flip_mask(indices, epoch, "alternating", generator(calibration.seed, epoch))
+                pixels = torch.where(is_flipped[:, None, None, None], pixels.flip(3), pixels)
+            yield pixels, indices
 
 
-def _batch(
-    calibration: Calibration, teacher: Teacher, indices: Int64[Tensor, " batch"], epoch: int
-) -> tuple[UInt8[Tensor, "batch channels size size"], Float32[Tensor, "batch classes"]]:
-    pixels, wanted = calibration.pixels[indices], teacher.logits[indices]
-    if teacher.mirrored is None:
-        return pixels, wanted
-    is_flipped = flip_mask(indices, epoch, "alternating", generator(calibration.seed, epoch))
-    pixels = torch.where(is_flipped[:, None, None, None], pixels.flip(3), pixels)
-    return pixels, torch.where(is_flipped[:, None], teacher.mirrored[indices], wanted)
+def _logits(
+    model: Classifier, checkpoint: Checkpoint, pixels: UInt8[Tensor, "batch channels size size"]
+) -> Float32[Tensor, "batch classes"]:
+    images = to_channels_last(normalize(pixels, checkpoint.preprocess))
+    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()):
+        logits: Tensor = model(images)
+    return logits.float()
 
 
 def _loss(
-    model: Classifier,
-    checkpoint: Checkpoint,
-    pixels: UInt8[Tensor, "batch channels size size"],
-    wanted: Float32[Tensor, "batch classes"],
+    logits: Float32[Tensor, "batch classes"], teacher: Teacher, indices: Int64[Tensor, " batch"]
 ) -> Float[Tensor, ""]:
-    """The Kullback-Leibler divergence at ``TEMPERATURE``, times its square (Hinton 2015, section 2)."""
-    images = to_channels_last(normalize(pixels, checkpoint.preprocess))
-    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()):
-        logits = model(images)
-    logs = (logits.float() / TEMPERATURE).log_softmax(1)
-    targets = (wanted / TEMPERATURE).log_softmax(1)
-    return TEMPERATURE**2 * functional.kl_div(logs, targets, reduction="batchmean", log_target=True)
+    """The Kullback-Leibler divergence at ``TEMPERATURE``, times its square (Hinton et al. 2015, section 2).
+
+    The cross-entropy of the labels is added.
+    """
+    logs = (logits / TEMPERATURE).log_softmax(1)
+    targets = (teacher.logits[indices] / TEMPERATURE).log_softmax(1)
+    loss = TEMPERATURE**2 * functional.kl_div(logs, targets, reduction="batchmean", log_target=True)
+    if teacher.labels is None:
+        return loss
+    return loss + functional.cross_entropy(logits, teacher.labels[indices], label_smoothing=LABEL_SMOOTHING)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from torch import nn
 
 from verydeep.compress.calibration import Calibration, StepResult
-from verydeep.compress.gram import weighted_layers
+from verydeep.compress.layer_inputs import weighted_layers
 from verydeep.errors import CompressionError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint

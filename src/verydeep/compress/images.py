@@ -1,33 +1,31 @@
 """The images of a compression: those that calibrate, those that decide, and the test images, read once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 
-from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.check.grouping import read_grouped
+from verydeep.compress.calibration import MAX_IMAGES
+from verydeep.compress.image_part import ImagePart, decode_all, spread
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
-from verydeep.data.images import Dataset
+from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
 from verydeep.data.split_file import SPLIT_FILE, with_saved_split
-from verydeep.data.split_parts import indices_of, is_split_here, with_test_part
-from verydeep.data.stream import DecodedBatch, stream
+from verydeep.data.split_parts import indices_of, is_split_here, with_test_part, with_validation_part
 from verydeep.download.download import Progress
 from verydeep.errors import CompressionError, DataError
 from verydeep.evaluate.network_labels import network_labels
 from verydeep.image_sources.find_images import find_images
-from verydeep.image_sources.image_source import ImageSource, UnreadableImage
-from verydeep.image_sources.part_names import Part as PartName
+from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.prepare import with_validation
@@ -38,6 +36,8 @@ HELD_OUT = 0.25
 MOST_HELD_OUT = 10_000
 TEST = 0.2
 """The share of images without a split that become test images."""
+MOST_BYTES = 2 * 1024**3
+"""Of the pixels of one part, which are in memory: 14,000 images of 224 px, or all of Fashion-MNIST."""
 FLATTERS = (
     "no validation images: candidates are compared on a part of the training images, which flatters the "
     "original"
@@ -45,43 +45,31 @@ FLATTERS = (
 UNLABELED = "no labels: accuracy is agreement with the original network"
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some images of the input size, with labels where they are known."""
-
-    pixels: UInt8[Tensor, "count channels size size"]
-    labels: Int64[Tensor, " count"] | None
-    """Indices of the network's classes."""
-    groups: tuple[str, ...] | None = None
-    """The images of a group are alike."""
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def select(self, indices: Int64[Tensor, " chosen"]) -> "Part":
-        """The images at ``indices``."""
-        labels = None if self.labels is None else self.labels[indices]
-        groups = None if self.groups is None else tuple(self.groups[i] for i in indices.tolist())
-        return Part(self.pixels[indices], labels, groups)
-
-
 @dataclass(frozen=True, kw_only=True)
 class CompressionImages:
     """All images that a compression uses."""
 
     name: str
-    train: Part
+    train: ImagePart
     """They calibrate, and may be trained on."""
-    val: Part
+    val: ImagePart
     """They decide what is kept."""
-    test: Part | None
+    test: ImagePart | None
     """Read once, at the end."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know."""
+    split: Path | None = None
+    """The file with the split, where the run of the network has kept it."""
 
 
 def read_images(
-    data: str | None, run: Path, network: Checkpoint, *, seed: int = 0, progress: Progress | None = None
+    data: str | None,
+    run: Path,
+    network: Checkpoint,
+    *,
+    trains: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> CompressionImages:
     """The images of ``data``, by default those that ``run`` was trained on, split as they were there.
 
@@ -89,6 +77,7 @@ def read_images(
         data: a built-in data set, a folder, a list or shards.
         run: the run folder or the checkpoint.
         network: the network in it.
+        trains: whether networks are trained, on all training images; only 2,000 of them calibrate.
         seed: of parts that are chosen here.
         progress: called while a built-in data set is downloaded.
 
@@ -97,17 +86,27 @@ def read_images(
         DataError: where the images are of another kind: other classes, gray or color.
     """
     location = data or _data_of(run, network.origin)
+    fitting = MOST_BYTES // prod(network.model.architecture.input)
+    most = _Most(train=fitting if trains else min(fitting, MAX_IMAGES), others=fitting)
     if is_builtin(location):
-        images = _of_dataset(load_dataset(location, progress=progress), network)
+        images = _of_dataset(load_dataset(location, progress=progress), network, most)
     else:
         require_known(location)
-        images = _of_files(location, run, network, seed)
+        images = _of_files(location, run, network, most, seed)
     if len(images.train) < 2 or not len(images.val):
         raise CompressionError(
             f"{location} has too few images: {len(images.train)} to calibrate by and {len(images.val)} to "
             "decide by. Give more as --data"
         )
     return images
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Most:
+    """How many images are read at most."""
+
+    train: int
+    others: int
 
 
 def _data_of(run: Path, origin: dict[str, Any]) -> str:
@@ -118,7 +117,7 @@ def _data_of(run: Path, origin: dict[str, Any]) -> str:
     raise CompressionError(f"no images to calibrate {run} by: {known}. Give them as --data FOLDER")
 
 
-def _of_dataset(dataset: Dataset, network: Checkpoint) -> CompressionImages:
+def _of_dataset(dataset: Dataset, network: Checkpoint, most: _Most) -> CompressionImages:
     """Of a built-in data set; the recipe in the checkpoint says which images were for validation."""
     channels = dataset.train.pixels.shape[1]
     if channels != network.preprocess.channels:
@@ -129,47 +128,79 @@ def _of_dataset(dataset: Dataset, network: Checkpoint) -> CompressionImages:
     recipe = network.origin.get("recipe")
     if isinstance(recipe, str) and "strategy" not in network.origin:
         dataset = with_validation(dataset, parse_recipe(recipe, "the recipe in the checkpoint"))
-
-    def part(pixels: Tensor, labels: Tensor) -> Part:
-        return Part(
-            fit_to_input(pixels, network.preprocess),
-            _relabeled(labels.numpy(), dataset, network),
-        )
-
-    train = part(dataset.train.pixels, dataset.train.labels)
-    test = part(dataset.test.pixels, dataset.test.labels)
+    notes: tuple[str, ...] = ()
     if dataset.val is None:
-        return _with_part_of_training(CompressionImages(name=dataset.name, train=train, val=train, test=test))
-    val = part(dataset.val.pixels, dataset.val.labels)
-    return CompressionImages(name=dataset.name, train=train, val=val, test=test)
+        kept, held_out = grouped_split(dataset.train.labels, None, _held_out_share(len(dataset.train)), 0)
+        train, val = dataset.train.select(kept), dataset.train.select(held_out)
+        notes = (FLATTERS,)
+    else:
+        train, val = dataset.train, dataset.val
+
+    def part(images: Images, count: int) -> ImagePart:
+        chosen = images.select(spread(len(images), count))
+        labels = _relabeled(chosen.labels.numpy(), dataset, network)
+        return ImagePart(fit_to_input(chosen.pixels, network.preprocess), labels)
+
+    return CompressionImages(
+        name=dataset.name,
+        train=part(train, most.train),
+        val=part(val, most.others),
+        test=part(dataset.test, most.others),
+        notes=notes,
+    )
 
 
-def _of_files(location: str, run: Path, network: Checkpoint, seed: int) -> CompressionImages:
+def _held_out_share(images: int) -> float:
+    return min(HELD_OUT, MOST_HELD_OUT / max(1, images))
+
+
+def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: int) -> CompressionImages:
     """Of your own images, by the split that the run kept, or that of their folders, or one made here."""
     try:
         samples = read_grouped(location)
     except DataError as error:
-        return _unlabeled(location, network.preprocess, error)
-    split = (run if run.is_dir() else run.parent) / SPLIT_FILE
-    kept = with_saved_split(samples, split) if split.exists() else samples
-    note: tuple[str, ...] = ()
-    if kept is samples and is_split_here(samples):
-        note = (f"{samples.name} has no test part: {TEST:.0%} of its images are held out for the test",)
-        kept = with_test_part(samples, TEST, seed)
-    elif kept is samples:
-        kept = replace(samples, parts=tuple(part or "train" for part in samples.parts))
-    labels = _relabeled(kept.labels, kept, network)
-    train, val, test = (_decoded(kept, labels, part, network.preprocess) for part in get_args(PartName))
-    broken = check_unreadable(len(kept), [*train.broken, *val.broken, *test.broken], location)
-    images = CompressionImages(
+        return _unlabeled(location, network, most, error)
+    samples, split, notes = _split(samples, run, seed)
+    labels = _relabeled(samples.labels, samples, network)
+    broken: list[UnreadableImage] = []
+
+    def part(indices: Int64[Tensor, " chosen"], count: int) -> ImagePart:
+        chosen = indices[spread(len(indices), count)]
+        read = _decoded(samples.select(chosen.numpy()), labels[chosen], network)
+        broken.extend(read.broken)
+        return read.images
+
+    train = part(indices_of(samples, "train"), most.train)
+    val = part(indices_of(samples, "val"), most.others)
+    test = part(indices_of(samples, "test"), most.others)
+    read = len(train) + len(val) + len(test) + len(broken)
+    notes += tuple(filter(None, [check_unreadable(read, broken, location)]))
+    return CompressionImages(
         name=samples.name,
-        train=train.images,
-        val=val.images,
-        test=test.images if len(test.images) else None,
-        notes=(*note, *filter(None, [broken])),
+        train=train,
+        val=val,
+        test=test if len(test) else None,
+        notes=notes,
+        split=split,
     )
-    is_final = bool(len(images.val)) or len(images.train) < 2  # for the error of too few
-    return images if is_final else _with_part_of_training(images)
+
+
+def _split(samples: Samples, run: Path, seed: int) -> tuple[Samples, Path | None, tuple[str, ...]]:
+    """``samples`` with the part of each, the file that says so, and what is to be said of it."""
+    file = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    kept = with_saved_split(samples, file) if file.exists() else samples
+    is_saved = kept is not samples
+    notes: tuple[str, ...] = ()
+    if not is_saved and is_split_here(samples):
+        notes = (f"{samples.name} has no test part: {TEST:.0%} of its images are held out for the test",)
+        kept = with_test_part(samples, TEST, seed)
+    elif not is_saved:
+        kept = replace(samples, parts=tuple(part or "train" for part in samples.parts))
+    training = len(indices_of(kept, "train"))
+    if "val" not in kept.parts and training >= 2:
+        kept = with_validation_part(kept, _held_out_share(training), 0)
+        notes = (*notes, FLATTERS)
+    return kept, file if is_saved else None, notes
 
 
 def _relabeled(labels: Int64[np.ndarray, " count"], data: Dataset | Samples, network: Checkpoint) -> Tensor:
@@ -177,50 +208,35 @@ def _relabeled(labels: Int64[np.ndarray, " count"], data: Dataset | Samples, net
     return torch.from_numpy(network_labels(labels, data.classes, network.classes, data.name))
 
 
-class _Read(NamedTuple):
+@dataclass(frozen=True)
+class _Read:
     """The images of one part that can be read, and those that cannot."""
 
-    images: Part
+    images: ImagePart
     broken: tuple[UnreadableImage, ...]
 
 
-def _decoded(samples: Samples, labels: Tensor, part: PartName, preprocess: Preprocess) -> _Read:
-    chosen = indices_of(samples, part)
-    selected = samples.select(chosen)
-    read, pixels, broken = _pixels(selected.sources, preprocess)
-    groups = selected.groups and tuple(selected.groups[i] for i in read.tolist())
-    return _Read(Part(pixels, labels[chosen][read], groups), broken)
+def _decoded(samples: Samples, labels: Tensor, network: Checkpoint) -> _Read:
+    read = decode_all(samples.sources, network.preprocess)
+    kept = samples.select(read.indices)
+    images = ImagePart(read.pixels, labels[read.indices], kept.groups, tuple(kept.sources))
+    return _Read(images, read.broken)
 
 
-def _pixels(sources: Sequence[ImageSource], preprocess: Preprocess) -> DecodedBatch:
-    """All readable images in one batch."""
-    empty = torch.zeros(0, preprocess.channels, preprocess.size, preprocess.size, dtype=torch.uint8)
-    batches = [DecodedBatch(torch.zeros(0, dtype=torch.int64), empty, ()), *stream(sources, preprocess, 64)]
-    indices, pixels, broken = zip(*batches, strict=True)
-    return DecodedBatch(torch.cat(indices), torch.cat(pixels), tuple(chain(*broken)))
-
-
-def _unlabeled(location: str, preprocess: Preprocess, reason: DataError) -> CompressionImages:
+def _unlabeled(location: str, network: Checkpoint, most: _Most, reason: DataError) -> CompressionImages:
     """Images without labels: every fourth decides, and there is no test."""
-    pixels = _pixels(find_images([location]).sources, preprocess).pixels
-    decides = torch.arange(len(pixels)) % 4 == 3
-    return CompressionImages(
-        name=location,
-        train=Part(pixels[~decides], None),
-        val=Part(pixels[decides], None),
-        test=None,
-        notes=(f"{UNLABELED} ({reason})",),
-    )
+    sources = find_images([location]).sources
+    decides = np.arange(len(sources)) % 4 == 3
+    calibrate, decide = np.flatnonzero(~decides), np.flatnonzero(decides)
+    broken: list[UnreadableImage] = []
 
+    def part(indices: np.ndarray, count: int) -> ImagePart:
+        chosen = [sources[i] for i in indices[spread(len(indices), count).numpy()]]
+        read = decode_all(chosen, network.preprocess)
+        broken.extend(read.broken)
+        return ImagePart(read.pixels, None, None, tuple(chosen[i] for i in read.indices.tolist()))
 
-def _with_part_of_training(images: CompressionImages) -> CompressionImages:
-    """With a part of the training images, whole groups of them, in place of validation images."""
-    assert images.train.labels is not None
-    share = min(HELD_OUT, MOST_HELD_OUT / len(images.train))
-    kept, held_out = grouped_split(images.train.labels, images.train.groups, share, 0)
-    return replace(
-        images,
-        train=images.train.select(kept),
-        val=images.train.select(held_out),
-        notes=(*images.notes, FLATTERS),
-    )
+    train, val = part(calibrate, most.train), part(decide, most.others)
+    message = check_unreadable(len(train) + len(val) + len(broken), broken, location)
+    notes = (f"{UNLABELED} ({reason})", *filter(None, [message]))
+    return CompressionImages(name=location, train=train, val=val, test=None, notes=notes)

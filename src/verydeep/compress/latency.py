@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +54,7 @@ def latencies_ms(models: Sequence[Classifier], batch: int, threads: int) -> list
 
 
 def _pass(model: Classifier, batch: int) -> Callable[[], Tensor]:
-    copied = type(model)(model.architecture).eval()
-    copied.load_state_dict(model.state_dict())
+    copied = deepcopy(model).eval()
     convert_conv2d_weight_memory_format(copied, torch.channels_last)
     images = to_channels_last(torch.randn(batch, *model.architecture.input))
     return lambda: copied(images)

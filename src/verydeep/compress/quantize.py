@@ -10,19 +10,17 @@ from dataclasses import replace
 from math import log2
 
 import torch
-from torch import nn
 
-from verydeep.compress.calibration import MAX_IMAGES, Calibration, StepResult
+from verydeep.compress.calibration import Calibration, StepResult
 from verydeep.compress.gptq import compensated, rounded
-from verydeep.compress.gram import Gram, Layer, gram_matrices, weight_matrix, weighted_layers
+from verydeep.compress.gram import Gram, gram_of
+from verydeep.compress.layer_inputs import Layer, fitting, layer_inputs, weight_matrix, weighted_layers
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import compact_bytes
 
 BITS = 4
 MAX_BITS = 8
-CONVOLUTION_IMAGES = 500
-"""Calibrate a convolution, whose kernel sees each at many positions: 250 are as good as 2,000 (vgg-tiny)."""
 MAX_INPUTS = 8_192
 """Of a layer that is compensated: a Gram matrix of 25,088 inputs (``fc6`` of VGG16) takes 5 GB."""
 
@@ -32,7 +30,7 @@ def quantize(checkpoint: Checkpoint, calibration: Calibration, bits: int = BITS)
 
     Args:
         checkpoint: with its batch norms folded, where that is possible.
-        calibration: 2,000 images are enough; no more are used, of a convolution 500.
+        calibration: 2,000 images are enough, and no more are used.
         bits: 2 to 8, of the largest layer.
 
     Raises:
@@ -54,20 +52,18 @@ def quantize_layers(checkpoint: Checkpoint, calibration: Calibration, bits: Mapp
     """
     if not len(calibration):
         raise CompressionError("there are no calibration images; give the training images with --data")
-    images = calibration.at_most(MAX_IMAGES)
     model = copy.deepcopy(checkpoint.model).eval()
-    layers = weighted_layers(model)
-    only_rounded = [name for name, layer in layers.items() if weight_matrix(layer).shape[1] > MAX_INPUTS]
-    for name, layer in layers.items():
-        if name in only_rounded:
-            _set_weights(layer, rounded(weight_matrix(layer), bits[name]).weights)
+    images, only_rounded = fitting(calibration, model.architecture), 0
+    for inputs in layer_inputs(model, images, checkpoint.preprocess):
+        if weight_matrix(inputs.layer).shape[1] > MAX_INPUTS:
+            _round_layer(inputs.layer, bits[inputs.name])
+            only_rounded += 1
             continue
-        used = images.at_most(CONVOLUTION_IMAGES) if isinstance(layer, nn.Conv2d) else images
-        grams = gram_matrices(model, used.pixels, checkpoint.preprocess, layers=[name], seed=images.seed)
-        if not bool(grams[name].matrix.isfinite().all()):
-            raise CompressionError(f"the inputs of {name} are not finite; train the network again")
-        _quantize_layer(layer, grams[name], bits[name])
-    return StepResult(replace(checkpoint, model=model), _done(bits, len(only_rounded)))
+        gram = gram_of(inputs.rows())
+        if not bool(gram.matrix.isfinite().all()):
+            raise CompressionError(f"the inputs of {inputs.name} are not finite; train the network again")
+        _quantize_layer(inputs.layer, gram, bits[inputs.name])
+    return StepResult(replace(checkpoint, model=model), _done(bits, only_rounded))
 
 
 def quantized_bytes(checkpoint: Checkpoint, bits: int = BITS) -> int:
@@ -76,7 +72,7 @@ def quantized_bytes(checkpoint: Checkpoint, bits: int = BITS) -> int:
     layers = weighted_layers(model)
     chosen = bits_of_layers(layers, bits)
     for name, layer in layers.items():
-        _set_weights(layer, rounded(weight_matrix(layer), chosen[name]).weights)
+        _round_layer(layer, chosen[name])
         if layer.bias is not None:
             layer.bias.data = layer.bias.half().float()
     return compact_bytes(replace(checkpoint, model=model))
@@ -105,6 +101,10 @@ def _quantize_layer(layer: Layer, gram: Gram, bits: int) -> None:
         is_small = float(bias.abs().max()) < torch.finfo(torch.float16).max
         layer.bias.data = (bias.half() if is_small else bias).float()
     _set_weights(layer, after)
+
+
+def _round_layer(layer: Layer, bits: int) -> None:
+    _set_weights(layer, rounded(weight_matrix(layer), bits).weights)
 
 
 def _set_weights(layer: Layer, matrix: torch.Tensor) -> None:

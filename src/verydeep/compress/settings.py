@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any, Literal, get_args
 
 from verydeep.compress.candidate import Measured
 from verydeep.errors import CompressionError
 
-StepName = Literal["fold", "narrow", "distill", "quantize"]
+StepName = Literal["fold", "narrow", "distill", "scratch", "quantize"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
+TRAINED: tuple[StepName, ...] = ("distill", "scratch")
+"""The steps that train, within the budget."""
 DEFAULT_DROP = 0.1
 _UNITS = {"ms": 1.0, "s": 1000.0, "": 1.0, "B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9}
 
@@ -30,6 +33,12 @@ class Limit:
         if self.kind == "latency":
             return measured.latency_ms - self.value
         return measured.bytes - self.value
+
+    def cost(self, measured: Measured, original: Measured) -> float:
+        """Of two networks that meet it, the lower cost is better: smaller and faster, or more accurate."""
+        if self.kind == "drop":  # half the latency is worth half the bytes
+            return measured.latency_ms / measured.original_ms * measured.bytes / original.bytes
+        return -measured.difference.value
 
     def how_near(self, measured: Measured) -> str:
         """What ``measured`` has of it, beside the limit."""
@@ -58,7 +67,7 @@ class CompressSettings:
     limit: Limit
     steps: tuple[StepName, ...] = STEPS
     budget_s: float = 0.0
-    """Seconds that training may take; 0 for none."""
+    """Seconds that training may take; 0 for none, infinity without a limit."""
     batch: int = 1
     threads: int = 1
     seed: int = 0
@@ -71,11 +80,22 @@ class CompressSettings:
         if not (0 <= value <= 100 if self.limit.kind == "drop" else value > 0):
             expected = "0 to 100 percentage points" if self.limit.kind == "drop" else "a positive number"
             raise CompressionError(f"--{self.limit.kind} is {value:g}; expected {expected}")
+        if "distill" in self.steps and "narrow" not in self.steps:
+            raise CompressionError("--steps has distill, which trains what narrow makes; add narrow")
 
     @property
     def values(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON, which has no infinity."""
+        return {**asdict(self), "budget_s": None if self.budget_s == inf else self.budget_s}
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether weights become integers at the end."""
+        return "quantize" in self.steps
+
+    def trains(self, step: StepName) -> bool:
+        """Whether ``step``, one of ``TRAINED``, is asked for and may take time."""
+        return step in self.steps and self.budget_s > 0
 
 
 def parse_limit(drop: float | None, latency: str | None, size: str | None, *, strict: bool = False) -> Limit:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -46,6 +47,12 @@ def save(checkpoint: Checkpoint, path: Path | str) -> None:
             temporary.write_bytes(compact_file.to_bytes(tensors, checkpoint.description.to_dict()))
         else:
             save_file(tensors, temporary, _metadata(checkpoint, tensors))
+
+
+def checkpoint_bytes(checkpoint: Checkpoint) -> int:
+    """The size of the safetensors file of ``checkpoint``, without writing it."""
+    tensors = _tensors(checkpoint)
+    return len(to_bytes(tensors, _metadata(checkpoint, tensors)))
 
 
 def compact_bytes(checkpoint: Checkpoint) -> int:

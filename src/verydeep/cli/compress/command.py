@@ -1,5 +1,7 @@
 """``verydeep compress``: a smaller and faster network that loses at most what is allowed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +10,9 @@ from cyclopts import Parameter
 from verydeep.cli.load_network import refuse_exported
 from verydeep.compress.compress import compress_network
 from verydeep.compress.images import CompressionImages, read_images
-from verydeep.compress.settings import CompressSettings, parse_limit, parse_steps
-from verydeep.data.split_file import SPLIT_FILE
+from verydeep.compress.journal import require_free, start_over
+from verydeep.compress.settings import STEPS, TRAINED, CompressSettings, parse_limit, parse_steps
+from verydeep.errors import Interrupted
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.tables.compress_table import candidate_line, compress_table
 from verydeep.terminal.console import err, out, print_json, print_message
@@ -33,11 +36,12 @@ def compress(
     strict: Annotated[bool, Parameter(negative="")] = False,
     latency: str | None = None,
     bytes_: Annotated[str | None, Parameter(name="--bytes")] = None,
-    steps: str = "fold,narrow,distill,quantize",
+    steps: str = ",".join(STEPS),
     budget: str = "0s",
     threads: int = 1,
     batch: int = 1,
     seed: int = 0,
+    new: Annotated[bool, Parameter(negative="")] = False,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -45,8 +49,8 @@ def compress(
 
     Batch norms are folded, channels removed layer by layer, as many as the limit allows, without training
     unless --budget allows it, and weights become integers of 4 bits or so. What is kept is decided on
-    validation images; the test images are read once, at
-    the end.
+    validation images; the test images are read once, at the end. Where it was stopped, the same command
+    continues.
 
     Parameters
     ----------
@@ -66,16 +70,18 @@ def compress(
     bytes_
         Instead of --drop: the size of the file to reach, such as 60KB, with the least loss.
     steps
-        Which steps: fold, narrow, distill, quantize.
+        Which steps: fold, narrow, distill and scratch (which train, with --budget), quantize.
     budget
-        How long training may take, such as 10m, for networks that lose too much without it; by default there
-        is none.
+        How long training may take, such as 10m, for narrow networks that lose too much without it, and for
+        small ones from scratch; by default there is none.
     threads
         Threads that latency is measured with.
     batch
         Images per batch that latency is measured with.
     seed
         Of all that is sampled.
+    new
+        Start over where an unfinished compression is in --out.
     out_
         The folder of the result; runs/compress-RUN by default.
     json
@@ -92,25 +98,27 @@ def compress(
     )
     folder = out_ or RUNS / run_name("compress", str(run))
     require_writable_folder(folder)
+    if new:
+        start_over(folder)
+    require_free(folder)
     refuse_exported(run)
     network = load_classifier(run)
-    images = _read(data, run, network, seed)
+    images = _read(data, run, network, settings)
     print_message(
-        f"{images.name}: {len(images.train):,} images calibrate, {len(images.val):,} decide"
-        + (f", {len(images.test):,} test" if images.test else "")
+        f"{images.name}: {len(images.train):,} images to {'train' if settings.budget_s else 'calibrate'}, "
+        f"{len(images.val):,} to decide" + (f", {len(images.test):,} to test" if images.test else "")
     )
     for note in images.notes:
         print_message(f"Note: {note}")
-    split = (run if run.is_dir() else run.parent) / SPLIT_FILE
-    result = compress_network(
-        network,
-        images,
-        settings,
-        folder,
-        split=split if split.is_file() else None,
-        on_candidate=lambda candidate: print_message(candidate_line(candidate)),
-        on_line=print_message,
-    )
+    with _told_how_to_continue(folder):
+        result = compress_network(
+            network,
+            images,
+            settings,
+            folder,
+            on_candidate=lambda candidate: print_message(candidate_line(candidate)),
+            on_line=print_message,
+        )
     if json:
         print_json(result.values)
     else:
@@ -118,6 +126,18 @@ def compress(
     return 0
 
 
-def _read(data: str | None, run: Path, network: Checkpoint, seed: int) -> CompressionImages:
+def _read(data: str | None, run: Path, network: Checkpoint, settings: CompressSettings) -> CompressionImages:
     with ByteProgress(err(), f"Downloading {data or 'the images'}") as progress:
-        return read_images(data, run, network, seed=seed, progress=progress)
+        trains = any(map(settings.trains, TRAINED))
+        return read_images(data, run, network, trains=trains, seed=settings.seed, progress=progress)
+
+
+@contextmanager
+def _told_how_to_continue(folder: Path) -> Iterator[None]:
+    """Adds to an interruption that nothing measured is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; {folder} keeps what was measured. Run the same command again to continue"
+        ) from None

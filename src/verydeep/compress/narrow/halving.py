@@ -1,6 +1,6 @@
 """The widest, or the narrowest, architecture of the search that meets the limit, by measurement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from verydeep.compress.latency import LayerTimer
 from verydeep.compress.narrow.narrowing import Narrowing
@@ -16,11 +16,25 @@ WEIGHTS = {
     "bytes": Weights(latency=0.01, parameters=1.0),
 }
 """What the search saves, by the kind of the limit."""
+STEP = 0.92
+"""Of what is saved, from one point that may be tried to the next: the clock tells no finer ones apart."""
 
 
 def search_path(narrowing: Narrowing, limit: Limit, batch: int, threads: int) -> tuple[Point, ...]:
-    """The points of the search, from the widest to the narrowest."""
-    return narrowing_path(narrowing, LayerTimer(batch, threads), WEIGHTS[limit.kind])
+    """The points of the search, from the widest to the narrowest, about ``STEP`` apart."""
+    weights = WEIGHTS[limit.kind]
+    path = narrowing_path(narrowing, LayerTimer(batch, threads), weights)
+    return tuple(_thinned(path, weights))
+
+
+def _thinned(path: Sequence[Point], weights: Weights) -> Iterator[Point]:
+    """Those of ``path`` that cost at most ``STEP`` of the one before, and the last."""
+    before = weights.latency + weights.parameters
+    for point in path:
+        cost = weights.latency * point.latency + weights.parameters * point.parameters
+        if cost <= STEP * before or point is path[-1]:
+            before = cost
+            yield point
 
 
 def try_points(indices: range, limit: Limit, is_met: Try) -> None:

@@ -8,10 +8,11 @@ nothing changes.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from verydeep.compress.gram import Layer, weight_matrix
+from verydeep.compress.gram import gram_of
+from verydeep.compress.layer_inputs import Layer, weight_matrix
 
 RIDGES = (10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)
 """Strengths of the shrinkage, as shares of the mean variance of an input; held-out images choose one."""
@@ -19,16 +20,15 @@ HELD_OUT = 5
 """One image in so many is held out for this choice; then all of them fit the weights."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Sums:
     """Of rows of inputs, with a last input that is 1, and of the differences that they are to make up for."""
 
     gram: Float[Tensor, "inputs inputs"]
     cross: Float[Tensor, "inputs outputs"]
 
-    def add(self, rows: Tensor, differences: Tensor) -> None:
-        self.gram += (rows.T @ rows).double()
-        self.cross += (rows.T @ differences).double()
+    def __add__(self, other: "_Sums") -> "_Sums":
+        return _Sums(self.gram + other.gram, self.cross + other.cross)
 
     def solved(self, ridge: float) -> Float[Tensor, "inputs outputs"]:
         """The change of weights and bias; the bias is not shrunk."""
@@ -46,39 +46,32 @@ class _Sums:
         return float((change * (self.gram @ change)).sum() - 2 * (change * self.cross).sum())
 
 
-def _no_rows(inputs: int, outputs: int) -> _Sums:
-    double = torch.float64
-    return _Sums(torch.zeros(inputs, inputs, dtype=double), torch.zeros(inputs, outputs, dtype=double))
+def fit_layer(
+    layer: Layer,
+    rows: Float32[Tensor, "rows inputs"],
+    wanted: Float32[Tensor, "rows outputs"],
+    images: Int64[Tensor, " rows"],
+) -> None:
+    """Give ``layer`` the weights and the bias, in place, that turn ``rows`` into ``wanted`` best.
+
+    Args:
+        layer: with weights to start from, and a bias.
+        rows: its inputs.
+        wanted: the outputs.
+        images: the number of the image of each row; some images choose the shrinkage.
+    """
+    assert layer.bias is not None
+    start = torch.cat([weight_matrix(layer), layer.bias.detach()[:, None]], 1).T
+    is_held_out = images % HELD_OUT == HELD_OUT - 1
+    fitted, held_out = (_sums(rows[chosen], wanted[chosen], start) for chosen in (~is_held_out, is_held_out))
+    ridge = min(RIDGES, key=lambda each: held_out.error(fitted.solved(each)))
+    weights = (start + (fitted + held_out).solved(ridge).float()).T
+    with torch.no_grad():
+        layer.weight.copy_(weights[:, :-1].reshape(layer.weight.shape))
+        layer.bias.copy_(weights[:, -1])
 
 
-class LayerFit:
-    """Collects rows of inputs and the wanted outputs of one layer, and gives it the best weights."""
-
-    def __init__(self, layer: Layer) -> None:
-        assert layer.bias is not None
-        self.layer = layer
-        self.start = torch.cat([weight_matrix(layer), layer.bias.detach()[:, None]], 1).T
-        self.fitted = _no_rows(*self.start.shape)
-        self.held_out = _no_rows(*self.start.shape)
-
-    def add(
-        self,
-        rows: Float32[Tensor, "rows inputs"],
-        wanted: Float32[Tensor, "rows outputs"],
-        is_held_out: Bool[Tensor, " rows"],
-    ) -> None:
-        """Rows of inputs with the wanted outputs; those that are held out choose the shrinkage."""
-        rows = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
-        differences = wanted - rows @ self.start
-        self.fitted.add(rows[~is_held_out], differences[~is_held_out])
-        self.held_out.add(rows[is_held_out], differences[is_held_out])
-
-    def set_weights(self) -> None:
-        """Change the weights and the bias of the layer in place."""
-        ridge = min(RIDGES, key=lambda each: self.held_out.error(self.fitted.solved(each)))
-        total = _Sums(self.fitted.gram + self.held_out.gram, self.fitted.cross + self.held_out.cross)
-        weights, bias = (self.start + total.solved(ridge).float()).T, self.layer.bias
-        assert bias is not None
-        with torch.no_grad():
-            self.layer.weight.copy_(weights[:, :-1].reshape(self.layer.weight.shape))
-            bias.copy_(weights[:, -1])
+def _sums(rows: Tensor, wanted: Tensor, start: Float32[Tensor, "inputs outputs"]) -> _Sums:
+    extended = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
+    cross = extended.T @ (wanted - extended @ start)
+    return _Sums(gram_of(rows).matrix, cross.double())

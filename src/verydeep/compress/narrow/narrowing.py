@@ -9,22 +9,20 @@ best from the inputs that it now has (``refit.py``).
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
+from torch.nn import functional
 
 from verydeep.architecture.architecture import Architecture
-from verydeep.compress.calibration import MAX_IMAGES, Calibration, StepResult
-from verydeep.compress.gram import Gram, add_rows, layer_rows, weight_matrix, weighted_layers
+from verydeep.compress.calibration import Calibration, StepResult
+from verydeep.compress.gram import gram_of
+from verydeep.compress.layer_inputs import fitting, layer_inputs, weight_matrix, weighted_layers
 from verydeep.compress.narrow.refit import refit
 from verydeep.compress.narrow.selection import Removal, columns_of, removal_order
 from verydeep.compress.narrow.widths import Width, narrowable_widths, with_widths
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-
-MAP_VALUES = 250_000_000
-"""Of the largest feature map of all calibration images together: 1 GB in fp32."""
 
 
 @dataclass(frozen=True)
@@ -66,24 +64,16 @@ def prepare_narrowing(checkpoint: Checkpoint, calibration: Calibration) -> Narro
         CompressionError: where no width of the network can be narrowed.
     """
     widths = narrowable_widths(checkpoint.model)
-    fitting = MAP_VALUES // _largest_map(checkpoint.model.architecture)
-    calibration = calibration.at_most(max(1, min(MAX_IMAGES, fitting)))
-    consumers = {width.consumer for width in widths}
-    grams: dict[str, Gram] = {}
-    outputs: dict[str, list[Tensor]] = {}
-    for name, rows, given in layer_rows(
-        checkpoint.model, calibration.pixels, checkpoint.preprocess, seed=calibration.seed
-    ):
-        outputs.setdefault(name, []).append(given)
-        if name in consumers:
-            add_rows(grams, name, rows)
-    layers = weighted_layers(checkpoint.model)
-    removals = {}
-    for width in widths:
-        gram = grams.pop(width.consumer).centered  # one at a time: 170 MB in VGG16
-        removals[width.producer] = removal_order(gram, weight_matrix(layers[width.consumer]), width.columns)
-    collected = {name: torch.cat(each) for name, each in outputs.items()}
-    return Narrowing(checkpoint, calibration, widths, removals, collected)
+    calibration = fitting(calibration, checkpoint.model.architecture)
+    taken_in = {width.consumer: width for width in widths}
+    outputs: dict[str, Tensor] = {}
+    removals: dict[str, Removal] = {}
+    for inputs in layer_inputs(checkpoint.model, calibration, checkpoint.preprocess):
+        rows, weights = inputs.rows(), weight_matrix(inputs.layer)
+        outputs[inputs.name] = functional.linear(rows, weights, inputs.layer.bias)
+        if (width := taken_in.get(inputs.name)) is not None:
+            removals[width.producer] = removal_order(gram_of(rows).centered, weights, width.columns)
+    return Narrowing(checkpoint, calibration, widths, removals, outputs)
 
 
 def narrow(checkpoint: Checkpoint, calibration: Calibration, channels: Mapping[str, int]) -> StepResult:
@@ -93,14 +83,6 @@ def narrow(checkpoint: Checkpoint, calibration: Calibration, channels: Mapping[s
         CompressionError: where no width of the network can be narrowed.
     """
     return prepare_narrowing(checkpoint, calibration).narrowed(channels)
-
-
-def _largest_map(architecture: Architecture) -> int:
-    shape, largest = architecture.input, 1
-    for layer in architecture.layers:
-        shape = layer.output(shape)
-        largest = max(largest, shape[0] * shape[1] * shape[2])
-    return largest
 
 
 def _copy_kept(

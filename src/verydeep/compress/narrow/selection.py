@@ -15,10 +15,8 @@ from verydeep.compress.cholesky import damped_cholesky
 
 RIDGE = 1e-4
 """Of the mean of the diagonal, added to it: with few images some inputs are combinations of others."""
-ROUNDS = 32
-"""After each, the cost of the channels that are left is computed again."""
-LARGE = 2_304
-"""Inputs: of a larger layer, several channels are removed in a round, else one."""
+SHARE = 1 / 16
+"""Of the channels that are left are removed in a round, or one; then the costs are computed again."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,15 @@ def removal_order(
         weights: of this layer; ``columns`` of its inputs belong to each channel.
         columns: see ``weights``.
     """
-    inverse = torch.cholesky_inverse(damped_cholesky(gram.double(), RIDGE)).float()
+    inverse = torch.cholesky_inverse(damped_cholesky(gram.double(), RIDGE).float())
     weights, variance = weights.float().clone(), _variance(gram, weights)
     left = torch.arange(weights.shape[1] // columns)
     order: list[Tensor] = []
     errors = [0.0]
-    at_once = max(1, len(left) // ROUNDS) if weights.shape[1] > LARGE else 1
     while len(left) > 1:
         costs = _costs(inverse, weights, columns)
         order_now = costs.argsort()
-        chosen = order_now[: min(at_once, len(left) - 1)]
+        chosen = order_now[: max(1, int(SHARE * len(left)))]
         staying = order_now[len(chosen) :].sort().values
         gone, kept = columns_of(chosen, columns), columns_of(staying, columns)
         block, removed = inverse[gone][:, gone], weights[:, gone]

@@ -13,7 +13,7 @@ from torch import nn
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.grammar import format_architecture
 from verydeep.architecture.layers import Conv, Residual
-from verydeep.compress.gram import weight_matrix, weighted_layers
+from verydeep.compress.layer_inputs import weight_matrix, weighted_layer, weighted_layers
 from verydeep.errors import CompressionError
 from verydeep.models.classifier import Classifier, GridPool
 from verydeep.models.feature_steps import FeatureStep, feature_steps
@@ -96,12 +96,6 @@ def _widths(model: Classifier) -> list[Width]:
             )
         )
     return widths
-
-
-def weighted_layer(step: FeatureStep) -> nn.Conv2d | nn.Linear | None:
-    """The convolution or fully connected layer of ``step``; None where it has none."""
-    module = step.module[-1] if isinstance(step.module, nn.Sequential) else step.module
-    return module if isinstance(module, nn.Conv2d | nn.Linear) else None
 
 
 def _consumer(step: FeatureStep, taken_by: Mapping[str, list[FeatureStep]]) -> nn.Conv2d | nn.Linear | None:

@@ -1,0 +1,171 @@
+"""The state of a compression: the network that is kept, and all that was measured."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from verydeep.compress.calibration import Calibration, StepResult
+from verydeep.compress.candidate import Candidate, Measured
+from verydeep.compress.images import CompressionImages
+from verydeep.compress.journal import Journal
+from verydeep.compress.judge import Judge, Latency, measured
+from verydeep.compress.origin import is_balanced, origin_of
+from verydeep.compress.quantize import BITS, quantize, quantized_bytes
+from verydeep.compress.settings import TRAINED, CompressSettings, StepName
+from verydeep.errors import CompressionError
+from verydeep.models.checkpoint import Checkpoint
+from verydeep.weight_files.checkpoint_file import checkpoint_bytes, compact_bytes
+
+SLOWER = 1.05
+"""So many times the latency of the original is slower by the clock, and no noise."""
+TEST_BYTES = 400
+"""Reserved for what the test images show, which is written beside the network at the end."""
+
+OnCandidate = Callable[[Candidate], None]
+OnLine = Callable[[str], None]
+
+
+class Compression:
+    """The network that was kept last, and all candidates so far.
+
+    Args:
+        network: the original.
+        images: those that calibrate, and those that decide.
+        settings: the limit and the steps.
+        journal: what an earlier process has measured.
+        on_candidate: called with each candidate.
+        on_line: called with what else there is to say.
+    """
+
+    def __init__(
+        self,
+        network: Checkpoint,
+        images: CompressionImages,
+        settings: CompressSettings,
+        journal: Journal,
+        on_candidate: OnCandidate,
+        on_line: OnLine,
+    ) -> None:
+        self.original, self.images, self.settings, self.journal = network, images, settings, journal
+        self.on_candidate, self.on_line = on_candidate, on_line
+        self.judge = Judge(
+            network,
+            images.val,
+            balanced=is_balanced(network),
+            batch=settings.batch,
+            threads=settings.threads,
+        )
+        self.candidates: list[Candidate] = []
+        self._quantized: dict[int, tuple[Checkpoint, StepResult]] = {}
+        self.kept = self.tried("original", self._measured_original, source=network)
+
+    def _measured_original(self) -> Candidate:
+        size = checkpoint_bytes(self.original)
+        return Candidate("original", self.original, self.measure(self.original, size), True, "")
+
+    @property
+    def has_accepted(self) -> bool:
+        """Whether a network is kept that loses something, so that it was judged by the limit."""
+        return self.kept.name not in ("original", "fold")
+
+    def seconds_to(self, step: StepName) -> float:
+        """What is left of the budget for ``step``: ``distill`` leaves half of it for ``scratch``."""
+        share = 0.5 if step == "distill" and self.settings.trains("scratch") else 1.0
+        return share * self.settings.budget_s - self.journal.seconds(*TRAINED)
+
+    def calibration_of(self, network: Checkpoint) -> Calibration:
+        """The training images as ``network`` takes them."""
+        train = self.images.train.at_input_of(network.preprocess)
+        return Calibration(pixels=train.pixels, seed=self.settings.seed)
+
+    def size(self, network: Checkpoint) -> int:
+        """The bytes of the file; before ``network`` is quantized, about those that it will then have."""
+        if self.settings.limit.kind == "bytes":  # where every byte counts, those of the origin do too
+            origin = origin_of(self.original, self.settings, self.candidates, self.kept, None)
+            network = replace(network, origin=origin)
+        return (quantized_bytes if self.settings.quantizes else checkpoint_bytes)(network)
+
+    def measure(self, network: Checkpoint, size: int, latency: Latency | None = None) -> Measured:
+        """What is measured of ``network``, with a file of ``size`` bytes, and the latency that is known."""
+        accuracy = self.judge.accuracy(network)
+        return measured(network, accuracy, latency or self.judge.latency(network), size)
+
+    def tried(
+        self, key: str, make: Callable[[], Candidate], *, source: Checkpoint | None = None
+    ) -> Candidate:
+        """The candidate that ``make`` makes and measures, or the journal has; it is added to all others."""
+        candidate = self.journal.candidate(key, make, source=source)
+        self.candidates.append(candidate)
+        self.on_candidate(candidate)
+        return candidate
+
+    def judged(self, name: StepName, network: Checkpoint, done: str = "") -> Candidate:
+        """``network`` measured, and accepted where it meets the limit: with ``--drop`` in integers too."""
+        limit = self.settings.limit
+        found = self.measure(network, self.size(network))
+        is_kept, why = limit.excess(found) <= 0, limit.how_near(found)
+        if found.latency_ms > SLOWER * found.original_ms:
+            is_kept, why = False, "slower than the original by the clock"
+        elif limit.kind == "drop" and self.settings.quantizes and is_kept:
+            latency = Latency(found.latency_ms, found.original_ms)
+            after = self.measure(self.in_integers(network, BITS).checkpoint, found.bytes, latency)
+            is_kept, why = limit.excess(after) <= 0, f"in {BITS} bits {limit.how_near(after)}"
+        return Candidate(name, network, found, is_kept, "; ".join(filter(None, [done, why])))
+
+    def in_integers(self, network: Checkpoint, bits: int) -> StepResult:
+        """``network`` in so many bits; the last one is remembered, as it is asked for twice."""
+        if bits not in self._quantized or self._quantized[bits][0] is not network:
+            self._quantized = {bits: (network, quantize(network, self.calibration_of(network), bits))}
+        return self._quantized[bits][1]
+
+    def keep_best(self, tried: list[Candidate]) -> None:
+        """Keep the best of ``tried`` that is accepted, if it is better than what a step before has kept."""
+        original, limit = self.candidates[0].measured, self.settings.limit
+        accepted = [candidate for candidate in tried if candidate.kept]
+        if self.has_accepted:
+            accepted.append(self.kept)
+        if not accepted:
+            return
+        self.kept = min(accepted, key=lambda each: limit.cost(each.measured, original))
+        for candidate in accepted:
+            if candidate is not self.kept:
+                self._replace(candidate)
+
+    def _replace(self, candidate: Candidate) -> None:
+        """It is accepted, and another one kept in its place."""
+        why = f"{candidate.why}; {self.kept.name} {self.kept.measured.architecture} is kept"
+        index = next(i for i, each in enumerate(self.candidates) if each is candidate)
+        self.candidates[index] = replace(candidate, kept=False, why=why)
+
+    def origin(self, kept: Candidate) -> dict[str, object]:
+        """That of the network ``kept``, before the test."""
+        return origin_of(self.original, self.settings, self.candidates, kept, None)
+
+    def file_bytes(self, candidate: Candidate) -> int:
+        """The bytes of the file of ``candidate``, with room for what the test will show."""
+        network = replace(candidate.checkpoint, origin=self.origin(candidate))
+        return TEST_BYTES + (compact_bytes if candidate.name == "quantize" else checkpoint_bytes)(network)
+
+
+def require_limit(compression: Compression, tried: list[Candidate]) -> None:
+    """Refuse to end without a network that meets the limit.
+
+    Raises:
+        CompressionError: naming the one of ``tried`` that comes nearest.
+    """
+    limit = compression.settings.limit
+    nearest = min(tried, key=lambda each: limit.excess(each.measured)).measured
+    if limit.excess(nearest) <= 0:
+        raise CompressionError(
+            f"{nearest.architecture} is slower than the original by the clock ({nearest.latency_ms:.3g} and "
+            f"{nearest.original_ms:.3g} ms), and no other network meets --{limit.kind}. Allow more by it, or "
+            "run it again where nothing else runs"
+        )
+    advice = {
+        "drop": "Allow a larger --drop",
+        "latency": "Allow more by --latency, or take a smaller network",
+        "bytes": "Allow more by --bytes, or take a smaller network",
+    }[limit.kind]
+    raise CompressionError(
+        f"--{limit.kind} cannot be met: {nearest.architecture} comes nearest, with "
+        f"{limit.how_near(nearest)}. {advice}"
+    )
