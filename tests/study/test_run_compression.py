@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from verydeep.compress.gram import weighted_layers
+from verydeep.compress.layer_inputs import weighted_layers
 from verydeep.data import synthetic
 from verydeep.data.images import Dataset
 from verydeep.study.run_compression import fine_tuned, nonzero_share, pruned

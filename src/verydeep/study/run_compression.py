@@ -15,8 +15,8 @@ from verydeep.architecture.layers import Conv
 from verydeep.compress.calibration import Calibration
 from verydeep.compress.distill import distill, read_teacher
 from verydeep.compress.fold import fold
-from verydeep.compress.gram import weighted_layers
 from verydeep.compress.latency import latencies_ms
+from verydeep.compress.layer_inputs import weighted_layers
 from verydeep.compress.narrow.narrowing import prepare_narrowing
 from verydeep.compress.narrow.widths import Width
 from verydeep.compress.quantize import quantize
@@ -68,7 +68,7 @@ def compress(
     Raises:
         LearningError: where fine-tuning does not learn.
     """
-    calibration = Calibration(pixels=data.train.pixels, labels=data.train.labels, seed=recipe.seed)
+    calibration = Calibration(pixels=data.train.pixels, seed=recipe.seed)
     folded = network = fold(source, calibration).checkpoint
     epochs: list[EpochResult] = []
     if steps.widths is not None:
