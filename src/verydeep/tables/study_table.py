@@ -78,7 +78,7 @@ COLUMNS = (
 )
 
 
-REPLACED = ("parameters", "loss")
+REPLACED = ("parameters", "interval", "loss")
 """Columns that a table with the files of compressed networks has no room for; the page has them."""
 
 
