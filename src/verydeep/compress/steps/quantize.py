@@ -12,9 +12,9 @@ from math import log2
 import torch
 
 from verydeep.compress.calibration import Calibration, StepResult
-from verydeep.compress.gptq import compensated, rounded
 from verydeep.compress.gram import Gram, gram_of
 from verydeep.compress.layer_inputs import Layer, fitting, layer_inputs, weight_matrix, weighted_layers
+from verydeep.compress.steps.gptq import compensated, rounded
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import compact_bytes
