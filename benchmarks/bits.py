@@ -15,12 +15,12 @@ from pathlib import Path
 
 import verydeep as vd
 from verydeep.compress.calibration import Calibration
-from verydeep.compress.fold import fold
-from verydeep.compress.gptq import rounded
 from verydeep.compress.image_part import ImagePart
 from verydeep.compress.images import read_images
 from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
-from verydeep.compress.quantize import quantize, quantize_layers
+from verydeep.compress.steps.fold import fold
+from verydeep.compress.steps.gptq import rounded
+from verydeep.compress.steps.quantize import quantize, quantize_layers
 from verydeep.errors import CompressionError
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.weight_files.checkpoint_file import compact_bytes

@@ -25,8 +25,8 @@ from safetensors.torch import save_file
 
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.architecture.zoo import resolve
-from verydeep.compress.gptq import rounded
 from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
+from verydeep.compress.steps.gptq import rounded
 from verydeep.errors import VeryDeepError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint

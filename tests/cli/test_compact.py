@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from verydeep.compress.gptq import rounded
 from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
+from verydeep.compress.steps.gptq import rounded
 from verydeep.saved_runs.saved_run import read_run
 from verydeep.weight_files.checkpoint_file import compact_bytes, load, save
 

@@ -5,9 +5,9 @@ import torch
 
 from verydeep.compress.calibration import Calibration
 from verydeep.compress.cholesky import damped_cholesky
-from verydeep.compress.gptq import compensated
 from verydeep.compress.gram import Gram
 from verydeep.compress.narrow.narrowing import narrow
+from verydeep.compress.steps.gptq import compensated
 from verydeep.errors import CompressionError
 
 from .networks import calibration, checkpoint

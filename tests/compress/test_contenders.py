@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from verydeep.compress.contenders import contender_recipe, contenders, small_architecture
-from verydeep.compress.distill import EPOCHS
+from verydeep.compress.steps.distill import EPOCHS
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
 from verydeep.train.schedule import ScheduleConfig

@@ -121,7 +121,11 @@ def test_each_row_has_the_number_of_its_image():
 
 def test_fewer_images_where_feature_maps_are_large(monkeypatch):
     monkeypatch.setattr(module, "MAP_VALUES", 5 * 8 * 16 * 16)
-    assert len(fitting(images(20), network("8 M 16 | gap").architecture)) == 5
+    assert len(fitting(images(20), network("8 M 16 | gap"))) == 5
+    monkeypatch.setattr(module, "MAP_VALUES", 250_000_000)
+    monkeypatch.setattr(module, "LEAST_IMAGES", 10)
+    assert len(fitting(images(200), network("8 M 16 | gap"))) == 3 * 16
+    assert len(fitting(images(200), network("8 M 4 | gap"))) == 12
 
 
 def test_groups_are_refused():

@@ -10,9 +10,9 @@ import pytest
 from verydeep.number_format import percent
 from verydeep.report.charts.line_plots import HEIGHT, WIDTH
 from verydeep.report.study_page import StudyReport, markdown, render_study, write_study
-from verydeep.report.study_plots import gradient_charts, loss_charts, strip_plots
+from verydeep.report.study_plots import gradient_charts, loss_charts, size_charts, strip_plots
 from verydeep.study.studies import STUDIES
-from verydeep.study.trial import LayerGradient, Outcome
+from verydeep.study.trial import CompressedNetwork, LayerGradient, Outcome
 from verydeep.tables.study_table import summary
 
 from .trainings import epoch
@@ -34,6 +34,9 @@ def outcome(trial, **changes):
         }
     else:
         results = {"test_top1": top1, "epochs": (epoch(1), epoch(2))}
+    if trial.kind == "compression":
+        size, speedup = 10_000 * (trial.steps.bits or 32), 1.25 if trial.steps.bits is None else None
+        results["compressed"] = CompressedNetwork(val_top1=top1, bytes=size, nonzero=0.5, speedup=speedup)
     return Outcome(**{**values, **results, **changes})
 
 
@@ -104,6 +107,20 @@ def test_the_ticks_of_gradients_are_powers_of_ten():
     figure = gradient_charts(report("gradients").outcomes, 0)[0]
     assert [tick.label for tick in figure.y_ticks] == ["10\u207b\u00b3", "10\u207b\u00b2", "10\u207b\u00b9"]
     assert figure.curves[0].last == "1.0e-03"
+
+
+def test_compressed_networks_have_their_size_and_speed():
+    page = report("compress")
+    (figure,) = size_charts(page.outcomes)
+    assert [curve.name for curve in figure.curves] == ["bits alone"]  # the files of other groups are alike
+    assert [point.label.split(":")[0] for point in figure.curves[0].points] == [
+        f"bits alone, halvings {halvings}" for halvings in ("0", "2", "3", "3.42", "4")
+    ]
+    assert "| 320.0\u00a0KB | 1.25\u00d7 |" in markdown(page)
+    assert "| 40.0\u00a0KB | \u2013 |" in markdown(page)
+    text = render_study(page)
+    assert "Accuracy and size" in text and "Times faster" in text
+    assert size_charts(report("depth").outcomes) == () and "Times faster" not in render_study(report("depth"))
 
 
 def test_a_stopped_run_is_listed_with_the_reason():

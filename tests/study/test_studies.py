@@ -1,4 +1,4 @@
-"""The six studies: their trials, and the conclusions from given outcomes."""
+"""The seven studies: their trials, and the conclusions from given outcomes."""
 
 from dataclasses import replace
 
@@ -24,8 +24,8 @@ def outcome(trial, top1=0.9, **changes):
     return Outcome(**{**values, **changes})
 
 
-def test_the_six():
-    assert list(STUDIES) == ["depth", "init", "gradients", "residual", "kernel", "split"]
+def test_the_seven():
+    assert list(STUDIES) == ["depth", "init", "gradients", "residual", "kernel", "split", "compress"]
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))

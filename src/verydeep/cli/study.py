@@ -40,7 +40,7 @@ def study(
     Parameters
     ----------
     name
-        depth, init, gradients, residual, kernel or split; without a name, the studies are listed.
+        depth, init, gradients, residual, kernel, split or compress; without a name, the studies are listed.
     data
         The data set.
     full

@@ -12,14 +12,14 @@ from verydeep.claim import claim_folder
 from verydeep.compress.candidate import Candidate
 from verydeep.compress.comparison import compare
 from verydeep.compress.compression import Compression, OnCandidate, OnLine, require_limit
-from verydeep.compress.fold import fold
 from verydeep.compress.images import CompressionImages
 from verydeep.compress.journal import COMPACT, MODEL, RESULT, Journal
 from verydeep.compress.judge import logits_of
 from verydeep.compress.origin import is_balanced, origin_of
-from verydeep.compress.quantize import BITS
 from verydeep.compress.result import CompressResult, TestResult
 from verydeep.compress.settings import CompressSettings
+from verydeep.compress.steps.fold import fold
+from verydeep.compress.steps.quantize import BITS
 from verydeep.compress.try_bits import try_bits
 from verydeep.compress.try_contenders import try_contenders
 from verydeep.compress.try_widths import try_widths

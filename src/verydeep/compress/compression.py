@@ -9,8 +9,8 @@ from verydeep.compress.images import CompressionImages
 from verydeep.compress.journal import Journal
 from verydeep.compress.judge import Judge, Latency, measured
 from verydeep.compress.origin import is_balanced, origin_of
-from verydeep.compress.quantize import BITS, quantize, quantized_bytes
 from verydeep.compress.settings import TRAINED, CompressSettings, StepName
+from verydeep.compress.steps.quantize import BITS, quantize, quantized_bytes
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import checkpoint_bytes, compact_bytes

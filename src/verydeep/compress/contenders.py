@@ -11,8 +11,8 @@ from math import log2
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
-from verydeep.compress.distill import EPOCHS
 from verydeep.compress.origin import recipe_of
+from verydeep.compress.steps.distill import EPOCHS
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.recipe import Recipe, read_recipe
 

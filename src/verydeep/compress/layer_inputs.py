@@ -9,7 +9,6 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.compress.calibration import MAX_IMAGES, Calibration
 from verydeep.data.normalize import normalize
@@ -98,6 +97,7 @@ def input_rows(
     return values.transpose(1, 2).reshape(batch * positions.shape[1], channels * kernel * kernel)
 
 
+LEAST_IMAGES = 500
 MAP_VALUES = 250_000_000
 """Of the largest feature map of all calibration images together: 1 GB in fp32."""
 
@@ -164,13 +164,18 @@ def weighted_layer(step: FeatureStep) -> Layer | None:
     return module if isinstance(module, nn.Conv2d | nn.Linear) else None
 
 
-def fitting(calibration: Calibration, architecture: Architecture) -> Calibration:
-    """At most 2,000 of the images; fewer where the feature maps of ``architecture`` are large."""
-    shape, largest = architecture.input, 1
-    for layer in architecture.layers:
+def fitting(calibration: Calibration, model: Classifier) -> Calibration:
+    """As many of the images as the layers of ``model`` need, at most 2,000; fewer where its maps are large.
+
+    A convolution sees each image at many positions, a fully connected layer at one.
+    """
+    shape, largest = model.architecture.input, 1
+    for layer in model.architecture.layers:
         shape = layer.output(shape)
         largest = max(largest, shape[0] * shape[1] * shape[2])
-    return calibration.at_most(max(1, min(MAX_IMAGES, MAP_VALUES // largest)))
+    inputs = [each.in_features for each in model.modules() if isinstance(each, nn.Linear)]
+    wanted = max(LEAST_IMAGES, ROWS_AN_INPUT * max(inputs))
+    return calibration.at_most(max(1, min(wanted, MAX_IMAGES, MAP_VALUES // largest)))
 
 
 def output_positions(layer: Layer, inputs: Float32[Tensor, "batch ..."]) -> int:

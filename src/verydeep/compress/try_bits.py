@@ -6,7 +6,7 @@ from functools import partial
 from verydeep.compress.candidate import Candidate
 from verydeep.compress.compression import Compression, require_limit
 from verydeep.compress.judge import Latency
-from verydeep.compress.quantize import BITS, quantized_bytes
+from verydeep.compress.steps.quantize import BITS, quantized_bytes
 
 BITS_TO_TRY = {"drop": (3, BITS, 5, 8), "latency": (BITS,), "bytes": (8, 5, BITS, 3)}
 """Until the limit is met, by its kind."""

@@ -11,7 +11,7 @@ from verydeep.compress.calibration import Calibration
 from verydeep.compress.candidate import Candidate
 from verydeep.compress.compression import Compression
 from verydeep.compress.contenders import Contender, contenders
-from verydeep.compress.fold import fold
+from verydeep.compress.steps.fold import fold
 from verydeep.data.images import Images
 from verydeep.errors import CompressionError, LearningError
 from verydeep.models.build import build

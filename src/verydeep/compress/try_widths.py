@@ -6,12 +6,12 @@ from functools import cached_property
 
 from verydeep.compress.candidate import Candidate
 from verydeep.compress.compression import Compression
-from verydeep.compress.distill import EPOCHS, Teacher, distill, read_teacher, seconds_an_epoch
 from verydeep.compress.narrow.halving import search_path, tries, try_points
 from verydeep.compress.narrow.narrowing import Narrowing, prepare_narrowing
 from verydeep.compress.narrow.search import Point
 from verydeep.compress.narrow.widths import narrowable_widths
 from verydeep.compress.origin import trains_with_flips
+from verydeep.compress.steps.distill import EPOCHS, Teacher, distill, read_teacher, seconds_an_epoch
 from verydeep.errors import CompressionError
 from verydeep.number_format import duration
 

@@ -11,7 +11,8 @@ from verydeep.atomic_write import write_text
 from verydeep.machine import Device
 from verydeep.report import study_plots
 from verydeep.report.charts import line_plots as plots
-from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
+from verydeep.report.charts.line_chart import series_classes
+from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial, by_variant
 from verydeep.tables import data_table
 from verydeep.tables.study_table import published_table, runs_table, summary
 from verydeep.templates.environment import environment
@@ -85,7 +86,7 @@ def write_study(report: StudyReport, folder: Path) -> Path:
 
 def render_study(report: StudyReport) -> str:
     """The page as HTML, all text escaped."""
-    variants = list(dict.fromkeys(run.variant for run in report.outcomes))
+    size_charts = study_plots.size_charts(report.outcomes)
     return (
         environment()
         .get_template("study_page.html.j2")
@@ -98,7 +99,9 @@ def render_study(report: StudyReport) -> str:
             gradient_charts=[
                 (step, study_plots.gradient_charts(report.outcomes, step)) for step in (0, max(PROBE_STEPS))
             ],
-            series={name: f"series-{number}" for number, name in enumerate(variants, start=1)},
+            size_charts=size_charts,
+            groups=series_classes(curve.name for figure in size_charts for curve in figure.curves),
+            series=series_classes(by_variant(report.outcomes)),
             plots=plots,
         )
     )

@@ -1,9 +1,9 @@
-"""The figures of a study as geometry: strip plots of runs, loss over epochs, gradient norm over layers."""
+"""The figures of a study as geometry: strip plots of runs, and curves of loss, gradient norm and size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite, log10
+from math import isfinite, log2, log10
 from statistics import fmean
 
 from verydeep.number_format import percent
@@ -73,6 +73,37 @@ def gradient_charts(outcomes: Sequence[Outcome], step: int) -> tuple[LineChart, 
         )
         for title, runs in by_group(probed).items()
     )
+
+
+def size_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
+    """Test accuracy over how often the bytes of the largest file are halved, one curve per group.
+
+    No figure without compressed networks; a group whose files all have one size has no curve.
+    """
+    compressed = [run for run in outcomes if run.compressed is not None and run.test_top1 is not None]
+    if not compressed:
+        return ()
+    largest = max(_mean_bytes([run]) for run in compressed)
+    groups = {
+        name: sorted(
+            (round(log2(largest / _mean_bytes(runs)), 2), _mean_top1(runs))
+            for runs in by_variant(same).values()
+        )
+        for name, same in by_group(compressed).items()
+    }
+    curves = {name: points for name, points in groups.items() if points[-1][0] > points[0][0] + 0.1}
+    names = ("halvings, of the bytes of the file", "test accuracy")
+    if not curves:
+        return ()
+    return (line_chart("Accuracy and size", curves, names, percent, partial(percent, decimals=0)),)
+
+
+def _mean_bytes(runs: Sequence[Outcome]) -> float:
+    return fmean(run.compressed.bytes for run in runs if run.compressed is not None)
+
+
+def _mean_top1(runs: Sequence[Outcome]) -> float:
+    return fmean(run.test_top1 for run in runs if run.test_top1 is not None)
 
 
 def _mean_loss(runs: Sequence[Outcome]) -> list[tuple[int, float]]:

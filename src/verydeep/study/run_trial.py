@@ -1,4 +1,4 @@
-"""Runs one trial: training in its own run folder, or a measurement of gradients."""
+"""Runs one trial: training in its own run folder, a measurement of gradients, or a compression."""
 
 import time
 from collections.abc import Sequence
@@ -17,15 +17,17 @@ from verydeep.data.split import stratified_split
 from verydeep.errors import LearningError, RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.machine import Device
+from verydeep.study.run_compression import compress
 from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
-from verydeep.train.prepare import fitted_architecture, new_network
+from verydeep.train.prepare import fitted_architecture, new_network, with_validation
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.state import TrainingState, initial_state
 from verydeep.train.train import resume_training, train_network, unfinished_recipe
+from verydeep.weight_files.checkpoint_file import checkpoint_path, load
 
 IMAGES_SEED = 0
 """The seed that selects the images: the same images in every trial."""
@@ -55,6 +57,8 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
     recipe, data, start_time = _recipe(trial, folder), trial_data(trial, dataset), time.perf_counter()
     if trial.kind == "probe":
         outcome = _probe(trial, recipe, data, device)
+    elif trial.kind == "compression":
+        outcome = _compress(trial, data, folder, device)
     else:
         outcome = _train(trial, recipe, data, RunFolder(folder / trial.name), device)
     outcome = replace(outcome, seconds=time.perf_counter() - start_time)
@@ -97,7 +101,7 @@ def _file(trial: Trial, folder: Path) -> Path:
 
 
 def _recipe(trial: Trial, folder: Path) -> Recipe:
-    if trial.initialized_from is None:
+    if trial.initialized_from is None or trial.kind == "compression":
         return trial.recipe
     return replace(trial.recipe, grow_from=str(folder / trial.initialized_from.name))
 
@@ -116,6 +120,24 @@ def _train(trial: Trial, recipe: Recipe, data: Dataset, run: RunFolder, device: 
     except LearningError as error:
         failed = str(error)
     return replace(outcome, test_top1=top1, failed=failed, epochs=tuple(read_metrics(run.metrics)))
+
+
+def _compress(trial: Trial, data: Dataset, folder: Path, device: Device) -> Outcome:
+    assert trial.initialized_from is not None
+    source, data = folder / trial.initialized_from.name, with_validation(data, trial.recipe)
+    unfinished = _empty_outcome(trial, fitted_architecture(trial.recipe, data))
+    if not checkpoint_path(source).exists():
+        return replace(unfinished, failed="the network to compress did not learn")
+    try:
+        result = compress(load(source), trial.steps, trial.recipe, data, folder / trial.name, device)
+    except LearningError as error:
+        return replace(unfinished, failed=str(error))
+    return replace(
+        _empty_outcome(trial, result.network.model.architecture),
+        test_top1=result.test_top1,
+        epochs=result.epochs,
+        compressed=result.measured,
+    )
 
 
 def _probe(trial: Trial, recipe: Recipe, data: Dataset, device: Device) -> Outcome:

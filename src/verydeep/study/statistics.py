@@ -85,12 +85,22 @@ def conclusion(gain: Estimate | None, contrast: Contrast) -> str:
     variant, baseline, compared = contrast.variant, contrast.baseline, contrast.compared
     if gain is None:
         return f"Not measured for {compared} ({baseline} and {variant}): no pair of finished runs."
-    effect: Effect = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no difference"
+    return f"{comparison(gain, variant, baseline, compared)}; {_agreement(effect_of(gain), contrast)}."
+
+
+def comparison(gain: Estimate, variant: str, baseline: str, compared: str) -> str:
+    """Whether ``variant`` differs significantly from ``baseline``, and by how much; without a full stop."""
+    effect = effect_of(gain)
     if effect == "no difference":
         text = f"No significant difference between {compared} ({baseline} and {variant})"
     else:
         text = f"{variant} is significantly {effect} than {baseline} ({compared})"
-    return f"{text}: {gain_text(gain)}; {_agreement(effect, contrast)}."
+    return f"{text}: {gain_text(gain)}"
+
+
+def effect_of(gain: Estimate) -> Effect:
+    """Whether the 95 % interval of ``gain`` excludes zero, and on which side."""
+    return "better" if gain.low > 0 else "worse" if gain.high < 0 else "no difference"
 
 
 def _agreement(effect: Effect, contrast: Contrast) -> str:

@@ -3,13 +3,21 @@
 import difflib
 
 from verydeep.errors import RecipeError
-from verydeep.study import depth, gradients, kernel, residual, split
+from verydeep.study import compression, depth, gradients, kernel, residual, split
 from verydeep.study import initialization as init
 from verydeep.study.trial import Study
 
 STUDIES = {
     study.name: study
-    for study in (depth.STUDY, init.STUDY, gradients.STUDY, residual.STUDY, kernel.STUDY, split.STUDY)
+    for study in (
+        depth.STUDY,
+        init.STUDY,
+        gradients.STUDY,
+        residual.STUDY,
+        kernel.STUDY,
+        split.STUDY,
+        compression.STUDY,
+    )
 }
 
 

@@ -13,8 +13,24 @@ PROBE_STEPS = (0, 10, 50)
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompressionSteps:
+    """What is done to a trained network, in the order of the fields; batch norms are folded first."""
+
+    keep: float = 1.0
+    """The share of the weights that unstructured pruning keeps: those of the largest magnitude in the whole
+    network."""
+    widths: str | None = None
+    """The architecture string with the widths to which channels are removed."""
+    training: Literal["none", "labels", "logits"] = "none"
+    """For the epochs of the recipe: by its labels (fine-tuning), or by the logits of the trained network
+    (distillation)."""
+    bits: int | None = None
+    """Of the integer weights of the largest layer; None is fp32."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One training run of a study, or one measurement of gradients (a probe)."""
+    """One training run of a study, one measurement of gradients (a probe), or one compression."""
 
     group: str = ""
     """Trials in one figure, such as one network with all initializations."""
@@ -26,8 +42,11 @@ class Trial:
     split: int | None = None
     """The seed of a split that holds out a fifth of the images for testing; None is the data's test set."""
     initialized_from: "Trial | None" = None
-    """The trial of a shallower network whose trained layers initialize this one."""
-    kind: Literal["training", "probe"] = "training"
+    """The trial of a shallower network whose trained layers initialize this one, or whose network is
+    compressed."""
+    kind: Literal["training", "probe", "compression"] = "training"
+    steps: CompressionSteps = CompressionSteps()
+    """Of a compression."""
 
     @property
     def name(self) -> str:
@@ -52,6 +71,21 @@ class LayerGradient:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompressedNetwork:
+    """The file and the speed of a compressed network."""
+
+    val_top1: float
+    """Accuracy on the validation images, in [0, 1]: by it one network is chosen of several."""
+    bytes: int
+    """Of its file: a checkpoint in fp32, or a compact file of integers."""
+    nonzero: float
+    """The share of its weights that are not zero."""
+    speedup: float | None
+    """How many times faster than the network it was made from, batch 1, one thread, timed in turns; None for
+    integers, which compute in fp32 as before."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The result of a trial."""
 
@@ -67,6 +101,8 @@ class Outcome:
     epochs: tuple[EpochResult, ...] = ()
     gradients: tuple[LayerGradient, ...] = ()
     """The finite gradients that a probe measured."""
+    compressed: CompressedNetwork | None = None
+    """What a compression measured beside the accuracy on the test images."""
     failed: str | None = None
     """The reason why training was stopped, if it did not learn."""
     seconds: float = 0.0

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, median
 
 from rich.text import Text
 
-from verydeep.number_format import NONE, percent, rounded
+from verydeep.number_format import NONE, SPACE, TIMES, percent, rounded
 from verydeep.study.statistics import Estimate, estimate
 from verydeep.study.trial import Outcome, PublishedTable, Study, by_group, by_variant
 from verydeep.tables.data_table import Column, DataTable
@@ -23,6 +24,11 @@ class StudyRow:
     accuracy: str
     interval: str
     loss: str
+    validation: str
+    """The accuracy on the validation images, of compressed networks."""
+    size: str
+    """Of the file of a compressed network."""
+    speedup: str
 
 
 def summary(outcomes: Sequence[Outcome]) -> tuple[StudyRow, ...]:
@@ -36,6 +42,8 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
     failed = sum(run.failed is not None for run in runs)
     mean = estimate(top1) if top1 else None
     losses = [run.epochs[-1].train_loss for run in runs if run.epochs]
+    compressed = [run.compressed for run in runs if run.compressed is not None]
+    speedups = [each.speedup for each in compressed if each.speedup is not None]
     return StudyRow(
         group=first.group,
         variant=first.variant,
@@ -44,7 +52,10 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
         runs=f"{len(runs)}" + (f", {failed} stopped" if failed else ""),
         accuracy=percent(mean.mean) if mean else NONE,
         interval=_interval(mean) if mean and mean.count > 1 else NONE,
-        loss=f"{sum(losses) / len(losses):.3f}" if losses else NONE,
+        loss=f"{fmean(losses):.3f}" if losses else NONE,
+        validation=percent(fmean(each.val_top1 for each in compressed)) if compressed else NONE,
+        size=f"{fmean(each.bytes for each in compressed) / 1000:,.1f}{SPACE}KB" if compressed else NONE,
+        speedup=f"{median(speedups):.2f}{TIMES}" if speedups else NONE,
     )
 
 
@@ -61,14 +72,24 @@ COLUMNS = (
     Column("accuracy", "test accuracy"),
     Column("interval", "95 % interval"),
     Column("loss", "training loss"),
+    Column("validation", "validation"),
+    Column("size", "file"),
+    Column("speedup", "times faster"),
 )
+
+
+REPLACED = ("parameters", "interval", "loss")
+"""Columns that a table with the files of compressed networks has no room for; the page has them."""
 
 
 def runs_table(outcomes: Sequence[Outcome]) -> DataTable:
     """The results of a study, one row per variant, without empty columns."""
     rows = summary(outcomes)
+    left_out = REPLACED if any(run.compressed for run in outcomes) else ()
     columns = [
-        column for column in COLUMNS if any(getattr(row, column.name) not in ("", NONE) for row in rows)
+        column
+        for column in COLUMNS
+        if column.name not in left_out and any(getattr(row, column.name) not in ("", NONE) for row in rows)
     ]
     return DataTable(
         title=Text(),

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.compress.gptq import rounded
 from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
+from verydeep.compress.steps.gptq import rounded
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint

@@ -64,7 +64,7 @@ def prepare_narrowing(checkpoint: Checkpoint, calibration: Calibration) -> Narro
         CompressionError: where no width of the network can be narrowed.
     """
     widths = narrowable_widths(checkpoint.model)
-    calibration = fitting(calibration, checkpoint.model.architecture)
+    calibration = fitting(calibration, checkpoint.model)
     taken_in = {width.consumer: width for width in widths}
     outputs: dict[str, Tensor] = {}
     removals: dict[str, Removal] = {}

@@ -15,7 +15,7 @@ from verydeep.compress.cholesky import damped_cholesky
 
 RIDGE = 1e-4
 """Of the mean of the diagonal, added to it: with few images some inputs are combinations of others."""
-SHARE = 1 / 16
+SHARE = 1 / 8
 """Of the channels that are left are removed in a round, or one; then the costs are computed again."""
 
 

@@ -1,6 +1,6 @@
 """A line plot with a curve for each of several networks or runs, as geometry."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from verydeep.report.charts.axis import Axis
@@ -17,6 +17,17 @@ class LineChart:
     x_name: str
     y_name: str
     curves: tuple[Curve, ...]
+
+
+COLORS = 6
+"""Of curves with a solid stroke; six more are dashed, six more dotted."""
+
+
+def series_classes(names: Iterable[str]) -> dict[str, str]:
+    """The classes in the style sheet of each curve, by its name."""
+    return {
+        name: f"series-{number % COLORS + 1} dash-{number // COLORS}" for number, name in enumerate(names)
+    }
 
 
 def line_chart(

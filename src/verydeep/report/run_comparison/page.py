@@ -7,14 +7,15 @@ from pathlib import Path
 from verydeep.atomic_write import write_text
 from verydeep.number_format import percent
 from verydeep.report.charts import line_plots as plots
+from verydeep.report.charts.line_chart import series_classes
 from verydeep.report.run_comparison.figures import run_figures
 from verydeep.saved_runs.differences import differences, usual_settings
 from verydeep.saved_runs.saved_run import SavedRun
 from verydeep.tables.runs_table import NUMBERS, TEXTS, run_cells, run_name, setting_texts
 from verydeep.templates.environment import environment
 
-COLORS, MAX_CURVES = 6, 18
-"""Curves in one stroke; six more are dashed, six more dotted. Others are only in the table."""
+MAX_CURVES = 18
+"""As many as can be told apart (``series_classes``). Others are only in the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def render_runs_page(runs: Sequence[SavedRun], folder: Path, command: str) -> st
             best=best and (run_name(best, folder), percent(best.val_top1 or 0.0)),
             seconds=sum(run.seconds or 0.0 for run in runs),
             figures=run_figures(drawn),
-            series={name: _series(number) for number, name in enumerate(drawn)},
+            series=series_classes(drawn),
             undrawn=sum(bool(run.history) for run in runs) - len(drawn),
             texts=TEXTS,
             numbers=NUMBERS,
@@ -72,11 +73,6 @@ def _drawn(runs: Sequence[SavedRun], folder: Path) -> Mapping[str, SavedRun]:
     trained = [run for run in runs if run.history]
     best = sorted(trained, key=lambda run: run.val_top1 or 0.0, reverse=True)[:MAX_CURVES]
     return {run_name(run, folder): run for run in trained if run in best}
-
-
-def _series(number: int) -> str:
-    """The classes in the style sheet of a curve."""
-    return f"series-{number % COLORS + 1} dash-{number // COLORS}"
 
 
 def _settings(runs: Sequence[SavedRun], folder: Path) -> Iterator[SettingsRow]:

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from verydeep.compress import distill as module
-from verydeep.compress.distill import distill, read_teacher, seconds_an_epoch
 from verydeep.compress.narrow.narrowing import narrow
 from verydeep.compress.origin import trains_with_flips
+from verydeep.compress.steps import distill as module
+from verydeep.compress.steps.distill import distill, read_teacher, seconds_an_epoch
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.models.logits import predict_logits
 from verydeep.train.recipe import Recipe, to_toml
 
-from .networks import calibration, checkpoint
+from ..networks import calibration, checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from math import log2
 import torch
 
 from verydeep.compress.calibration import Calibration, StepResult
-from verydeep.compress.gptq import compensated, rounded
 from verydeep.compress.gram import Gram, gram_of
 from verydeep.compress.layer_inputs import Layer, fitting, layer_inputs, weight_matrix, weighted_layers
+from verydeep.compress.steps.gptq import compensated, rounded
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import compact_bytes
@@ -53,7 +53,7 @@ def quantize_layers(checkpoint: Checkpoint, calibration: Calibration, bits: Mapp
     if not len(calibration):
         raise CompressionError("there are no calibration images; give the training images with --data")
     model = copy.deepcopy(checkpoint.model).eval()
-    images, only_rounded = fitting(calibration, model.architecture), 0
+    images, only_rounded = fitting(calibration, model), 0
     for inputs in layer_inputs(model, images, checkpoint.preprocess):
         if weight_matrix(inputs.layer).shape[1] > MAX_INPUTS:
             _round_layer(inputs.layer, bits[inputs.name])

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from verydeep.architecture.architecture import Architecture
-from verydeep.compress.fold import fold
+from verydeep.compress.steps.fold import fold
 from verydeep.errors import CompressionError
 from verydeep.models.logits import predict_logits
 
-from .networks import calibration, checkpoint
+from ..networks import calibration, checkpoint
 
 
 @pytest.mark.parametrize(

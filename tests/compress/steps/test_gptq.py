@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from verydeep.compress.gptq import compensated, largest_integer, rounded
+from verydeep.compress.steps.gptq import compensated, largest_integer, rounded
 
 
 def error(weights, gram, matrix):
