@@ -55,15 +55,16 @@ def test_where_the_original_was_pretrained_the_recipe_is_that_of_small_sets():
 
 def test_contenders_are_cheaper_than_the_original_and_take_all_or_half_the_pixels():
     original = trained_by(Recipe(model="64x2 M 128x2 | gap"), norm="batch")
-    found = list(contenders(original, None))
+    found = list(contenders(original, None, 0))
     assert {each.size for each in found} == {16, 8}
     assert all(each.architecture.classes == 4 and each.architecture.input[0] == 3 for each in found)
-    assert list(contenders(checkpoint("8 M | gap"), None)) == []
+    assert list(contenders(checkpoint("8 M | gap"), None, 0)) == []
 
 
 def test_the_narrowed_architecture_is_the_first_contender_with_the_norm_of_the_original():
     original = trained_by(Recipe(model="64x2 M 128x2 | gap"), norm="batch")
     narrowed = checkpoint("16x2 M 32x2 | gap").model.architecture
-    first = next(contenders(original, narrowed))
+    first = next(contenders(original, narrowed, 3))
     assert first.architecture.string == "16x2 M 32x2 | gap"
     assert first.architecture.norm == "batch"
+    assert first.recipe.seed == 3

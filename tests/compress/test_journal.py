@@ -57,7 +57,7 @@ def test_a_stopped_compression_continues_with_the_numbers_that_were_measured(tmp
     network = checkpoint("32 M 48 | gap 32", norm="batch")
     with pytest.raises(Stopped):
         compress_network(network, images, SETTINGS, tmp_path / "out", on_candidate=stop_after(stopped_after))
-    kept = json.loads((tmp_path / "out" / "state" / "journal.json").read_text())["entries"]
+    kept = json.loads((tmp_path / "out" / "compress-state" / "journal.json").read_text())["entries"]
     assert len(kept) == stopped_after
     lines, candidates = [], []
     result = compress_network(
@@ -67,7 +67,7 @@ def test_a_stopped_compression_continues_with_the_numbers_that_were_measured(tmp
     for entry, candidate in zip(kept, candidates, strict=False):
         assert candidate.measured.latency_ms == entry["measured"]["latency_ms"]  # by the clock: not again
         assert candidate.measured.top1 == entry["measured"]["top1"]
-    assert not (tmp_path / "out" / "state").exists()
+    assert not (tmp_path / "out" / "compress-state").exists()
     assert json.loads((tmp_path / "out" / RESULT).read_text()) == result.values
 
 
@@ -100,8 +100,8 @@ def test_another_compression_in_the_folder_is_refused_until_it_is_started_over(t
 
 
 def test_a_damaged_journal_is_one_message(tmp_path):
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "journal.json").write_text("{")
+    (tmp_path / "compress-state").mkdir()
+    (tmp_path / "compress-state" / "journal.json").write_text("{")
     require_free(tmp_path)
     with pytest.raises(CheckpointError, match=r"journal.json is damaged: .*Start over with --new"):
         Journal(tmp_path, {})

@@ -50,7 +50,8 @@ class Candidate:
 
     name: str
     """Of its step."""
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None
+    """None of a rejected one, which nothing needs any more."""
     measured: Measured
     kept: bool
     why: str

@@ -11,13 +11,15 @@ from verydeep.atomic_write import write_text
 from verydeep.claim import claim_folder
 from verydeep.compress.candidate import Candidate
 from verydeep.compress.comparison import compare
-from verydeep.compress.compression import Compression, OnCandidate, OnLine, require_limit
+from verydeep.compress.compression import Compression, OnCandidate, OnLine, refuse
+from verydeep.compress.image_part import ImagePart
 from verydeep.compress.images import CompressionImages
 from verydeep.compress.journal import COMPACT, MODEL, RESULT, Journal
 from verydeep.compress.judge import logits_of
+from verydeep.compress.layer_inputs import weighted_layers
 from verydeep.compress.origin import is_balanced, origin_of
 from verydeep.compress.result import CompressResult, TestResult
-from verydeep.compress.settings import CompressSettings
+from verydeep.compress.settings import TRAINED, CompressSettings
 from verydeep.compress.steps.fold import fold
 from verydeep.compress.steps.quantize import BITS
 from verydeep.compress.try_bits import try_bits
@@ -69,18 +71,16 @@ def compress_network(
         state = Compression(network, images, settings, journal, on_candidate, on_line)
         try:
             _take_steps(state)
-            test = _tested(network, state.kept.checkpoint, images)
-            kept = _with_file_size(state, test)
+            test = _tested(network, state.network, images)
+            compressed = _finished(state, test)
         except CompressionError:
-            journal.remove()  # the same again would end in the same way
+            journal.remove()  # another try needs another limit, or other latencies
             raise
-        origin = origin_of(network, settings, state.candidates, kept, test)
-        compressed = replace(kept.checkpoint, origin=origin)
         result = CompressResult(
             run=out,
             network=compressed,
             original=state.candidates[0].measured,
-            result=kept.measured,
+            result=state.kept.measured,
             candidates=tuple(state.candidates),
             comparison=compare(state.judge, compressed),
             test=test,
@@ -90,7 +90,7 @@ def compress_network(
             notes=images.notes,
             seconds=earlier + time.perf_counter() - began,
         )
-        _write(result, images.split, is_quantized=kept.name == "quantize")
+        _write(result, images.split, is_quantized=state.kept.name == "quantize")
         report(result)
         journal.remove()
     return result
@@ -101,8 +101,15 @@ def _start(network: Checkpoint, images: CompressionImages, settings: CompressSet
     return {
         "network": tensor_checksum(network.model.state_dict()),
         "settings": settings.values,
-        "images": tensor_checksum({"train": images.train.pixels, "val": images.val.pixels}),
+        "preprocessing": network.preprocess.to_dict(),
+        "classes": network.classes,
+        "images": [_checksum(part) for part in (images.train, images.val, images.test) if part is not None],
     }
+
+
+def _checksum(part: ImagePart) -> str:
+    labels = {} if part.labels is None else {"labels": part.labels}
+    return tensor_checksum({"pixels": part.pixels, **labels})
 
 
 def _take_steps(state: Compression) -> None:
@@ -112,19 +119,23 @@ def _take_steps(state: Compression) -> None:
         CompressionError: where a step cannot change the network, or nothing meets the limit.
     """
     steps, limit = state.settings.steps, state.settings.limit
+    if {"narrow", "quantize"} & set(steps):
+        weighted_layers(state.original.model)  # refuses what neither can change
+    if set(TRAINED) & set(steps) and not state.settings.budget_s:
+        state.on_line("nothing is trained without --budget, such as 10m: distill and scratch are left out")
     if "fold" in steps:
         _fold(state)
     tried = try_widths(state) if "narrow" in steps else []
     if state.settings.trains("scratch"):
         tried += try_contenders(state)
-    if tried and not state.has_accepted:
+    if tried and not state.has_accepted and not state.reaches_limit:
         if limit.kind != "drop" or "quantize" not in steps:
-            require_limit(state, tried)
+            refuse(state, tried)
         state.on_line(f"no other architecture meets --drop in {BITS} bits; it stays")
     if "quantize" in steps:
         try_bits(state)
     if not state.has_accepted and limit.excess(state.kept.measured) > 0:
-        require_limit(state, [state.kept])
+        refuse(state, [state.kept])
 
 
 def _fold(state: Compression) -> None:
@@ -159,20 +170,18 @@ def _tested(before: Checkpoint, after: Checkpoint, images: CompressionImages) ->
     )
 
 
-def _with_file_size(state: Compression, test: TestResult | None) -> Candidate:
-    """The network that is kept, with the size of its file.
+def _finished(state: Compression, test: TestResult | None) -> Checkpoint:
+    """The network that is kept, with its origin; the size of its file is noted.
 
     Raises:
         CompressionError: where that is limited, and larger.
     """
-    kept = state.kept
-    origin = origin_of(state.original, state.settings, state.candidates, kept, test)
-    network = replace(kept.checkpoint, origin=origin)
-    size = (compact_bytes if kept.name == "quantize" else checkpoint_bytes)(network)
-    kept = replace(kept, measured=replace(kept.measured, bytes=size))
-    if state.settings.limit.kind == "bytes" and size > state.settings.limit.value:
-        require_limit(state, [kept])
-    return kept
+    origin = origin_of(state.original, state.settings, state.candidates, state.network, test)
+    network = replace(state.network, origin=origin)
+    state.set_bytes((compact_bytes if state.kept.name == "quantize" else checkpoint_bytes)(network))
+    if state.settings.limit.kind == "bytes" and state.settings.limit.excess(state.kept.measured) > 0:
+        refuse(state, [state.kept])
+    return network
 
 
 def _write(result: CompressResult, split: Path | None, *, is_quantized: bool) -> None:

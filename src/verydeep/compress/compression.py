@@ -1,10 +1,12 @@
 """The state of a compression: the network that is kept, and all that was measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 from verydeep.compress.calibration import Calibration, StepResult
 from verydeep.compress.candidate import Candidate, Measured
+from verydeep.compress.image_part import ImagePart
 from verydeep.compress.images import CompressionImages
 from verydeep.compress.journal import Journal
 from verydeep.compress.judge import Judge, Latency, measured
@@ -17,8 +19,8 @@ from verydeep.weight_files.checkpoint_file import checkpoint_bytes, compact_byte
 
 SLOWER = 1.05
 """So many times the latency of the original is slower by the clock, and no noise."""
-TEST_BYTES = 400
-"""Reserved for what the test images show, which is written beside the network at the end."""
+RESERVED_BYTES = 1_000
+"""Of a limited file, for what is recorded in it later: the last steps, and what the test images show."""
 
 OnCandidate = Callable[[Candidate], None]
 OnLine = Callable[[str], None]
@@ -55,6 +57,7 @@ class Compression:
             threads=settings.threads,
         )
         self.candidates: list[Candidate] = []
+        self._train = {network.preprocess.size: images.train}
         self._quantized: dict[int, tuple[Checkpoint, StepResult]] = {}
         self.kept = self.tried("original", self._measured_original, source=network)
 
@@ -63,26 +66,48 @@ class Compression:
         return Candidate("original", self.original, self.measure(self.original, size), True, "")
 
     @property
+    def network(self) -> Checkpoint:
+        """The one that is kept."""
+        assert self.kept.checkpoint is not None
+        return self.kept.checkpoint
+
+    @property
     def has_accepted(self) -> bool:
-        """Whether a network is kept that loses something, so that it was judged by the limit."""
+        """Whether a network is kept that was changed so that it had to be judged by the limit."""
         return self.kept.name not in ("original", "fold")
+
+    @property
+    def reaches_limit(self) -> bool:
+        """Whether the network that is kept has the latency or size that is asked for; False for a loss."""
+        limit = self.settings.limit
+        if limit.kind == "drop":
+            return False
+        size = self.size(self.network, is_quantized=self.kept.name == "quantize")
+        return limit.excess(replace(self.kept.measured, bytes=size)) <= 0
 
     def seconds_to(self, step: StepName) -> float:
         """What is left of the budget for ``step``: ``distill`` leaves half of it for ``scratch``."""
         share = 0.5 if step == "distill" and self.settings.trains("scratch") else 1.0
         return share * self.settings.budget_s - self.journal.seconds(*TRAINED)
 
-    def calibration_of(self, network: Checkpoint) -> Calibration:
+    def train_images(self, network: Checkpoint) -> ImagePart:
         """The training images as ``network`` takes them."""
-        train = self.images.train.at_input_of(network.preprocess)
-        return Calibration(pixels=train.pixels, seed=self.settings.seed)
+        size = network.preprocess.size
+        if size not in self._train:
+            self._train[size] = self.images.train.at_input_of(network.preprocess)
+        return self._train[size]
 
-    def size(self, network: Checkpoint) -> int:
-        """The bytes of the file; before ``network`` is quantized, about those that it will then have."""
-        if self.settings.limit.kind == "bytes":  # where every byte counts, those of the origin do too
-            origin = origin_of(self.original, self.settings, self.candidates, self.kept, None)
-            network = replace(network, origin=origin)
-        return (quantized_bytes if self.settings.quantizes else checkpoint_bytes)(network)
+    def calibration_of(self, network: Checkpoint) -> Calibration:
+        """The same, for a step."""
+        return Calibration(pixels=self.train_images(network).pixels, seed=self.settings.seed)
+
+    def size(self, network: Checkpoint, *, is_quantized: bool = False) -> int:
+        """The bytes of its file; before its weights are integers, about those that it will then have."""
+        network = replace(network, origin=origin_of(self.original, self.settings, self.candidates, network))
+        reserved = RESERVED_BYTES if self.settings.limit.kind == "bytes" else 0
+        if is_quantized:
+            return reserved + compact_bytes(network)
+        return reserved + (quantized_bytes if self.settings.quantizes else checkpoint_bytes)(network)
 
     def measure(self, network: Checkpoint, size: int, latency: Latency | None = None) -> Measured:
         """What is measured of ``network``, with a file of ``size`` bytes, and the latency that is known."""
@@ -94,6 +119,8 @@ class Compression:
     ) -> Candidate:
         """The candidate that ``make`` makes and measures, or the journal has; it is added to all others."""
         candidate = self.journal.candidate(key, make, source=source)
+        if not candidate.kept:
+            candidate = replace(candidate, checkpoint=None)
         self.candidates.append(candidate)
         self.on_candidate(candidate)
         return candidate
@@ -121,7 +148,7 @@ class Compression:
         """Keep the best of ``tried`` that is accepted, if it is better than what a step before has kept."""
         original, limit = self.candidates[0].measured, self.settings.limit
         accepted = [candidate for candidate in tried if candidate.kept]
-        if self.has_accepted:
+        if self.has_accepted or self.reaches_limit:
             accepted.append(self.kept)
         if not accepted:
             return
@@ -132,22 +159,21 @@ class Compression:
 
     def _replace(self, candidate: Candidate) -> None:
         """It is accepted, and another one kept in its place."""
+        if candidate.name in ("original", "fold"):
+            return
         why = f"{candidate.why}; {self.kept.name} {self.kept.measured.architecture} is kept"
         index = next(i for i, each in enumerate(self.candidates) if each is candidate)
-        self.candidates[index] = replace(candidate, kept=False, why=why)
+        self.candidates[index] = replace(candidate, checkpoint=None, kept=False, why=why)
 
-    def origin(self, kept: Candidate) -> dict[str, object]:
-        """That of the network ``kept``, before the test."""
-        return origin_of(self.original, self.settings, self.candidates, kept, None)
-
-    def file_bytes(self, candidate: Candidate) -> int:
-        """The bytes of the file of ``candidate``, with room for what the test will show."""
-        network = replace(candidate.checkpoint, origin=self.origin(candidate))
-        return TEST_BYTES + (compact_bytes if candidate.name == "quantize" else checkpoint_bytes)(network)
+    def set_bytes(self, size: int) -> None:
+        """Note the size of the file that is written, in place of an estimate."""
+        index = next(i for i, each in enumerate(self.candidates) if each is self.kept)
+        self.kept = replace(self.kept, measured=replace(self.kept.measured, bytes=size))
+        self.candidates[index] = self.kept
 
 
-def require_limit(compression: Compression, tried: list[Candidate]) -> None:
-    """Refuse to end without a network that meets the limit.
+def refuse(compression: Compression, tried: Sequence[Candidate]) -> NoReturn:
+    """End without a network that meets the limit.
 
     Raises:
         CompressionError: naming the one of ``tried`` that comes nearest.

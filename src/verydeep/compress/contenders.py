@@ -32,17 +32,22 @@ class Contender:
     recipe: Recipe
 
     @property
+    def name(self) -> str:
+        """``16 M 32 M 64 | gap at 14 px``."""
+        return f"{self.architecture.string} at {self.size} px"
+
+    @property
     def size(self) -> int:
         """Side of its images in px."""
         return self.architecture.input[1]
 
 
-def contenders(original: Checkpoint, narrowed: Architecture | None) -> Iterator[Contender]:
+def contenders(original: Checkpoint, narrowed: Architecture | None, seed: int) -> Iterator[Contender]:
     """``narrowed`` with the norm of the original, and plain networks that take all or half the pixels.
 
     Each has fewer MACs than the narrowed architecture, or the original where there is none.
     """
-    recipe = contender_recipe(original)
+    recipe = replace(contender_recipe(original), seed=seed)
     of_original = original.model.architecture
     if narrowed is not None:
         yield Contender(narrowed.with_norm(of_original.norm), recipe)
@@ -73,5 +78,6 @@ def contender_recipe(original: Checkpoint) -> Recipe:
     else:
         recipe = replace(own, epochs=own.epochs + EPOCHS)
     return replace(
-        recipe, model=None, norm=None, grow_from=None, validation=0.0, keep="last", early_stopping=0
-    )
+        recipe, model=None, norm=None, grow_from=None, size=None, freeze="auto", compile=False,
+        validation=0.0, keep="last", early_stopping=0,
+    )  # fmt: skip

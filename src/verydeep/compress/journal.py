@@ -1,23 +1,22 @@
 """What a compression has measured so far, in the folder of its result, so that it resumes after a stop.
 
-state/journal.json      what it was started with, the architectures of the search, and each candidate
-state/N.safetensors     the network of candidate N
+compress-state/journal.json     what it was started with, the architectures to try, and each candidate
+compress-state/N.safetensors    the network of candidate N, if it was accepted
 
 Latency differs from one measurement to the next, so the journal keeps what was measured: a resumed
 compression decides by the same numbers.
 """
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from verydeep.atomic_write import write_text
+from verydeep.atomic_write import delete_folder, remove_leftovers, write_text
 from verydeep.claim import LOCK, claim_folder
 from verydeep.compress.candidate import Candidate, Measured
 from verydeep.compress.narrow.search import Point
@@ -26,7 +25,7 @@ from verydeep.errors import CheckpointError, CompressionError
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import load, save
 
-STATE = "state"
+STATE = "compress-state"
 JOURNAL = "journal.json"
 MODEL, COMPACT, RESULT = "model.safetensors", "model.vdz", "compress.json"
 """The result: the network, its compact file, and what was tried and measured, as ``--json`` prints it."""
@@ -47,13 +46,16 @@ class _Entry:
     seconds: float
     """That it took to make and to measure."""
     file: str | None
-    """Of its network, in the folder of the journal; None where the network is that of the source."""
+    """Of its network, in the folder of the journal; None where that is known, or not needed any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Content:
     start: dict[str, Any]
     points: tuple[Point, ...] | None = None
+    """The architectures of the search over widths; None where it was not made yet."""
+    contenders: tuple[str, ...] | None = None
+    """The names of those that are trained."""
     entries: list[_Entry] = field(default_factory=list)
 
 
@@ -68,7 +70,8 @@ def require_free(out: Path) -> None:
     """
     if not out.exists() or (out / STATE / JOURNAL).is_file():
         return
-    if any(child.name != LOCK for child in out.iterdir()):
+    remove_leftovers(out)
+    if any(child.name not in (LOCK, STATE) for child in out.iterdir()):
         raise CompressionError(f"{out} is not empty. Give another --out")
 
 
@@ -79,10 +82,10 @@ def start_over(out: Path) -> None:
         InUseError: where another process works on it.
     """
     with claim_folder(out):
-        if (out / STATE / JOURNAL).is_file():
+        if (out / STATE).is_dir():
             for name in RESULT_FILES:
                 (out / name).unlink(missing_ok=True)
-            shutil.rmtree(out / STATE)
+            delete_folder(out / STATE)
 
 
 class Journal:
@@ -119,11 +122,16 @@ class Journal:
     def points(self, search: Callable[[], Sequence[Point]]) -> tuple[Point, ...]:
         """The architectures of ``search``, which runs once."""
         if self.content.points is None:
-            self._write(_Content(
-                start=self.content.start, points=tuple(search()), entries=self.content.entries
-            ))  # fmt: skip
+            self._write(replace(self.content, points=tuple(search())))
         assert self.content.points is not None
         return self.content.points
+
+    def contenders(self, choose: Callable[[], Sequence[str]]) -> tuple[str, ...]:
+        """The names that ``choose`` gives, by the clock, the first time."""
+        if self.content.contenders is None:
+            self._write(replace(self.content, contenders=tuple(choose())))
+        assert self.content.contenders is not None
+        return self.content.contenders
 
     def candidate(
         self, key: str, make: Callable[[], Candidate], *, source: Checkpoint | None = None
@@ -134,8 +142,9 @@ class Journal:
                 return self._candidate(entry, source)
         began = time.perf_counter()
         made = make()
-        file = None if made.checkpoint is source else f"{len(self)}.safetensors"
-        if file is not None:
+        file = None
+        if made.kept and made.checkpoint is not None and made.checkpoint is not source:
+            file = f"{len(self)}.safetensors"
             save(made.checkpoint, self.folder / file)
         entry = _Entry(
             key=key,
@@ -146,20 +155,21 @@ class Journal:
             seconds=time.perf_counter() - began,
             file=file,
         )
-        self._write(_Content(
-            start=self.content.start, points=self.content.points, entries=[*self.content.entries, entry]
-        ))  # fmt: skip
+        self._write(replace(self.content, entries=[*self.content.entries, entry]))
         return made
 
     def remove(self) -> None:
         """Delete it: the compression is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        delete_folder(self.folder)
 
     def _candidate(self, entry: _Entry, source: Checkpoint | None) -> Candidate:
-        if entry.file is None:
-            assert source is not None
-            return Candidate(entry.name, source, entry.measured, entry.kept, entry.why)
-        return Candidate(entry.name, load(self.folder / entry.file), entry.measured, entry.kept, entry.why)
+        network = source
+        if entry.file is not None:
+            try:
+                network = load(self.folder / entry.file)
+            except CheckpointError as error:
+                raise CheckpointError(f"{error}. Start over with --new") from None
+        return Candidate(entry.name, network, entry.measured, entry.kept, entry.why)
 
     def _read(self) -> _Content | None:
         file = self.folder / JOURNAL

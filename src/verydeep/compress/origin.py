@@ -38,21 +38,21 @@ def origin_of(
     original: Checkpoint,
     settings: CompressSettings,
     candidates: Sequence[Candidate],
-    kept: Candidate,
-    test: TestResult | None,
+    network: Checkpoint,
+    test: TestResult | None = None,
 ) -> dict[str, Any]:
-    """The origin of ``original``, and how it became the network ``kept``, by the candidates that are kept."""
-    origin = {key: value for key, value in original.origin.items() if key not in STALE}
+    """The origin of ``network``, and how ``original`` became it: by the candidates that are kept."""
+    origin = {key: value for key, value in network.origin.items() if key not in STALE}
     if test is not None:
         origin["test_top1"] = test.top1
-    after = {key: value for key, value in kept.measured.values.items() if key != "bytes"}  # the file's own
+    steps = [candidate for candidate in candidates[1:] if candidate.kept]
+    from_scratch = [index for index, step in enumerate(steps) if step.name == "scratch"]
     origin["compress"] = {
         "verydeep": version("verydeep"),
         "source": tensor_checksum(original.model.state_dict()),
         "settings": settings.values,
-        "steps": [candidate.values for candidate in candidates[1:] if candidate.kept],
+        "steps": [step.values for step in steps[max(from_scratch, default=0) :]],
         "before": candidates[0].measured.values,
-        "after": after,
         "test": test and test.values,
     }
     return origin

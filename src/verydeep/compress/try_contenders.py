@@ -12,13 +12,18 @@ from verydeep.compress.calibration import Calibration
 from verydeep.compress.candidate import Candidate
 from verydeep.compress.compression import Compression
 from verydeep.compress.contenders import Contender, contenders
+from verydeep.compress.origin import is_balanced
 from verydeep.compress.steps.fold import fold
 from verydeep.data.images import Images
 from verydeep.errors import CompressionError, LearningError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import duration
+from verydeep.train.recipe import to_toml
 from verydeep.train.run import Job, TrainingWatcher, fabric_on, run_training
+
+OF_TRAINING = ("recipe", "seed", "strategy", "weights")
+"""What the origin tells of the training of the original."""
 
 
 def try_contenders(state: Compression) -> list[Candidate]:
@@ -31,13 +36,15 @@ def try_contenders(state: Compression) -> list[Candidate]:
         state.on_line("scratch: the images have no labels to train on")
         return []
     kept = state.kept
-    narrowed = kept.checkpoint.model.architecture if kept.name in ("narrow", "distill") else None
-    chosen = [each for each in contenders(state.original, narrowed) if _may_win(state, each)]
+    narrowed = state.network.model.architecture if kept.name in ("narrow", "distill") else None
+    found = {each.name: each for each in contenders(state.original, narrowed, state.settings.seed)}
+    names = state.journal.contenders(lambda: [name for name, each in found.items() if _may_win(state, each)])
+    chosen = [found[name] for name in names]
     tried: list[Candidate] = []
     for number, contender in enumerate(chosen):
         try:
             tried.append(state.tried(
-                f"scratch {contender.architecture.string} at {contender.size} px",
+                f"scratch {contender.name}",
                 partial(_trained, state, contender, len(chosen) - number),
             ))  # fmt: skip
         except (LearningError, _NoTimeLeft) as error:
@@ -47,7 +54,7 @@ def try_contenders(state: Compression) -> list[Candidate]:
 
 
 def _may_win(state: Compression, contender: Contender) -> bool:
-    """Whether it would meet the limit of latency, or be cheaper than what is kept, whatever its accuracy."""
+    """Whether it would reach the limit, or be faster than what is kept, whatever its accuracy."""
     limit, kept = state.settings.limit, state.kept.measured
     folded = _untrained(
         state.original, replace(contender, architecture=contender.architecture.with_norm("none"))
@@ -63,11 +70,13 @@ def _may_win(state: Compression, contender: Contender) -> bool:
 def _untrained(original: Checkpoint, contender: Contender) -> Checkpoint:
     """The network with random weights, and what else a checkpoint has from ``original``."""
     torch.manual_seed(contender.recipe.seed)
-    return replace(
-        original,
-        model=build(contender.architecture, contender.recipe.init).eval(),
-        preprocess=replace(original.preprocess, size=contender.size),
-    )
+    model = build(contender.architecture, contender.recipe.init).eval()
+    preprocess = original.preprocess.for_input(original.preprocess.channels, contender.size)
+    origin = {key: value for key, value in original.origin.items() if key not in OF_TRAINING}
+    origin |= {"recipe": to_toml(contender.recipe), "seed": contender.recipe.seed}
+    if is_balanced(original):
+        origin["strategy"] = "scratch"
+    return replace(original, model=model, preprocess=replace(preprocess, resize=None), origin=origin)
 
 
 def _trained(state: Compression, contender: Contender, left: int) -> Candidate:
@@ -78,20 +87,20 @@ def _trained(state: Compression, contender: Contender, left: int) -> Candidate:
     """
     seconds = state.seconds_to("scratch") / left
     if seconds <= 0:
-        raise _NoTimeLeft(f"--budget is spent before {contender.architecture.string}")
+        raise _NoTimeLeft(f"--budget is spent before {contender.name}")
     start = _untrained(state.original, contender)
     epochs = contender.recipe.planned_epochs(len(state.images.train))
     within = "" if seconds == inf else f", at most {duration(seconds)}"
-    state.on_line(f"scratch: {contender.architecture.string} at {contender.size} px, {epochs} epochs{within}")
-    name = "contender-" + re.sub(r"\W+", "-", f"{contender.size} {contender.architecture.string}")
+    state.on_line(f"scratch: {contender.name}, {epochs} epochs{within}")
+    file = re.sub(r"\W+", "-", contender.name)
     job = Job(
         name="scratch",
         recipe=contender.recipe,
         network=start,
         train=_training_images(state, start),
         val=None,
-        state=state.journal.folder / f"{name}.pt",
-        metrics=state.journal.folder / f"{name}.jsonl",
+        state=state.journal.folder / f"{file}.pt",
+        metrics=state.journal.folder / f"{file}.jsonl",
     )
     fabric = fabric_on(torch.device("cpu"), contender.recipe.precision)
     trained = run_training(job, fabric, TrainingWatcher(), deadline=time.perf_counter() + seconds)
@@ -100,7 +109,7 @@ def _trained(state: Compression, contender: Contender, left: int) -> Candidate:
 
 
 def _training_images(state: Compression, network: Checkpoint) -> Images:
-    train = state.images.train.at_input_of(network.preprocess)
+    train = state.train_images(network)
     assert train.labels is not None
     return Images(train.pixels, train.labels, network.classes)
 

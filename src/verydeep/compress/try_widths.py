@@ -29,14 +29,11 @@ def try_widths(state: Compression) -> list[Candidate]:
         CompressionError: where the network cannot be narrowed and will not be quantized.
     """
     limit, settings = state.settings.limit, state.settings
-    if limit.kind != "drop":
-        before = limit.how_near(state.kept.measured)
-        size = state.size(state.kept.checkpoint)
-        if (state.kept.measured.latency_ms if limit.kind == "latency" else size) <= limit.value:
-            state.on_line(f"narrow: not needed; {before}")
-            return []
+    if state.reaches_limit:
+        state.on_line(f"narrow: not needed; {limit.how_near(state.kept.measured)}")
+        return []
     try:
-        narrowable_widths(state.kept.checkpoint.model)
+        narrowable_widths(state.network.model)
     except CompressionError as error:
         if not settings.quantizes:
             raise
@@ -53,7 +50,7 @@ class _Search:
     """The search over the widths of the network that is kept as the search begins."""
 
     def __init__(self, state: Compression) -> None:
-        self.state, self.source = state, state.kept.checkpoint
+        self.state, self.source = state, state.network
         self.narrowed: dict[int, Candidate] = {}
         """By the index of the point."""
 

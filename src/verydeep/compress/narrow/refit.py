@@ -7,7 +7,7 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.compress.calibration import Calibration
-from verydeep.compress.layer_inputs import Layer, layer_inputs
+from verydeep.compress.layer_inputs import MAX_INPUTS, Layer, layer_inputs, weight_matrix
 from verydeep.compress.narrow.least_squares import fit_layer
 from verydeep.models.classifier import Classifier
 
@@ -29,5 +29,7 @@ def refit(
         sampled_by: the layers of the original network.
     """
     for inputs in layer_inputs(model, calibration, preprocess):
+        if weight_matrix(inputs.layer).shape[1] > MAX_INPUTS:
+            continue
         rows = inputs.rows(sampled_by[inputs.name])
         fit_layer(inputs.layer, rows, wanted[inputs.name], inputs.images(len(rows)))

@@ -13,7 +13,7 @@ from torch import nn
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.grammar import format_architecture
 from verydeep.architecture.layers import Conv, Residual
-from verydeep.compress.layer_inputs import weight_matrix, weighted_layer, weighted_layers
+from verydeep.compress.layer_inputs import MAX_INPUTS, weight_matrix, weighted_layer, weighted_layers
 from verydeep.errors import CompressionError
 from verydeep.models.classifier import Classifier, GridPool
 from verydeep.models.feature_steps import FeatureStep, feature_steps
@@ -78,7 +78,7 @@ def _widths(model: Classifier) -> list[Width]:
     widths: list[Width] = []
     for step in steps:
         layer, consumer = weighted_layer(step), _consumer(step, taken_by)
-        if layer is None or consumer is None:
+        if layer is None or consumer is None or weight_matrix(consumer).shape[1] > MAX_INPUTS:
             continue
         index = None if isinstance(layer, nn.Linear) else step.layer_index
         channels = weight_matrix(layer).shape[0]

@@ -13,7 +13,14 @@ import torch
 
 from verydeep.compress.calibration import Calibration, StepResult
 from verydeep.compress.gram import Gram, gram_of
-from verydeep.compress.layer_inputs import Layer, fitting, layer_inputs, weight_matrix, weighted_layers
+from verydeep.compress.layer_inputs import (
+    MAX_INPUTS,
+    Layer,
+    fitting,
+    layer_inputs,
+    weight_matrix,
+    weighted_layers,
+)
 from verydeep.compress.steps.gptq import compensated, rounded
 from verydeep.errors import CompressionError
 from verydeep.models.checkpoint import Checkpoint
@@ -21,8 +28,6 @@ from verydeep.weight_files.checkpoint_file import compact_bytes
 
 BITS = 4
 MAX_BITS = 8
-MAX_INPUTS = 8_192
-"""Of a layer that is compensated: a Gram matrix of 25,088 inputs (``fc6`` of VGG16) takes 5 GB."""
 
 
 def quantize(checkpoint: Checkpoint, calibration: Calibration, bits: int = BITS) -> StepResult:
