@@ -124,8 +124,8 @@ def test_fewer_images_where_feature_maps_are_large(monkeypatch):
     assert len(fitting(images(20), network("8 M 16 | gap"))) == 5
     monkeypatch.setattr(module, "MAP_VALUES", 250_000_000)
     monkeypatch.setattr(module, "LEAST_IMAGES", 10)
-    assert len(fitting(images(200), network("8 M 16 | gap"))) == 3 * 16
-    assert len(fitting(images(200), network("8 M 4 | gap"))) == 12
+    assert len(fitting(images(200), network("8 M 16 | gap"))) == 2 * 16
+    assert len(fitting(images(200), network("8 M 4 | gap"))) == 10
 
 
 def test_groups_are_refused():

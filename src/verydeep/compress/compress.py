@@ -63,6 +63,7 @@ def compress_network(
     began = time.perf_counter()
     with claim_folder(out):
         journal = Journal(out, _start(network, images, settings))
+        earlier = journal.seconds()
         if len(journal):
             on_line(f"continuing after {len(journal)} networks that were measured before")
         state = Compression(network, images, settings, journal, on_candidate, on_line)
@@ -87,7 +88,7 @@ def compress_network(
             images=len(images.val),
             settings=settings,
             notes=images.notes,
-            seconds=time.perf_counter() - began,
+            seconds=earlier + time.perf_counter() - began,
         )
         _write(result, images.split, is_quantized=kept.name == "quantize")
         report(result)

@@ -112,8 +112,9 @@ class Journal:
         return len(self.content.entries)
 
     def seconds(self, *names: str) -> float:
-        """The time that the candidates of the steps ``names`` took."""
-        return sum((entry.seconds for entry in self.content.entries if entry.name in names), 0.0)
+        """The time that the candidates of the steps ``names`` took; all candidates where none is named."""
+        entries = self.content.entries
+        return sum((entry.seconds for entry in entries if not names or entry.name in names), 0.0)
 
     def points(self, search: Callable[[], Sequence[Point]]) -> tuple[Point, ...]:
         """The architectures of ``search``, which runs once."""

@@ -18,9 +18,9 @@ from verydeep.models.feature_steps import IMAGES, FeatureStep, feature_steps
 
 Layer = nn.Conv2d | nn.Linear
 
-ROWS_AN_INPUT = 3
+ROWS_AN_INPUT = 2
 """Rows of a Gram matrix for each of its inputs: more change little, and VGG16 takes minutes."""
-LEAST_ROWS = 16_384
+LEAST_ROWS = 8_192
 
 
 def chunk_images(size: int) -> int:

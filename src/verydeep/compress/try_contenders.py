@@ -1,5 +1,6 @@
 """The step ``scratch``: small networks trained from random weights, at equal total training."""
 
+import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -37,7 +38,7 @@ def try_contenders(state: Compression) -> list[Candidate]:
         try:
             tried.append(state.tried(
                 f"scratch {contender.architecture.string} at {contender.size} px",
-                partial(_trained, state, contender, f"contender-{number}", len(chosen) - number),
+                partial(_trained, state, contender, len(chosen) - number),
             ))  # fmt: skip
         except (LearningError, _NoTimeLeft) as error:
             state.on_line(f"scratch: {error}")
@@ -48,9 +49,12 @@ def try_contenders(state: Compression) -> list[Candidate]:
 def _may_win(state: Compression, contender: Contender) -> bool:
     """Whether it would meet the limit of latency, or be cheaper than what is kept, whatever its accuracy."""
     limit, kept = state.settings.limit, state.kept.measured
+    folded = _untrained(
+        state.original, replace(contender, architecture=contender.architecture.with_norm("none"))
+    )
     if limit.kind == "bytes":
-        return state.size(_untrained(state.original, contender)) <= limit.value
-    latency = state.judge.latency(_untrained(state.original, contender))
+        return state.size(folded) <= limit.value
+    latency = state.judge.latency(folded)
     if limit.kind == "latency":
         return latency.ms <= limit.value
     return latency.ms / latency.original_ms < kept.latency_ms / kept.original_ms
@@ -66,7 +70,7 @@ def _untrained(original: Checkpoint, contender: Contender) -> Checkpoint:
     )
 
 
-def _trained(state: Compression, contender: Contender, name: str, left: int) -> Candidate:
+def _trained(state: Compression, contender: Contender, left: int) -> Candidate:
     """The network of ``contender`` after its share of the budget, with ``left`` of them to train.
 
     Raises:
@@ -79,6 +83,7 @@ def _trained(state: Compression, contender: Contender, name: str, left: int) -> 
     epochs = contender.recipe.planned_epochs(len(state.images.train))
     within = "" if seconds == inf else f", at most {duration(seconds)}"
     state.on_line(f"scratch: {contender.architecture.string} at {contender.size} px, {epochs} epochs{within}")
+    name = "contender-" + re.sub(r"\W+", "-", f"{contender.size} {contender.architecture.string}")
     job = Job(
         name="scratch",
         recipe=contender.recipe,

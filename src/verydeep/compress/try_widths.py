@@ -88,8 +88,8 @@ class _Search:
             self.narrowed[index] = state.tried(f"narrow {self.points[index].channels}", lambda: state.judged(
                 "narrow", self.narrowing.narrowed(self.points[index].channels).checkpoint
             ))  # fmt: skip
-            if len(self.narrowed) == 1 and count > 1:
-                left = (count - 1) * (time.perf_counter() - began)
+            left = (count - 1) * (time.perf_counter() - began)
+            if len(self.narrowed) == 1 and left > 1:  # nothing where the journal has it
                 state.on_line(f"narrow: about {duration(left)} to come")
             return self.narrowed[index].kept
 

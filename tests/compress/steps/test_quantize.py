@@ -7,9 +7,9 @@ import torch
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.compress.steps import quantize as module
 from verydeep.compress.calibration import Calibration
 from verydeep.compress.layer_inputs import weight_matrix, weighted_layers
+from verydeep.compress.steps import quantize as module
 from verydeep.compress.steps.gptq import rounded
 from verydeep.compress.steps.quantize import bits_of_layers, quantize, quantized_bytes
 from verydeep.errors import CompressionError

@@ -150,7 +150,7 @@ def test_the_code_is_close_to_the_entropy(bits, excess):
     (size,) = tensor_sizes({"weight": rounded(torch.randn(64, 2_000), bits).weights})
     assert size.bits == bits
     assert size.bytes < excess * size.entropy_bytes
-    assert size.bits_per_value < bits
+    assert 8 * size.bytes / size.values < bits
 
 
 # Files of strangers

@@ -1,5 +1,6 @@
 """``verydeep compress``: a smaller and faster network that loses at most what is allowed."""
 
+import logging
 import shlex
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ def compress(
     json
         Print one JSON object: run, architecture, before, after, test, steps.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     limit = parse_limit(drop, latency, bytes_, strict=strict)
     settings = CompressSettings(
         limit=limit,

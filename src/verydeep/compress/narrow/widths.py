@@ -28,8 +28,6 @@ LEAST = 8
 class Width:
     """The outputs of one layer, which only one other layer takes in."""
 
-    name: str
-    """Of the layer in the papers: ``conv3_1``."""
     producer: str
     """The name of its module."""
     consumer: str
@@ -86,7 +84,6 @@ def _widths(model: Classifier) -> list[Width]:
         channels = weight_matrix(layer).shape[0]
         widths.append(
             Width(
-                name=step.name,
                 producer=names[layer],
                 consumer=names[consumer],
                 channels=channels,

@@ -26,13 +26,14 @@ from verydeep.machine import computes_bf16
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.logits import predict_logits
+from verydeep.train.schedule import ScheduleConfig, rate_factor
 
 EPOCHS = 8
 """As many as pay: docs/log.md has 3, 8 and 16."""
 BATCH_SIZE = 125
 LEARNING_RATE = 2e-3
 """Of AdamW, at its peak: folded weights have other scales than those that Muon or SGD with norms expect."""
-WARMUP = 0.1
+SCHEDULE = ScheduleConfig(name="one-cycle", warmup=0.1, start=0.01)
 TEMPERATURE = 4.0
 """Divides the logits of both networks, so that the small probabilities of the original count too."""
 LABEL_SMOOTHING = 0.1
@@ -86,7 +87,7 @@ def distill(checkpoint: Checkpoint, calibration: Calibration, teacher: Teacher, 
     convert_conv2d_weight_memory_format(model, torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.0)
     total = epochs * math.ceil(len(calibration) / BATCH_SIZE)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(SCHEDULE, step / total))
     for pixels, indices in _batches(calibration, epochs, flips=teacher.flips):
         optimizer.zero_grad()
         _loss(_logits(model, checkpoint, pixels), teacher, indices).backward()
@@ -107,13 +108,6 @@ def seconds_an_epoch(checkpoint: Checkpoint, calibration: Calibration, teacher: 
     start = time.perf_counter()
     distill(checkpoint, some, few, 1)
     return (time.perf_counter() - start) * len(calibration) / len(some)
-
-
-def _rate(progress: float) -> float:
-    """The share of the peak learning rate."""
-    if progress < WARMUP:
-        return (progress + 1e-3) / WARMUP
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP)))
 
 
 def _batches(

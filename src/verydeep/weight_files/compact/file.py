@@ -33,11 +33,6 @@ class TensorSize:
     entropy_bytes: float
     """The least bytes of one code for all integers, each by itself, with the scales."""
 
-    @property
-    def bits_per_value(self) -> float:
-        """After coding, with the scales."""
-        return 8 * self.bytes / max(1, self.values)
-
 
 def to_bytes(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
     """The content of a compact file; its length is the size of the file.
