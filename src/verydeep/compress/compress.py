@@ -78,6 +78,7 @@ def compress_network(
             raise
         result = CompressResult(
             run=out,
+            source=network,
             network=compressed,
             original=state.candidates[0].measured,
             result=state.kept.measured,

@@ -99,7 +99,7 @@ def input_rows(
 
 LEAST_IMAGES = 500
 MAX_INPUTS = 8_192
-"""Of a layer whose inputs are removed or whose weights are fitted: the Gram matrix of VGG16's fc6 takes 5 GB."""
+"""Of a layer whose inputs are removed or weights fitted: the Gram matrix of fc6 of VGG16 takes 5 GB."""
 MAP_VALUES = 250_000_000
 """Of the largest feature map of all calibration images together: 1 GB in fp32."""
 

@@ -51,8 +51,13 @@ def origin_of(
         "verydeep": version("verydeep"),
         "source": tensor_checksum(original.model.state_dict()),
         "settings": settings.values,
-        "steps": [step.values for step in steps[max(from_scratch, default=0) :]],
+        "steps": [_without_size(step) for step in steps[max(from_scratch, default=0) :]],
         "before": candidates[0].measured.values,
         "test": test and test.values,
     }
     return origin
+
+
+def _without_size(step: Candidate) -> dict[str, Any]:
+    """What a file tells of itself by its size, it need not hold."""
+    return {key: value for key, value in step.values.items() if key != "bytes"}

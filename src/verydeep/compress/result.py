@@ -42,7 +42,10 @@ class CompressResult:
 
     run: Path
     """The folder of the result."""
+    source: Checkpoint
+    """The original."""
     network: Checkpoint
+    """The result."""
     original: Measured
     result: Measured
     candidates: tuple[Candidate, ...]

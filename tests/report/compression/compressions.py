@@ -87,6 +87,7 @@ def result(shown=None, *, tried=None, limit=None, **changes) -> CompressResult:
     difference = paired_difference(shown.before, shown.after, labels, z=Z_ONE_SIDED)
     values = CompressResult(
         run=Path("my runs/small"),
+        source=tried[0].checkpoint,
         network=kept.checkpoint,
         original=tried[0].measured,
         result=replace(kept.measured, difference=difference, top1=accuracy(shown.after, labels), bytes=3_000),

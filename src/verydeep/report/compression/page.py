@@ -1,6 +1,5 @@
 """The page of ``verydeep compress``: the trade-off, both architectures, and what changed class by class."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from verydeep.atomic_write import write_text
@@ -37,12 +36,9 @@ def render_compression_page(result: CompressResult, *, command: str) -> str:
         result: of the compression.
         command: the command that reproduces it.
     """
-    original = result.candidates[0].checkpoint
     value, chosen = _original_value(result), rows.result_index(result)
     candidates = list(result.candidates)
-    if chosen:  # its file is written, and no estimate any more
-        candidates[chosen] = replace(candidates[chosen], measured=result.result)
-    architectures = original.model.architecture, result.network.model.architecture
+    architectures = result.source.model.architecture, result.network.model.architecture
     classes = class_changes(result.comparison)
     return (
         environment()
@@ -55,7 +51,7 @@ def render_compression_page(result: CompressResult, *, command: str) -> str:
             points=points,
             is_labeled=result.comparison.labels is not None,
             trade_offs=trade_offs(candidates, chosen, value, measure_name(result), result.settings.limit),
-            rows=rows.candidate_rows(replace(result, candidates=tuple(candidates)), value),
+            rows=rows.candidate_rows(result, value),
             columns=rows.CANDIDATE_COLUMNS,
             max_rows=rows.MAX_ROWS,
             dot_kinds=dot_kinds(candidates),

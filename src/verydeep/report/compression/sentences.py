@@ -13,7 +13,7 @@ SAME = 1.05
 
 def headline(result: CompressResult) -> str:
     """``vgg-tiny: 9.8x smaller and 3.1x faster``; an architecture string is no name."""
-    name = result.candidates[0].checkpoint.model.architecture.name
+    name = result.source.model.architecture.name
     size, speed = result.original.bytes / result.result.bytes, result.result.speedup
     text = (
         f"{ratio_text(size, 'smaller', 'larger') if _differs(size) else 'about as large'} and "
