@@ -1,6 +1,7 @@
 """Which images calibrate and decide: those of the run's own split, or a part of the training images."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ from PIL import Image
 
 from verydeep.compress.images import FLATTERS, read_images
 from verydeep.data import synthetic
+from verydeep.data.content import content_hashes
 from verydeep.data.split import stratified_split
 from verydeep.data.split_file import write_split
 from verydeep.errors import CompressionError, DataError
 from verydeep.image_sources.open_images import read_samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.recipe import Recipe, to_toml
+from verydeep.weight_files.checkpoint_file import save
 
 from .networks import PREPROCESS, checkpoint
 
@@ -56,17 +59,74 @@ def test_without_validation_images_a_part_of_the_training_images_decides_and_tha
     assert len(images.train) + len(images.val) == len(dataset.train)
     assert len(images.val) == round(len(dataset.train) / 4)
     assert images.notes == (FLATTERS,)
+    assert torch.equal(images.val.pixels, read_images(None, tmp_path, network).val.pixels)
+    assert not torch.equal(images.val.pixels, read_images(None, tmp_path, network, seed=1).val.pixels)
 
 
-def test_own_images_are_split_as_the_run_kept_it(folder, tmp_path):
+def of_photos(tmp_path):
+    """A network for the photos of ``folder``, and a run that holds it."""
+    network = replace(checkpoint("8 M | gap"), classes=("a", "b"))
+    save(network, tmp_path / "run" / "model.safetensors")
+    return network, tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", [".", "model.safetensors"])
+def test_own_images_are_split_as_the_run_kept_it(folder, tmp_path, name):
     samples = read_samples(folder)
     parts = ("train", "train", "val", "test") * 10
-    write_split(replace(samples, parts=parts, groups=samples.names), tmp_path / "split.csv")
-    network = replace(checkpoint("8 M | gap"), classes=("a", "b"))
-    images = read_images(str(folder), tmp_path / "model.safetensors", network)
+    network, run = of_photos(tmp_path)
+    write_split(replace(samples, parts=parts, groups=samples.names), run / "split.csv")
+    images = read_images(str(folder), run / name, network)
     assert (len(images.train), len(images.val), len(images.test)) == (20, 10, 10)
     assert images.train.pixels.shape[1:] == (3, 16, 16)
     assert images.train.groups is not None and images.notes == ()
+    images.split.write(tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == (run / "split.csv").read_bytes()
+
+
+def test_images_elsewhere_are_split_by_their_content_as_a_tuning_kept_it(folder, tmp_path):
+    samples, (network, run) = read_samples(folder), of_photos(tmp_path)
+    parts = ("train", "train", "val", "test") * 10
+    write_split(replace(samples, parts=parts), run / "split.csv", content_hashes(samples.sources))
+    moved = folder.rename(tmp_path / "moved")
+    (moved / "a" / "0.png").rename(moved / "a" / "renamed.png")
+    Image.new("RGB", (20, 20)).save(moved / "b" / "0.png")  # another image of the same name
+    images = read_images(str(moved), run, network)
+    assert (len(images.train), len(images.val), len(images.test)) == (19, 10, 10)
+    assert images.notes == (
+        f"39 of the 40 images of moved are in the split of {run}; the others are not used",
+    )  # fmt: skip
+    assert len(images.split.content) == 39 and "a/renamed.png" in images.split.samples.names
+
+
+def test_other_images_of_the_same_names_are_not_those_of_the_run(folder, tmp_path):
+    samples, (network, run) = read_samples(folder), of_photos(tmp_path)
+    content = [b"of another image"] * len(samples)
+    write_split(replace(samples, parts=("train",) * len(samples)), run / "split.csv", content)
+    images = read_images(str(folder), run, network)
+    assert images.notes[0] == f"none of the 40 images of photos is in the split of {run}"
+    assert len(images.test) == 8
+
+
+def test_a_split_beside_a_name_of_weights_is_not_that_of_a_run(folder, tmp_path, monkeypatch):
+    samples, (network, _) = read_samples(folder), of_photos(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    write_split(replace(samples, parts=("test",) * len(samples)), tmp_path / "split.csv")
+    assert len(read_images(str(folder), Path("vgg16"), network).test) == 8
+
+
+def test_a_split_that_is_made_here_is_kept_for_the_result(folder, tmp_path):
+    network, run = of_photos(tmp_path)
+    made = read_images(str(folder), tmp_path / "weights.pth", network, seed=3)
+    made.split.write(run / "split.csv")
+    again = read_images(str(folder), run, network, seed=4)
+    assert again.notes == ()
+    assert all(
+        torch.equal(before.pixels, now.pixels)
+        for before, now in [(made.train, again.train), (made.val, again.val), (made.test, again.test)]
+    )
+    other = read_images(str(folder), tmp_path / "weights.pth", network, seed=4)
+    assert not torch.equal(made.test.pixels, other.test.pixels)
 
 
 def test_images_without_a_split_are_divided(folder, tmp_path):
@@ -82,6 +142,42 @@ def test_images_without_labels_are_measured_by_agreement(folder, tmp_path):
     images = read_images(str(folder / "a"), tmp_path, checkpoint("8 M | gap"))
     assert (len(images.train), len(images.val), images.test) == (15, 5, None)
     assert images.val.labels is None and "agreement with the original" in images.notes[0]
+    assert images.split is None
+    (folder / "list.csv").write_text("path\n" + "".join(f"a/{index}.png\n" for index in range(20)))
+    listed = read_images(str(folder / "list.csv"), tmp_path, checkpoint("8 M | gap"))
+    assert (len(listed.train), len(listed.val), listed.val.labels) == (15, 5, None)
+
+
+def test_images_whose_labels_cannot_be_read_are_refused(folder, tmp_path):
+    """They are labeled: agreement would be another question than the one that was asked."""
+    network, _ = of_photos(tmp_path)
+    table = folder / "list.csv"
+    table.write_text("path,label\na/0.png,a\na/1.png,\nb/0.png,b\n")
+    with pytest.raises(DataError, match="line 3 has no label"):
+        read_images(str(table), tmp_path, network)
+    with pytest.raises(DataError, match="has no column 'species'"):
+        read_images(f"{table}:species", tmp_path, network)
+    table.write_text("path,label\na/0.png,a\na/0.png,a\n")
+    with pytest.raises(DataError, match=r"repeats a/0\.png"):
+        read_images(str(table), tmp_path, network)
+    (folder / "cells.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match=r"cells\.parquet is not a Parquet table"):
+        read_images(str(folder / "cells.parquet"), tmp_path, network)
+    with pytest.raises(DataError, match="nowhere"):
+        read_images(str(tmp_path / "nowhere"), tmp_path, network)
+
+
+def test_gray_images_of_your_own_fit_a_network_for_gray_images(tmp_path):
+    for name, shade in (("a", 30), ("b", 200)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(10):
+            Image.new("L", (16, 16), shade + index).save(tmp_path / "photos" / name / f"{index}.png")
+    preprocess = replace(PREPROCESS, channels=1, mean=(0.5,), std=(0.5,))
+    network = replace(checkpoint("8 M | gap"), preprocess=preprocess, classes=("a", "b"))
+    images = read_images(str(tmp_path / "photos"), tmp_path, network)
+    assert images.train.pixels.shape == (12, 1, 16, 16)
+    is_dark = images.train.pixels.flatten(1).float().mean(1) < 100
+    assert torch.equal(images.train.labels == 0, is_dark)
 
 
 def test_a_file_that_cannot_be_read_is_left_out(folder, tmp_path):

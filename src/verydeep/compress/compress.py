@@ -1,12 +1,12 @@
 """``verydeep compress``: step by step to a smaller and faster network, each step accepted by measurement."""
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from verydeep.added_images.image_split import ImageSplit
 from verydeep.atomic_write import write_text
 from verydeep.claim import claim_folder
 from verydeep.compress.candidate import Candidate
@@ -185,11 +185,11 @@ def _finished(state: Compression, test: TestResult | None) -> Checkpoint:
     return network
 
 
-def _write(result: CompressResult, split: Path | None, *, is_quantized: bool) -> None:
-    """The network, what was tried, and the split of the original's run."""
+def _write(result: CompressResult, split: ImageSplit | None, *, is_quantized: bool) -> None:
+    """The network, what was tried, and the split of your own images."""
     save(result.network, result.run / MODEL)
     if is_quantized:
         save(result.network, result.run / COMPACT)
     write_text(result.run / RESULT, json.dumps(result.values, indent=2) + "\n")
     if split is not None:
-        shutil.copyfile(split, result.run / SPLIT_FILE)
+        split.write(result.run / SPLIT_FILE)

@@ -12,7 +12,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.stream import DecodedBatch, stream
 from verydeep.errors import DataError
-from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 
 DECODED_AT_A_TIME = 64
 
@@ -32,19 +32,6 @@ class ImagePart:
 
     def __len__(self) -> int:
         return len(self.pixels)
-
-    def select(self, indices: Int64[Tensor, " chosen"]) -> "ImagePart":
-        """The images at ``indices``."""
-        return ImagePart(
-            self.pixels[indices],
-            None if self.labels is None else self.labels[indices],
-            self.groups and tuple(self.groups[i] for i in indices.tolist()),
-            self.sources and tuple(self.sources[i] for i in indices.tolist()),
-        )
-
-    def at_most(self, count: int) -> "ImagePart":
-        """``count`` of the images, spread over all of them; all where there are fewer."""
-        return self if len(self) <= count else self.select(spread(len(self), count))
 
     def at_input_of(self, preprocess: Preprocess) -> "ImagePart":
         """The same images as a network with this preprocessing takes them, which may have another size.
@@ -67,6 +54,24 @@ class ImagePart:
 def spread(count: int, chosen: int) -> Int64[Tensor, " chosen"]:
     """The indices of at most ``chosen`` of ``count`` images, at equal distances."""
     return torch.linspace(0, count - 1, min(count, chosen)).round().long()
+
+
+def read_part(
+    sources: Sequence[ImageSource],
+    preprocess: Preprocess,
+    labels: Int64[Tensor, " count"] | None = None,
+    groups: tuple[str, ...] | None = None,
+) -> tuple[ImagePart, tuple[UnreadableImage, ...]]:
+    """The images of ``sources`` that can be read, and those that cannot."""
+    read = decode_all(sources, preprocess)
+    kept = read.indices.tolist()
+    images = ImagePart(
+        read.pixels,
+        None if labels is None else labels[read.indices],
+        None if groups is None else tuple(groups[i] for i in kept),
+        tuple(sources[i] for i in kept),
+    )
+    return images, read.broken
 
 
 def decode_all(sources: Sequence[ImageSource], preprocess: Preprocess) -> DecodedBatch:

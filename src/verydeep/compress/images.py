@@ -10,26 +10,32 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from verydeep.added_images.image_split import ImageSplit, read_image_split
 from verydeep.check.check import check_unreadable
-from verydeep.check.grouping import read_grouped
 from verydeep.compress.calibration import MAX_IMAGES
-from verydeep.compress.image_part import ImagePart, decode_all, spread
+from verydeep.compress.image_part import ImagePart, read_part, spread
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
-from verydeep.data.split_file import SPLIT_FILE, with_saved_split
+from verydeep.data.split_file import SPLIT_FILE
 from verydeep.data.split_parts import indices_of, is_split_here, with_test_part, with_validation_part
 from verydeep.download.download import Progress
-from verydeep.errors import CompressionError, DataError
+from verydeep.errors import CompressionError, DataError, DownloadError
 from verydeep.evaluate.network_labels import network_labels
-from verydeep.image_sources.find_images import find_images
+from verydeep.image_sources.find_images import find_images, find_listing
 from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.image_sources.labels import label_text
+from verydeep.image_sources.layout import find_layout
+from verydeep.image_sources.open_images import read_samples
+from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
+from verydeep.image_sources.walk import walk
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.prepare import with_validation
 from verydeep.train.recipe import parse_recipe
+from verydeep.weight_files.checkpoint_file import is_checkpoint
 
 HELD_OUT = 0.25
 """The share of the training images that decides where there are no validation images."""
@@ -58,8 +64,8 @@ class CompressionImages:
     """Read once, at the end."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know."""
-    split: Path | None = None
-    """The file with the split, where the run of the network has kept it."""
+    split: ImageSplit | None = None
+    """Of your own images with labels."""
 
 
 def read_images(
@@ -89,7 +95,7 @@ def read_images(
     fitting = MOST_BYTES // prod(network.model.architecture.input)
     most = _Most(train=fitting if trains else min(fitting, MAX_IMAGES), others=fitting)
     if is_builtin(location):
-        images = _of_dataset(load_dataset(location, progress=progress), network, most)
+        images = _of_dataset(load_dataset(location, progress=progress), network, most, seed)
     else:
         require_known(location)
         images = _of_files(location, run, network, most, seed)
@@ -117,7 +123,7 @@ def _data_of(run: Path, origin: dict[str, Any]) -> str:
     raise CompressionError(f"no images to calibrate {run} by: {known}. Give them as --data FOLDER")
 
 
-def _of_dataset(dataset: Dataset, network: Checkpoint, most: _Most) -> CompressionImages:
+def _of_dataset(dataset: Dataset, network: Checkpoint, most: _Most, seed: int) -> CompressionImages:
     """Of a built-in data set; the recipe in the checkpoint says which images were for validation."""
     channels = dataset.train.pixels.shape[1]
     if channels != network.preprocess.channels:
@@ -130,7 +136,7 @@ def _of_dataset(dataset: Dataset, network: Checkpoint, most: _Most) -> Compressi
         dataset = with_validation(dataset, parse_recipe(recipe, "the recipe in the checkpoint"))
     notes: tuple[str, ...] = ()
     if dataset.val is None:
-        kept, held_out = grouped_split(dataset.train.labels, None, _held_out_share(len(dataset.train)), 0)
+        kept, held_out = grouped_split(dataset.train.labels, None, _held_out_share(len(dataset.train)), seed)
         train, val = dataset.train.select(kept), dataset.train.select(held_out)
         notes = (FLATTERS,)
     else:
@@ -157,22 +163,25 @@ def _held_out_share(images: int) -> float:
 def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: int) -> CompressionImages:
     """Of your own images, by the split that the run kept, or that of their folders, or one made here."""
     try:
-        samples = read_grouped(location)
+        samples = read_samples(location)
     except DataError as error:
+        if isinstance(error, DownloadError) or not _has_no_labels(location):
+            raise
         return _unlabeled(location, network, most, error)
-    samples, split, notes = _split(samples, run, seed)
+    split, notes = _split(samples, run, seed)
+    samples = split.samples
     labels = _relabeled(samples.labels, samples, network)
     broken: list[UnreadableImage] = []
 
-    def part(indices: Int64[Tensor, " chosen"], count: int) -> ImagePart:
-        chosen = indices[spread(len(indices), count)]
-        read = _decoded(samples.select(chosen.numpy()), labels[chosen], network)
-        broken.extend(read.broken)
-        return read.images
+    def part(name: Part, count: int) -> ImagePart:
+        indices = indices_of(samples, name)
+        indices = indices[spread(len(indices), count)]
+        chosen = samples.select(indices)
+        images, unreadable = read_part(chosen.sources, network.preprocess, labels[indices], chosen.groups)
+        broken.extend(unreadable)
+        return images
 
-    train = part(indices_of(samples, "train"), most.train)
-    val = part(indices_of(samples, "val"), most.others)
-    test = part(indices_of(samples, "test"), most.others)
+    train, val, test = part("train", most.train), part("val", most.others), part("test", most.others)
     read = len(train) + len(val) + len(test) + len(broken)
     notes += tuple(filter(None, [check_unreadable(read, broken, location)]))
     return CompressionImages(
@@ -185,42 +194,50 @@ def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: 
     )
 
 
-def _split(samples: Samples, run: Path, seed: int) -> tuple[Samples, Path | None, tuple[str, ...]]:
-    """``samples`` with the part of each, the file that says so, and what is to be said of it."""
-    file = (run if run.is_dir() else run.parent) / SPLIT_FILE
-    kept = with_saved_split(samples, file) if file.exists() else samples
-    is_saved = kept is not samples
-    notes: tuple[str, ...] = ()
-    if not is_saved and is_split_here(samples):
-        notes = (f"{samples.name} has no test part: {TEST:.0%} of its images are held out for the test",)
-        kept = with_test_part(samples, TEST, seed)
-    elif not is_saved:
-        kept = replace(samples, parts=tuple(part or "train" for part in samples.parts))
-    training = len(indices_of(kept, "train"))
-    if "val" not in kept.parts and training >= 2:
-        kept = with_validation_part(kept, _held_out_share(training), 0)
-        notes = (*notes, FLATTERS)
-    return kept, file if is_saved else None, notes
+def _has_no_labels(location: str) -> bool:
+    """Whether none of the images at ``location`` has a label.
+
+    Raises:
+        DataError: where a list, shards or a data set cannot be read.
+    """
+    if (listing := find_listing(location)) is not None:
+        return not any(map(label_text, listing.labels))
+    folder = Path(location).expanduser()
+    return not folder.is_dir() or not find_layout(walk(folder)).files
+
+
+def _split(samples: Samples, run: Path, seed: int) -> tuple[ImageSplit, tuple[str, ...]]:
+    """``samples`` with the part of each, and what is to be said of it."""
+    split, notes = _saved_split(samples, run)
+    if split is None and is_split_here(samples):
+        notes += (f"{samples.name} has no test part: {TEST:.0%} of its images are held out for the test",)
+        split = ImageSplit(with_test_part(samples, TEST, seed))
+    elif split is None:
+        split = ImageSplit(replace(samples, parts=tuple(part or "train" for part in samples.parts)))
+    training = len(indices_of(split.samples, "train"))
+    if "val" not in split.samples.parts and training >= 2:
+        divided = with_validation_part(split.samples, _held_out_share(training), seed)
+        split, notes = replace(split, samples=divided), (*notes, FLATTERS)
+    return split, notes
+
+
+def _saved_split(samples: Samples, run: Path) -> tuple[ImageSplit | None, tuple[str, ...]]:
+    """Those of ``samples`` that are in the split of ``run``, if any are, and a note where not all are."""
+    folder = run if run.is_dir() else run.parent
+    if not (run.is_dir() or is_checkpoint(run)) or not (folder / SPLIT_FILE).exists():
+        return None, ()
+    split, count = read_image_split(folder / SPLIT_FILE, samples), len(samples)
+    if split is None:
+        return None, (f"none of the {count:,} images of {samples.name} is in the split of {folder}",)
+    if len(split.samples) == count:
+        return split, ()
+    known = f"{len(split.samples):,} of the {count:,} images of {samples.name} are in the split of {folder}"
+    return split, (f"{known}; the others are not used",)
 
 
 def _relabeled(labels: Int64[np.ndarray, " count"], data: Dataset | Samples, network: Checkpoint) -> Tensor:
     """The labels of ``data`` as indices of the network's classes."""
     return torch.from_numpy(network_labels(labels, data.classes, network.classes, data.name))
-
-
-@dataclass(frozen=True)
-class _Read:
-    """The images of one part that can be read, and those that cannot."""
-
-    images: ImagePart
-    broken: tuple[UnreadableImage, ...]
-
-
-def _decoded(samples: Samples, labels: Tensor, network: Checkpoint) -> _Read:
-    read = decode_all(samples.sources, network.preprocess)
-    kept = samples.select(read.indices)
-    images = ImagePart(read.pixels, labels[read.indices], kept.groups, tuple(kept.sources))
-    return _Read(images, read.broken)
 
 
 def _unlabeled(location: str, network: Checkpoint, most: _Most, reason: DataError) -> CompressionImages:
@@ -232,9 +249,9 @@ def _unlabeled(location: str, network: Checkpoint, most: _Most, reason: DataErro
 
     def part(indices: np.ndarray, count: int) -> ImagePart:
         chosen = [sources[i] for i in indices[spread(len(indices), count).numpy()]]
-        read = decode_all(chosen, network.preprocess)
-        broken.extend(read.broken)
-        return ImagePart(read.pixels, None, None, tuple(chosen[i] for i in read.indices.tolist()))
+        images, unreadable = read_part(chosen, network.preprocess)
+        broken.extend(unreadable)
+        return images
 
     train, val = part(calibrate, most.train), part(decide, most.others)
     message = check_unreadable(len(train) + len(val) + len(broken), broken, location)
