@@ -8,6 +8,7 @@ from PIL import Image
 
 from verydeep.cli.compress import command
 from verydeep.compress import compression, latency, layer_inputs, try_widths
+from verydeep.compress.journal import JOURNAL, STATE
 from verydeep.data import synthetic
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
@@ -283,3 +284,62 @@ def test_the_size_of_the_result_is_that_of_its_file_wherever_it_stands(trained, 
         file = out / ("model.vdz" if "quantize" in flags[1] else "model.safetensors")
         kept = [step for step in values["steps"] if step["kept"]][-1]
         assert kept["bytes"] == values["after"]["bytes"] == file.stat().st_size
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Images of class folders, in the classes of ``checkpoint``."""
+    for label, name in enumerate("abcd"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(10):
+            image = Image.new("RGB", (16, 16), (label * 60 + index, index * 20, 99))
+            image.save(tmp_path / "photos" / name / f"{index}.png")
+    return tmp_path / "photos"
+
+
+def test_the_result_is_evaluated_and_compressed_by_the_split_that_was_made_for_it(photos, here, tmp_path):
+    save(checkpoint("32 M | gap"), tmp_path / "model.safetensors")
+    flags = ("--data", photos, "--steps", "fold,quantize", "--drop", 100, "--json")
+    done = here("compress", tmp_path / "model.safetensors", *flags, "--out", tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    assert "24 images to calibrate, 8 to decide, 8 to test" in done.stderr
+    evaluated = here("evaluate", tmp_path / "small", photos, "--json")
+    assert json.loads(evaluated.stdout)["top1"] == pytest.approx(json.loads(done.stdout)["test"]["after"])
+    assert "8 of the 40 images of photos: the test part, as kept by the run" in evaluated.stderr
+    again = here("compress", tmp_path / "small", *flags, "--seed", 5, "--out", tmp_path / "again")
+    assert again.returncode == 0 and "has no test part" not in again.stderr, again.stderr
+    first, second = (tmp_path / run / "split.csv" for run in ("small", "again"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_starting_over_deletes_nothing_before_network_and_images_are_read(
+    photos, here, tmp_path, monkeypatch
+):
+    save(checkpoint("32 M | gap"), tmp_path / "model.safetensors")
+    flags = ("--steps", "fold", "--drop", 100, "--out", tmp_path / "small")
+    command_line = ("compress", tmp_path / "model.safetensors", "--data", photos, *flags)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(command, "write_compression_page", interrupt)
+        assert f"{tmp_path / 'small'} keeps what was measured" in here(*command_line).stderr
+    journal = tmp_path / "small" / STATE / JOURNAL
+    measured = journal.read_bytes()
+    assert here("compress", tmp_path / "typo", "--data", photos, *flags, "--new").returncode == 2
+    typo = ("compress", tmp_path / "model.safetensors", "--data", tmp_path / "typo", *flags, "--new")
+    assert here(*typo).returncode == 2
+    assert journal.read_bytes() == measured
+    done = here(*command_line, "--new")
+    assert done.returncode == 0 and "continuing after" not in done.stderr, done.stderr
+    refused = here(*command_line, "--new")
+    assert refused.returncode == 2 and "is not empty. Give another --out" in refused.stderr
+
+
+def test_a_stop_before_the_first_measurement_promises_nothing(photos, here, tmp_path, monkeypatch):
+    save(checkpoint("32 M | gap"), tmp_path / "model.safetensors")
+    monkeypatch.setattr(compression.Compression, "measure", interrupt)
+    done = here(
+        "compress", tmp_path / "model.safetensors", "--data", photos, "--steps", "fold,quantize",
+        "--budget", "none", "--out", tmp_path / "small",
+    )  # fmt: skip
+    assert done.returncode == 130 and "interrupted" in done.stderr
+    assert "keeps what was measured" not in done.stderr and not (tmp_path / "small").exists()
+    assert "24 images to calibrate" in done.stderr  # with a budget, but no step that trains

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from verydeep.cli.load_network import refuse_exported
 from verydeep.compress.compress import compress_network
 from verydeep.compress.images import CompressionImages, read_images
-from verydeep.compress.journal import require_free, start_over
+from verydeep.compress.journal import JOURNAL, STATE, require_free, start_over
 from verydeep.compress.settings import STEPS, TRAINED, CompressSettings, parse_limit, parse_steps
 from verydeep.errors import Interrupted
 from verydeep.models.checkpoint import Checkpoint
@@ -77,7 +77,7 @@ def compress(
         Which steps: fold, narrow, distill and scratch (which train, with --budget), quantize.
     budget
         How long training may take, such as 10m, for narrow networks that lose too much without it, and for
-        small ones from scratch; by default there is none.
+        small ones from scratch; by default 0s: nothing is trained. none is without limit.
     threads
         Threads that latency is measured with.
     batch
@@ -103,14 +103,14 @@ def compress(
     )
     folder = out_ or RUNS / run_name("compress", str(run))
     require_writable_folder(folder)
-    if new:
-        start_over(folder)
     require_free(folder)
     refuse_exported(run)
     network = load_classifier(run)
     images = _read(data, run, network, settings)
+    if new:
+        start_over(folder)  # not before RUN and --data are known to be right
     print_message(
-        f"{images.name}: {len(images.train):,} images to {'train' if settings.budget_s else 'calibrate'}, "
+        f"{images.name}: {len(images.train):,} images to {'train' if _trains(settings) else 'calibrate'}, "
         f"{len(images.val):,} to decide" + (f", {len(images.test):,} to test" if images.test else "")
     )
     for note in images.notes:
@@ -136,16 +136,22 @@ def compress(
 
 def _read(data: str | None, run: Path, network: Checkpoint, settings: CompressSettings) -> CompressionImages:
     with ByteProgress(err(), f"Downloading {data or 'the images'}") as progress:
-        trains = any(map(settings.trains, TRAINED))
+        trains = _trains(settings)
         return read_images(data, run, network, trains=trains, seed=settings.seed, progress=progress)
+
+
+def _trains(settings: CompressSettings) -> bool:
+    return any(map(settings.trains, TRAINED))
 
 
 @contextmanager
 def _told_how_to_continue(folder: Path) -> Iterator[None]:
-    """Adds to an interruption that nothing measured is lost."""
+    """Adds to an interruption that nothing measured is lost, once something is."""
     try:
         yield
     except KeyboardInterrupt:
+        if not (folder / STATE / JOURNAL).is_file():
+            raise
         raise Interrupted(
             f"stopped; {folder} keeps what was measured. Run the same command again to continue"
         ) from None
