@@ -64,7 +64,7 @@ class Judge:
 
     def accuracy(self, network: Checkpoint) -> Accuracy:
         """That of ``network``, and its paired difference to the original."""
-        logits = logits_of(network, self.images)
+        logits = self.logits if network is self.original else logits_of(network, self.images)
         difference = paired_difference(
             self.logits, logits, self.labels, self.images.groups, balanced=self.balanced, z=Z_ONE_SIDED
         )
