@@ -8,7 +8,7 @@ import torch
 from verydeep.compress.latency import LayerTimer, latencies_ms
 from verydeep.compress.narrow.halving import tries, try_points
 from verydeep.compress.narrow.narrowing import prepare_narrowing
-from verydeep.compress.narrow.search import Point, Weights, narrowing_path
+from verydeep.compress.narrow.search import BALANCE, Point, Weights, narrowing_path
 from verydeep.compress.settings import Limit
 
 from ..networks import calibration, checkpoint
@@ -69,3 +69,11 @@ def test_timing_leaves_the_network_and_the_threads_alone():
     latencies_ms([model], batch=1, threads=1)
     assert model.features[0].weight.stride() == before
     assert torch.get_num_threads() == threads
+
+
+def test_no_layer_becomes_much_narrower_than_another():
+    narrowing = prepare_narrowing(checkpoint("64 M 64 | pool2 64"), calibration(30))
+    original = {width.producer: width.channels for width in narrowing.widths}
+    for point in narrowing_path(narrowing, LayerTimer(1, 1), Weights(latency=1.0, parameters=1.0)):
+        shares = [point.channels[name] / count for name, count in original.items()]
+        assert max(shares) <= BALANCE * min(shares)

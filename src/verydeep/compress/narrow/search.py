@@ -16,6 +16,9 @@ from verydeep.compress.narrow.widths import Width
 
 SMALLEST_STEP = 1 / 8
 """Of a width: as many channels, or the next multiple, are removed at a time."""
+BALANCE = 4.0
+"""No layer keeps a share of its channels that is more than so many times smaller than that of another: errors of
+the first layers, which are slow, grow on their way."""
 NOISE = 1e-3
 """Of all latency or parameters: what saves less is noise of the clock."""
 
@@ -86,9 +89,11 @@ class _Costs:
 def _narrower(narrowing: Narrowing, channels: Mapping[str, int]) -> list[tuple[dict[str, int], float]]:
     """Each way to narrow one width, with the squared error that it adds."""
     found = []
+    widest = max(channels[width.producer] / width.channels for width in narrowing.widths)
     for width in narrowing.widths:
         count = channels[width.producer]
-        if (less := _next(width, count)) is not None:
+        less = _next(width, count)
+        if less is not None and less / width.channels >= widest / BALANCE:
             removal = narrowing.removals[width.producer]
             found.append(({**channels, width.producer: less}, removal.error(less) - removal.error(count)))
     return found
