@@ -17,8 +17,8 @@ from verydeep.compress.narrow.widths import Width
 SMALLEST_STEP = 1 / 8
 """Of a width: as many channels, or the next multiple, are removed at a time."""
 BALANCE = 4.0
-"""No layer keeps a share of its channels that is more than so many times smaller than that of another: errors of
-the first layers, which are slow, grow on their way."""
+"""The shares of their channels that two layers keep are at most so many times apart: the errors of the first
+layers, which are slow, grow on their way."""
 NOISE = 1e-3
 """Of all latency or parameters: what saves less is noise of the clock."""
 
