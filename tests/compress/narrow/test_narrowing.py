@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from verydeep.compress.narrow import refit, widths
 from verydeep.compress.narrow.narrowing import narrow, prepare_narrowing
 from verydeep.compress.narrow.widths import narrowable_widths, with_widths
 from verydeep.errors import CompressionError
@@ -23,19 +24,23 @@ def error(network, original, images):
 
 
 @pytest.mark.parametrize(
-    ("string", "names", "columns"),
+    ("string", "producers", "columns"),
     [
-        ("16 M 32 | pool2 24", ["conv1_1", "conv2_1", "fc3"], [9, 4, 1]),
-        ("16k5 24 | gap", ["conv1_1", "conv1_2"], [9, 1]),
-        ("16 (24 16) (24k1 24 32s2k1) | gap", ["conv2_1_1", "conv3_1_1", "conv3_1_2"], [9, 9, 1]),
-        ("16 (24 16) 24 | gap", ["conv1_2_1", "conv1_3"], [9, 1]),
-        ("16 L 24 | gap", ["conv1_2"], [1]),
+        ("16 M 32 | pool2 24", ["features.0", "features.3", "classifier.0"], [9, 4, 1]),
+        ("16k5 24 | gap", ["features.0", "features.2"], [9, 1]),
+        (
+            "16 (24 16) (24k1 24 32s2k1) | gap",
+            ["layer1.0.conv1", "layer2.0.conv1", "layer2.0.conv2"],
+            [9, 9, 1],
+        ),
+        ("16 (24 16) 24 | gap", ["features.2.conv1", "features.3"], [9, 1]),
+        ("16 L 24 | gap", ["features.3"], [1]),
     ],
 )
-def test_the_widths_that_one_other_layer_takes_in(string, names, columns):
+def test_the_widths_that_one_other_layer_takes_in(string, producers, columns):
     widths = narrowable_widths(checkpoint(string).model)
+    assert [width.producer for width in widths] == producers
     assert [width.columns for width in widths] == columns
-    assert len(names) == len(widths)
 
 
 def test_the_choices_are_multiples_of_16_and_a_floor():
@@ -96,6 +101,21 @@ def test_inner_widths_of_residual_blocks_are_narrowed():
     result = narrow(original, images, channels)
     assert result.checkpoint.model.architecture.string == "16 (16 16) (16s2 32) | gap"
     assert error(result.checkpoint, original, calibration(30, seed=1)) < 0.2
+
+
+def test_very_wide_layers_stay_as_they_are(monkeypatch):
+    """As fc6 of VGG16, whose Gram matrix takes 5 GB."""
+    for module in (widths, refit):
+        monkeypatch.setattr(module, "MAX_INPUTS", 100)
+    original, images = checkpoint("8 M 16 | pool4 32 24"), calibration(60)
+    chosen = narrowable_widths(original.model)
+    assert [width.producer for width in chosen] == ["features.0", "classifier.0", "classifier.3"]
+    result = narrow(original, images, {"classifier.0": 16, "classifier.3": 16}).checkpoint
+    assert result.model.architecture.string == "8 M 16 | pool4 16 16"
+    kept = result.model.get_submodule("classifier.0").weight
+    before = original.model.get_submodule("classifier.0").weight
+    assert all(bool((row == before).all(1).any()) for row in kept)  # rows of it, not refitted
+    assert error(result, original, calibration(30, seed=1)) < 0.2
 
 
 def test_nothing_changes_where_all_channels_are_kept():
