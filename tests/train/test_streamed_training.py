@@ -16,11 +16,12 @@ from verydeep.errors import CheckpointError, DataError, Interrupted
 from verydeep.inputs.batch_source import TrainingBatch
 from verydeep.inputs.decoding_processes import VARIABLE
 from verydeep.report.training_page import render_training
-from verydeep.train import prepare as preparing
 from verydeep.train.epoch_result import EpochClock
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.prepare import prepare
 from verydeep.train.recipe import Recipe
 from verydeep.train.run_folder import RunFolder, read_metrics
+from verydeep.train.start import own_images
 from verydeep.train.train import resume_training, train_network
 from verydeep.weight_files import checkpoint_file
 
@@ -86,8 +87,8 @@ def test_the_decoder_is_recorded_and_a_resumed_run_takes_the_same(folder, stream
 
 @pytest.mark.parametrize(("limit", "kind"), [(10_000, DatasetOnDisk), (10**6, Dataset)])
 def test_by_default_images_are_streamed_where_they_take_much_memory(folder, monkeypatch, limit, kind):
-    monkeypatch.setattr(preparing, "MEMORY_LIMIT", limit)
-    prepared = preparing.prepare(replace(STREAMED, stream="auto"), str(folder))
+    monkeypatch.setattr(own_images, "MEMORY_LIMIT", limit)
+    prepared = prepare(replace(STREAMED, stream="auto"), str(folder))
     assert isinstance(prepared.dataset, kind)
 
 

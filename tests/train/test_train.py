@@ -20,9 +20,10 @@ from verydeep.errors import CheckpointError, DataError, Interrupted, RecipeError
 from verydeep.models.logits import predict_logits
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.optimizer import OptimizerConfig
-from verydeep.train.prepare import fitted_architecture, prepare
+from verydeep.train.prepare import prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
 from verydeep.train.run_folder import RunFolder, run_name
+from verydeep.train.start.new_network import fitted_architecture
 from verydeep.train.train import resume_training, train_network
 from verydeep.train.unfinished_run import latest_unfinished_run, next_run_path, require_unfinished
 from verydeep.weight_files import checkpoint_file as checkpoint

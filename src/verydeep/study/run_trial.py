@@ -21,10 +21,11 @@ from verydeep.study.run_compression import compress
 from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
-from verydeep.train.prepare import fitted_architecture, new_network, with_validation
+from verydeep.train.prepare import with_validation
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
+from verydeep.train.start.new_network import fitted_architecture, new_network
 from verydeep.train.state import TrainingState, initial_state
 from verydeep.train.train import resume_training, train_network, unfinished_recipe
 from verydeep.weight_files.checkpoint_file import checkpoint_path, load

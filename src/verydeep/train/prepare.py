@@ -5,33 +5,23 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from verydeep.architecture import zoo
-from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import IMAGENET, Preprocess
-from verydeep.check.check import check_unreadable
 from verydeep.check.grouping import group
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.data.images import Dataset, Images
-from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
+from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.normalize import resize
 from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import require_all_classes, with_class_notes
-from verydeep.data.split_parts import indices_of, with_test_part, with_validation_part
-from verydeep.data.stream import decode_all, unreadable_images
-from verydeep.decoding import fast_jpeg
+from verydeep.data.split_parts import with_test_part, with_validation_part
 from verydeep.decoding.crop import Decoder
 from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, median_short_side, shapes_text
 from verydeep.download.download import Progress
-from verydeep.errors import CheckpointError, RecipeError
-from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.open_images import read_samples
-from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
-from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.models.initialization import initialize_from_shallower
 from verydeep.train.parallel.store import first_of_host
 from verydeep.train.pretrained import (
     at_size,
@@ -41,12 +31,8 @@ from verydeep.train.pretrained import (
     with_fit,
 )
 from verydeep.train.recipe import Recipe
-from verydeep.weights.load import load
-
-DEFAULT_MODEL = "vgg-tiny"
-MEMORY_LIMIT = 4 * 2**30
-"""Bytes of pixels that are kept in memory. It does not depend on the machine, as crops differ a little where
-images are streamed (``decoding/crop.py``): a recipe gives the same training everywhere."""
+from verydeep.train.start.new_network import new_network
+from verydeep.train.start.own_images import decoded, is_streamed, on_disk
 
 
 @dataclass(frozen=True)
@@ -156,10 +142,10 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
         network = _fitted(at_size(network, size), recipe)
         preprocess = network.preprocess
     dataset: Dataset | DatasetOnDisk
-    if _is_streamed(recipe, len(samples), preprocess):
-        dataset, samples, note = _on_disk(samples, preprocess, location, decoder)
+    if is_streamed(recipe, len(samples), preprocess):
+        dataset, samples, note = on_disk(samples, preprocess, location, decoder)
     else:
-        dataset, samples, note = _decode(samples, preprocess, location)
+        dataset, samples, note = decoded(samples, preprocess, location)
     read = with_class_notes(samples).reading
     found = read.lines(len(samples), len(samples.classes))
     skipped = f"skipped: {read.skipped_text}" if read.skipped else ""
@@ -182,73 +168,6 @@ def _fit_note(preprocess: Preprocess, sizes: Sequence[Size]) -> str:
     return f"images are cropped: {shapes_text(sizes)}; --fit pad keeps them whole, and --fit squash too"
 
 
-def _is_streamed(recipe: Recipe, images: int, preprocess: Preprocess) -> bool:
-    """Whether so many images are decoded in each epoch, instead of being kept in memory."""
-    size = images * preprocess.channels * preprocess.size**2
-    return recipe.stream == "on" or (recipe.stream == "auto" and size > MEMORY_LIMIT)
-
-
-def _on_disk(
-    samples: Samples, preprocess: Preprocess, location: str, decoder: Decoder
-) -> tuple[DatasetOnDisk, Samples, str]:
-    """The images on disk, without those of validation and test that cannot be read; as ``_decode``.
-
-    Each of those is decoded once for that: they are counted one by one. A training image that cannot be read
-    is found out while training (``ImagesOnDisk``).
-
-    Raises:
-        CheckpointError: where the decoder, which is that of a run that is resumed, is not installed here.
-    """
-    if decoder == "fast" and not fast_jpeg.is_installed():
-        raise CheckpointError(
-            "the run was started with the decoder fast (simplejpeg and OpenCV), which is not installed: pip "
-            "install 'verydeep[fast]' to resume it to the same bits, or start over with --new"
-        )
-    counted = indices_of(samples, "val", "test")
-    unreadable = unreadable_images(samples.select(counted).sources, preprocess)
-    note = check_unreadable(len(counted), unreadable, location)
-    samples = _without(samples, unreadable)
-
-    def part_of(part: Part) -> ImagesOnDisk:
-        part_samples = samples.select(indices_of(samples, part))
-        return ImagesOnDisk(
-            sources=part_samples.sources,
-            labels=torch.from_numpy(part_samples.labels),
-            classes=samples.classes,
-            preprocess=preprocess,
-            decoder=decoder,
-            location=location,
-        )
-
-    val = part_of("val")
-    dataset = DatasetOnDisk(samples.name, part_of("train"), part_of("test"), val if len(val) else None)
-    streamed = f"images are decoded in each epoch, and not kept in memory (decoder {decoder})"
-    return dataset, samples, f"{streamed}. {note}" if note else streamed
-
-
-def _without(samples: Samples, unreadable: Sequence[UnreadableImage]) -> Samples:
-    """The images of ``samples`` that can be read.
-
-    Raises:
-        DataError: where a class has no images left.
-    """
-    if unreadable:
-        missing = {each.source for each in unreadable}
-        readable = [i for i, source in enumerate(samples.sources) if source not in missing]
-        samples = samples.select(torch.tensor(readable, dtype=torch.int64))
-    require_all_classes(samples)
-    return samples
-
-
-def _decode(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Dataset, Samples, str]:
-    """All images that can be read, in memory; their samples; and a note on those that cannot."""
-    images, unreadable = decode_all(samples, preprocess)
-    note = check_unreadable(len(samples), unreadable, location)
-    samples = _without(samples, unreadable)
-    train, val, test = (images.select(indices_of(samples, part)) for part in ("train", "val", "test"))
-    return Dataset(samples.name, train, test, val if len(val) else None), samples, note
-
-
 def _pretrained(
     recipe: Recipe,
     weights: str,
@@ -262,56 +181,6 @@ def _pretrained(
         )
     torch.manual_seed(recipe.seed)  # of dropout
     return with_dropout(network, recipe.dropout)
-
-
-def new_network(recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Checkpoint:
-    """The recipe's network, randomly initialized; the recipe's seed decides every bit of it.
-
-    Raises:
-        RecipeError: where stages are to be frozen, which without weights learn nothing.
-    """
-    require_nothing_frozen(recipe)
-    mean, std = dataset.train.channel_statistics()
-    channels, height, width = dataset.train.image_shape
-    architecture = fitted_architecture(recipe, dataset)
-    torch.manual_seed(recipe.seed)
-    model = build(architecture, recipe.init)
-    if recipe.grow_from is not None:
-        initialize_from_shallower(model, load(recipe.grow_from).model)
-    preprocess = Preprocess(size=min(height, width), channels=channels, mean=mean, std=std)
-    return Checkpoint(model, preprocess, dataset.classes)
-
-
-def fitted_architecture(recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Architecture:
-    """The recipe's network for the classes and images of ``dataset``.
-
-    Raises:
-        ArchitectureError: where the recipe names no network.
-        ShapeError: where it cannot take images of this size.
-    """
-    architecture = with_options(zoo.resolve(recipe.model or DEFAULT_MODEL), recipe)
-    channels, height, width = dataset.train.image_shape
-    return architecture.with_classes(len(dataset.classes)).with_input(channels, (height, width))
-
-
-def with_options(architecture: Architecture, recipe: Recipe) -> Architecture:
-    """``architecture`` with the norm and the dropout of ``recipe``, where it sets them."""
-    if recipe.norm is not None:
-        architecture = architecture.with_norm(recipe.norm)
-    return architecture if recipe.dropout is None else replace(architecture, dropout=recipe.dropout)
-
-
-def require_nothing_frozen(recipe: Recipe) -> None:
-    """Refuse to freeze stages of a randomly initialized network.
-
-    Raises:
-        RecipeError: where ``recipe`` does so.
-    """
-    if recipe.freeze not in (0, "auto"):
-        raise RecipeError(
-            f"freeze is {recipe.freeze}, and there are no weights: frozen random stages learn nothing. Give "
-            "--weights, or leave it out"
-        )
 
 
 def _augmentation_note(recipe: Recipe) -> tuple[str, ...]:
