@@ -49,6 +49,7 @@ class Judge:
     ) -> None:
         self.original, self.images = original, images
         self.balanced, self.batch, self.threads = balanced, batch, threads
+        self._images = {original.preprocess.size: images}
 
     @cached_property
     def logits(self) -> Float32[np.ndarray, "count classes"]:
@@ -64,11 +65,18 @@ class Judge:
 
     def accuracy(self, network: Checkpoint) -> Accuracy:
         """That of ``network``, and its paired difference to the original."""
-        logits = self.logits if network is self.original else logits_of(network, self.images)
+        logits = self.logits if network is self.original else logits_of(network, self._images_for(network))
         difference = paired_difference(
             self.logits, logits, self.labels, self.images.groups, balanced=self.balanced, z=Z_ONE_SIDED
         )
         return Accuracy(accuracy(logits, self.labels), difference)
+
+    def _images_for(self, network: Checkpoint) -> ImagePart:
+        """The images as ``network`` takes them, read once for each size."""
+        size = network.preprocess.size
+        if size not in self._images:
+            self._images[size] = self.images.at_input_of(network.preprocess)
+        return self._images[size]
 
     def latency(self, network: Checkpoint) -> Latency:
         """That of ``network``, by the clock."""
