@@ -39,11 +39,11 @@ def subcommands(parent: App) -> Iterator[str]:
 
 def command_page(command: App, words: tuple[str, ...]) -> str:
     """The Markdown of a command, such as ``("verydeep", "data")``, with its subcommands as sections."""
-    level = len(words) - 1
+    names = list(subcommands(command))
     page = generate_markdown_docs(
-        command, heading_level=level, command_chain=list(words), generate_toc=False, recursive=False
+        command, heading_level=len(words) - 1, command_chain=list(words), exclude_commands=names
     )
-    below = [command_page(command[name], (*words, name)) for name in subcommands(command)]
+    below = [command_page(command[name], (*words, name)) for name in names]
     if below:
         return "\n".join([page, *below])
     return f"{page}\n{_example(command.help_epilogue or '')}"
