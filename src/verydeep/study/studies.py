@@ -3,8 +3,15 @@
 import difflib
 
 from verydeep.errors import RecipeError
-from verydeep.study import compression, depth, gradients, kernel, residual, split
-from verydeep.study import initialization as init
+from verydeep.study import compression
+from verydeep.study.experiments import (
+    depth,
+    gradients,
+    kernel,
+    residual,
+    split,
+)
+from verydeep.study.experiments import initialization as init
 from verydeep.study.trial import Study
 
 STUDIES = {
