@@ -1,4 +1,4 @@
-"""The seven studies: their trials, and the conclusions from given outcomes."""
+"""The thirteen studies: their trials, and the conclusions from given outcomes."""
 
 from dataclasses import replace
 
@@ -17,8 +17,11 @@ from verydeep.study.trial import LayerGradient
 from .outcomes import outcome
 
 
-def test_the_seven():
-    assert list(STUDIES) == ["depth", "init", "gradients", "residual", "kernel", "split", "compress"]
+def test_the_thirteen():
+    assert list(STUDIES) == [
+        "depth", "init", "gradients", "residual", "kernel", "batchnorm", "alexnet", "head", "augmentation",
+        "overfitting", "transfer", "split", "compress",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))

@@ -41,7 +41,8 @@ def study(
     Parameters
     ----------
     name
-        depth, init, gradients, residual, kernel, split or compress; without a name, the studies are listed.
+        depth, init, gradients, residual, kernel, batchnorm, alexnet, head, augmentation, overfitting,
+        transfer, split or compress; without a name, the studies are listed.
     data
         The data set.
     full

@@ -32,7 +32,7 @@ RECIPE = Recipe(
     augment=AugmentConfig(flip="random"),
 )
 """SGD as in the paper (section 3.1), for a few epochs; without dropout, which needs many more epochs."""
-FULL_RATES = {"A": 0.04, "A-LRN": 0.04, "B": 0.01, "C": 0.02, "D": 0.01, "E": 0.02}
+FULL_RATES = {"A": 0.04, "A-LRN": 0.04, "B": 0.01, "C": 0.02, "D": 0.01, "E": 0.01}
 """The learning rates of the full study, each the best of 0.01, 0.02 and 0.04 on validation images
 (benchmarks/study_rates.py, docs/studies.md)."""
 PROTOCOL = (
