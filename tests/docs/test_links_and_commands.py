@@ -42,7 +42,7 @@ def test_the_index_has_every_page():
 def test_a_page_begins_with_a_sentence_about_its_purpose(page):
     title, blank, first = text_of(page).splitlines()[:3]
     assert title.startswith("# ") and not blank
-    assert re.match(r"[A-Z`]", first) and not first.startswith("```")
+    assert re.match(r"[A-Z`가-힣]", first) and not first.startswith("```")
 
 
 def test_the_readme_is_short():
