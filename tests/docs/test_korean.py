@@ -74,8 +74,8 @@ def rows(section):
 def test_a_korean_page_has_an_english_one_and_both_begin_with_a_link_to_the_other(english, korean):
     there = os.path.relpath(korean, english.parent)
     back = os.path.relpath(english, korean.parent)
-    assert f"\n[한국어]({there})\n" in sections(english)[0]
-    assert f"\n[English]({back})\n" in sections(korean)[0]
+    assert f"[한국어]({there})" in sections(english)[0]
+    assert f"[English]({back})" in sections(korean)[0]
 
 
 @on_each_pair
