@@ -49,6 +49,19 @@ def test_another_recipe_in_the_same_folder_is_an_error(tmp_path):
         saved_outcome(replace(TRIAL, recipe=replace(RECIPE, epochs=3)), tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["training", "probe"])
+def test_a_trial_has_images_of_the_size_of_its_recipe(tmp_path, kind):
+    deep = replace(RECIPE, model="4 M 4 M 4 M 4 M 4 M | gap 8", size=32, epochs=1)  # too deep for 16 px
+    outcome = run_trial(Trial(variant="large images", recipe=deep, kind=kind), DATA, tmp_path, "cpu")
+    assert outcome.failed is None
+    assert outcome.parameters == sum(
+        p.numel()
+        for p in build(
+            Architecture.from_string(deep.model, norm="batch", input=(1, 32, 32), classes=3)
+        ).parameters()
+    )
+
+
 def test_training_that_diverges_is_an_outcome(tmp_path):
     diverging = replace(RECIPE, norm="none", optimizer=OptimizerConfig(lr=1e9))
     outcome = run_trial(Trial(variant="diverging", recipe=diverging), DATA, tmp_path, "cpu")

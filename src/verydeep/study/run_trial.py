@@ -55,7 +55,8 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
     """
     if (saved := saved_outcome(trial, folder)) is not None:
         return saved
-    recipe, data, start_time = _recipe(trial, folder), trial_data(trial, dataset), time.perf_counter()
+    recipe, start_time = _recipe(trial, folder), time.perf_counter()
+    data = trial_data(trial, dataset).resized(recipe.size)
     if trial.kind == "probe":
         outcome = _probe(trial, recipe, data, device)
     elif trial.kind == "compression":
