@@ -6,6 +6,7 @@ import { startPython } from "./python.js";
 import { show } from "./view.js";
 
 const PAUSE = 200; // ms without a key before the network is computed
+const WIDE = "(min-width: 1000px)"; // as in page.css: zoo and options are beside the result
 const form = at("form");
 const began = performance.now();
 let timer = null;
@@ -36,6 +37,7 @@ function prepare({ zoo, optimizers, dtypes, memory, tokens }) {
   for (const [id, names] of [["optimizer", optimizers], ["dtype", dtypes]]) {
     at(id).append(...names.map((name) => element("option", { value: name }, name)));
   }
+  for (const part of document.querySelectorAll("aside details")) part.open = matchMedia(WIDE).matches;
   at("memory").defaultValue = memory;
   at("tokens").textContent = tokens;
   const button = ({ name, title }) => element("button", { type: "button", className: "chip", value: name, title }, name);
@@ -48,7 +50,7 @@ function prepare({ zoo, optimizers, dtypes, memory, tokens }) {
 }
 
 function listen() {
-  form.addEventListener("input", () => {
+  document.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(() => changed("replaceState"), PAUSE);
   });

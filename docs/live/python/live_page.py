@@ -27,6 +27,7 @@ from verydeep.tables.data_table import Cell, DataTable, cell_text
 from verydeep.tables.network_table import layer_table
 
 COLUMNS = ("layer", "output", "receptive_field", "parameters", "macs", "activations", "saved")
+BARS = "The bars are the shares of a column's total."
 FIRST = {"network": "vgg16", "batch": "32"}
 """The fields of the page where its address has none."""
 
@@ -105,7 +106,7 @@ def _of_network(
         "summary": f"{network.name}: {rounded(counts.parameters)} parameters, {rounded(counts.macs)} MACs, "
         f"{peak} to train with batch {memory.batch:,}",
         "tiles": _tiles(counts, memory, limit),
-        "layers": _table(layer_table(traced, COLUMNS, memory.saved)),
+        "layers": _table(replace(layer_table(traced, COLUMNS, memory.saved), note=BARS)),
         "memory": _table(memory_table(memory, limit)),
         "diagram": render(architecture_diagram(network, beside)),
         "json": json.dumps(traced.to_dict() | {"memory": memory.to_dict(limit)}),
