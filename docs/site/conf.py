@@ -1,4 +1,4 @@
-"""The configuration of Sphinx for the site; ``build.py`` runs it."""
+"""The configuration of Sphinx for the site; ``build_site.py`` runs it."""
 
 import dataclasses
 import typing
@@ -53,7 +53,14 @@ def keep_colons(app: Sphinx, what: str, name: str, found: object, options: objec
         lines.insert(0, "")
 
 
+def name_language(app: Sphinx, page: str, template: str, context: dict[str, object], doctree: object) -> None:
+    """The language of a page for screen readers and browsers; those in a folder ``ko/`` are Korean."""
+    if "ko" in page.split("/")[:-1]:
+        context["language"] = "ko"
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon
+    app.connect("html-page-context", name_language)
     app.connect("autodoc-process-signature", hide_signature_of_dataclass)

@@ -57,12 +57,12 @@ REPORTS = (
     Report(
         "Training",
         "Learning curves, accuracy with its interval, the confusion matrix, and the most confident mistakes.",
-        "verydeep train synthetic --epochs 3 --out runs/shapes",
+        "verydeep train synthetic --epochs 2 --out runs/shapes",
         "runs/shapes/report.html",
     ),
     Report(
         "Data check",
-        "Duplicates side by side, suspicious labels, class imbalance, and examples of each class.",
+        "Duplicates side by side, class imbalance, other data quality issues, and examples of each class.",
         "verydeep data check shapes/ --out check.html",
         "check.html",
     ),

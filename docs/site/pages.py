@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[2]
-NAVIGATION = Path(__file__).with_name("navigation.md")
+HERE = Path(__file__).parent
 
 PLACES = {
     "README.md": "index.md",
-    "README.ko.md": "ko/readme.md",
+    "README.ko.md": "ko/index.md",
     "docs/index.md": "tasks.md",
     "CHANGELOG.md": "changelog.md",
     "CODE_OF_CONDUCT.md": "code-of-conduct.md",
@@ -33,7 +33,7 @@ def copy_pages(source: Path) -> None:
     pages = [ROOT / page for page in PLACES if (ROOT / page).exists()]
     pages += [page for page in ROOT.glob("docs/**/*.md") if page.relative_to(ROOT).as_posix() not in PLACES]
     for page in pages:
-        if not page.is_relative_to(NAVIGATION.parent):
+        if not page.is_relative_to(HERE) and not page.is_relative_to(ROOT / "docs/live"):
             _copy_page(page, source)
     for folder in sorted({page.parent for page in source.rglob("*.md")} - {source}):
         _list_folder(folder)
@@ -47,7 +47,7 @@ def add_navigation(source: Path) -> None:
     names = {page.relative_to(source).with_suffix("").as_posix() for page in source.rglob("*.*")} | {"self"}
     lines = [
         line
-        for line in NAVIGATION.read_text(encoding="utf-8").splitlines()
+        for line in (HERE / "navigation.md").read_text(encoding="utf-8").splitlines()
         if not (entry := re.fullmatch(r".*<(.*)>", line)) or entry[1] in names
     ]
     _append(source / "index.md", "\n".join(lines))

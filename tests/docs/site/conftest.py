@@ -1,4 +1,4 @@
-"""The scripts that build the site, and a site that they built, without the gallery."""
+"""The scripts that build the site, and a site that they built, without gallery and live page."""
 
 import functools
 import subprocess
@@ -27,7 +27,7 @@ def site(tmp_path_factory, worker_id):
     folder.parent.mkdir(exist_ok=True)
     with FileLock(folder.parent / "lock"):
         if not (folder / "index.html").exists():
-            command = [sys.executable, ROOT / "docs/site/build.py", "--no-gallery", folder]
+            command = [sys.executable, ROOT / "docs/site/build_site.py", "--text-only", folder]
             built = subprocess.run(command, capture_output=True, text=True)
             assert (built.returncode, built.stderr) == (0, "")
     return folder
