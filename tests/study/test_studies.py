@@ -19,7 +19,7 @@ from .outcomes import outcome
 
 def test_the_thirteen():
     assert list(STUDIES) == [
-        "depth", "init", "gradients", "residual", "kernel", "batchnorm", "alexnet", "head", "augmentation",
+        "depth", "kernel", "init", "gradients", "residual", "batchnorm", "alexnet", "head", "augmentation",
         "overfitting", "transfer", "split", "compress",
     ]  # fmt: skip
 

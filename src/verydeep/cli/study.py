@@ -41,7 +41,7 @@ def study(
     Parameters
     ----------
     name
-        depth, init, gradients, residual, kernel, batchnorm, alexnet, head, augmentation, overfitting,
+        depth, kernel, init, gradients, residual, batchnorm, alexnet, head, augmentation, overfitting,
         transfer, split or compress; without a name, the studies are listed.
     data
         The data set.

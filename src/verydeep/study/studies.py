@@ -24,10 +24,10 @@ STUDIES = {
     study.name: study
     for study in (
         depth.STUDY,
+        kernel.STUDY,
         init.STUDY,
         gradients.STUDY,
         residual.STUDY,
-        kernel.STUDY,
         batchnorm.STUDY,
         alexnet.STUDY,
         head.STUDY,
