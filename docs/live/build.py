@@ -189,6 +189,7 @@ def _start(out: Path) -> dict[str, object]:
     return {
         **json.loads(_python("import json, live_page; print(json.dumps(live_page.start()))")),
         "version": package["version"],
+        "pyodide": PYODIDE,
         "python": lock["info"]["python"],
         "fetched": sum(len(loaded[name]) for name in FETCHED),
         "bytes": sum(map(len, loaded.values())),
