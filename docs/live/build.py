@@ -50,7 +50,14 @@ def build(out: Path, cache: Path = CACHE) -> None:
     if out.exists() and any(out.iterdir()) and not (out / "start.json").exists():
         raise BuildError(f"{out} holds other files than a live page; name an empty or a new folder")
     package, wheels = pyodide_package(cache), pinned_wheels(cache)
+    new = out.with_name(f".{out.name}.part")
+    shutil.rmtree(new, ignore_errors=True)
+    _write(new, package, wheels)
     shutil.rmtree(out, ignore_errors=True)
+    new.rename(out)
+
+
+def _write(out: Path, package: Path, wheels: list[Path]) -> None:
     shutil.copytree(HERE / "page", out)
     shutil.copyfile(SOURCE / "verydeep/web_page/shared/icon.svg", out / "icon.svg")
     with tarfile.open(package) as archive:
@@ -182,6 +189,7 @@ def _start(out: Path) -> dict[str, object]:
     return {
         **json.loads(_python("import json, live_page; print(json.dumps(live_page.start()))")),
         "version": package["version"],
+        "pyodide": PYODIDE,
         "python": lock["info"]["python"],
         "fetched": sum(len(loaded[name]) for name in FETCHED),
         "bytes": sum(map(len, loaded.values())),

@@ -24,7 +24,7 @@ def test_the_folder_has_all_modules_and_the_license_of_each(live_folder):
 @pytest.mark.network
 def test_the_sizes_on_the_page_are_those_of_the_files(live_folder):
     started = json.loads((live_folder / "start.json").read_text())
-    assert started["python"].startswith(build.PYTHON)
+    assert started["python"].startswith(build.PYTHON) and started["pyodide"] == build.PYODIDE
     assert started["fetched"] == sum((live_folder / name).stat().st_size for name in build.FETCHED)
     assert (
         started["compressed"]

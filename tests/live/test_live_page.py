@@ -44,6 +44,11 @@ def test_an_error_is_that_of_the_command(form, line, command):
     assert f"Error: {live_page.answer(form)['error']}\n" == command(f"verydeep {line}").err
 
 
+@pytest.mark.parametrize("given", ["2.5", "1e3", "9" * 5000])
+def test_a_number_that_is_not_whole_is_an_error(given):
+    assert "expected a whole number" in live_page.answer({"network": "vgg16", "batch": given})["error"]
+
+
 def test_the_tables_have_the_cells_and_the_total_of_the_terminal(command):
     shown = live_page.answer(live_page.FIRST)
     layers, memory = shown["layers"], shown["memory"]

@@ -90,6 +90,14 @@ def test_an_error_is_that_of_the_command_and_the_last_network_stays(page, comman
     assert page.is_hidden("#error") and page.is_hidden("#stale")
 
 
+def test_after_an_error_of_python_itself_the_page_goes_on(page):
+    page.fill("#batch", "9" * 308)  # times the bytes of an image, more than a float holds
+    page.wait_for_selector("#error:has-text('Error: OverflowError')")
+    page.fill("#batch", "1")
+    page.wait_for_selector("#command:text-is('verydeep show vgg16 --batch 1')")
+    assert page.is_hidden("#error")
+
+
 def test_markup_is_text(page):
     page.fill("#network", "<img src=x onerror=document.title=1> | gap")
     page.wait_for_selector("#error:has-text('<img src=x')")
@@ -122,7 +130,8 @@ def test_the_address_has_every_field_and_back_goes_back(page):
 def test_a_link_fills_the_fields_and_ignores_what_they_do_not_take(browser, address):
     page = browser.new_page()
     page.goto(f"{address}#network=vgg11&batch=x&dtype=fp8&optimizer=adam&unknown=1&size=64")
-    page.wait_for_function("document.getElementById('network').value === 'vgg11'")
+    page.wait_for_selector("#status:has-text('Python 3.14')")
+    assert page.input_value("#network") == "vgg11"
     shown = {name: page.input_value(f"#{name}") for name in ("batch", "dtype", "optimizer", "size")}
     assert shown == {"batch": "", "dtype": "fp32", "optimizer": "adam", "size": "64"}
     page.close()
@@ -267,7 +276,7 @@ def test_the_worker_has_the_policy_of_the_page(browser, serve, folder, site):
     site.serve("/", headers={"Access-Control-Allow-Origin": "*"})
     worker = folder / "worker.js"
     worker.write_text(
-        worker.read_text().replace("  try {\n", f"  try {{\n    await fetch('{site.address}');\n", 1)
+        worker.read_text().replace("() {\n  try {\n", f"() {{\n  try {{\n await fetch('{site.address}');\n")
     )
     page = browser.new_page()
     page.goto(serve(folder))

@@ -20,8 +20,9 @@ async function start() {
   const started = await response.json();
   prepare(started);
   progress(0, started);
+  const untouched = fragmentOf(form);
   fill(form, location.hash);
-  if (fragmentOf(form) === "#network=vgg16") show(started.first);
+  if (fragmentOf(form) === untouched) show(started.first);
   listen();
   ask = startPython({
     progress: (bytes) => progress(bytes, started),

@@ -15,7 +15,12 @@ const answer = load();
 
 addEventListener("message", async ({ data }) => {
   const answerJson = await answer.catch(() => null); // a failure to load has been reported
-  if (answerJson) postMessage({ answer: JSON.parse(answerJson(JSON.stringify(data))) });
+  if (!answerJson) return;
+  try {
+    postMessage({ answer: JSON.parse(answerJson(JSON.stringify(data))) });
+  } catch (error) {
+    postMessage({ answer: { error: error.message.trim().split("\n").at(-1) } }); // of a traceback, what went wrong
+  }
 });
 
 async function load() {

@@ -18,7 +18,7 @@ from verydeep.analyze.memory_limit import DEFAULT_LIMIT, memory_limit
 from verydeep.analyze.trace import trace
 from verydeep.architecture import grammar, zoo
 from verydeep.architecture.architecture import Architecture
-from verydeep.errors import VeryDeepError
+from verydeep.errors import ArchitectureError, VeryDeepError
 from verydeep.foreign_text import terminal_text
 from verydeep.number_format import SPACE, bytes_text, rounded, thousands
 from verydeep.report.architecture_diagram import architecture_diagram, render
@@ -83,7 +83,10 @@ def _network(form: Form, text: str) -> Architecture:
 
 
 def _number(form: Form, name: str) -> int | None:
-    return int(form[name]) if form.get(name) else None
+    try:
+        return int(form[name]) if form.get(name) else None
+    except ValueError:
+        raise ArchitectureError(f"--{name} is {form[name]!r}; expected a whole number, such as 32") from None
 
 
 def _memory(form: Form, network: Architecture) -> MemoryEstimate:
