@@ -40,8 +40,8 @@ fmt: $(DEV) ## Format the code, and fix what can be fixed automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(DEV) ## Test the docs: links, commands, flags, files, Python code, numbers
-	.venv/bin/python -m pytest tests/docs
+docs: $(DEV) ## Build the site of the docs into build/site (make test TESTS=tests/docs tests the pages)
+	$(BIN)/python docs/site/build_site.py build/site
 
 bench: $(DEV) ## Measure start-up time, memory, and a recipe over five seeds (minutes)
 	$(BIN)/python benchmarks/startup.py

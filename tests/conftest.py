@@ -35,6 +35,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 SLOW_FIXTURES = {
     "bench": {"bundle"},
     "cli": {"exported", "train", "tune", "verydeep"},
+    "live": {"browser", "live_folder"},
     "runtime": {"bundles", "exported"},
     "serve": {"browser"},
     "tune": {"continued", "finished", "resume", "run"},

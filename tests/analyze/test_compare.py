@@ -50,3 +50,12 @@ def test_papers_errors_are_turned_into_accuracies():
 
 def test_networks_without_published_accuracies_have_none():
     assert one("vgg-tiny").published == one("64 M | gap").published == ()
+
+
+def test_an_accuracy_is_that_of_the_published_images_and_classes():
+    vgg16 = zoo.resolve("vgg16")
+    same, smaller, fewer = compare(
+        [vgg16.with_options(size=224), vgg16.with_options(size=64), vgg16.with_classes(10)]
+    )
+    assert same.published == published("vgg16")
+    assert smaller.published == fewer.published == ()

@@ -41,6 +41,11 @@ def test_parsing_is_the_inverse_of_formatting(layers, head):
     assert parse_architecture(format_architecture(layers, head)) == (layers, head)
 
 
+def test_more_repeats_than_a_token_may_have_are_several_tokens():
+    layers, head = parse_architecture("64x1000 64x1000 64 | gap")
+    assert format_architecture(layers, head) == "64x1000 64x1000 64 | gap"
+
+
 @given(layers, heads)
 def test_a_formatted_string_is_already_the_shortest(layers, head):
     string = format_architecture(layers, head)

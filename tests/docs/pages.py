@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/ko/*.md"), *ROOT.glob("benchmarks/*.md")]
+)
 
 HISTORY = ("docs/log.md", "CHANGELOG.md")
 """Pages about the past, whose names may be gone."""
@@ -44,8 +46,12 @@ def blocks(*languages):
 
 
 def code_spans(page):
-    """The texts between backticks, outside of blocks."""
-    return re.findall(r"`([^`\n]+)`", without_blocks(text_of(page)))
+    """The texts between backticks of a page, outside of blocks."""
+    return code_spans_of(text_of(page))
+
+
+def code_spans_of(text):
+    return re.findall(r"`([^`\n]+)`", without_blocks(text))
 
 
 def code(cell):

@@ -203,17 +203,6 @@ def test_dropout_is_where_the_papers_and_torchvision_have_it(name, order):
     assert all(module.p == 0.5 for module in head if isinstance(module, nn.Dropout))
 
 
-def test_local_norm_is_the_papers_formula():  # Krizhevsky 2012, section 3.3, k = 2, n = 5, alpha = 1e-4
-    (norm,) = [
-        m for m in build(zoo.resolve("A-LRN").with_input(3, 32)).features if "Norm" in type(m).__name__
-    ]
-    maps = 30 * torch.rand(1, 9, 2, 2)
-    channel = 4
-    squares = maps[:, channel - 2 : channel + 3].square().sum(1)
-    expected = maps[:, channel] / (2 + 1e-4 * squares) ** 0.75
-    torch.testing.assert_close(norm(maps)[:, channel], expected)
-
-
 def test_a_block_adds_its_input_before_the_last_relu():  # He et al. 2015, Figure 2
     architecture = Architecture.from_string("(4 4) | gap", input=(4, 5, 5), conv_bias=False)
     (block,) = build(architecture).features

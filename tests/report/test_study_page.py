@@ -9,9 +9,10 @@ import pytest
 
 from verydeep.number_format import percent
 from verydeep.report.charts.line_plots import HEIGHT, WIDTH
-from verydeep.report.study_page import StudyReport, markdown, render_study, write_study
+from verydeep.report.study_page import markdown, render_study, write_study
 from verydeep.report.study_plots import gradient_charts, loss_charts, size_charts, strip_plots
 from verydeep.study.studies import STUDIES
+from verydeep.study.study_result import StudyResult
 from verydeep.study.trial import CompressedNetwork, LayerGradient, Outcome
 from verydeep.tables.study_table import summary
 
@@ -48,7 +49,7 @@ def report(name, **changes):
         "command": f"verydeep study {name}",
         "machine": {"processor": "a <fast> one", "precision": "fp32"},
     }  # fmt: skip
-    return StudyReport(**{**values, **changes})
+    return StudyResult(**{**values, **changes})
 
 
 class Texts(HTMLParser):
@@ -133,7 +134,7 @@ def test_a_stopped_run_is_listed_with_the_reason():
 
 def test_the_folder_has_the_page_the_json_and_the_markdown(tmp_path):
     written = report("kernel")
-    assert write_study(written, tmp_path) == tmp_path / "study.html"
+    assert write_study(written, None, tmp_path) == tmp_path / "study.html"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["study.html", "study.json", "study.md"]
     values = json.loads((tmp_path / "study.json").read_text())
     assert (values["study"], values["conclusion"]) == ("kernel", written.findings[0])

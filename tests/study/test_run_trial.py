@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.data import synthetic
@@ -13,8 +14,9 @@ from verydeep.errors import RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.models.build import build
 from verydeep.study.run_study import run_trials
-from verydeep.study.run_trial import run_trial, saved_outcome, trial_data
+from verydeep.study.run_trial import run_trial, saved_outcome
 from verydeep.study.trial import Trial
+from verydeep.study.trial_data import trial_data
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe
 
@@ -32,7 +34,8 @@ TRIAL = Trial(variant="small", recipe=RECIPE)
 
 def test_a_trial_runs_once(tmp_path):
     first = run_trial(TRIAL, DATA, tmp_path, "cpu")
-    assert 0 <= first.test_top1 <= 1 and len(first.epochs) == 2 and first.failed is None
+    assert 0 <= first.test_top1 <= 1 and 0 <= first.train_top1 <= 1 and first.failed is None
+    assert len(first.epochs) == 2 and first.train_images == 300
     assert first.parameters == sum(
         p.numel()
         for p in build(
@@ -49,6 +52,19 @@ def test_another_recipe_in_the_same_folder_is_an_error(tmp_path):
         saved_outcome(replace(TRIAL, recipe=replace(RECIPE, epochs=3)), tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["training", "probe"])
+def test_a_trial_has_images_of_the_size_of_its_recipe(tmp_path, kind):
+    deep = replace(RECIPE, model="4 M 4 M 4 M 4 M 4 M | gap 8", size=32, epochs=1)  # too deep for 16 px
+    outcome = run_trial(Trial(variant="large images", recipe=deep, kind=kind), DATA, tmp_path, "cpu")
+    assert outcome.failed is None
+    assert outcome.parameters == sum(
+        p.numel()
+        for p in build(
+            Architecture.from_string(deep.model, norm="batch", input=(1, 32, 32), classes=3)
+        ).parameters()
+    )
+
+
 def test_training_that_diverges_is_an_outcome(tmp_path):
     diverging = replace(RECIPE, norm="none", optimizer=OptimizerConfig(lr=1e9))
     outcome = run_trial(Trial(variant="diverging", recipe=diverging), DATA, tmp_path, "cpu")
@@ -61,7 +77,7 @@ def test_initialization_from_a_failed_trial_is_an_outcome(tmp_path):
     source = Trial(variant="source", recipe=failing)
     run_trial(source, DATA, tmp_path, "cpu")
     outcome = run_trial(replace(TRIAL, variant="deep", initialized_from=source), DATA, tmp_path, "cpu")
-    assert outcome.failed == "the shallower network for its initialization did not learn"
+    assert outcome.failed == "the network that initializes it did not learn"
 
 
 @pytest.mark.slow
@@ -73,6 +89,39 @@ def test_initialization_from_a_trained_trial_gives_a_higher_accuracy(tmp_path):
     first = run_trial(initialized, DATA, tmp_path, "cpu").epochs[0]
     random = run_trial(Trial(variant="random", recipe=constant), DATA, tmp_path, "cpu").epochs[0]
     assert first.train_top1 > random.train_top1 + 0.2
+
+
+def test_a_linear_probe_keeps_the_layers_of_the_network_that_it_is_made_from(tmp_path):
+    source = Trial(variant="source", recipe=RECIPE)
+    probe = Trial(
+        variant="probe", kind="fine-tuning", initialized_from=source, classes=("circle", "triangle"),
+        images=40, images_seed=3, recipe=replace(RECIPE, model=None, norm=None, freeze="all", epochs=1),
+    )  # fmt: skip
+    run_trial(source, DATA, tmp_path, "cpu")
+    outcome = run_trial(probe, DATA, tmp_path, "cpu")
+    assert outcome.failed is None and outcome.test_top1 is not None and outcome.train_top1 is not None
+    trained, kept = (load_file(tmp_path / name / "model.safetensors") for name in (source.name, probe.name))
+    assert torch.equal(trained["features.0.weight"], kept["features.0.weight"])
+    failed = replace(probe, variant="failed", initialized_from=replace(source, variant="never trained"))
+    without = run_trial(failed, DATA, tmp_path, "cpu")
+    assert without.failed == "the network that initializes it did not learn"
+    assert without.parameters == outcome.parameters
+
+
+def test_some_classes_are_numbered_from_0_and_a_missing_one_is_named():
+    two = trial_data(replace(TRIAL, classes=(DATA.classes[2], DATA.classes[0])), DATA)
+    assert two.classes == (DATA.classes[2], DATA.classes[0])
+    of_first = DATA.train.pixels[DATA.train.labels == 2]
+    assert torch.equal(two.train.pixels[two.train.labels == 0], of_first)
+    assert len(two.train) == int((DATA.train.labels != 1).sum())
+    with pytest.raises(RecipeError, match="needs the class 'Bag'"):
+        trial_data(replace(TRIAL, classes=("Bag",)), DATA)
+
+
+def test_another_seed_selects_other_images():
+    first, second = (trial_data(replace(TRIAL, images=100, images_seed=seed), DATA) for seed in (0, 1))
+    assert not torch.equal(first.train.pixels, second.train.pixels)
+    assert first.name != second.name  # an unfinished run of one is not resumed on the other
 
 
 def test_a_probe_measures_every_layer_at_every_step(tmp_path):

@@ -1,4 +1,4 @@
-"""The seven studies: their trials, and the conclusions from given outcomes."""
+"""The thirteen studies: their trials, and the conclusions from given outcomes."""
 
 from dataclasses import replace
 
@@ -9,23 +9,19 @@ from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Conv, MaxPool
 from verydeep.errors import RecipeError
-from verydeep.study import depth, gradients, kernel, residual, split
-from verydeep.study import initialization as init
+from verydeep.study.experiments import depth, gradients, kernel, residual, split
+from verydeep.study.experiments import initialization as init
 from verydeep.study.studies import STUDIES, find_study
-from verydeep.study.trial import LayerGradient, Outcome
+from verydeep.study.trial import LayerGradient
+
+from .outcomes import outcome
 
 
-def outcome(trial, top1=0.9, **changes):
-    values = {
-        "name": trial.name, "group": trial.group, "variant": trial.variant, "seed": trial.recipe.seed,
-        "split": trial.split, "architecture_string": trial.recipe.model, "parameters": 1000,
-        "test_top1": top1,
-    }  # fmt: skip
-    return Outcome(**{**values, **changes})
-
-
-def test_the_seven():
-    assert list(STUDIES) == ["depth", "init", "gradients", "residual", "kernel", "split", "compress"]
+def test_the_thirteen():
+    assert list(STUDIES) == [
+        "depth", "kernel", "init", "gradients", "residual", "batchnorm", "alexnet", "head", "augmentation",
+        "overfitting", "transfer", "split", "compress",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from verydeep.analyze.published_accuracy import PublishedAccuracy, published
-from verydeep.analyze.trace import Trace, trace
+from verydeep.analyze.trace import trace
+from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Shape
 
@@ -24,15 +25,16 @@ class Comparison:
     receptive_field: int
     """Of the last convolution, in px of the input."""
     published: tuple[PublishedAccuracy, ...]
-    """Accuracies that others measured; empty where nothing was published."""
+    """Accuracies that others measured; empty where nothing was published, as for other images or classes."""
 
 
 def compare(architectures: Iterable[Architecture]) -> tuple[Comparison, ...]:
     """One row per architecture, in the given order."""
-    return tuple(_row(trace(architecture)) for architecture in architectures)
+    return tuple(map(_row, architectures))
 
 
-def _row(traced: Trace) -> Comparison:
+def _row(architecture: Architecture) -> Comparison:
+    traced = trace(architecture)
     path = traced.path
     totals = traced.totals
     return Comparison(
@@ -44,5 +46,10 @@ def _row(traced: Trace) -> Comparison:
         macs=totals.macs,
         activations=totals.activations,
         receptive_field=next((row.receptive_field for row in reversed(path) if row.kind == "conv"), 1),
-        published=published(traced.name),
+        published=published(architecture.name) if _is_of_zoo(architecture) else (),
     )
+
+
+def _is_of_zoo(architecture: Architecture) -> bool:
+    """Whether nothing of it was changed: an accuracy holds for one size of images and one set of classes."""
+    return architecture.name in zoo.names() and architecture == zoo.resolve(architecture.name)

@@ -11,6 +11,10 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.errors import ArchitectureError
 
 
+MAX_BATCH = 1_000_000_000
+"""The largest batch: the bytes of larger ones have no use, and soon no number."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerMemory:
     """The bytes of one layer that are saved for the backward pass, for the whole batch."""
@@ -122,10 +126,12 @@ def estimate_memory(
     activations in bf16; weights, gradients and optimizer state in fp32.
 
     Raises:
-        ArchitectureError: where the batch is empty.
+        ArchitectureError: where the batch is empty, or too large for anything.
     """
     if batch < 1:
         raise ArchitectureError(f"a batch needs at least one image, {batch} given")
+    if batch > MAX_BATCH:
+        raise ArchitectureError(f"a batch has at most {MAX_BATCH:,} images here; give fewer")
     tensors = SavedTensors(architecture, ACTIVATION_BYTES[dtype])
     parameters = sum(row.parameters for row in tensors.rows)
     statistics = sum(2 * row.output[0] for row in tensors.rows if row.kind == "norm" and row.parameters)

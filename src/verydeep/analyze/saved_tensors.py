@@ -6,7 +6,7 @@ conv, fc         their input; in bf16 a copy of their weights too
 batch norm       its input, and the mean and deviation of the batch, in fp32
 ReLU, in place   its output, the tensor that the next convolution saves too
 max pool         its input, and the index of each maximum as an int64
-local norm       its input, its squares padded by 4 channels, its denominator before and after the power
+local norm       its input in fp32, and two powers of its denominator
 average pool     its input; a global one saves nothing
 dropout          its mask, with as many bytes as the values (one byte each on a GPU), and its output
 shortcut         an addition saves nothing; the sum is a new tensor, which its ReLU saves
@@ -98,15 +98,14 @@ class SavedTensors:
             maps = self._norm(self._weighted(self._relu(maps)))
         body_end = len(self.operations)
         row = next(self._next_rows)
-        shortcut = images
         if row.kind == "add":
             self._hold_gradient(range(body_start, body_end - 1), maps.size)
         else:
-            shortcut = self._norm(self._weighted(images, row))
+            self._norm(self._weighted(images, row))
             self._hold_gradient(range(body_start, body_end), images.size)
             self._hold_gradient(range(body_end, len(self.operations) - 1), maps.size)
             row = next(self._next_rows)
-        return self._relu(self._activation(row, max(maps.width, shortcut.width)))
+        return self._relu(self._activation(row, maps.width))
 
     def _head(self, maps: Activation) -> None:
         head, dropout_first = self.architecture.head, self.architecture.dropout_first
@@ -127,8 +126,6 @@ class SavedTensors:
     def _weighted(self, maps: Activation, row: LayerRow | None = None) -> Activation:
         """A convolution or a fully connected layer."""
         row = row or next(self._next_rows)
-        if maps.width != self.width:
-            maps = replace(maps, width=self.width)  # autocast copies the fp32 output of a local norm
         output = self._activation(row, self.width)
         self._add(
             row,
@@ -162,10 +159,11 @@ class SavedTensors:
 
     def _local_norm(self, maps: Activation) -> Activation:
         row = next(self._next_rows)
-        channels, height, width = row.output
-        output = self._activation(row, FP32)  # its pooling and its power are in fp32 for any input
-        padded = (channels + 4) * height * width
-        self._add(row, maps, output, saves=(maps,), extras=FP32 * (padded + 2 * output.values))
+        output = self._activation(row, maps.width)
+        if maps.width == FP32:
+            self._add(row, maps, output, saves=(maps,), extras=2 * FP32 * output.values)
+        else:
+            self._add(row, maps, output, extras=3 * FP32 * output.values)  # it computes in fp32
         return output
 
     def _dropout(self, maps: Activation, row: LayerRow) -> Activation:

@@ -182,9 +182,9 @@ def _layer_tokens(layers: Iterable[Layer]) -> Iterator[str]:
         count = len(list(run))
         match layer:
             case Conv():
-                yield _conv_token(layer) + _times(count)
+                yield from _repeated(_conv_token(layer), count)
             case Residual():
-                yield f"({' '.join(map(_conv_token, layer.convs))})" + _times(count)
+                yield from _repeated(f"({' '.join(map(_conv_token, layer.convs))})", count)
             case MaxPool():
                 yield from [_pool_token(layer)] * count
             case LocalNorm():
@@ -212,8 +212,11 @@ def _non_default(options: list[tuple[str, int, int]]) -> str:
     return "".join(f"{letter}{value}" for letter, value, default in options if value != default)
 
 
-def _times(count: int) -> str:
-    return f"x{count}" if count > 1 else ""
+def _repeated(token: str, count: int) -> Iterator[str]:
+    """``64x2``; in several tokens where there are more repeats than one may have."""
+    for start in range(0, count, MAX_REPEATS):
+        repeats = min(MAX_REPEATS, count - start)
+        yield f"{token}x{repeats}" if repeats > 1 else token
 
 
 def _head_tokens(head: Head) -> list[str]:

@@ -9,12 +9,13 @@ from cyclopts.validators import Number
 from verydeep.data.builtin import load_dataset
 from verydeep.errors import Interrupted
 from verydeep.machine import Device
-from verydeep.report.study_page import study_report, write_study
+from verydeep.report.study_page import study_result, write_study
 from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.studies import STUDIES, find_study
+from verydeep.study.study_result import StudyResult, recorded_result
 from verydeep.study.trial import Outcome
 from verydeep.tables.data_table import terminal_table
-from verydeep.tables.study_table import runs_table, studies_table
+from verydeep.tables.study_table import published_table, runs_table, studies_table
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.training_progress import TrialProgress
@@ -40,7 +41,8 @@ def study(
     Parameters
     ----------
     name
-        depth, init, gradients, residual, kernel, split or compress; without a name, the studies are listed.
+        depth, kernel, init, gradients, residual, batchnorm, alexnet, head, augmentation, overfitting,
+        transfer, split or compress; without a name, the studies are listed.
     data
         The data set.
     full
@@ -75,15 +77,28 @@ def study(
             f"{len(outcomes)} of {len(trials)} runs are finished and saved in {folder}. "
             "Run the same command again to continue"
         ) from None
-    report = study_report(chosen, data, trials, outcomes, device)
-    page = write_study(report, folder)
+    result = study_result(chosen, data, trials, outcomes, device, full)
+    recorded = None if full else recorded_result(chosen)
+    page = write_study(result, recorded, folder)
     if json:
-        print_json({**report.to_dict(), "folder": str(folder)})
-    else:
-        out().print(terminal_table(runs_table(report.outcomes)))
-        findings = "\n".join(report.findings)
-        out().print(f"\n{findings}\n\nReport: {page}", markup=False, soft_wrap=True)
+        beside = recorded and {key: value for key, value in recorded.to_dict().items() if key != "outcomes"}
+        print_json({**result.to_dict(), "full": beside, "folder": str(folder)})
+        return 0
+    _show("This study", result)
+    if recorded is not None:
+        _show("The full study, which comes with verydeep", recorded)
+    if chosen.published is not None:
+        out().print(f"\n{chosen.published.caption}", markup=False, soft_wrap=True)
+        out().print(terminal_table(published_table(chosen.published)))
+    out().print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0
+
+
+def _show(heading: str, result: StudyResult) -> None:
+    out().print(f"\n{heading}: {result.dataset}", markup=False, soft_wrap=True)
+    out().print(terminal_table(runs_table(result.outcomes)))
+    findings = "\n".join(result.findings)
+    out().print(f"\n{findings}", markup=False, soft_wrap=True)
 
 
 def _list_studies(json: bool) -> int:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from verydeep.data.normalize import resize
 from verydeep.errors import DataError
 
 ChannelStatistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -92,6 +93,12 @@ class Images:
         """The images at ``indices``, in that order."""
         return Images(self.pixels[indices], self.labels[indices], self.classes)
 
+    def resized(self, size: int) -> "Images":
+        """The same images at ``size`` x ``size`` px."""
+        if self.image_shape[1:] == (size, size):
+            return self
+        return Images(resize(self.pixels, size), self.labels, self.classes)
+
     def to(self, device: torch.device | str) -> "Images":
         """The same images on ``device``."""
         return Images(self.pixels.to(device), self.labels.to(device), self.classes)
@@ -118,6 +125,13 @@ class Dataset:
                 f"{self.name}: training classes {self.train.classes} "
                 f"differ from test classes {self.test.classes}"
             )
+
+    def resized(self, size: int | None) -> "Dataset":
+        """All images at ``size`` x ``size`` px; with None at their own size."""
+        if size is None:
+            return self
+        val = None if self.val is None else self.val.resized(size)
+        return Dataset(self.name, self.train.resized(size), self.test.resized(size), val)
 
 
 def channel_statistics(

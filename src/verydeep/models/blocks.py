@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.layers import Conv, Layer, LocalNorm, MaxPool, Residual, Shape
+from verydeep.models.local_norm import LocalResponseNorm
 
 Images = Float[Tensor, "batch channels height width"]
 Maps = Float[Tensor, "batch maps rows columns"]
@@ -21,8 +22,7 @@ def layer_modules(architecture: Architecture, layer: Layer, shape: Shape) -> Ite
         case MaxPool():
             yield nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
         case LocalNorm():
-            # Torch divides the sum by n = 5 and the paper does not: alpha 5e-4 is the paper's 1e-4.
-            yield nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+            yield LocalResponseNorm()
         case Residual():
             yield ResidualBlock(architecture, layer, shape)
 

@@ -12,6 +12,7 @@ from verydeep.report.charts.line_chart import LineChart, line_chart
 from verydeep.report.charts.line_plots import LEFT, RIGHT, WIDTH, Point, Tick
 from verydeep.study.statistics import estimate
 from verydeep.study.trial import Outcome, by_group, by_variant
+from verydeep.train.epoch_result import EpochResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,59 @@ def strip_plots(outcomes: Sequence[Outcome]) -> tuple[StripPlot, ...]:
         return ()
     axis = Axis.vertical(run.test_top1 or 0.0 for run in measured)
     return tuple(_strip_plot(title, runs, axis) for title, runs in by_group(measured).items())
+
+
+def training_curves(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
+    """Training loss, and accuracy on validation images where there are some, over the epochs."""
+    return (*loss_charts(outcomes), *validation_charts(outcomes))
+
+
+def validation_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
+    """Accuracy on the validation images over the epochs, the mean of the seeds, one figure per group."""
+    validated = [run for run in outcomes if run.epochs and run.epochs[-1].val_top1 is not None]
+    return tuple(
+        line_chart(
+            " \u00b7 ".join(part for part in (title, "Validation accuracy") if part),
+            {name: _mean_validation(same) for name, same in by_variant(runs).items()},
+            ("epoch", "accuracy on validation images"),
+            percent,
+            partial(percent, decimals=0),
+        )
+        for title, runs in by_group(validated).items()
+    )
+
+
+def image_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
+    """Test accuracy over how often the number of training images is doubled, one curve per variant.
+
+    No figure where all trials have equally many.
+    """
+    trained = [run for run in outcomes if run.train_images and run.test_top1 is not None]
+    counts = {run.train_images for run in trained if run.train_images is not None}
+    if len(counts) < 3:
+        return ()
+    curves = {
+        name: sorted(
+            (
+                round(log2(count / min(counts)), 2),
+                _mean_top1([run for run in same if run.train_images == count]),
+            )
+            for count in {run.train_images for run in same}
+            if count is not None
+        )
+        for name, same in by_variant(trained).items()
+    }
+    names = (f"doublings, of {min(counts):,} training images", "test accuracy")
+    shown = {name: points for name, points in curves.items() if len(points) > 1}
+    return (line_chart("Accuracy and training images", shown, names, percent, partial(percent, decimals=0)),)
+
+
+def _by_images(outcomes: Sequence[Outcome]) -> dict[int, list[Outcome]]:
+    counts: dict[int, list[Outcome]] = {}
+    for run in outcomes:
+        if run.train_images is not None:
+            counts.setdefault(run.train_images, []).append(run)
+    return counts
 
 
 def loss_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
@@ -107,9 +161,19 @@ def _mean_top1(runs: Sequence[Outcome]) -> float:
 
 
 def _mean_loss(runs: Sequence[Outcome]) -> list[tuple[int, float]]:
-    epochs = min(len(run.epochs) for run in runs)
-    means = ((index + 1, fmean(run.epochs[index].train_loss for run in runs)) for index in range(epochs))
+    means = ((each[0].epoch, fmean(result.train_loss for result in each)) for each in _same_epochs(runs))
     return [(epoch, loss) for epoch, loss in means if isfinite(loss)]
+
+
+def _mean_validation(runs: Sequence[Outcome]) -> list[tuple[int, float]]:
+    return [(each[0].epoch, fmean(result.val_top1 or 0.0 for result in each)) for each in _same_epochs(runs)]
+
+
+def _same_epochs(runs: Sequence[Outcome]) -> list[tuple[EpochResult, ...]]:
+    """The results of the epochs that all runs have, of all runs together; a recorded run has some of them."""
+    by_epoch = [{result.epoch: result for result in run.epochs} for run in runs]
+    common = sorted(set.intersection(*(set(results) for results in by_epoch)))
+    return [tuple(results[epoch] for results in by_epoch) for epoch in common]
 
 
 def _mean_gradient(runs: Sequence[Outcome], step: int) -> list[tuple[int, float]]:

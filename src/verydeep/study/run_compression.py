@@ -91,9 +91,9 @@ def compress(
     return Compression(
         network=network,
         epochs=tuple(epochs),
-        test_top1=_top1(network, data.test),
+        test_top1=top1(network, data.test),
         measured=CompressedNetwork(
-            val_top1=_top1(network, data.val),
+            val_top1=top1(network, data.val),
             bytes=file.stat().st_size,
             nonzero=nonzero_share(network.model),
             speedup=_speedup(folded, network) if steps.bits is None else None,
@@ -168,6 +168,7 @@ def _speedup(before: Checkpoint, after: Checkpoint) -> float:
     return before_ms / after_ms
 
 
-def _top1(network: Checkpoint, images: Images) -> float:
+def top1(network: Checkpoint, images: Images) -> float:
+    """The accuracy of ``network`` on ``images``."""
     logits = predict_logits(network.model, images.pixels, network.preprocess)
     return accuracy(logits.numpy(), images.labels.numpy())

@@ -13,12 +13,12 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import atomic_write
 from verydeep.data.images import Dataset
 from verydeep.data.normalize import normalize
-from verydeep.data.split import stratified_split
 from verydeep.errors import LearningError, RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.machine import Device
-from verydeep.study.run_compression import compress
+from verydeep.study.run_compression import compress, top1
 from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
+from verydeep.study.trial_data import first_images, trial_data
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.prepare import with_validation
@@ -29,11 +29,6 @@ from verydeep.train.start.new_network import fitted_architecture, new_network
 from verydeep.train.state import TrainingState, initial_state
 from verydeep.train.train import resume_training, train_network, unfinished_recipe
 from verydeep.weight_files.checkpoint_file import checkpoint_path, load
-
-IMAGES_SEED = 0
-"""The seed that selects the images: the same images in every trial."""
-TEST_SHARE = 0.2
-"""The share of test images in a split."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,8 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
     """
     if (saved := saved_outcome(trial, folder)) is not None:
         return saved
-    recipe, data, start_time = _recipe(trial, folder), trial_data(trial, dataset), time.perf_counter()
+    recipe, start_time = _recipe(trial, folder), time.perf_counter()
+    data = trial_data(trial, dataset).resized(recipe.size)
     if trial.kind == "probe":
         outcome = _probe(trial, recipe, data, device)
     elif trial.kind == "compression":
@@ -85,18 +81,6 @@ def saved_outcome(trial: Trial, folder: Path) -> Outcome | None:
     return saved.outcome if saved else None
 
 
-def trial_data(trial: Trial, dataset: Dataset) -> Dataset:
-    """The training and test images of ``trial``: a subset of the data, with its own split if it has one."""
-    train, test, name = dataset.train, dataset.test, dataset.name
-    if trial.images is not None and trial.images < len(train):
-        _, subset = stratified_split(train.labels, trial.images / len(train), IMAGES_SEED)
-        train, name = train.select(subset), f"{name}, {len(subset):,} images"
-    if trial.split is not None:
-        kept, held_out = stratified_split(train.labels, TEST_SHARE, trial.split)
-        train, test, name = train.select(kept), train.select(held_out), f"{name}, split {trial.split}"
-    return Dataset(name, train, test)
-
-
 def _file(trial: Trial, folder: Path) -> Path:
     return folder / trial.name / "outcome.json"
 
@@ -104,23 +88,39 @@ def _file(trial: Trial, folder: Path) -> Path:
 def _recipe(trial: Trial, folder: Path) -> Recipe:
     if trial.initialized_from is None or trial.kind == "compression":
         return trial.recipe
-    return replace(trial.recipe, grow_from=str(folder / trial.initialized_from.name))
+    source = str(folder / trial.initialized_from.name)
+    if trial.kind == "fine-tuning":
+        return replace(trial.recipe, weights=source)
+    return replace(trial.recipe, grow_from=source)
+
+
+def _from_nothing(trial: Trial) -> Recipe:
+    """The recipe of ``trial`` with batch norm where the network has it that is fine-tuned."""
+    if trial.initialized_from is None or trial.kind != "fine-tuning":
+        return trial.recipe
+    return replace(trial.recipe, norm=trial.initialized_from.recipe.norm)
 
 
 def _train(trial: Trial, recipe: Recipe, data: Dataset, run: RunFolder, device: Device) -> Outcome:
-    outcome = _empty_outcome(trial, fitted_architecture(recipe, data))
-    if recipe.grow_from is not None and not RunFolder(Path(recipe.grow_from)).model.exists():
-        return replace(outcome, failed="the shallower network for its initialization did not learn")
-    top1, failed = None, None
+    source = recipe.grow_from or recipe.weights
+    outcome = _empty_outcome(trial, fitted_architecture(_from_nothing(trial), data))
+    if source is not None and not RunFolder(Path(source)).model.exists():
+        return replace(outcome, failed="the network that initializes it did not learn")
     try:
         if run.is_unfinished:
             result = resume_training(data, run.path, device=device)
         else:
             result = train_network(recipe, data, run.path, device=device)
-        top1 = result.test.top1
     except LearningError as error:
-        failed = str(error)
-    return replace(outcome, test_top1=top1, failed=failed, epochs=tuple(read_metrics(run.metrics)))
+        return replace(outcome, failed=str(error), epochs=tuple(read_metrics(run.metrics)))
+    train = with_validation(data, recipe).train
+    return replace(
+        _empty_outcome(trial, result.architecture),
+        test_top1=result.test.top1,
+        train_top1=top1(load(run.path), first_images(train)),
+        train_images=len(train),
+        epochs=result.epochs,
+    )
 
 
 def _compress(trial: Trial, data: Dataset, folder: Path, device: Device) -> Outcome:

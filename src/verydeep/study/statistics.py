@@ -13,6 +13,11 @@ _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
 """Student's t for a two-sided 95 % interval, for 1 to 20 degrees of freedom."""
 
 
+_T80 = (1.376, 1.061, 0.978, 0.941, 0.920, 0.906, 0.896, 0.889, 0.883, 0.879,
+        0.876, 0.873, 0.870, 0.868, 0.866, 0.865, 0.863, 0.862, 0.861, 0.860)  # fmt: skip
+"""Student's t that is not exceeded with a probability of 80 %, likewise."""
+
+
 Effect = Literal["better", "worse", "no difference"]
 
 
@@ -37,6 +42,19 @@ class Estimate:
     high: float
     count: int
 
+    @property
+    def detectable(self) -> float:
+        """The difference that so many values would show as significant with a probability of 80 %.
+
+        The usual approximation: the quantiles of both errors, times the standard error (Cohen 1988).
+        """
+        return (self.high - self.low) / 2 * (1 + _quantile(_T80, self.count) / _quantile(_T95, self.count))
+
+
+def _quantile(table: tuple[float, ...], count: int) -> float:
+    """Of Student's t for a mean of ``count`` values, 2 or more."""
+    return table[min(count - 1, len(table)) - 1]
+
 
 def estimate(values: Sequence[float]) -> Estimate:
     """The mean of ``values`` and its 95 % interval, which is infinite for one value.
@@ -46,7 +64,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean, count = fmean(values), len(values)
     if count < 2:
         return Estimate(mean, -inf, inf, count)
-    half = _T95[min(count - 1, len(_T95)) - 1] * stdev(values) / sqrt(count)
+    half = _quantile(_T95, count) * stdev(values) / sqrt(count)
     return Estimate(mean, mean - half, mean + half, count)
 
 
@@ -95,7 +113,14 @@ def comparison(gain: Estimate, variant: str, baseline: str, compared: str) -> st
         text = f"No significant difference between {compared} ({baseline} and {variant})"
     else:
         text = f"{variant} is significantly {effect} than {baseline} ({compared})"
-    return f"{text}: {gain_text(gain)}"
+    return f"{text}: {gain_text(gain)}{_power(gain, effect)}"
+
+
+def _power(gain: Estimate, effect: Effect) -> str:
+    """Which difference would have been found, where none was."""
+    if effect != "no difference" or gain.count < 2:
+        return ""
+    return f"; {100 * gain.detectable:.2f} points would have been found with a probability of 80 %"
 
 
 def effect_of(gain: Estimate) -> Effect:

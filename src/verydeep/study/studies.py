@@ -3,18 +3,37 @@
 import difflib
 
 from verydeep.errors import RecipeError
-from verydeep.study import compression, depth, gradients, kernel, residual, split
-from verydeep.study import initialization as init
+from verydeep.study import compression
+from verydeep.study.experiments import (
+    alexnet,
+    augmentation,
+    batchnorm,
+    depth,
+    gradients,
+    head,
+    kernel,
+    overfitting,
+    residual,
+    split,
+    transfer,
+)
+from verydeep.study.experiments import initialization as init
 from verydeep.study.trial import Study
 
 STUDIES = {
     study.name: study
     for study in (
         depth.STUDY,
+        kernel.STUDY,
         init.STUDY,
         gradients.STUDY,
         residual.STUDY,
-        kernel.STUDY,
+        batchnorm.STUDY,
+        alexnet.STUDY,
+        head.STUDY,
+        augmentation.STUDY,
+        overfitting.STUDY,
+        transfer.STUDY,
         split.STUDY,
         compression.STUDY,
     )

@@ -10,6 +10,8 @@ from verydeep.train.recipe import Recipe
 
 PROBE_STEPS = (0, 10, 50)
 """Steps before which a probe measures the gradients: the first step, and early in training."""
+MEASURED = 10_000
+"""How many training images a trained network is measured on at most: as many as a usual test set has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +40,17 @@ class Trial:
     """The difference within the group."""
     recipe: Recipe
     images: int | None = None
-    """The number of training images, the same ones in every trial; None means all."""
+    """The number of training images; None means all."""
+    images_seed: int = 0
+    """Selects the images: the same ones in every trial with this seed."""
+    classes: tuple[str, ...] | None = None
+    """The classes whose images it has; None means all."""
     split: int | None = None
     """The seed of a split that holds out a fifth of the images for testing; None is the data's test set."""
     initialized_from: "Trial | None" = None
     """The trial of a shallower network whose trained layers initialize this one, or whose network is
-    compressed."""
-    kind: Literal["training", "probe", "compression"] = "training"
+    fine-tuned or compressed."""
+    kind: Literal["training", "fine-tuning", "probe", "compression"] = "training"
     steps: CompressionSteps = CompressionSteps()
     """Of a compression."""
 
@@ -98,6 +104,11 @@ class Outcome:
     parameters: int
     test_top1: float | None = None
     """Test accuracy in [0, 1]; None for a probe, and where training was stopped."""
+    train_top1: float | None = None
+    """Accuracy on up to ``MEASURED`` of its training images, without augmentation; None as for the test, and
+    of compressed networks."""
+    train_images: int | None = None
+    """How many it was trained on; None where it was not trained on images."""
     epochs: tuple[EpochResult, ...] = ()
     gradients: tuple[LayerGradient, ...] = ()
     """The finite gradients that a probe measured."""

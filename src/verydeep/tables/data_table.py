@@ -107,7 +107,7 @@ def markdown(table: DataTable) -> str:
     lines = [
         _markdown_row([markdown_text(column.title) for column in table.columns]),
         _markdown_row(["---" if column.is_text else "---:" for column in table.columns], pad=""),
-        *(_markdown_row([markdown_text(_cell_text(cell)) for cell in row]) for row in rows),
+        *(_markdown_row([markdown_text(cell_text(cell)) for cell in row]) for row in rows),
     ]
     return "\n".join([*lines, "", table.definitions] if table.definitions else lines)
 
@@ -121,11 +121,12 @@ def csv_text(table: DataTable) -> str:
 
 
 def _cell(cell: Cell) -> Text:
-    text = one_line(_cell_text(cell))
+    text = one_line(cell_text(cell))
     return Text(text, "dim") if text == NONE else Text(text)
 
 
-def _cell_text(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """``cell`` as every table for people shows it: ``1,792``, ``64 x 224 x 224``, a dash for nothing."""
     match cell:
         case None | 0:
             return NONE

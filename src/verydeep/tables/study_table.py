@@ -23,6 +23,8 @@ class StudyRow:
     runs: str
     accuracy: str
     interval: str
+    train_accuracy: str
+    """On training images, without augmentation: the gap to the test accuracy is what does not generalize."""
     loss: str
     validation: str
     """The accuracy on the validation images, of compressed networks."""
@@ -41,6 +43,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
     top1 = [run.test_top1 for run in runs if run.test_top1 is not None]
     failed = sum(run.failed is not None for run in runs)
     mean = estimate(top1) if top1 else None
+    train_top1 = [run.train_top1 for run in runs if run.train_top1 is not None]
     losses = [run.epochs[-1].train_loss for run in runs if run.epochs]
     compressed = [run.compressed for run in runs if run.compressed is not None]
     speedups = [each.speedup for each in compressed if each.speedup is not None]
@@ -52,6 +55,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
         runs=f"{len(runs)}" + (f", {failed} stopped" if failed else ""),
         accuracy=percent(mean.mean) if mean else NONE,
         interval=_interval(mean) if mean and mean.count > 1 else NONE,
+        train_accuracy=percent(fmean(train_top1)) if train_top1 else NONE,
         loss=f"{fmean(losses):.3f}" if losses else NONE,
         validation=percent(fmean(each.val_top1 for each in compressed)) if compressed else NONE,
         size=f"{fmean(each.bytes for each in compressed) / 1000:,.1f}{SPACE}KB" if compressed else NONE,
@@ -71,6 +75,7 @@ COLUMNS = (
     Column("runs", "runs"),
     Column("accuracy", "test accuracy"),
     Column("interval", "95 % interval"),
+    Column("train_accuracy", "training accuracy"),
     Column("loss", "training loss"),
     Column("validation", "validation"),
     Column("size", "file"),
@@ -78,7 +83,7 @@ COLUMNS = (
 )
 
 
-REPLACED = ("parameters", "interval", "loss")
+REPLACED = ("parameters", "interval", "train_accuracy", "loss")
 """Columns that a table with the files of compressed networks has no room for; the page has them."""
 
 

@@ -1,23 +1,18 @@
 """The flags of ``verydeep show`` for an estimate of training memory."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
 from verydeep.analyze.dtypes import Dtype, Optimizer
+from verydeep.analyze.memory_limit import DEFAULT_LIMIT, memory_limit
 from verydeep.architecture.architecture import Architecture
-from verydeep.errors import ArchitectureError
 
 if TYPE_CHECKING:
     from verydeep.analyze.memory import MemoryEstimate
 
 _FLAG = Parameter(group=Group("Training memory"), show_default=False)
-_UNITS = {
-    "": 10**9, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9, "t": 10**12, "tb": 10**12,
-    "mib": 2**20, "gib": 2**30, "tib": 2**40,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +44,7 @@ class MemoryFlags:
         Raises:
             ArchitectureError: if the flag is not an amount of memory.
         """
-        return _bytes("24GB" if self.memory is None else self.memory)
+        return memory_limit(DEFAULT_LIMIT if self.memory is None else self.memory)
 
     def estimate(self, architecture: Architecture) -> "MemoryEstimate":
         """The memory of a training step with these options."""
@@ -57,12 +52,3 @@ class MemoryFlags:
 
         batch = 32 if self.batch is None else self.batch
         return estimate_memory(architecture, batch, self.optimizer or "sgd", self.dtype or "fp32")
-
-
-def _bytes(text: str) -> int:
-    """``24GB``, ``24 GB``, ``24`` or ``22.5GiB`` in bytes."""
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([a-z]*)", text.strip().lower())
-    size = round(float(match[1]) * _UNITS[match[2]]) if match and match[2] in _UNITS else 0
-    if size == 0:
-        raise ArchitectureError(f"--memory is {text!r}; expected an amount such as 24GB, 16GiB or 800MB")
-    return size

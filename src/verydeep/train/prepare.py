@@ -10,9 +10,8 @@ from verydeep.check.grouping import group
 from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
-from verydeep.data.images import Dataset, Images
+from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk
-from verydeep.data.normalize import resize
 from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import require_all_classes, with_class_notes
 from verydeep.data.split_parts import with_test_part, with_validation_part
@@ -89,7 +88,7 @@ def _dataset(data: Dataset | str, progress: Progress | None) -> Dataset:
 
 def _prepare_dataset(recipe: Recipe, dataset: Dataset, progress: Progress | None) -> Prepared:
     """From images in memory, at their own size or at that of the recipe."""
-    dataset = with_validation(_resized(dataset, recipe.size), recipe)
+    dataset = with_validation(dataset.resized(recipe.size), recipe)
     if recipe.weights is None:
         return Prepared(dataset, _fitted(new_network(recipe, dataset), recipe))
     _, channels, height, width = dataset.train.pixels.shape
@@ -99,17 +98,6 @@ def _prepare_dataset(recipe: Recipe, dataset: Dataset, progress: Progress | None
 
 def _fitted(network: Checkpoint, recipe: Recipe) -> Checkpoint:
     return network if recipe.fit is None else with_fit(network, recipe.fit)
-
-
-def _resized(dataset: Dataset, size: int | None) -> Dataset:
-    if size is None:
-        return dataset
-
-    def resized(images: Images) -> Images:
-        return replace(images, pixels=resize(images.pixels, size))
-
-    val = None if dataset.val is None else resized(dataset.val)
-    return replace(dataset, train=resized(dataset.train), test=resized(dataset.test), val=val)
 
 
 def with_validation(dataset: Dataset, recipe: Recipe) -> Dataset:

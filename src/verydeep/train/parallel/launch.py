@@ -12,6 +12,9 @@ from verydeep.torchrun import local_world_size, world_size
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+_interrupted_by: list[BaseException] = []
+"""Keeps the frames of an interrupted launch until the process ends, and with them torch's heartbeat: its
+thread would otherwise sometimes be the last to hold it, free it, wait for itself, and print a traceback."""
 
 
 def launch(devices: int, arguments: Sequence[str]) -> int:
@@ -33,7 +36,8 @@ def launch(devices: int, arguments: Sequence[str]) -> int:
     )  # fmt: skip
     try:
         elastic_launch(config, sys.executable)("-m", "verydeep", *arguments)
-    except SignalException:  # Ctrl-C; the processes say how to resume
+    except SignalException as error:  # Ctrl-C; the processes say how to resume
+        _interrupted_by.append(error)
         return INTERRUPTED
     except ChildFailedError as error:
         number, failure = error.get_first_failure()

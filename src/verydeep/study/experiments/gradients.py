@@ -7,7 +7,7 @@ from statistics import fmean
 
 from verydeep.architecture.architecture import Norm
 from verydeep.models.initialization import Init
-from verydeep.study.residual import architecture_string
+from verydeep.study.experiments.residual import architecture_string
 from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
 from verydeep.train.recipe import Recipe

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from verydeep.study import depth
-from verydeep.study.depth import PROTOCOL, vgg_trials
+from verydeep.study.experiments import depth
+from verydeep.study.experiments.depth import PROTOCOL, vgg_trials
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 
@@ -11,10 +11,12 @@ ARCHITECTURES = {
     "one 5x5": "8k5 M 16k5 M 32k5 M 64k5 M 64k5 M | gap 128 128",
     "two 3x3": depth.ARCHITECTURES["B"],
 }
+FULL_RATES = {"one 5x5": 0.02, "two 3x3": depth.FULL_RATES["B"]}
+"""Chosen as those of depth."""
 
 
 def _trials(full: bool) -> tuple[Trial, ...]:
-    return vgg_trials(ARCHITECTURES, full)
+    return vgg_trials(ARCHITECTURES, full, FULL_RATES)
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:

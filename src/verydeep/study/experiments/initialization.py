@@ -5,7 +5,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from verydeep.models.initialization import Init
-from verydeep.study.depth import ARCHITECTURES, vgg_trials
+from verydeep.study.experiments.depth import ARCHITECTURES, vgg_trials
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 
 INITS: dict[str, Init] = {

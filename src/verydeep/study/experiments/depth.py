@@ -32,26 +32,37 @@ RECIPE = Recipe(
     augment=AugmentConfig(flip="random"),
 )
 """SGD as in the paper (section 3.1), for a few epochs; without dropout, which needs many more epochs."""
+FULL_RATES = {"A": 0.04, "A-LRN": 0.04, "B": 0.01, "C": 0.02, "D": 0.01, "E": 0.01}
+"""The learning rates of the full study, each the best of 0.01, 0.02 and 0.04 on validation images
+(benchmarks/study_rates.py, docs/studies.md)."""
 PROTOCOL = (
     "One eighth of the paper's channels, two hidden layers of 128 units, images of 32 px, no batch norm, He "
-    "initialization; SGD with momentum 0.9, learning rate 0.02 with linear warmup for a tenth of the steps "
-    "and linear decay, batch size 64, random flips."
+    "initialization; SGD with momentum 0.9, linear warmup for a tenth of the steps and linear decay, batch "
+    "size 64, random flips. The learning rate is 0.02; in the full study it was chosen for each network on "
+    "validation images."
 )
 IMAGES, SEEDS = 6_000, 3
-FULL_EPOCHS, FULL_SEEDS = 20, 5
+FULL_EPOCHS, FULL_SEEDS = 12, 5
 
 
-def vgg_trials(architectures: dict[str, str], full: bool) -> tuple[Trial, ...]:
-    """One trial per architecture and seed; ``full`` has all images, more epochs and more seeds."""
+def vgg_trials(
+    architectures: dict[str, str], full: bool, rates: dict[str, float] = FULL_RATES
+) -> tuple[Trial, ...]:
+    """A trial for each architecture and seed; ``full`` has all images, more epochs, seeds, and ``rates``."""
     return tuple(
         Trial(
             variant=name,
-            recipe=replace(RECIPE, model=string, seed=seed, epochs=FULL_EPOCHS if full else RECIPE.epochs),
+            recipe=_full(recipe, rates[name]) if full else recipe,
             images=None if full else IMAGES,
         )
         for name, string in architectures.items()
         for seed in range(FULL_SEEDS if full else SEEDS)
+        for recipe in [replace(RECIPE, model=string, seed=seed)]
     )
+
+
+def _full(recipe: Recipe, rate: float) -> Recipe:
+    return replace(recipe, epochs=FULL_EPOCHS, optimizer=replace(recipe.optimizer, lr=rate))
 
 
 def _trials(full: bool) -> tuple[Trial, ...]:

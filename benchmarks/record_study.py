@@ -1,0 +1,60 @@
+"""Record a finished full study: its result as package data, its page and its picture in docs/studies.
+
+    .venv/bin/verydeep study depth
+    .venv/bin/verydeep study depth --full
+    .venv/bin/python benchmarks/record_study.py depth --quick studies/depth --full studies/depth-full
+
+The picture is the first row of figures of the page, taken with Chromium. Without --full, only the page and
+the picture of the quick study are made.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from verydeep.report.study_page import markdown, render_study
+from verydeep.study.studies import find_study
+from verydeep.study.study_result import StudyResult, read_result, record_result
+
+RESULTS = Path(__file__).parent.parent / "src" / "verydeep" / "study" / "results"
+PAGES = Path(__file__).parent.parent / "docs" / "studies"
+WIDTH = 1100
+
+
+def main() -> None:
+    """Write the files, and print their names."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("study")
+    parser.add_argument("--quick", type=Path, required=True, help="the folder of the quick study")
+    parser.add_argument("--full", type=Path, help="the folder of the full study")
+    arguments = parser.parse_args()
+    name = arguments.study
+    quick = _result(name, arguments.quick)
+    full = _result(name, arguments.full) if arguments.full else None
+    if full is not None:
+        print(record_result(full, RESULTS))
+    page = PAGES / f"{name}.md"
+    page.write_text(markdown(quick, full), encoding="utf-8")
+    print(page, _picture(render_study(full or quick), PAGES / f"{name}.png"))
+
+
+def _result(name: str, folder: Path) -> StudyResult:
+    return read_result(find_study(name), (folder / "study.json").read_text("utf-8"))
+
+
+def _picture(html: str, file: Path) -> Path:
+    """The figures of the page, as someone sees them in a light browser window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
+        tab.set_content(html)
+        tab.locator(".charts").first.screenshot(path=str(file))
+        browser.close()
+    return file
+
+
+if __name__ == "__main__":
+    main()

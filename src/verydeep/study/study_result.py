@@ -1,0 +1,91 @@
+"""The result of a study: the outcomes of its trials, and how and where it was run.
+
+The results of full studies are package data, a JSON file for each: a quick run has them beside its own.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from verydeep.atomic_write import write_text
+from verydeep.study.trial import Outcome, Study
+from verydeep.train.epoch_result import EpochResult
+
+RECORDED_EPOCHS = 60
+"""How many epochs of a trial are kept at most: as many as a curve has room for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResult:
+    """The outcomes of a study, with its data, command and machine."""
+
+    study: Study
+    dataset: str
+    """The data set with the number of images and of epochs."""
+    outcomes: tuple[Outcome, ...]
+    """In the order of the study's trials."""
+    command: str
+    machine: Mapping[str, str]
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The findings in sentences, the main conclusion first."""
+        return self.study.conclude(self.outcomes)
+
+    @property
+    def seconds(self) -> float:
+        """The sum over all trials."""
+        return sum(outcome.seconds for outcome in self.outcomes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, the content of ``study.json``."""
+        return {
+            "study": self.study.name,
+            "data": self.dataset,
+            "conclusion": self.findings[0],
+            "findings": list(self.findings),
+            "seconds": self.seconds,
+            "command": self.command,
+            "machine": dict(self.machine),
+            "outcomes": [asdict(outcome) for outcome in self.outcomes],
+        }
+
+
+_OUTCOMES = TypeAdapter(tuple[Outcome, ...])
+
+
+def read_result(study: Study, text: str) -> StudyResult:
+    """The result in ``text``: JSON as ``study.json`` has it."""
+    values = json.loads(text)
+    return StudyResult(
+        study=study,
+        dataset=values["data"],
+        outcomes=_OUTCOMES.validate_python(values["outcomes"]),
+        command=values["command"],
+        machine=values["machine"],
+    )
+
+
+def recorded_result(study: Study) -> StudyResult | None:
+    """The result of the full ``study`` that comes with the package; None where it was not run yet."""
+    file = resources.files("verydeep.study").joinpath("results", f"{study.name}.json")
+    return read_result(study, file.read_text("utf-8")) if file.is_file() else None
+
+
+def record_result(result: StudyResult, folder: Path) -> Path:
+    """Write ``result`` into ``folder`` as package data, with ``RECORDED_EPOCHS`` points of long curves."""
+    outcomes = tuple(replace(outcome, epochs=_thinned(outcome.epochs)) for outcome in result.outcomes)
+    file = folder / f"{result.study.name}.json"
+    write_text(file, json.dumps(replace(result, outcomes=outcomes).to_dict(), separators=(",", ":")) + "\n")
+    return file
+
+
+def _thinned(epochs: tuple[EpochResult, ...]) -> tuple[EpochResult, ...]:
+    """Evenly spaced ``epochs``, the last one among them."""
+    step = -(-len(epochs) // RECORDED_EPOCHS) or 1
+    return epochs[(len(epochs) - 1) % step :: step]

@@ -1,0 +1,52 @@
+"""The images of a trial: some classes, some of their images, or a split of its own."""
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from verydeep.data.images import Dataset, Images
+from verydeep.data.split import stratified_split
+from verydeep.errors import RecipeError
+from verydeep.study.trial import MEASURED, Trial
+
+TEST_SHARE = 0.2
+"""The share of test images in a split."""
+
+
+def trial_data(trial: Trial, dataset: Dataset) -> Dataset:
+    """The training and test images of ``trial``.
+
+    Raises:
+        RecipeError: where the data set lacks a class of the trial.
+    """
+    train, test, name = dataset.train, dataset.test, dataset.name
+    if trial.classes is not None:
+        train, test = _of_classes(train, trial.classes), _of_classes(test, trial.classes)
+        name = f"{name}, {len(trial.classes)} classes"
+    if trial.images is not None and trial.images < len(train):
+        _, subset = stratified_split(train.labels, trial.images / len(train), trial.images_seed)
+        train, name = train.select(subset), f"{name}, {len(subset):,} images"
+    if trial.images_seed:
+        name = f"{name} by seed {trial.images_seed}"
+    if trial.split is not None:
+        kept, held_out = stratified_split(train.labels, TEST_SHARE, trial.split)
+        train, test, name = train.select(kept), train.select(held_out), f"{name}, split {trial.split}"
+    return Dataset(name, train, test)
+
+
+def first_images(images: Images) -> Images:
+    """At most ``MEASURED`` of ``images``: the first ones."""
+    return images.select(torch.arange(min(len(images), MEASURED)))
+
+
+def _of_classes(images: Images, classes: tuple[str, ...]) -> Images:
+    missing = [name for name in classes if name not in images.classes]
+    if missing:
+        raise RecipeError(
+            f"this study needs the class {missing[0]!r}, and the data has {', '.join(images.classes)}. Use "
+            "--data fashion-mnist"
+        )
+    old = torch.tensor([images.classes.index(name) for name in classes])
+    chosen: Int64[Tensor, " chosen"] = torch.isin(images.labels, old).nonzero().flatten()
+    labels = (images.labels[chosen][:, None] == old).int().argmax(1)
+    return Images(images.pixels[chosen], labels, classes)
