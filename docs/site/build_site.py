@@ -15,6 +15,9 @@ from gallery import write_gallery
 from pages import ROOT, add_navigation, copy_pages
 from sphinx.cmd.build import build_main
 
+from verydeep.study.studies import STUDIES
+from verydeep.study.study_result import recorded_result
+
 HERE = Path(__file__).parent
 LIVE = ROOT / "docs/live/build.py"
 
@@ -37,7 +40,8 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     copy_text(source)
     if not arguments.text_only:
-        write_gallery(source, out / "gallery")
+        recorded = [result for study in STUDIES.values() if (result := recorded_result(study))]
+        write_gallery(source, out / "gallery", recorded)
         write_live_page(source, out / "live")
     add_navigation(source)
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs=auto", f"--conf-dir={HERE}"]

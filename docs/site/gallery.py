@@ -1,10 +1,11 @@
-"""Makes the gallery: runs commands on images that are drawn here, and shows the pages that they write."""
+"""Makes the gallery: the pages that commands write about images drawn here, and those of the full studies."""
 
 import html
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from verydeep.data.synthetic import shapes
+from verydeep.report.study_page import render_study
+from verydeep.study.study_result import StudyResult
 
 INTRODUCTION = """# Gallery of reports
 
@@ -34,6 +37,11 @@ ENTRY = """## {title}
 </a>
 
 <a href="gallery/{page}">Open the report</a> ({size} kB)
+"""
+STUDIES = """## Studies
+
+Experiments with many runs, whose results come with `verydeep`; a quick version shows them beside its own:
+
 """
 
 
@@ -94,8 +102,8 @@ REPORTS = (
 )
 
 
-def write_gallery(source: Path, out: Path) -> None:
-    """Run the commands, copy their pages into ``out``, and write the page of the gallery into ``source``.
+def write_gallery(source: Path, out: Path, studies: Sequence[StudyResult]) -> None:
+    """Write pages into ``out``, those of ``studies`` too, and the page of the gallery into ``source``.
 
     Raises:
         SystemExit: where a command fails, with its output.
@@ -107,7 +115,8 @@ def write_gallery(source: Path, out: Path) -> None:
         _run(report.command, work)
         shutil.copyfile(work / report.written, out / report.page)
     page = "\n".join([INTRODUCTION, *(_entry(report, out) for report in REPORTS)])
-    (source / "gallery.md").write_text(page, encoding="utf-8")
+    lines = "\n".join(_write_study(result, out) for result in studies)
+    (source / "gallery.md").write_text(f"{page}\n{STUDIES}{lines}\n" if studies else page, encoding="utf-8")
 
 
 def _run(command: str, folder: Path) -> None:
@@ -126,6 +135,13 @@ def _entry(report: Report, out: Path) -> str:
         preview=html.escape(f"{report.title}: the report of {report.command}"),
         size=round((out / report.page).stat().st_size / 1000),
     )
+
+
+def _write_study(result: StudyResult, out: Path) -> str:
+    """Write the page of a study, and give its line in the gallery."""
+    page = f"study-{result.study.name}.html"
+    (out / page).write_text(render_study(result), encoding="utf-8")
+    return f'- <a href="gallery/{page}">{html.escape(result.study.title)}</a>: `{result.command}`'
 
 
 COUNTS = (80, 60, 40, 25, 15)

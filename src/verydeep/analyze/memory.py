@@ -10,7 +10,6 @@ from verydeep.analyze.saved_tensors import Activation, SavedTensors
 from verydeep.architecture.architecture import Architecture
 from verydeep.errors import ArchitectureError
 
-
 MAX_BATCH = 1_000_000_000
 """The largest batch: the bytes of larger ones have no use, and soon no number."""
 

@@ -5,6 +5,8 @@ from pathlib import PurePosixPath
 import pytest
 from PIL import Image
 
+from ...report.test_study_page import report as study_report
+
 pytestmark = pytest.mark.usefixtures("scripts")
 
 
@@ -42,15 +44,18 @@ def test_a_linked_picture_is_copied_and_a_folder_is_below_its_page(tmp_path):
     assert "Train a classifier <tune>" in first and "<gallery>" not in first
 
 
-def test_the_gallery_has_the_page_that_a_command_writes(tmp_path, monkeypatch):
+def test_the_gallery_has_the_pages_of_commands_and_studies(tmp_path, monkeypatch):
     import gallery
 
     report = gallery.Report("Data check", "Duplicates.", "verydeep data check shapes/ --out a.html", "a.html")
     monkeypatch.setattr(gallery, "REPORTS", (report,))
-    gallery.write_gallery(tmp_path / "source", tmp_path / "out")
+    study = study_report("depth", command="verydeep study depth --full")
+    gallery.write_gallery(tmp_path / "source", tmp_path / "out", [study])
     assert "<html" in (tmp_path / "out/data-check.html").read_text(encoding="utf-8")
     page = (tmp_path / "source/gallery.md").read_text(encoding="utf-8")
     assert report.command in page and 'href="gallery/data-check.html"' in page
+    assert study.findings[0] in (tmp_path / "out/study-depth.html").read_text(encoding="utf-8")
+    assert 'href="gallery/study-depth.html"' in page and "`verydeep study depth --full`" in page
 
 
 def test_a_command_that_fails_is_an_error_with_its_output(tmp_path):
