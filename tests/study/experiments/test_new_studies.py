@@ -39,12 +39,12 @@ def test_augmentation_is_compared_with_none_and_its_gap_is_stated():
 
 def test_batch_norm_is_compared_at_the_rates_that_validation_images_choose():
     def top1(trial):
-        if trial.variant == "without":
+        if trial.variant == batchnorm.WITHOUT:
             return None if trial.recipe.optimizer.lr > 0.05 else 0.7 + trial.recipe.optimizer.lr
         return 0.9 + trial.recipe.seed / 1e3
 
-    def validation(trial):  # "with" is best at 0.08
-        return 0.8 + (trial.variant == "with" and trial.recipe.optimizer.lr == 0.08) / 10
+    def validation(trial):  # batch norm is best at 0.08
+        return 0.8 + (trial.variant == batchnorm.WITH and trial.recipe.optimizer.lr == 0.08) / 10
 
     runs = outcomes(
         batchnorm.STUDY,
@@ -53,10 +53,12 @@ def test_batch_norm_is_compared_at_the_rates_that_validation_images_choose():
         failed=lambda trial: "the loss is nan" if top1(trial) is None else None,
     )
     learned, compared = batchnorm.STUDY.conclude(runs)
-    assert learned == ("Rates at which all runs learned: without 0.005, 0.02; with 0.005, 0.02, 0.08, 0.32.")
-    assert compared.startswith("with is significantly better than without (D without and with batch norm")
+    assert learned == (
+        "Rates at which all runs learned: plain 0.005, 0.02; batch norm 0.005, 0.02, 0.08, 0.32."
+    )
+    assert compared.startswith("batch norm is significantly better than plain (D without and with batch norm")
     assert "at the best rates on validation images, 0.005 and 0.08" in compared
-    assert batchnorm.STUDY.conclude([])[0].endswith("without none; with none.")
+    assert batchnorm.STUDY.conclude([])[0].endswith("plain none; batch norm none.")
 
 
 def test_the_heads_share_their_convolutions_and_vgg16_is_counted():

@@ -14,7 +14,7 @@ overlap the maps of those that do not, except the last."""
 VARIANTS = {
     "whole": (WHOLE, 0.5),
     "no overlap": (WHOLE.replace("Mk3s2p1", "M").replace("pool4", "pool3"), 0.5),
-    "no normalization": (WHOLE.replace(" L", ""), 0.5),
+    "no LRN": (WHOLE.replace(" L", ""), 0.5),
     "no dropout": (WHOLE, 0.0),
 }
 """Architecture string and dropout."""
@@ -48,7 +48,7 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
         outcomes,
         (
             Contrast("no overlap", "whole", "pools that overlap and pools that do not", "worse"),
-            Contrast("no normalization", "whole", "with and without local response normalization", "worse"),
+            Contrast("no LRN", "whole", "with and without local response normalization", "worse"),
             Contrast("no dropout", "whole", "with and without dropout", "worse"),
         ),
     )

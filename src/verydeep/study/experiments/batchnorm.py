@@ -10,7 +10,8 @@ from verydeep.study.statistics import comparison, difference
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 
 RATES = (0.005, 0.02, 0.08, 0.32)
-NORMS: dict[str, Norm] = {"without": "none", "with": "batch"}
+WITHOUT, WITH = "plain", "batch norm"
+NORMS: dict[str, Norm] = {WITHOUT: "none", WITH: "batch"}
 LEARNED = 0.5
 """The test accuracy of ten classes above which a network has learned: far above chance, 0.1."""
 IMAGES, EPOCHS, SEEDS = 6_000, 6, 3
@@ -43,12 +44,12 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     chosen = {name: _best_rate([run for run in outcomes if run.variant == name]) for name in NORMS}
     learned = "; ".join(f"{name} {_learned(outcomes, name)}" for name in NORMS)
     sentences = [f"Rates at which all runs learned: {learned}."]
-    with_, without = chosen["with"], chosen["without"]
+    with_, without = chosen[WITH], chosen[WITHOUT]
     gain = difference(with_, without) if with_ and without else None
     if gain is not None:
         rates = f"at the best rates on validation images, {without[0].group[5:]} and {with_[0].group[5:]}"
         sentences.append(
-            comparison(gain, "with", "without", f"D without and with batch norm, {rates}") + ". "
+            comparison(gain, WITH, WITHOUT, f"D without and with batch norm, {rates}") + ". "
             "The paper found batch norm better, and best at higher rates."
         )
     return tuple(sentences)

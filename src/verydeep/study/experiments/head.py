@@ -15,7 +15,7 @@ from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 CONVOLUTIONS = "16x2 M 32x2 M 64x2 M"
-FULLY_CONNECTED, WITH_DROPOUT, POOLED = "fully connected", "fully connected, dropout", "global average pool"
+FULLY_CONNECTED, WITH_DROPOUT, POOLED = "fully connected", "dropout", "global pooling"
 HEADS = {
     FULLY_CONNECTED: (f"{CONVOLUTIONS} | pool3 512 512", 0.0),
     WITH_DROPOUT: (f"{CONVOLUTIONS} | pool3 512 512", 0.5),
@@ -58,7 +58,9 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
             [
                 Contrast(POOLED, FULLY_CONNECTED, heads, "better"),
                 Contrast(POOLED, WITH_DROPOUT, f"{heads}, the former with dropout", "better"),
-                Contrast(WITH_DROPOUT, FULLY_CONNECTED, "without and with dropout", "better"),
+                Contrast(
+                    WITH_DROPOUT, FULLY_CONNECTED, "fully connected layers without and with dropout", "better"
+                ),
             ],
         ),
         f"The network with global average pooling has {share:.0%} of the parameters.",
@@ -93,7 +95,7 @@ STUDY = Study(
         header=("head", "test error"),
         rows=(
             ("fully connected", "11.59 %"),
-            ("fully connected, dropout", "10.88 %"),
+            ("fully connected, with dropout", "10.88 %"),
             ("global average pool", "10.41 %"),
         ),
     ),

@@ -12,7 +12,7 @@ from verydeep.train.epoch_result import EpochResult
 from verydeep.train.schedule import ScheduleConfig
 
 NOTHING, STOPPED, DECAY, AUGMENTED, FROZEN = (
-    "no remedy", "early stopping", "weight decay", "augmentation", "frozen features",
+    "no remedy", "early stopping", "weight decay", "augmentation", "frozen",
 )  # fmt: skip
 WHOLE = f"{NETWORK} 256 256"
 """A whole VGG: with fully connected layers."""
