@@ -1,12 +1,14 @@
 """The pages of the commands say what ``--help`` says."""
 
 import functools
+import io
 import operator
 import re
 
 import pytest
+from rich.console import Console
 
-from verydeep.cli.main import app, main
+from verydeep.cli.main import app
 
 pytestmark = pytest.mark.usefixtures("scripts")
 
@@ -17,19 +19,19 @@ COMMANDS = [
 ]
 
 
-def printed_help(words, monkeypatch, capsys):
+def printed_help(words):
     """The text of a help page in one line, without frames."""
-    monkeypatch.setenv("COLUMNS", "500")
-    assert main([*words, "--help"]) == 0
-    return " ".join(re.sub("[│╭╮╰╯─*]", " ", capsys.readouterr().out).split())
+    console = Console(file=io.StringIO(), width=500)
+    app.help_print(words, console=console)
+    return " ".join(re.sub("[│╭╮╰╯─*]", " ", console.file.getvalue()).split())
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_the_page_of_a_command_has_the_flags_texts_and_example_of_its_help(words, monkeypatch, capsys):
+def test_the_page_of_a_command_has_the_flags_texts_and_example_of_its_help(words):
     from commands import command_page
 
     page = command_page(functools.reduce(operator.getitem, words, app), ("verydeep", *words))
-    shown = printed_help(words, monkeypatch, capsys)
+    shown = printed_help(words)
     flags = re.compile(r"(?<![\w-])--[a-z][\w.-]*\w")
     assert set(flags.findall(page)) - {"--help"} == set(flags.findall(shown)) - {"--help", "--version"}
     for entry in re.findall(r"^\* `[^`]+`: (.*?)(?= \*|$)", page, flags=re.MULTILINE):
