@@ -164,6 +164,16 @@ def test_lessons_run_and_print_and_draw_what_their_pages_show(chain, tmp_path, m
             assert_drawn(picture, COURSE / "pictures" / picture.name, 0.1 if tolerance.points else 0.01)
 
 
+def cells(page):
+    return [cell.source for cell in notebooks().notebook(page).cells if cell.cell_type == "code"]
+
+
+def test_the_korean_notebooks_have_the_cells_of_the_english_ones():  # which are the ones that run
+    korean = sorted(COURSE.glob("ko/[0-9]*.md"))
+    assert notebooks().lessons() == sorted([*LESSONS, *korean])
+    assert [cells(page) for page in korean] == [cells(page) for page in LESSONS]
+
+
 def test_every_lesson_runs():
     assert sorted(lesson for chain in CHAINS for lesson in chain) == [number(page) for page in LESSONS]
 
