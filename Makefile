@@ -15,7 +15,7 @@ DEV := .venv/.installed-dev
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: setup train test quick lint types fmt docs bench check help
+.PHONY: setup train test quick lint types fmt docs notebooks bench check help
 
 setup: $(DEV) ## Install everything into .venv, to train, test and change verydeep
 
@@ -43,6 +43,9 @@ fmt: $(DEV) ## Format the code, and fix what can be fixed automatically
 docs: $(DEV) ## Build the site of the docs into build/site (make test TESTS=tests/docs tests the pages)
 	$(BIN)/python docs/site/build_site.py build/site
 
+notebooks: $(DEV) ## Convert the lessons of docs/course to Jupyter notebooks
+	$(BIN)/python docs/course/notebooks.py
+
 bench: $(DEV) ## Measure start-up time, memory, and a recipe over five seeds (minutes)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py
@@ -52,7 +55,7 @@ check: lint types test ## Everything that a commit must pass (TESTS=tests/archit
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r name what; do \
-	  printf '  make %-7s %s\n' "$$name" "$$what"; done
+	  printf '  make %-9s %s\n' "$$name" "$$what"; done
 
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/pip
 	$(INSTALL) -e .

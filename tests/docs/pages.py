@@ -6,7 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/ko/*.md"), *ROOT.glob("benchmarks/*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/ko/*.md"),
+        *ROOT.glob("docs/course/**/*.md"),
+        *ROOT.glob("benchmarks/*.md"),
+    ]
 )
 
 HISTORY = ("docs/log.md", "CHANGELOG.md")

@@ -46,6 +46,7 @@ def report(name, **changes):
     outcomes = tuple(outcome(trial) for trial in study.trials(False))
     values = {
         "study": study, "dataset": "fashion-mnist, 6,000 images", "outcomes": outcomes,
+        "findings": study.conclude(outcomes),
         "command": f"verydeep study {name}",
         "machine": {"processor": "a <fast> one", "precision": "fp32"},
     }  # fmt: skip

@@ -43,13 +43,13 @@ def test_a_trial_runs_once(tmp_path):
         ).parameters()
     )
     assert run_trial(TRIAL, DATA, tmp_path, "cpu") == first  # the seconds too: it was read, not repeated
-    assert saved_outcome(TRIAL, tmp_path) == first
+    assert saved_outcome(TRIAL, DATA.name, tmp_path) == first
 
 
 def test_another_recipe_in_the_same_folder_is_an_error(tmp_path):
     run_trial(TRIAL, DATA, tmp_path, "cpu")
     with pytest.raises(RecipeError, match="trained with another recipe"):
-        saved_outcome(replace(TRIAL, recipe=replace(RECIPE, epochs=3)), tmp_path)
+        saved_outcome(replace(TRIAL, recipe=replace(RECIPE, epochs=3)), DATA.name, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["training", "probe"])
@@ -63,6 +63,21 @@ def test_a_trial_has_images_of_the_size_of_its_recipe(tmp_path, kind):
             Architecture.from_string(deep.model, norm="batch", input=(1, 32, 32), classes=3)
         ).parameters()
     )
+
+
+def test_other_images_in_the_same_folder_are_an_error(tmp_path):
+    run_trial(TRIAL, DATA, tmp_path, "cpu")
+    for trial, data in [(TRIAL, "cifar10"), (replace(TRIAL, images=100), DATA.name)]:
+        with pytest.raises(RecipeError, match="was trained on other images"):
+            saved_outcome(trial, data, tmp_path)
+
+
+def test_a_folder_that_was_moved_is_continued(tmp_path):
+    source = Trial(variant="source", recipe=RECIPE)
+    tuned = Trial(variant="tuned", kind="fine-tuning", initialized_from=source, recipe=RECIPE)
+    first = [run_trial(trial, DATA, tmp_path / "old", "cpu") for trial in (source, tuned)]
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert [saved_outcome(trial, DATA.name, tmp_path / "new") for trial in (source, tuned)] == first
 
 
 def test_training_that_diverges_is_an_outcome(tmp_path):
@@ -92,10 +107,11 @@ def test_initialization_from_a_trained_trial_gives_a_higher_accuracy(tmp_path):
 
 
 def test_a_linear_probe_keeps_the_layers_of_the_network_that_it_is_made_from(tmp_path):
-    source = Trial(variant="source", recipe=RECIPE)
+    recipe = replace(RECIPE, model="8 M 16 M | gap")
+    source = Trial(variant="source", recipe=recipe)
     probe = Trial(
         variant="probe", kind="fine-tuning", initialized_from=source, classes=("circle", "triangle"),
-        images=40, images_seed=3, recipe=replace(RECIPE, model=None, norm=None, freeze="all", epochs=1),
+        images=40, images_seed=3, recipe=replace(recipe, freeze="all", epochs=1),
     )  # fmt: skip
     run_trial(source, DATA, tmp_path, "cpu")
     outcome = run_trial(probe, DATA, tmp_path, "cpu")

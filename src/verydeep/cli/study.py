@@ -9,10 +9,10 @@ from cyclopts.validators import Number
 from verydeep.data.builtin import load_dataset
 from verydeep.errors import Interrupted
 from verydeep.machine import Device
-from verydeep.report.study_page import study_result, write_study
+from verydeep.report.study_page import write_study
 from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.studies import STUDIES, find_study
-from verydeep.study.study_result import StudyResult, recorded_result
+from verydeep.study.study_result import StudyResult, recorded_result, study_result
 from verydeep.study.trial import Outcome
 from verydeep.tables.data_table import terminal_table
 from verydeep.tables.study_table import published_table, runs_table, studies_table
@@ -30,7 +30,7 @@ def study(
     *,
     data: str = "fashion-mnist",
     full: Annotated[bool, Parameter(negative="")] = False,
-    seeds: int | None = None,
+    seeds: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     device: Device = "auto",
@@ -46,7 +46,7 @@ def study(
     data
         The data set.
     full
-        All training images, more epochs and more seeds: hours instead of minutes.
+        All training images or more of them, and more epochs or seeds: hours instead of minutes.
     seeds
         The maximum number of seeds (or splits) of each variant.
     out_
@@ -77,7 +77,8 @@ def study(
             f"{len(outcomes)} of {len(trials)} runs are finished and saved in {folder}. "
             "Run the same command again to continue"
         ) from None
-    result = study_result(chosen, data, trials, outcomes, device, full)
+    flags = [*(["--full"] if full else []), *([f"--seeds={seeds}"] if seeds is not None else [])]
+    result = study_result(chosen, data, trials, outcomes, device, flags)
     recorded = None if full else recorded_result(chosen)
     page = write_study(result, recorded, folder)
     if json:

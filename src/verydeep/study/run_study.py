@@ -37,9 +37,9 @@ def run_trials(
     first; the next call with the same folder continues.
 
     Raises:
-        RecipeError: where the folder has trials with another recipe, or a worker was killed.
+        RecipeError: where the folder has trials with another recipe or other images, or a worker was killed.
     """
-    saved = {trial.name: saved_outcome(trial, folder) for trial in trials}
+    saved = {trial.name: saved_outcome(trial, data, folder) for trial in trials}
     yield from (outcome for outcome in saved.values() if outcome is not None)
     waiting = [trial for trial in trials if saved[trial.name] is None]
     if not waiting:

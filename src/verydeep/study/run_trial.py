@@ -18,7 +18,7 @@ from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.machine import Device
 from verydeep.study.run_compression import compress, top1
 from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
-from verydeep.study.trial_data import first_images, trial_data
+from verydeep.study.trial_data import data_name, first_images, trial_data
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.prepare import with_validation
@@ -37,6 +37,8 @@ class _FinishedTrial:
 
     recipe: Recipe
     outcome: Outcome
+    data: str
+    """The name of its images (``data_name``)."""
 
 
 _FILE = TypeAdapter(_FinishedTrial)
@@ -46,9 +48,9 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
     """The outcome of ``trial``, saved in ``folder``; if it is there already, it is only read.
 
     Raises:
-        RecipeError: where the folder has a trial with another recipe.
+        RecipeError: where the folder has a trial with another recipe or other images.
     """
-    if (saved := saved_outcome(trial, folder)) is not None:
+    if (saved := saved_outcome(trial, dataset.name, folder)) is not None:
         return saved
     recipe, start_time = _recipe(trial, folder), time.perf_counter()
     data = trial_data(trial, dataset).resized(recipe.size)
@@ -60,23 +62,28 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
         outcome = _train(trial, recipe, data, RunFolder(folder / trial.name), device)
     outcome = replace(outcome, seconds=time.perf_counter() - start_time)
     with atomic_write(_file(trial, folder)) as temporary:
-        temporary.write_bytes(_FILE.dump_json(_FinishedTrial(recipe, outcome)))
+        temporary.write_bytes(_FILE.dump_json(_FinishedTrial(recipe, outcome, data.name)))
     return outcome
 
 
-def saved_outcome(trial: Trial, folder: Path) -> Outcome | None:
-    """The outcome of ``trial`` from an earlier call; None if the trial is not finished.
+def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
+    """The outcome of ``trial`` on ``dataset`` from an earlier call; None if the trial is not finished.
 
     Raises:
-        RecipeError: where the trial in ``folder`` has another recipe.
+        RecipeError: where the trial in ``folder`` has another recipe or other images.
     """
     file, run = _file(trial, folder), RunFolder(folder / trial.name)
     saved = _FILE.validate_json(file.read_bytes()) if file.exists() else None
     recipe = saved.recipe if saved else unfinished_recipe(run.path) if run.is_unfinished else None
-    if recipe is not None and recipe != _recipe(trial, folder):
+    if recipe is not None and _without_path(recipe) != _without_path(_recipe(trial, folder)):
         raise RecipeError(
             f"{run.path} was trained with another recipe than that of this study. Give another --out, or "
             "delete it"
+        )
+    if saved is not None and saved.data != (expected := data_name(trial, dataset)):
+        raise RecipeError(
+            f"{run.path} was trained on other images ({saved.data}) than those of this study ({expected}). "
+            "Give another --out, or delete it"
         )
     return saved.outcome if saved else None
 
@@ -89,21 +96,19 @@ def _recipe(trial: Trial, folder: Path) -> Recipe:
     if trial.initialized_from is None or trial.kind == "compression":
         return trial.recipe
     source = str(folder / trial.initialized_from.name)
-    if trial.kind == "fine-tuning":
-        return replace(trial.recipe, weights=source)
+    if trial.kind == "fine-tuning":  # the weights decide the network
+        return replace(trial.recipe, weights=source, model=None, norm=None)
     return replace(trial.recipe, grow_from=source)
 
 
-def _from_nothing(trial: Trial) -> Recipe:
-    """The recipe of ``trial`` with batch norm where the network has it that is fine-tuned."""
-    if trial.initialized_from is None or trial.kind != "fine-tuning":
-        return trial.recipe
-    return replace(trial.recipe, norm=trial.initialized_from.recipe.norm)
+def _without_path(recipe: Recipe) -> Recipe:
+    """``recipe`` without the folder of the study, which may be moved."""
+    return replace(recipe, weights=None, grow_from=None)
 
 
 def _train(trial: Trial, recipe: Recipe, data: Dataset, run: RunFolder, device: Device) -> Outcome:
     source = recipe.grow_from or recipe.weights
-    outcome = _empty_outcome(trial, fitted_architecture(_from_nothing(trial), data))
+    outcome = _empty_outcome(trial, fitted_architecture(trial.recipe, data))
     if source is not None and not RunFolder(Path(source)).model.exists():
         return replace(outcome, failed="the network that initializes it did not learn")
     try:

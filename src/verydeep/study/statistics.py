@@ -29,8 +29,8 @@ class Contrast:
     baseline: str
     compared: str
     """The two in words, the baseline first: "11 and 16 layers"."""
-    paper: Effect
-    """The effect of the variant in the paper."""
+    paper: Effect | None
+    """The effect of the variant in the paper; None where no paper of the study has measured it."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class Estimate:
 
     @property
     def detectable(self) -> float:
-        """The difference that so many values would show as significant with a probability of 80 %.
+        """The difference that so many values would show as significant with a probability of about 80 %.
 
-        The usual approximation: the quantiles of both errors, times the standard error (Cohen 1988).
+        The usual approximation: the quantiles of both errors, times the standard error (Cohen 1988). For 3
+        values it is 77 %, and the standard error itself is a guess from these values.
         """
         return (self.high - self.low) / 2 * (1 + _quantile(_T80, self.count) / _quantile(_T95, self.count))
 
@@ -103,7 +104,7 @@ def conclusion(gain: Estimate | None, contrast: Contrast) -> str:
     variant, baseline, compared = contrast.variant, contrast.baseline, contrast.compared
     if gain is None:
         return f"Not measured for {compared} ({baseline} and {variant}): no pair of finished runs."
-    return f"{comparison(gain, variant, baseline, compared)}; {_agreement(effect_of(gain), contrast)}."
+    return f"{comparison(gain, variant, baseline, compared)}{_agreement(effect_of(gain), contrast)}."
 
 
 def comparison(gain: Estimate, variant: str, baseline: str, compared: str) -> str:
@@ -120,7 +121,7 @@ def _power(gain: Estimate, effect: Effect) -> str:
     """Which difference would have been found, where none was."""
     if effect != "no difference" or gain.count < 2:
         return ""
-    return f"; {100 * gain.detectable:.2f} points would have been found with a probability of 80 %"
+    return f"; about {100 * gain.detectable:.2f} points would have been found with a probability of 80 %"
 
 
 def effect_of(gain: Estimate) -> Effect:
@@ -129,8 +130,10 @@ def effect_of(gain: Estimate) -> Effect:
 
 
 def _agreement(effect: Effect, contrast: Contrast) -> str:
+    if contrast.paper is None:
+        return ""
     if effect == contrast.paper:
-        return "as in the paper"
+        return "; as in the paper"
     if contrast.paper == "no difference":
-        return "the paper found no difference"
-    return f"the paper found {contrast.variant} {contrast.paper}"
+        return "; the paper found no difference"
+    return f"; the paper found {contrast.variant} {contrast.paper}"

@@ -4,7 +4,8 @@ The results of full studies are package data, a JSON file for each: a quick run 
 """
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from verydeep.atomic_write import write_text
-from verydeep.study.trial import Outcome, Study
+from verydeep.machine import Device
+from verydeep.study.trial import Outcome, Study, Trial
+from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.epoch_result import EpochResult
 
 RECORDED_EPOCHS = 60
@@ -29,13 +32,10 @@ class StudyResult:
     """The data set with the number of images and of epochs."""
     outcomes: tuple[Outcome, ...]
     """In the order of the study's trials."""
+    findings: tuple[str, ...]
+    """In sentences, the main conclusion first."""
     command: str
     machine: Mapping[str, str]
-
-    @property
-    def findings(self) -> tuple[str, ...]:
-        """The findings in sentences, the main conclusion first."""
-        return self.study.conclude(self.outcomes)
 
     @property
     def seconds(self) -> float:
@@ -56,6 +56,50 @@ class StudyResult:
         }
 
 
+def study_result(
+    study: Study,
+    data: str,
+    trials: Sequence[Trial],
+    outcomes: Mapping[str, Outcome],
+    device: Device,
+    flags: Sequence[str] = (),
+) -> StudyResult:
+    """The result of ``trials`` of ``study``, whose ``outcomes`` are given by name.
+
+    Args:
+        study: the study.
+        data: the name of the data set.
+        trials: those that were run.
+        outcomes: of each trial, by its name.
+        device: that computed.
+        flags: of the command, beside ``--data``.
+    """
+    chosen, in_order = choose_device(device), tuple(outcomes[trial.name] for trial in trials)
+    return StudyResult(
+        study=study,
+        dataset=_dataset_text(data, trials, in_order),
+        outcomes=in_order,
+        findings=study.conclude(in_order),
+        command=shlex.join(["verydeep", "study", study.name, "--data", data, *flags]),
+        machine=describe(chosen, choose_precision("auto", chosen)),
+    )
+
+
+def _dataset_text(data: str, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> str:
+    """``fashion-mnist, 6,000 of the training images, 10 epochs``."""
+    counts = [trial.images for trial in trials if trial.images is not None]
+    parts = [data, f"{_range(counts)} of the training images" if counts else "all training images"]
+    if counts and any(trial.images is None for trial in trials):
+        parts[1] = f"{_range(counts)} or all of the training images"
+    epochs = [run.epochs[-1].epoch for run in outcomes if run.epochs and run.failed is None]
+    return ", ".join([*parts, *([f"{_range(epochs)} epochs"] if epochs else [])])
+
+
+def _range(numbers: Sequence[int]) -> str:
+    """``6,000``, or ``50 to 6,000``."""
+    return " to ".join(f"{number:,}" for number in sorted({min(numbers), max(numbers)}))
+
+
 _OUTCOMES = TypeAdapter(tuple[Outcome, ...])
 
 
@@ -66,6 +110,7 @@ def read_result(study: Study, text: str) -> StudyResult:
         study=study,
         dataset=values["data"],
         outcomes=_OUTCOMES.validate_python(values["outcomes"]),
+        findings=tuple(values["findings"]),
         command=values["command"],
         machine=values["machine"],
     )
@@ -78,7 +123,10 @@ def recorded_result(study: Study) -> StudyResult | None:
 
 
 def record_result(result: StudyResult, folder: Path) -> Path:
-    """Write ``result`` into ``folder`` as package data, with ``RECORDED_EPOCHS`` points of long curves."""
+    """Write ``result`` into ``folder`` as package data, with ``RECORDED_EPOCHS`` points of long curves.
+
+    Its findings are those of the whole curves.
+    """
     outcomes = tuple(replace(outcome, epochs=_thinned(outcome.epochs)) for outcome in result.outcomes)
     file = folder / f"{result.study.name}.json"
     write_text(file, json.dumps(replace(result, outcomes=outcomes).to_dict(), separators=(",", ":")) + "\n")

@@ -49,7 +49,7 @@ class Trial:
     """The seed of a split that holds out a fifth of the images for testing; None is the data's test set."""
     initialized_from: "Trial | None" = None
     """The trial of a shallower network whose trained layers initialize this one, or whose network is
-    fine-tuned or compressed."""
+    fine-tuned or compressed. Fine-tuned, ``recipe`` has the model and norm of that network."""
     kind: Literal["training", "fine-tuning", "probe", "compression"] = "training"
     steps: CompressionSteps = CompressionSteps()
     """Of a compression."""

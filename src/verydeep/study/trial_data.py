@@ -19,19 +19,28 @@ def trial_data(trial: Trial, dataset: Dataset) -> Dataset:
     Raises:
         RecipeError: where the data set lacks a class of the trial.
     """
-    train, test, name = dataset.train, dataset.test, dataset.name
+    train, test = dataset.train, dataset.test
     if trial.classes is not None:
         train, test = _of_classes(train, trial.classes), _of_classes(test, trial.classes)
-        name = f"{name}, {len(trial.classes)} classes"
     if trial.images is not None and trial.images < len(train):
         _, subset = stratified_split(train.labels, trial.images / len(train), trial.images_seed)
-        train, name = train.select(subset), f"{name}, {len(subset):,} images"
-    if trial.images_seed:
-        name = f"{name} by seed {trial.images_seed}"
+        train = train.select(subset)
     if trial.split is not None:
         kept, held_out = stratified_split(train.labels, TEST_SHARE, trial.split)
-        train, test, name = train.select(kept), train.select(held_out), f"{name}, split {trial.split}"
-    return Dataset(name, train, test)
+        train, test = train.select(kept), train.select(held_out)
+    return Dataset(data_name(trial, dataset.name), train, test)
+
+
+def data_name(trial: Trial, dataset: str) -> str:
+    """Which images of ``dataset`` the trial has; equal names are equal images."""
+    parts = [dataset]
+    if trial.classes is not None:
+        parts.append(f"classes {' and '.join(trial.classes)}")
+    if trial.images is not None:
+        parts.append(f"{trial.images:,} images of seed {trial.images_seed}")
+    if trial.split is not None:
+        parts.append(f"split {trial.split}")
+    return ", ".join(parts)
 
 
 def first_images(images: Images) -> Images:

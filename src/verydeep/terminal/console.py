@@ -48,8 +48,14 @@ def out() -> Console:
 
 
 def err() -> Console:
-    """Stderr, for messages."""
-    return _SafeConsole(stderr=True, highlight=False, emoji=False, markup=False)
+    """Stderr, for messages.
+
+    Only a real terminal gets bars: FORCE_COLOR, which Jupyter sets, would make each redraw of a bar a line.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return _SafeConsole(
+        stderr=True, highlight=False, emoji=False, markup=False, force_terminal=None if is_terminal else False
+    )
 
 
 def silent() -> Console:

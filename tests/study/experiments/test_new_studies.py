@@ -54,11 +54,13 @@ def test_batch_norm_is_compared_at_the_rates_that_validation_images_choose():
     )
     learned, compared = batchnorm.STUDY.conclude(runs)
     assert learned == (
-        "Rates at which all runs learned: plain 0.005, 0.02; batch norm 0.005, 0.02, 0.08, 0.32."
+        "Rates at which all runs learned: no batch norm 0.005, 0.02; batch norm 0.005, 0.02, 0.08, 0.32."
     )
-    assert compared.startswith("batch norm is significantly better than plain (D without and with batch norm")
+    assert compared.startswith("batch norm is significantly better than no batch norm (D without")
     assert "at the best rates on validation images, 0.005 and 0.08" in compared
-    assert batchnorm.STUDY.conclude([])[0].endswith("plain none; batch norm none.")
+    at_chance = outcomes(batchnorm.STUDY, lambda trial: 0.1, epochs=lambda trial: (epoch(1),))
+    assert batchnorm.STUDY.conclude(at_chance)[1].startswith("Not compared")
+    assert batchnorm.STUDY.conclude([])[0].endswith("no batch norm none; batch norm none.")
 
 
 def test_the_heads_share_their_convolutions_and_vgg16_is_counted():
@@ -98,8 +100,8 @@ def test_overfitting_says_when_the_accuracy_was_highest():
         overfitting.STUDY, lambda trial: 0.75 + trial.recipe.seed / 1e3, epochs=lambda trial: curve
     )
     course, stopped, *_ = overfitting.STUDY.conclude(runs)
-    assert "is highest after epoch 2 and at the end, after epoch 3, lower by -5.00 points" in course
-    assert "the loss is lowest after epoch 2 and 3.0 times as high at the end" in course
+    assert "is highest after epoch 2, 80.0 % in the mean, and 75.0 % at the end, after epoch 3" in course
+    assert "the loss is lowest after epoch 2, and 3.0 times as high at the end" in course
     assert stopped.startswith("No significant difference between training without a remedy and with early")
     assert overfitting.STUDY.conclude([])[0].startswith("Not measured")
 

@@ -48,7 +48,12 @@ def _trials(full: bool) -> tuple[Trial, ...]:
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     contrasts = [
-        Contrast(name, "none", f"training without augmentation and with {name}", "better")
+        Contrast(
+            name,
+            "none",
+            f"training without augmentation and with {name}",
+            "better" if name in ("cutout", "mixup") else None,
+        )
         for name in AUGMENTATIONS
         if name != "none"
     ]

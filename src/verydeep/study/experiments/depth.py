@@ -37,9 +37,9 @@ FULL_RATES = {"A": 0.04, "A-LRN": 0.04, "B": 0.01, "C": 0.02, "D": 0.01, "E": 0.
 (benchmarks/study_rates.py, docs/studies.md)."""
 PROTOCOL = (
     "One eighth of the paper's channels, two hidden layers of 128 units, images of 32 px, no batch norm, He "
-    "initialization; SGD with momentum 0.9, linear warmup for a tenth of the steps and linear decay, batch "
-    "size 64, random flips. The learning rate is 0.02; in the full study it was chosen for each network on "
-    "validation images."
+    "initialization; SGD with momentum 0.9, weight decay 5e-4, linear warmup for a tenth of the steps and "
+    "linear decay, batch size 64, random flips. The learning rate is 0.02; in the full study it was chosen "
+    "for each network on validation images."
 )
 IMAGES, SEEDS = 6_000, 3
 FULL_EPOCHS, FULL_SEEDS = 12, 5

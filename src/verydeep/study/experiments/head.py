@@ -15,7 +15,7 @@ from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import ScheduleConfig
 
 CONVOLUTIONS = "16x2 M 32x2 M 64x2 M"
-FULLY_CONNECTED, WITH_DROPOUT, POOLED = "fully connected", "dropout", "global pooling"
+FULLY_CONNECTED, WITH_DROPOUT, POOLED = "fully connected", "with dropout", "global pooling"
 HEADS = {
     FULLY_CONNECTED: (f"{CONVOLUTIONS} | pool3 512 512", 0.0),
     WITH_DROPOUT: (f"{CONVOLUTIONS} | pool3 512 512", 0.5),

@@ -64,7 +64,7 @@ STUDY = Study(
     protocol="As in the study of depth. The standard deviations 0.01 and 0.1 are those of the papers. They "
     "are not adapted to the smaller number of channels, so that the signal shrinks more per layer than on "
     "ImageNet; He and Glorot initialization adapt to it. A, from which D and E are initialized, has He "
-    "initialization.",
+    "initialization. In the full study the learning rates are those of depth, which were chosen with He.",
     trials=_trials,
     conclude=_conclude,
     published=PublishedTable(
