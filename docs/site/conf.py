@@ -13,6 +13,7 @@ project = "verydeep"
 author = "The verydeep developers"
 release = metadata.version("verydeep")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = [".*"]  # where the gallery's commands run, and Sphinx's own files
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!verydeep\.).*"),  # types of other libraries, whose pages are elsewhere
@@ -36,6 +37,7 @@ html_title = f"verydeep {release}"
 html_favicon = "static/icon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 

@@ -32,9 +32,10 @@ ENTRY = """## {title}
 {command}
 ```
 
-<a class="report" href="gallery/{page}">
+<div class="report">
 <iframe src="gallery/{page}" title="{preview}" loading="lazy" tabindex="-1"></iframe>
-</a>
+<a href="gallery/{page}" tabindex="-1" aria-hidden="true"></a>
+</div>
 
 <a href="gallery/{page}">Open the report</a> ({size} kB)
 """

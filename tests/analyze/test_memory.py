@@ -112,3 +112,9 @@ def test_without_dropout_nothing_is_saved_for_it():
 def test_a_batch_that_cannot_be_is_refused(batch, said):
     with pytest.raises(ArchitectureError, match=said):
         estimate_memory(zoo.resolve("vgg-tiny"), batch)
+
+
+@pytest.mark.parametrize("option", ["classes", "channels", "size"])
+def test_a_network_whose_bytes_are_no_number_is_refused(option):
+    with pytest.raises(ArchitectureError, match="at most 1,000,000,000 each"):
+        zoo.resolve("vgg16").with_options(**{option: 10**308})

@@ -88,9 +88,12 @@ def test_an_error_of_the_second_network_leaves_the_first():
 
 def test_two_diagrams_have_the_same_scale():
     alone = live_page.answer({"network": "vgg-tiny"})["diagram"]
-    beside = live_page.answer({"network": "vgg-tiny", "second": "vgg16"})
-    assert ET.fromstring(beside["diagram"]).get("viewBox") != ET.fromstring(alone).get("viewBox")
-    assert ET.fromstring(beside["comparison"]["diagram"]).get("viewBox")
+    beside = live_page.answer({"network": "vgg-tiny", "second": "vgg-tiny", "size": "224"})
+    assert ET.fromstring(beside["diagram"]).get("viewBox") == ET.fromstring(
+        beside["comparison"]["diagram"]
+    ).get("viewBox")
+    larger = live_page.answer({"network": "vgg-tiny", "second": "vgg16"})
+    assert ET.fromstring(larger["diagram"]).get("viewBox") != ET.fromstring(alone).get("viewBox")
 
 
 def test_the_buttons_are_the_whole_zoo():

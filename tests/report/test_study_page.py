@@ -94,7 +94,7 @@ def test_all_points_are_inside_the_figure():
 def test_an_interval_is_clipped_to_the_range_of_accuracies():
     first, second = STUDIES["depth"].trials(False)[:2]
     (row,) = summary([outcome(first, test_top1=0.2), outcome(second, test_top1=0.9)])
-    assert row.interval == f"{percent(0.0)} to {percent(1.0)}"
+    assert row.interval == f"0.00 to {percent(1.0)}"
 
 
 def test_a_column_is_the_mean_with_its_interval():

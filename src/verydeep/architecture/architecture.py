@@ -12,6 +12,8 @@ Norm = Literal["none", "batch", "batch-after-pool"]
 
 MAX_SIDE = 4_096
 """Where the search for the smallest possible image ends; no published network needs a hundredth of it."""
+MAX_NUMBER = 1_000_000_000
+"""Of classes, and of channels and sides of images: products of larger numbers are soon beyond any format."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,10 @@ class Architecture:
             raise ArchitectureError(f"a classifier needs at least one class, {self.classes} given")
         if min(self.input) < 1:
             raise ArchitectureError(f"channels, height and width must be at least 1, {self.input} given")
+        if max(self.classes, *self.input) > MAX_NUMBER:
+            raise ArchitectureError(
+                f"classes, channels, height and width are at most {MAX_NUMBER:,} each; give a smaller number"
+            )
         if not 0 <= self.dropout < 1:
             raise ArchitectureError(f"dropout must be at least 0 and below 1, {self.dropout} given")
         self._last_map()

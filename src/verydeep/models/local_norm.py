@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 Maps = Float[Tensor, "batch maps rows columns"]
@@ -26,7 +27,10 @@ class LocalResponseNorm(nn.LocalResponseNorm):
         super().__init__(NEIGHBORS, alpha=NEIGHBORS * ALPHA, beta=BETA, k=K)
 
     def forward(self, maps: Maps) -> Maps:
-        """The normalized ``maps``, of their dtype; computed in fp32 at least."""
+        """The normalized ``maps``, of their dtype.
+
+        Computed in fp32 at least; on a GPU with the precision of its convolutions (torch allows TF32 there).
+        """
         # Torch's own has a form in ONNX, and no convolution that would count as multiply-adds.
         if torch.compiler.is_exporting() or maps.is_meta:
             same: Tensor = super().forward(maps)
@@ -46,6 +50,7 @@ class _Normalize(torch.autograd.Function):
         return (values * power).to(maps.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         values, root, power = ctx.saved_tensors
         direct = power * gradient

@@ -72,17 +72,13 @@ def image_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
     No figure where all trials have equally many.
     """
     trained = [run for run in outcomes if run.train_images and run.test_top1 is not None]
-    counts = {run.train_images for run in trained if run.train_images is not None}
+    counts = _by_images(trained)
     if len(counts) < 3:
         return ()
     curves = {
         name: sorted(
-            (
-                round(log2(count / min(counts)), 2),
-                _mean_top1([run for run in same if run.train_images == count]),
-            )
-            for count in {run.train_images for run in same}
-            if count is not None
+            (round(log2(images / min(counts)), 2), _mean_top1(runs))
+            for images, runs in _by_images(same).items()
         )
         for name, same in by_variant(trained).items()
     }

@@ -65,7 +65,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
 
 def _interval(mean: Estimate) -> str:
     """Clipped to [0, 1], as Student's interval has no bounds."""
-    return f"{percent(max(mean.low, 0.0))} to {percent(min(mean.high, 1.0))}"
+    return f"{100 * max(mean.low, 0.0):.2f} to {percent(min(mean.high, 1.0))}"
 
 
 COLUMNS = (
@@ -83,14 +83,17 @@ COLUMNS = (
 )
 
 
-REPLACED = ("parameters", "interval", "train_accuracy", "loss")
+BESIDE_FILES = ("parameters", "interval", "train_accuracy", "loss")
 """Columns that a table with the files of compressed networks has no room for; the page has them."""
+BESIDE_GROUPS = ("parameters", "loss")
+"""Likewise in a table with groups."""
 
 
 def runs_table(outcomes: Sequence[Outcome]) -> DataTable:
     """The results of a study, one row per variant, without empty columns."""
     rows = summary(outcomes)
-    left_out = REPLACED if any(run.compressed for run in outcomes) else ()
+    groups, files = any(run.group for run in outcomes), any(run.compressed for run in outcomes)
+    left_out = BESIDE_FILES if files else BESIDE_GROUPS if groups else ()
     columns = [
         column
         for column in COLUMNS

@@ -65,6 +65,15 @@ def test_a_phone_scrolls_only_down(open_page, path):
     assert open_page(path, PHONE).evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
+def test_the_keyboard_scrolls_what_is_wider_than_a_phone(open_page):
+    page = open_page("index.html", PHONE)
+    every = "[...document.querySelectorAll('pre, .table-wrapper')]"
+    wide = page.evaluate(
+        f"{every}.filter((each) => each.scrollWidth > each.clientWidth).map((e) => e.tabIndex)"
+    )
+    assert len(wide) > 2 and set(wide) == {0}
+
+
 def test_every_public_name_is_in_the_reference(site):
     inventory = (site / "objects.inv").read_bytes().split(b"\n", 4)[4]
     named = {line.split(" ")[0] for line in zlib.decompress(inventory).decode().splitlines()}

@@ -44,6 +44,18 @@ def test_a_linked_picture_is_copied_and_a_folder_is_below_its_page(tmp_path):
     assert "Train a classifier <tune>" in first and "<gallery>" not in first
 
 
+def test_a_folder_with_other_files_is_not_replaced(tmp_path, monkeypatch):
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    import build_site
+
+    file = tmp_path / "photo.jpg"
+    file.touch()
+    monkeypatch.setattr("sys.argv", ["build_site.py", str(tmp_path)])
+    with pytest.raises(SystemExit, match="holds other files than a site"):
+        build_site.main()
+    assert file.exists()
+
+
 def test_the_gallery_has_the_pages_of_commands_and_studies(tmp_path, monkeypatch):
     import gallery
 
