@@ -4,8 +4,8 @@
     .venv/bin/verydeep study depth --full
     .venv/bin/python benchmarks/record_study.py depth --quick studies/depth --full studies/depth-full
 
-The picture is the first row of figures of the page, taken with Chromium. Without --full, only the page and
-the picture of the quick study are made.
+The picture is the first section of the page with figures, taken with Chromium. Without --full, only the page
+and the picture of the quick study are made.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def _picture(html: str, file: Path) -> Path:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
         tab.set_content(html)
-        tab.locator(".charts").first.screenshot(path=str(file))
+        tab.locator("section:has(.charts)").first.screenshot(path=str(file))
         browser.close()
     return file
 
