@@ -171,6 +171,14 @@ def test_batch_norm_comes_along(tmp_path, norm):
     assert replace(network.model.architecture, name="", classes=5) == replace(model.architecture, name="")
 
 
+def test_a_string_leaves_the_norm_to_the_weights(tmp_path):
+    write_network(tmp_path / "n.safetensors", "8 M 16 | pool4 24", norm="batch")
+    network = pretrained_network(str(tmp_path / "n.safetensors"), "8 M 16 | pool4 24", "gap", CLASSES, seed=0)
+    assert network.model.architecture.norm == "batch"
+    with pytest.raises(CheckpointError, match=r"holds weights of 8 M 16 \| pool4 24, but 8 M 32"):
+        pretrained_network(str(tmp_path / "n.safetensors"), "8 M 32 | pool4 24", "gap", CLASSES, seed=0)
+
+
 @pytest.mark.parametrize("name", ["vgg16.imagenet1k_v1", "timm/vgg16.tv_in1k", "resnet18"])
 def test_a_published_name_with_a_period_or_a_slash_is_no_path(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

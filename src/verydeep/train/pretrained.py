@@ -102,7 +102,10 @@ def _features(file: Path, model: str | None, channels: int | None) -> Checkpoint
     if model is None:
         loaded = pretrained(None, file, features_only=True, channels=channels)
     else:
-        asked = replace(zoo.resolve(model), head=Head())
+        whole = zoo.resolve(model)
+        asked = replace(whole, head=Head())
+        if whole.name == whole.string:  # still known by its string alone: the weights decide the norm
+            asked = replace(asked, name=asked.string)
         loaded = pretrained(asked, file, classes=1, features_only=True, channels=channels)
     network = loaded.checkpoint
     architecture = network.model.architecture
