@@ -1,7 +1,9 @@
 """The study of AlexNet: overlapping pooling, local response normalization and dropout, each taken out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from verydeep.study.experiments.variants import trials_of
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
@@ -22,25 +24,21 @@ IMAGES, EPOCHS, SEEDS = 6_000, 20, 3
 FULL_EPOCHS, FULL_SEEDS = 15, 5
 
 
+RECIPE = Recipe(
+    norm="none",
+    batch_size=64,
+    optimizer=OptimizerConfig(name="sgd", lr=0.02, momentum=0.9, weight_decay=5e-4),
+    schedule=ScheduleConfig(name="linear", warmup=0.1),
+)
+
+
 def _trials(full: bool) -> tuple[Trial, ...]:
-    return tuple(
-        Trial(
-            variant=name,
-            recipe=Recipe(
-                model=string,
-                norm="none",
-                dropout=dropout,
-                epochs=FULL_EPOCHS if full else EPOCHS,
-                batch_size=64,
-                seed=seed,
-                optimizer=OptimizerConfig(name="sgd", lr=0.02, momentum=0.9, weight_decay=5e-4),
-                schedule=ScheduleConfig(name="linear", warmup=0.1),
-            ),
-            images=None if full else IMAGES,
-        )
+    epochs = FULL_EPOCHS if full else EPOCHS
+    recipes = {
+        name: replace(RECIPE, model=string, dropout=dropout, epochs=epochs)
         for name, (string, dropout) in VARIANTS.items()
-        for seed in range(FULL_SEEDS if full else SEEDS)
-    )
+    }
+    return trials_of(recipes, None if full else IMAGES, FULL_SEEDS if full else SEEDS)
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:

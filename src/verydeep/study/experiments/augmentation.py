@@ -1,9 +1,11 @@
 """The study of data augmentation: accuracy, and the gap between training and test images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.study.experiments.variants import trials_of
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial, by_variant
 from verydeep.train.optimizer import OptimizerConfig
@@ -23,27 +25,23 @@ IMAGES, EPOCHS, SEEDS = 6_000, 15, 3
 FULL_EPOCHS, FULL_SEEDS = 30, 5
 
 
+RECIPE = Recipe(
+    model=NETWORK,
+    norm="batch",
+    dropout=0.0,
+    batch_size=64,
+    validation=0.1,
+    optimizer=OptimizerConfig(name="sgd", lr=0.05, momentum=0.9, weight_decay=5e-4),
+    schedule=ScheduleConfig(name="linear", warmup=0.1),
+)
+
+
 def _trials(full: bool) -> tuple[Trial, ...]:
-    return tuple(
-        Trial(
-            variant=name,
-            recipe=Recipe(
-                model=NETWORK,
-                norm="batch",
-                dropout=0.0,
-                epochs=FULL_EPOCHS if full else EPOCHS,
-                batch_size=64,
-                seed=seed,
-                validation=0.1,
-                optimizer=OptimizerConfig(name="sgd", lr=0.05, momentum=0.9, weight_decay=5e-4),
-                schedule=ScheduleConfig(name="linear", warmup=0.1),
-                augment=augment,
-            ),
-            images=None if full else IMAGES,
-        )
-        for name, augment in AUGMENTATIONS.items()
-        for seed in range(FULL_SEEDS if full else SEEDS)
-    )
+    epochs = FULL_EPOCHS if full else EPOCHS
+    recipes = {
+        name: replace(RECIPE, augment=augment, epochs=epochs) for name, augment in AUGMENTATIONS.items()
+    }
+    return trials_of(recipes, None if full else IMAGES, FULL_SEEDS if full else SEEDS)
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:

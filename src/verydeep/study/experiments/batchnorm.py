@@ -6,6 +6,7 @@ from statistics import fmean
 
 from verydeep.architecture.architecture import Norm
 from verydeep.study.experiments.depth import ARCHITECTURES, RECIPE
+from verydeep.study.experiments.initialization import LEARNED
 from verydeep.study.statistics import comparison, difference
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial, by_group, by_variant
 
@@ -13,8 +14,6 @@ RATE = "rate "
 RATES = (0.005, 0.02, 0.08, 0.32)
 WITHOUT, WITH = "no batch norm", "batch norm"
 NORMS: dict[str, Norm] = {WITHOUT: "none", WITH: "batch"}
-LEARNED = 0.5
-"""The test accuracy of ten classes above which a network has learned: far above chance, 0.1."""
 IMAGES, EPOCHS, SEEDS = 6_000, 6, 3
 FULL_EPOCHS, FULL_SEEDS = 8, 5
 

@@ -8,6 +8,7 @@ from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.architecture.layers import Head
 from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.study.experiments.variants import trials_of
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
@@ -26,26 +27,22 @@ IMAGES, EPOCHS, SEEDS = 6_000, 15, 3
 FULL_EPOCHS, FULL_SEEDS = 15, 5
 
 
+RECIPE = Recipe(
+    norm="batch",
+    batch_size=64,
+    optimizer=OptimizerConfig(name="sgd", lr=0.05, momentum=0.9, weight_decay=5e-4),
+    schedule=ScheduleConfig(name="linear", warmup=0.1),
+    augment=AugmentConfig(flip="random"),
+)
+
+
 def _trials(full: bool) -> tuple[Trial, ...]:
-    return tuple(
-        Trial(
-            variant=name,
-            recipe=Recipe(
-                model=string,
-                norm="batch",
-                dropout=dropout,
-                epochs=FULL_EPOCHS if full else EPOCHS,
-                batch_size=64,
-                seed=seed,
-                optimizer=OptimizerConfig(name="sgd", lr=0.05, momentum=0.9, weight_decay=5e-4),
-                schedule=ScheduleConfig(name="linear", warmup=0.1),
-                augment=AugmentConfig(flip="random"),
-            ),
-            images=None if full else IMAGES,
-        )
+    epochs = FULL_EPOCHS if full else EPOCHS
+    recipes = {
+        name: replace(RECIPE, model=string, dropout=dropout, epochs=epochs)
         for name, (string, dropout) in HEADS.items()
-        for seed in range(FULL_SEEDS if full else SEEDS)
-    )
+    }
+    return trials_of(recipes, None if full else IMAGES, FULL_SEEDS if full else SEEDS)
 
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
