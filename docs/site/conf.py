@@ -7,7 +7,7 @@ from importlib import metadata
 from sphinx.application import Sphinx
 
 # jaxtyping then keeps the shapes of tensors in annotations as they are written.
-typing.GENERATING_DOCUMENTATION = "sphinx"  # type: ignore[attr-defined]
+vars(typing)["GENERATING_DOCUMENTATION"] = "sphinx"
 
 project = "verydeep"
 author = "The verydeep developers"
