@@ -20,12 +20,11 @@ from verydeep.compress.narrow.widths import Width
 from verydeep.compress.steps.distill import distill, read_teacher
 from verydeep.compress.steps.fold import fold
 from verydeep.compress.steps.quantize import quantize
-from verydeep.data.images import Dataset, Images
-from verydeep.evaluate.metrics import accuracy
+from verydeep.data.images import Dataset
 from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.logits import predict_logits
+from verydeep.study.accuracy import top1
 from verydeep.study.trial import CompressedNetwork, CompressionSteps
 from verydeep.train.device import choose_device
 from verydeep.train.epoch_result import EpochResult
@@ -166,9 +165,3 @@ def _speedup(before: Checkpoint, after: Checkpoint) -> float:
     """How many times faster ``after`` is, batch 1, one thread."""
     before_ms, after_ms = latencies_ms([before.model, after.model], batch=1, threads=1)
     return before_ms / after_ms
-
-
-def top1(network: Checkpoint, images: Images) -> float:
-    """The accuracy of ``network`` on ``images``."""
-    logits = predict_logits(network.model, images.pixels, network.preprocess)
-    return accuracy(logits.numpy(), images.labels.numpy())

@@ -16,7 +16,8 @@ from verydeep.data.normalize import normalize
 from verydeep.errors import LearningError, RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.machine import Device
-from verydeep.study.run_compression import compress, top1
+from verydeep.study.accuracy import top1
+from verydeep.study.run_compression import compress
 from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
 from verydeep.study.trial_data import data_name, first_images, trial_data
 from verydeep.train.device import choose_device
