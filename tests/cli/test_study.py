@@ -16,6 +16,18 @@ def test_an_unknown_study_is_a_usage_error(here):
     assert "Did you mean depth?" in done.stderr
 
 
+def test_weights_are_for_transfer_alone(here):
+    done = here("study", "depth", "--data", "synthetic", "--weights", "vgg16")
+    assert done.returncode == 2
+    assert "--weights is for transfer" in done.stderr
+
+
+def test_data_that_is_neither_built_in_nor_there_is_a_usage_error(here):
+    done = here("study", "depth", "--data", "fashion-mnits")
+    assert done.returncode == 2
+    assert "Did you mean fashion-mnist?" in done.stderr
+
+
 def test_a_study_runs_once_and_writes_all_files(verydeep, here, tmp_path):
     arguments = ("study", "split", "--data", "synthetic", "--seeds", "1", "--out", tmp_path / "split")
     done = verydeep(*arguments, "--workers", "1", "--json")

@@ -15,6 +15,7 @@ from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.models.build import build
 from verydeep.study.run_study import run_trials
 from verydeep.study.run_trial import run_trial, saved_outcome
+from verydeep.study.study_data import StudyData
 from verydeep.study.trial import Trial
 from verydeep.study.trial_data import trial_data
 from verydeep.train.optimizer import OptimizerConfig
@@ -140,6 +141,28 @@ def test_another_seed_selects_other_images():
     assert first.name != second.name  # an unfinished run of one is not resumed on the other
 
 
+def test_so_many_images_of_each_class_and_no_more_than_there_are():
+    few = trial_data(replace(TRIAL, images_per_class=7), DATA)
+    assert few.train.labels.bincount().tolist() == [7, 7, 7] and len(few.test) == len(DATA.test)
+    other = trial_data(replace(TRIAL, images_per_class=7, images_seed=1), DATA)
+    assert not torch.equal(few.train.pixels, other.train.pixels) and few.name != other.name
+    every = trial_data(replace(TRIAL, images_per_class=1000), DATA)
+    assert torch.equal(every.train.pixels, DATA.train.pixels)
+
+
+def test_published_weights_are_not_replaced_by_others_in_the_same_folder(tmp_path):
+    source = Trial(variant="source", recipe=replace(RECIPE, epochs=1))
+    run_trial(source, DATA, tmp_path, "cpu")
+    recipe = replace(
+        RECIPE, model=None, norm=None, weights=str(tmp_path / source.name), freeze="all", epochs=1
+    )
+    probe = Trial(variant="linear probe", kind="fine-tuning", recipe=recipe)
+    outcome = run_trial(probe, DATA, tmp_path, "cpu")
+    assert outcome.failed is None and outcome.architecture_string == "8 M 16 M | gap"
+    with pytest.raises(RecipeError, match="trained with another recipe"):
+        run_trial(replace(probe, recipe=replace(recipe, weights="vgg16")), DATA, tmp_path, "cpu")
+
+
 def test_a_probe_measures_every_layer_at_every_step(tmp_path):
     probe = Trial(variant="probe", kind="probe", images=20 * 50, recipe=replace(RECIPE, epochs=1))
     data = Dataset("shapes", synthetic.shapes(1000, size=16, classes=3, seed=1), DATA.test)
@@ -177,8 +200,8 @@ def test_workers_run_missing_trials_and_read_finished_ones(tmp_path):
     recipe = replace(RECIPE, epochs=1, model="4 M | gap")
     source = Trial(variant="source", recipe=recipe, images=100)
     initialized = Trial(variant="initialized", recipe=recipe, images=100, initialized_from=source)
-    (first,) = run_trials([source], "synthetic", tmp_path, workers=1, device="cpu")
-    both = list(run_trials([initialized, source], "synthetic", tmp_path, workers=2, device="cpu"))
+    (first,) = run_trials([source], StudyData("synthetic"), tmp_path, workers=1, device="cpu")
+    both = list(run_trials([initialized, source], StudyData("synthetic"), tmp_path, workers=2, device="cpu"))
     assert [outcome.name for outcome in both] == [source.name, initialized.name]
     assert both[0] == first
     alone = run_trial(replace(source, variant="alone"), load_dataset("synthetic"), tmp_path, "cpu")

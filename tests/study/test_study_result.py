@@ -59,11 +59,14 @@ def test_a_recorded_curve_has_few_points_and_its_findings_are_those_of_all_point
 def test_a_result_says_which_images_and_how_many_epochs_and_the_flags():
     study = STUDIES["transfer"]
     outcomes = {
-        trial.name: outcome(trial, 0.9, epochs=(epoch(20),) if trial.images == 25 else (epoch(500),))
+        trial.name: outcome(trial, 0.9, epochs=(epoch(20),) if trial.images_per_class == 5 else (epoch(500),))
         for trial in study.trials(True)
     }
     found = study_result(study, "fashion-mnist", study.trials(True), outcomes, "cpu", ["--full"])
-    assert found.dataset == "fashion-mnist, 25 to 2,500 or all of the training images, 20 to 500 epochs"
+    assert (
+        found.dataset
+        == "fashion-mnist, 5 to 500 training images a class or all training images, 20 to 500 epochs"
+    )
     assert found.command == "verydeep study transfer --data fashion-mnist --full"
 
 

@@ -6,14 +6,15 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from verydeep.data.builtin import load_dataset
-from verydeep.errors import Interrupted
+from verydeep.data.images import Dataset
+from verydeep.errors import Interrupted, RecipeError
 from verydeep.machine import Device
 from verydeep.report.study_page import write_study
 from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.studies import STUDIES, find_study
+from verydeep.study.study_data import StudyData
 from verydeep.study.study_result import StudyResult, recorded_result, study_result
-from verydeep.study.trial import Outcome
+from verydeep.study.trial import Outcome, Study
 from verydeep.tables.data_table import terminal_table
 from verydeep.tables.study_table import published_table, runs_table, studies_table
 from verydeep.terminal.console import err, out, print_json
@@ -29,6 +30,8 @@ def study(
     /,
     *,
     data: str = "fashion-mnist",
+    group_by: str | None = None,
+    weights: str | None = None,
     full: Annotated[bool, Parameter(negative="")] = False,
     seeds: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
@@ -44,7 +47,11 @@ def study(
         depth, kernel, init, gradients, residual, batchnorm, alexnet, head, augmentation, overfitting,
         transfer, split or compress; without a name, the studies are listed.
     data
-        The data set.
+        A built-in data set, or your own images: a folder with a folder for each class, or a list.
+    group_by
+        What keeps your own images together in the split, as for train: a pattern for their names, a column.
+    weights
+        In transfer: published weights such as vgg16, instead of a network trained on other classes.
     full
         All training images or more of them, and more epochs or seeds: hours instead of minutes.
     seeds
@@ -61,14 +68,19 @@ def study(
     if name is None:
         return _list_studies(json)
     chosen, folder = find_study(name), out_ or FOLDER / (f"{name}-full" if full else name)
-    trials = chosen.trials_up_to(seeds, full)
+    images = StudyData(data, group_by)
     with ByteProgress(err(), f"Fetching {data}") as progress:
-        load_dataset(data, progress=progress)  # once, before the workers need it
+        dataset, notes = images.load(progress)  # once, before the workers need it
+    for note in notes:
+        err().print(f"Note: {note}", markup=False, soft_wrap=True)
+    if weights is not None:
+        chosen = _with_weights(chosen, weights, dataset)
+    trials = chosen.trials_up_to(seeds, full)
     outcomes: dict[str, Outcome] = {}
     try:
         with TrialProgress(err(), f"study {chosen.name}", len(trials)) as trial_progress:
             for outcome in run_trials(
-                trials, data, folder / "runs", workers=workers or default_workers(device), device=device
+                trials, images, folder / "runs", workers=workers or default_workers(device), device=device
             ):
                 outcomes[outcome.name] = outcome
                 trial_progress.finished(outcome)
@@ -77,9 +89,10 @@ def study(
             f"{len(outcomes)} of {len(trials)} runs are finished and saved in {folder}. "
             "Run the same command again to continue"
         ) from None
-    flags = [*(["--full"] if full else []), *([f"--seeds={seeds}"] if seeds is not None else [])]
-    result = study_result(chosen, data, trials, outcomes, device, flags)
-    recorded = None if full else recorded_result(chosen)
+    given = {"group-by": group_by, "weights": weights, "seeds": seeds}
+    flags = [f"--{flag}={value}" for flag, value in given.items() if value is not None]
+    result = study_result(chosen, data, trials, outcomes, device, [*(["--full"] if full else []), *flags])
+    recorded = None if full or weights is not None else recorded_result(chosen)
     page = write_study(result, recorded, folder)
     if json:
         beside = recorded and {key: value for key, value in recorded.to_dict().items() if key != "outcomes"}
@@ -93,6 +106,12 @@ def study(
         out().print(terminal_table(published_table(chosen.published)))
     out().print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0
+
+
+def _with_weights(study: Study, weights: str, dataset: Dataset) -> Study:
+    if study.with_weights is None:
+        raise RecipeError(f"{study.name} trains all its networks itself; --weights is for transfer")
+    return study.with_weights(weights, dataset)
 
 
 def _show(heading: str, result: StudyResult) -> None:

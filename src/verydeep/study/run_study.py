@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from verydeep.data.builtin import load_dataset
 from verydeep.data.images import Dataset
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
 from verydeep.study.run_trial import run_trial, saved_outcome
+from verydeep.study.study_data import StudyData
 from verydeep.study.trial import Outcome, Trial
 from verydeep.train.device import choose_device
 
@@ -28,18 +28,18 @@ def default_workers(device: Device = "auto") -> int:
 
 
 def run_trials(
-    trials: Sequence[Trial], data: str, folder: Path, *, workers: int, device: Device = "auto"
+    trials: Sequence[Trial], data: StudyData, folder: Path, *, workers: int, device: Device = "auto"
 ) -> Iterator[Outcome]:
     """The outcomes in the order in which trials finish, saved in ``folder``; earlier outcomes come first.
 
     A small network leaves most cores idle, so that parallel trials take less time than sequential trials on
-    all cores. ``data`` is a name of ``load_dataset``. If the iterator is closed early, running trials finish
+    all cores. If the iterator is closed early, running trials finish
     first; the next call with the same folder continues.
 
     Raises:
         RecipeError: where the folder has trials with another recipe or other images, or a worker was killed.
     """
-    saved = {trial.name: saved_outcome(trial, data, folder) for trial in trials}
+    saved = {trial.name: saved_outcome(trial, data.name, folder) for trial in trials}
     yield from (outcome for outcome in saved.values() if outcome is not None)
     waiting = [trial for trial in trials if saved[trial.name] is None]
     if not waiting:
@@ -75,13 +75,13 @@ def _as_completed(
             yield future.result()
 
 
-def _start_worker(data: str, threads: int) -> None:
+def _start_worker(data: StudyData, threads: int) -> None:
     global _dataset
     # Only the process that shows the progress handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     torch.set_num_threads(threads)
-    _dataset = load_dataset(data)
+    _dataset, _ = data.load()
 
 
 def _run_trial(trial: Trial, folder: Path, device: Device) -> Outcome:

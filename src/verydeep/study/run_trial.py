@@ -22,7 +22,7 @@ from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
 from verydeep.study.trial_data import data_name, first_images, trial_data
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
-from verydeep.train.prepare import with_validation
+from verydeep.train.prepare import prepare, with_validation
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
@@ -60,7 +60,7 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
     elif trial.kind == "compression":
         outcome = _compress(trial, data, folder, device)
     else:
-        outcome = _train(trial, recipe, data, RunFolder(folder / trial.name), device)
+        outcome = _train(trial, recipe, data, folder, device)
     outcome = replace(outcome, seconds=time.perf_counter() - start_time)
     with atomic_write(_file(trial, folder)) as temporary:
         temporary.write_bytes(_FILE.dump_json(_FinishedTrial(recipe, outcome, data.name)))
@@ -76,7 +76,7 @@ def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
     file, run = _file(trial, folder), RunFolder(folder / trial.name)
     saved = _FILE.validate_json(file.read_bytes()) if file.exists() else None
     recipe = saved.recipe if saved else unfinished_recipe(run.path) if run.is_unfinished else None
-    if recipe is not None and _without_path(recipe) != _without_path(_recipe(trial, folder)):
+    if recipe is not None and _movable(recipe, trial) != _movable(_recipe(trial, folder), trial):
         raise RecipeError(
             f"{run.path} was trained with another recipe than that of this study. Give another --out, or "
             "delete it"
@@ -102,23 +102,27 @@ def _recipe(trial: Trial, folder: Path) -> Recipe:
     return replace(trial.recipe, grow_from=source)
 
 
-def _without_path(recipe: Recipe) -> Recipe:
-    """``recipe`` without the folder of the study, which may be moved."""
-    return replace(recipe, weights=None, grow_from=None)
+def _movable(recipe: Recipe, trial: Trial) -> Recipe:
+    """``recipe`` without the folder of the study, which may be moved, and has what initializes ``trial``."""
+    return recipe if trial.initialized_from is None else replace(recipe, weights=None, grow_from=None)
 
 
-def _train(trial: Trial, recipe: Recipe, data: Dataset, run: RunFolder, device: Device) -> Outcome:
-    source = recipe.grow_from or recipe.weights
-    outcome = _empty_outcome(trial, fitted_architecture(trial.recipe, data))
-    if source is not None and not RunFolder(Path(source)).model.exists():
-        return replace(outcome, failed="the network that initializes it did not learn")
+def _train(trial: Trial, recipe: Recipe, data: Dataset, folder: Path, device: Device) -> Outcome:
+    run = RunFolder(folder / trial.name)
+    if (
+        trial.initialized_from is not None
+        and not RunFolder(folder / trial.initialized_from.name).model.exists()
+    ):
+        unfinished = _empty_outcome(trial, fitted_architecture(trial.recipe, data))
+        return replace(unfinished, failed="the network that initializes it did not learn")
     try:
         if run.is_unfinished:
             result = resume_training(data, run.path, device=device)
         else:
             result = train_network(recipe, data, run.path, device=device)
     except LearningError as error:
-        return replace(outcome, failed=str(error), epochs=tuple(read_metrics(run.metrics)))
+        unfinished = _empty_outcome(trial, prepare(recipe, data).network.model.architecture)
+        return replace(unfinished, failed=str(error), epochs=tuple(read_metrics(run.metrics)))
     train = with_validation(data, recipe).train
     return replace(
         _empty_outcome(trial, result.architecture),

@@ -87,10 +87,14 @@ def study_result(
 
 def _dataset_text(data: str, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> str:
     """``fashion-mnist, 6,000 of the training images, 10 epochs``."""
-    counts = [trial.images for trial in trials if trial.images is not None]
-    parts = [data, f"{_range(counts)} of the training images" if counts else "all training images"]
-    if counts and any(trial.images is None for trial in trials):
-        parts[1] = f"{_range(counts)} or all of the training images"
+    of_all = [trial.images for trial in trials if trial.images is not None]
+    of_each = [trial.images_per_class for trial in trials if trial.images_per_class is not None]
+    counts = [
+        *([f"{_range(of_all)} of the training images"] if of_all else []),
+        *([f"{_range(of_each)} training images a class"] if of_each else []),
+        *(["all training images"] if any(trial.has_all_images for trial in trials) else []),
+    ]
+    parts = [data, " or ".join(counts)]
     epochs = [run.epochs[-1].epoch for run in outcomes if run.epochs and run.failed is None]
     return ", ".join([*parts, *([f"{_range(epochs)} epochs"] if epochs else [])])
 

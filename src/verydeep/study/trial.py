@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from verydeep.data.images import Dataset
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe
 
@@ -41,6 +42,8 @@ class Trial:
     recipe: Recipe
     images: int | None = None
     """The number of training images; None means all."""
+    images_per_class: int | None = None
+    """The number of training images of each class, instead of ``images``; a class may have fewer."""
     images_seed: int = 0
     """Selects the images: the same ones in every trial with this seed."""
     classes: tuple[str, ...] | None = None
@@ -53,6 +56,11 @@ class Trial:
     kind: Literal["training", "fine-tuning", "probe", "compression"] = "training"
     steps: CompressionSteps = CompressionSteps()
     """Of a compression."""
+
+    @property
+    def has_all_images(self) -> bool:
+        """Whether it is trained on all training images of its classes."""
+        return self.images is None and self.images_per_class is None
 
     @property
     def name(self) -> str:
@@ -144,6 +152,8 @@ class Study:
     conclude: Callable[[Sequence[Outcome]], tuple[str, ...]]
     """The findings in sentences, the main conclusion first."""
     published: PublishedTable | None = None
+    with_weights: "Callable[[str, Dataset], Study] | None" = None
+    """The same study of a data set with published weights, where it can have them."""
 
     def trials_up_to(self, seeds: int | None, full: bool = False) -> list[Trial]:
         """The trials of the first ``seeds`` seeds (or splits) of each variant; None means all."""

@@ -25,6 +25,8 @@ def trial_data(trial: Trial, dataset: Dataset) -> Dataset:
     if trial.images is not None and trial.images < len(train):
         _, subset = stratified_split(train.labels, trial.images / len(train), trial.images_seed)
         train = train.select(subset)
+    if trial.images_per_class is not None:
+        train = of_each_class(train, trial.images_per_class, trial.images_seed)
     if trial.split is not None:
         kept, held_out = stratified_split(train.labels, TEST_SHARE, trial.split)
         train, test = train.select(kept), train.select(held_out)
@@ -38,9 +40,18 @@ def data_name(trial: Trial, dataset: str) -> str:
         parts.append(f"classes {' and '.join(trial.classes)}")
     if trial.images is not None:
         parts.append(f"{trial.images:,} images of seed {trial.images_seed}")
+    if trial.images_per_class is not None:
+        parts.append(f"{trial.images_per_class:,} images a class of seed {trial.images_seed}")
     if trial.split is not None:
         parts.append(f"split {trial.split}")
     return ", ".join(parts)
+
+
+def of_each_class(images: Images, count: int, seed: int) -> Images:
+    """``count`` of ``images`` of each class, or all of a class that has fewer; ``seed`` chooses them."""
+    shuffled = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    chosen = [shuffled[images.labels[shuffled] == label][:count] for label in range(len(images.classes))]
+    return images.select(torch.cat(chosen).sort().values)
 
 
 def first_images(images: Images) -> Images:

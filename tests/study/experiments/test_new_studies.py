@@ -110,7 +110,7 @@ def test_transfer_says_where_the_curves_cross():
     def top1(trial):
         if trial.variant == transfer.PROBE:
             return 0.8
-        few = trial.images is not None and trial.images <= 50 * len(few_images.TARGET)
+        few = trial.images_per_class is not None and trial.images_per_class <= 50
         return (0.6 if few else 0.9) + trial.recipe.seed / 1e3
 
     crossing, *_ = transfer.STUDY.conclude(outcomes(transfer.STUDY, top1))

@@ -37,9 +37,9 @@ def _trials(full: bool) -> tuple[Trial, ...]:
             variant=name,
             recipe=Recipe(
                 model=string,
-                size=28 if full else 16,
+                size=16,
                 norm="batch",
-                epochs=20 if full else 6,
+                epochs=10 if full else 6,
                 batch_size=64,
                 seed=seed,
                 optimizer=OptimizerConfig(name="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4),
@@ -70,8 +70,8 @@ STUDY = Study(
     question="Plain and residual nets of 20 and 56 layers: does the deeper plain net have a lower accuracy "
     "and a higher training loss (degradation), and do shortcuts prevent it?",
     source="He et al. 2015, arXiv 1512.03385, section 4.2, Figure 6",
-    protocol="Half of the paper's channels (8, 16, 32), batch norm, images of 16 px (28 px in the full "
-    "study), He initialization; SGD with momentum 0.9, learning rate 0.1 with linear warmup for a tenth of "
+    protocol="Half of the paper's channels (8, 16, 32), batch norm, images of 16 px, He "
+    "initialization; SGD with momentum 0.9, learning rate 0.1 with linear warmup for a tenth of "
     "the steps and linear decay, weight decay 1e-4, batch size 64, random flips.",
     trials=_trials,
     conclude=_conclude,
