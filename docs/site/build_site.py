@@ -1,7 +1,8 @@
 """Builds the site of the documentation: ``python docs/site/build_site.py build/site``.
 
-The steps: the pages of the repository at their places in the site (pages.py), a page for each command
-(commands.py), real reports (gallery.py), the live page, and Sphinx, whose warnings are errors.
+The steps: the pages of the repository at their places in the site (pages.py), the notebooks of the lessons
+(lessons.py), a page for each command (commands.py), real reports (gallery.py), the live page, and Sphinx,
+whose warnings are errors.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from commands import write_commands
 from gallery import write_gallery
+from lessons import write_notebooks
 from pages import ROOT, add_navigation, copy_pages
 from sphinx.cmd.build import build_main
 
@@ -49,10 +51,11 @@ def main() -> int:
 
 
 def copy_text(source: Path) -> None:
-    """Write the pages of the repository, of the API and of the commands into a new Sphinx source."""
+    """Write the pages of the repository, of the API and of the commands into a new source, with notebooks."""
     source.mkdir(parents=True)
     shutil.copytree(HERE / "api", source / "api")
     copy_pages(source)
+    write_notebooks(source)
     write_commands(source)
 
 

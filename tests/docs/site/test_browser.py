@@ -3,6 +3,7 @@
 import re
 import zlib
 
+import nbformat
 import pytest
 
 import verydeep
@@ -41,6 +42,16 @@ def test_the_search_finds_a_word(open_page):
     page.wait_for_selector("#search-results li a[href*='data-check.html']")
     page.click("#search-results li a[href*='data-check.html'] >> nth=0")
     assert "imbalance" in page.inner_text("h1")
+
+
+@pytest.mark.parametrize(("path", "label"), [("course/", "notebook"), ("course/ko/", "노트북")])
+def test_a_lesson_links_its_notebook(open_page, path, label):
+    page = open_page(f"{path}02-three-3x3.html")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=label, exact=True).click()
+    assert download.value.suggested_filename == "02-three-3x3.ipynb"
+    cells = nbformat.read(download.value.path(), as_version=4).cells
+    assert "verydeep show" in "".join(cell.source for cell in cells if cell.cell_type == "code")
 
 
 def test_the_search_finds_a_name_of_the_api(open_page):
