@@ -39,7 +39,7 @@ def _trials(full: bool) -> tuple[Trial, ...]:
                 model=string,
                 size=16,
                 norm="batch",
-                epochs=10 if full else 6,
+                epochs=6,
                 batch_size=64,
                 seed=seed,
                 optimizer=OptimizerConfig(name="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4),
