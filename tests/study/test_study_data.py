@@ -48,6 +48,13 @@ def test_a_built_in_data_set_has_no_groups():
         StudyData("synthetic", PHOTO)
 
 
+def test_transfer_needs_some_images_of_each_class(tmp_path):
+    write_folder(tmp_path / "cells", (8, 60))
+    dataset, _ = StudyData(str(tmp_path / "cells")).load()
+    with pytest.raises(DataError, match="has 4 training images, and transfer needs 5"):
+        transfer.STUDY.with_weights("vgg16", dataset)
+
+
 def test_transfer_has_published_weights_and_at_most_as_many_images_as_the_smallest_class(tmp_path):
     write_folder(tmp_path / "cells", (44, 60))
     dataset, _ = StudyData(str(tmp_path / "cells")).load()

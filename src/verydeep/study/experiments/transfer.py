@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from verydeep.data.images import Dataset
+from verydeep.errors import DataError
 from verydeep.study.experiments.few_images import NETWORK, TARGET, recipe, source_trial
 from verydeep.study.statistics import Estimate, difference, effect_of, gain_text
 from verydeep.study.study_data import SIZE
@@ -50,7 +51,17 @@ def _from_scratch(base: Recipe, count: int | None) -> Trial:
 
 
 def _with_weights(weights: str, dataset: Dataset) -> Study:
-    """The study of all classes of ``dataset``, with published weights."""
+    """The study of all classes of ``dataset``, with published weights.
+
+    Raises:
+        DataError: where a class has fewer images than the smallest number of ``COUNTS``.
+    """
+    sizes = dataset.train.labels.bincount()
+    if int(sizes.min()) < COUNTS[0]:
+        raise DataError(
+            f"{dataset.classes[int(sizes.argmin())]!r} has {int(sizes.min())} training images, and transfer "
+            f"needs {COUNTS[0]} of each class; add images, or leave this class out"
+        )
     return replace(
         STUDY,
         question="A linear probe on the frozen features of published weights, fine-tuning, or a small "
@@ -64,7 +75,7 @@ def _with_weights(weights: str, dataset: Dataset) -> Study:
         f"more where these are fewer than {TUNING_STEPS} steps of {TUNING_BATCH} images; AdamW, learning "
         "rate 0.0001. All with linear warmup for a tenth of the steps and linear decay, weight decay 5e-4. "
         "The rates were fixed beforehand.",
-        trials=partial(_published_trials, weights, tuple(dataset.train.labels.bincount().tolist())),
+        trials=partial(_published_trials, weights, tuple(sizes.tolist())),
         with_weights=None,
     )
 
