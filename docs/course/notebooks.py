@@ -1,8 +1,10 @@
 """Convert the lessons of the course to Jupyter notebooks, beside their pages: `make notebooks`.
 
-Blocks of Python and of shell commands become cells; all other text becomes Markdown.
+With a folder (`python docs/course/notebooks.py build/notebooks`), they are written there instead. Blocks of
+Python and of shell commands become cells; all other text becomes Markdown.
 """
 
+import sys
 from pathlib import Path
 
 import jupytext
@@ -32,5 +34,8 @@ def notebook(page: Path) -> NotebookNode:
 
 
 if __name__ == "__main__":
+    out = Path(sys.argv[1]) if sys.argv[1:] else COURSE
     for page in lessons():
-        jupytext.write(notebook(page), page.with_suffix(".ipynb"), fmt="ipynb")
+        file = out / page.relative_to(COURSE).with_suffix(".ipynb")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        jupytext.write(notebook(page), file, fmt="ipynb")
