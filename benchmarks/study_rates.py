@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from verydeep.data.builtin import load_dataset
 from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.studies import find_study
-from verydeep.study.study_data import StudyData
 from verydeep.study.trial import Outcome, Trial
 
 
@@ -65,7 +65,7 @@ def _with_rate(trial: Trial, rate: float, epochs: int) -> Trial:
 
 def _run(trials: list[Trial], arguments: argparse.Namespace) -> Iterator[Outcome]:
     folder = arguments.out / arguments.study
-    yield from run_trials(trials, StudyData(arguments.data), folder, workers=arguments.workers)
+    yield from run_trials(trials, load_dataset(arguments.data), folder, workers=arguments.workers)
 
 
 def _accuracy(outcome: Outcome) -> str:

@@ -2,6 +2,8 @@
 
 import json
 
+from ..train.folders import write_folder
+
 
 def test_without_a_name_it_lists_the_studies(here):
     done = here("study")
@@ -26,6 +28,14 @@ def test_data_that_is_neither_built_in_nor_there_is_a_usage_error(here):
     done = here("study", "depth", "--data", "fashion-mnits")
     assert done.returncode == 2
     assert "Did you mean fashion-mnist?" in done.stderr
+
+
+def test_own_images_are_for_transfer_with_weights(here, tmp_path):
+    write_folder(tmp_path / "photos", (12, 12))
+    for name in ("depth", "transfer"):
+        done = here("study", name, "--data", tmp_path / "photos")
+        assert done.returncode == 2
+        assert "--data PHOTOS --weights vgg16" in done.stderr
 
 
 def test_a_study_runs_once_and_writes_all_files(verydeep, here, tmp_path):

@@ -15,7 +15,6 @@ from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.models.build import build
 from verydeep.study.run_study import run_trials
 from verydeep.study.run_trial import run_trial, saved_outcome
-from verydeep.study.study_data import StudyData
 from verydeep.study.trial import Trial
 from verydeep.study.trial_data import trial_data
 from verydeep.train.optimizer import OptimizerConfig
@@ -200,8 +199,10 @@ def test_workers_run_missing_trials_and_read_finished_ones(tmp_path):
     recipe = replace(RECIPE, epochs=1, model="4 M | gap")
     source = Trial(variant="source", recipe=recipe, images=100)
     initialized = Trial(variant="initialized", recipe=recipe, images=100, initialized_from=source)
-    (first,) = run_trials([source], StudyData("synthetic"), tmp_path, workers=1, device="cpu")
-    both = list(run_trials([initialized, source], StudyData("synthetic"), tmp_path, workers=2, device="cpu"))
+    (first,) = run_trials([source], load_dataset("synthetic"), tmp_path, workers=1, device="cpu")
+    both = list(
+        run_trials([initialized, source], load_dataset("synthetic"), tmp_path, workers=2, device="cpu")
+    )
     assert [outcome.name for outcome in both] == [source.name, initialized.name]
     assert both[0] == first
     alone = run_trial(replace(source, variant="alone"), load_dataset("synthetic"), tmp_path, "cpu")

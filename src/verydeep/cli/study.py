@@ -6,13 +6,13 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from verydeep.data.images import Dataset
+from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.errors import Interrupted, RecipeError
 from verydeep.machine import Device
 from verydeep.report.study_page import write_study
 from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.studies import STUDIES, find_study
-from verydeep.study.study_data import StudyData
+from verydeep.study.study_data import study_images
 from verydeep.study.study_result import StudyResult, recorded_result, study_result
 from verydeep.study.trial import Outcome, Study
 from verydeep.tables.data_table import terminal_table
@@ -47,9 +47,10 @@ def study(
         depth, kernel, init, gradients, residual, batchnorm, alexnet, head, augmentation, overfitting,
         transfer, split or compress; without a name, the studies are listed.
     data
-        A built-in data set, or your own images: a folder with a folder for each class, or a list.
+        A built-in data set; in transfer with weights also your own images, a folder with a folder for each
+        class.
     group_by
-        What keeps your own images together in the split, as for train: a pattern for their names, a column.
+        What keeps your own images together in the split: a pattern for their names, a column, or duplicates.
     weights
         In transfer: published weights such as vgg16, instead of a network trained on other classes.
     full
@@ -67,20 +68,21 @@ def study(
     """
     if name is None:
         return _list_studies(json)
-    chosen, folder = find_study(name), out_ or FOLDER / (f"{name}-full" if full else name)
-    images = StudyData(data, group_by)
+    chosen, folder = find_study(name), out_ or FOLDER / _folder_name(name, weights, full)
+    _require_fitting(chosen, data, weights)
     with ByteProgress(err(), f"Fetching {data}") as progress:
-        dataset, notes = images.load(progress)  # once, before the workers need it
+        dataset, notes = study_images(data, group_by, progress)
     for note in notes:
         err().print(f"Note: {note}", markup=False, soft_wrap=True)
-    if weights is not None:
-        chosen = _with_weights(chosen, weights, dataset)
+    if weights is not None and chosen.with_weights is not None:
+        with ByteProgress(err(), f"Fetching {weights}") as progress:
+            chosen = chosen.with_weights(weights, dataset, progress)
     trials = chosen.trials_up_to(seeds, full)
     outcomes: dict[str, Outcome] = {}
     try:
         with TrialProgress(err(), f"study {chosen.name}", len(trials)) as trial_progress:
             for outcome in run_trials(
-                trials, images, folder / "runs", workers=workers or default_workers(device), device=device
+                trials, dataset, folder / "runs", workers=workers or default_workers(device), device=device
             ):
                 outcomes[outcome.name] = outcome
                 trial_progress.finished(outcome)
@@ -108,10 +110,22 @@ def study(
     return 0
 
 
-def _with_weights(study: Study, weights: str, dataset: Dataset) -> Study:
-    if study.with_weights is None:
+def _folder_name(name: str, weights: str | None, full: bool) -> str:
+    """``transfer-vgg16-full``."""
+    parts = [name, *([Path(weights).stem] if weights is not None else []), *(["full"] if full else [])]
+    return "-".join(parts)
+
+
+def _require_fitting(study: Study, data: str, weights: str | None) -> None:
+    """Refuse weights, or images, that ``study`` cannot use, before anything is read."""
+    if weights is not None and study.with_weights is None:
         raise RecipeError(f"{study.name} trains all its networks itself; --weights is for transfer")
-    return study.with_weights(weights, dataset)
+    require_known(data)
+    if not is_builtin(data) and weights is None:
+        raise RecipeError(
+            f"{study.name} is about the built-in data sets. Your own images are for `verydeep study transfer "
+            "--data PHOTOS --weights vgg16`"
+        )
 
 
 def _show(heading: str, result: StudyResult) -> None:

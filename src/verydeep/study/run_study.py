@@ -8,18 +8,21 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Int64, UInt8
 
-from verydeep.data.images import Dataset
+from verydeep.data.images import Dataset, Images
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
 from verydeep.study.run_trial import run_trial, saved_outcome
-from verydeep.study.study_data import StudyData
 from verydeep.study.trial import Outcome, Trial
 from verydeep.train.device import choose_device
 
 _dataset: Dataset
-"""The data of a worker process, loaded once for all its trials."""
+"""The data of a worker process, the same for all its trials."""
+_Arrays = tuple[UInt8[np.ndarray, "count channels height width"], Int64[np.ndarray, " count"]]
+"""Pixels and labels."""
 
 
 def default_workers(device: Device = "auto") -> int:
@@ -28,25 +31,27 @@ def default_workers(device: Device = "auto") -> int:
 
 
 def run_trials(
-    trials: Sequence[Trial], data: StudyData, folder: Path, *, workers: int, device: Device = "auto"
+    trials: Sequence[Trial], dataset: Dataset, folder: Path, *, workers: int, device: Device = "auto"
 ) -> Iterator[Outcome]:
     """The outcomes in the order in which trials finish, saved in ``folder``; earlier outcomes come first.
 
     A small network leaves most cores idle, so that parallel trials take less time than sequential trials on
-    all cores. If the iterator is closed early, running trials finish
-    first; the next call with the same folder continues.
+    all cores. If the iterator is closed early, running trials finish first; the next call with the same
+    folder continues.
 
     Raises:
         RecipeError: where the folder has trials with another recipe or other images, or a worker was killed.
     """
-    saved = {trial.name: saved_outcome(trial, data.name, folder) for trial in trials}
+    saved = {trial.name: saved_outcome(trial, dataset.name, folder) for trial in trials}
     yield from (outcome for outcome in saved.values() if outcome is not None)
     waiting = [trial for trial in trials if saved[trial.name] is None]
     if not waiting:
         return
     threads = max(1, torch.get_num_threads() // workers)
     context = multiprocessing.get_context("spawn")  # fork would copy a thread pool without its threads
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (data, threads))
+    images = _arrays(dataset.train), _arrays(dataset.test)
+    arguments = (dataset.name, dataset.classes, *images, threads)
+    pool = ProcessPoolExecutor(workers, context, _start_worker, arguments)
     try:
         yield from _as_completed(pool, waiting, folder, device)
     except BrokenProcessPool:
@@ -75,13 +80,22 @@ def _as_completed(
             yield future.result()
 
 
-def _start_worker(data: StudyData, threads: int) -> None:
+def _arrays(images: Images) -> _Arrays:
+    """``images`` for another process: tensors would need shared memory, of which containers have little."""
+    return images.pixels.numpy(), images.labels.numpy()
+
+
+def _start_worker(name: str, classes: tuple[str, ...], train: _Arrays, test: _Arrays, threads: int) -> None:
     global _dataset
     # Only the process that shows the progress handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     torch.set_num_threads(threads)
-    _dataset, _ = data.load()
+    parts = (
+        Images(torch.from_numpy(pixels), torch.from_numpy(labels), classes)
+        for pixels, labels in (train, test)
+    )
+    _dataset = Dataset(name, *parts)
 
 
 def _run_trial(trial: Trial, folder: Path, device: Device) -> Outcome:

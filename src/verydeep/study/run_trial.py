@@ -76,7 +76,7 @@ def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
     file, run = _file(trial, folder), RunFolder(folder / trial.name)
     saved = _FILE.validate_json(file.read_bytes()) if file.exists() else None
     recipe = saved.recipe if saved else unfinished_recipe(run.path) if run.is_unfinished else None
-    if recipe is not None and _movable(recipe, trial) != _movable(_recipe(trial, folder), trial):
+    if recipe is not None and _comparable(recipe, trial) != _comparable(_recipe(trial, folder), trial):
         raise RecipeError(
             f"{run.path} was trained with another recipe than that of this study. Give another --out, or "
             "delete it"
@@ -102,8 +102,8 @@ def _recipe(trial: Trial, folder: Path) -> Recipe:
     return replace(trial.recipe, grow_from=source)
 
 
-def _movable(recipe: Recipe, trial: Trial) -> Recipe:
-    """``recipe`` without the folder of the study, which may be moved, and has what initializes ``trial``."""
+def _comparable(recipe: Recipe, trial: Trial) -> Recipe:
+    """``recipe`` without the path of the run that initializes ``trial``: the study may be moved."""
     return recipe if trial.initialized_from is None else replace(recipe, weights=None, grow_from=None)
 
 

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from verydeep.architecture.layer_names import stage_starts
 from verydeep.data.images import Dataset
+from verydeep.download.download import Progress
 from verydeep.errors import DataError
 from verydeep.study.experiments.few_images import NETWORK, TARGET, recipe, source_trial
 from verydeep.study.statistics import Estimate, difference, effect_of, gain_text
 from verydeep.study.study_data import SIZE
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.pretrained import pretrained_network
 from verydeep.train.recipe import Recipe
 
 PROBE, FINE_TUNED, SCRATCH = "linear probe", "fine-tuned", "from scratch"
@@ -18,8 +21,10 @@ COUNTS = (5, 10, 20, 50, 100, 500)
 """Training images of each class; the full study has all of them too."""
 EVERY = "all images a class"
 SEEDS, FULL_SEEDS = 3, 5
-FROZEN, TUNING_BATCH, TUNING_STEPS = 3, 25, 200
-"""Of fine-tuning published weights: stages that stay as they are, images a step, and steps at least."""
+TUNING_BATCH, TUNING_STEPS = 25, 200
+"""Of fine-tuning published weights: batch size, and minimum number of steps."""
+TUNED = 2
+"""The last stages that it trains."""
 
 
 def _trials(full: bool) -> tuple[Trial, ...]:
@@ -50,47 +55,52 @@ def _from_scratch(base: Recipe, count: int | None) -> Trial:
     )
 
 
-def _with_weights(weights: str, dataset: Dataset) -> Study:
+def _with_weights(weights: str, dataset: Dataset, progress: Progress | None = None) -> Study:
     """The study of all classes of ``dataset``, with published weights.
 
     Raises:
+        CheckpointError: where there are no such weights.
         DataError: where a class has fewer images than the smallest number of ``COUNTS``.
     """
-    sizes = dataset.train.labels.bincount()
+    sizes = dataset.train.labels.bincount(minlength=len(dataset.classes))
     if int(sizes.min()) < COUNTS[0]:
         raise DataError(
             f"{dataset.classes[int(sizes.argmin())]!r} has {int(sizes.min())} training images, and transfer "
             f"needs {COUNTS[0]} of each class; add images, or leave this class out"
         )
+    channels = dataset.train.image_shape[0]
+    network = pretrained_network(weights, None, "gap", dataset.classes, 0, channels, progress)
+    frozen = max(0, len(stage_starts(network.model.architecture)) - TUNED)
     return replace(
         STUDY,
         question="A linear probe on the frozen features of published weights, fine-tuning, or a small "
         "network trained from scratch: which is best for how many training images, and where do the curves "
         "cross?",
         protocol=f"{weights} with global average pooling, and {NETWORK} with batch norm from scratch; images "
-        f"of {SIZE} px; each seed has other training images. Of your own images equally many of each class "
-        "are test images, so that accuracy is balanced accuracy. From scratch: 20 epochs, or more where "
-        "these are fewer than 500 steps; SGD with momentum 0.9, learning rate 0.05. Linear probe: the same "
-        f"epochs; AdamW, learning rate 0.001. Fine-tuning: the first {FROZEN} stages frozen; 5 epochs, or "
-        f"more where these are fewer than {TUNING_STEPS} steps of {TUNING_BATCH} images; AdamW, learning "
-        "rate 0.0001. All with linear warmup for a tenth of the steps and linear decay, weight decay 5e-4. "
-        "The rates were fixed beforehand.",
-        trials=partial(_published_trials, weights, tuple(sizes.tolist())),
+        f"of {SIZE} px; each seed has other training images. From scratch: 20 epochs, or more where these "
+        "are fewer than 500 steps; SGD with momentum 0.9, learning rate 0.05. Linear probe: the same epochs; "
+        f"AdamW, learning rate 0.001. Fine-tuning: the first {frozen} stages frozen; 5 epochs, or more where "
+        f"these are fewer than {TUNING_STEPS} steps of {TUNING_BATCH} images; AdamW, learning rate 0.0001. "
+        "All with linear warmup for a tenth of the steps and linear decay, weight decay 5e-4; nothing is "
+        "done about class imbalance. The rates were fixed beforehand.",
+        trials=partial(_published_trials, weights, frozen, tuple(sizes.tolist())),
         with_weights=None,
     )
 
 
-def _published_trials(weights: str, sizes: tuple[int, ...], full: bool) -> tuple[Trial, ...]:
+def _published_trials(weights: str, frozen: int, sizes: tuple[int, ...], full: bool) -> tuple[Trial, ...]:
     return tuple(
         trial
         for seed in range(FULL_SEEDS if full else SEEDS)
-        for trial in _with_published(weights, sizes, seed, full)
+        for trial in _with_published(weights, frozen, sizes, seed, full)
     )
 
 
-def _with_published(weights: str, sizes: tuple[int, ...], seed: int, full: bool) -> Iterator[Trial]:
+def _with_published(
+    weights: str, frozen: int, sizes: tuple[int, ...], seed: int, full: bool
+) -> Iterator[Trial]:
     """The trials of one seed, with at most as many images a class as the smallest of ``sizes``."""
-    base = replace(recipe(seed), size=SIZE, model=NETWORK, norm="batch", epochs="auto")
+    base = replace(recipe(seed), size=SIZE, model=NETWORK, norm="batch", epochs="auto", balance="none")
     pretrained = replace(base, weights=weights, model=None, norm=None)
     adam = OptimizerConfig(name="adamw", lr=1e-3, weight_decay=5e-4)
     for count in (*(count for count in COUNTS if count <= min(sizes)), *((None,) if full else ())):
@@ -98,7 +108,7 @@ def _with_published(weights: str, sizes: tuple[int, ...], seed: int, full: bool)
         images = sum(sizes) if count is None else count * len(sizes)
         fine_tuned = replace(
             pretrained,
-            freeze=FROZEN,
+            freeze=frozen,
             batch_size=TUNING_BATCH,
             epochs=max(5, -(-TUNING_STEPS // max(1, images // TUNING_BATCH))),
             optimizer=replace(adam, lr=1e-4),
