@@ -20,4 +20,6 @@ def write_notebooks(source: Path) -> None:
         page, folder = notebook.with_suffix(".md"), notebook.parent.name
         link = f"{CONTENTS[folder]} · [{LABELS[folder]}]({notebook.name})"
         text = page.read_text(encoding="utf-8")
+        if CONTENTS[folder] not in text:
+            sys.exit(f"Error: {page} has no {CONTENTS[folder]}, after which its notebook is linked")
         page.write_text(text.replace(CONTENTS[folder], link, 1), encoding="utf-8")
