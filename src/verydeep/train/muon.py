@@ -65,7 +65,16 @@ def orthogonalize(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows 
     x: Tensor = matrix / matrix.norm().clamp_min(1e-12)
     if transposed := len(matrix) > matrix.shape[1]:
         x = x.T
-    for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    # Each step multiplies x from the left by a polynomial of its Gram matrix. These polynomials commute:
+    # their product, and the Gram matrix after each step, need no product with x itself, the longer side.
+    gram = x @ x.T
+    product: Tensor | None = None
+    for step in range(NEWTON_SCHULZ_STEPS):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        product = factor if product is None else factor @ product
+        if step + 1 < NEWTON_SCHULZ_STEPS:
+            gram = factor @ (factor @ gram)
+    assert product is not None
+    x = product @ x
     return x.T if transposed else x
