@@ -142,6 +142,11 @@ def test_label_smoothing_is_mentioned_if_it_is_on():
     assert "Training loss includes label smoothing." in smoothed
 
 
+def test_that_later_epochs_train_on_the_hardest_images_is_mentioned():
+    assert "hardest" not in text().split("Reproduce")[0]
+    assert "train on the hardest 40" in text(recipe=Recipe(hardest=0.4))
+
+
 def test_a_run_can_be_reproduced_from_its_page():
     shown = text()
     facts = (

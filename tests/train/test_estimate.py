@@ -79,11 +79,19 @@ def test_frozen_stages_are_refused(data):
 
 def test_the_text_says_what_was_measured():
     text = Estimate(
-        images=1_281_024, epochs=300, macs=15_470_264_320, images_per_second=5_864.0, data_wait=0.04,
-        device="a GPU", precision="bf16, weights in fp32",
+        images=1_281_024, epochs=300, images_of_all_epochs=384_307_200, macs=15_470_264_320,
+        images_per_second=5_864.0, data_wait=0.04, device="a GPU", precision="bf16, weights in fp32",
     ).text.replace("\N{NO-BREAK SPACE}", " ")  # fmt: skip
     assert text == (
         "About 18 h 12 min for 300 epochs of 1,281,024 images, without validation: 1.8e+19 multiply-adds\n"
         "Measured here: 5,864.0 images/s on a GPU in bf16, weights in fp32; "
         "the network waited for images in 4 % of the time"
     )
+
+
+def test_epochs_of_the_hardest_images_take_less_time(data):
+    recipe = Recipe(epochs=3, batch_size=20, hardest=0.5, precision="fp32", model="8 M 16 M | gap")
+    estimate = estimate_training(recipe, data)
+    assert (estimate.images, estimate.images_of_all_epochs) == (200, 200 + 2 * 100)
+    assert "for 3 epochs, 400 images in all, without validation" in estimate.text
+    assert estimate.values["images_of_all_epochs"] == 400

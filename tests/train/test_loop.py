@@ -46,6 +46,7 @@ RECIPES = {
     "frozen stage": replace(FINE_TUNE, freeze=1),
     "mixed images": replace(MUON, augment=AugmentConfig(mixup=0.5, cutmix=1.0), balance="weights"),
     "sampler": replace(FINE_TUNE, balance="sampler"),
+    "hardest": replace(MUON, hardest=0.7, slices=2, epochs=4),
     "plateau": replace(FINE_TUNE, schedule=ScheduleConfig(name="plateau", patience=1), keep="last"),
 }
 

@@ -1,6 +1,7 @@
 """The progress of a training on stderr: a bar on a terminal; elsewhere a line per epoch, and in long ones."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ from rich.progress import (
 )
 
 from verydeep.analyze.trace import trace
+from verydeep.number_format import percent
 from verydeep.study.trial import Outcome
 from verydeep.terminal.progress_lines import ProgressLines
 from verydeep.train.epoch_result import EpochResult
@@ -72,7 +74,7 @@ class TrainingProgress(TrainingWatcher):
         self.bar = bar(console, "epoch {task.fields[epoch]}", "steps · loss {task.fields[loss]}")
         self.extraction = bar(console, "Feature maps of the frozen stages")
         self.task, self.images = TaskID(0), TaskID(0)
-        self.steps = 0
+        self.steps_before: Callable[[int], int] = lambda epoch: 0
         self.step_lines = ProgressLines(console, "Training", "steps")
         self.image_lines = ProgressLines(console, "Feature maps of the frozen stages", "images")
 
@@ -105,7 +107,12 @@ class TrainingProgress(TrainingWatcher):
             f"{totals.parameters:,} parameters{frozen}, {totals.macs:,} MACs per image; "
             f"{len(job.train):,} images{validation}; into {self.run}"
         )
-        self.steps = job.recipe.steps_per_epoch(len(job.train))
+        if job.recipe.hardest < 1 and state.epochs > 1:
+            self._print(
+                f"Epochs after the first train on the hardest {percent(job.recipe.hardest, 0)} of the images; "
+                "their accuracy is lower than that of all images"
+            )
+        self.steps_before = partial(job.recipe.steps_before, len(job.train))
 
     def computed(self, done: int, total: int) -> None:
         """Move the bar of the feature maps."""
@@ -121,7 +128,7 @@ class TrainingProgress(TrainingWatcher):
 
     def stepped(self, state: TrainingState) -> None:
         """Move the bar."""
-        done, total = state.epoch * self.steps + state.step, state.epochs * self.steps
+        done, total = self.steps_before(state.epoch) + state.step, self.steps_before(state.epochs)
         if self.bar.disable:
             self.step_lines(done, total)
             return

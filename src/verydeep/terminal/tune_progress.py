@@ -1,6 +1,7 @@
 """The progress of `verydeep tune` on stderr: a bar for each long part, and lines with its results."""
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -32,7 +33,8 @@ class TuneProgress(TuneWatcher):
         self.bar = bar(console, "{task.description}")
         self.lines: dict[str, ProgressLines] = {}
         self.tasks: dict[str, TaskID] = {}
-        self.name, self.steps = "", 1
+        self.name = ""
+        self.steps_before: Callable[[int], int] = lambda epoch: 0
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -107,7 +109,7 @@ class TuneProgress(TuneWatcher):
 
     def begins(self, job: Job, state: TrainingState) -> None:
         """Set the length of the bar."""
-        self.name, self.steps = job.name, job.recipe.steps_per_epoch(len(job.train))
+        self.name, self.steps_before = job.name, partial(job.recipe.steps_before, len(job.train))
 
     def computed(self, done: int, total: int) -> None:
         """Move the bar."""
@@ -115,8 +117,8 @@ class TuneProgress(TuneWatcher):
 
     def stepped(self, state: TrainingState) -> None:
         """Move the bar."""
-        done = state.epoch * self.steps + state.step
-        self._move(f"Training ({self.name})", done, state.epochs * self.steps)
+        done = self.steps_before(state.epoch) + state.step
+        self._move(f"Training ({self.name})", done, self.steps_before(state.epochs))
 
     def finished_epoch(self, result: EpochResult) -> None:
         """One line."""

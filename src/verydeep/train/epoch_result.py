@@ -22,7 +22,8 @@ class EpochResult:
     """Mean over the epoch, on augmented images and smoothed labels, while the network changes."""
     train_top1: float
     """Likewise, so it may be lower than the validation accuracy; a mixed image counts as the class that has
-    the larger share of it."""
+    the larger share of it. Both are of the images that the epoch trained on: where a recipe trains on the
+    hardest ones, of these."""
     val_loss: float | None
     """On the validation images after the epoch; None where there are none."""
     val_top1: float | None

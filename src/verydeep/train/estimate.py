@@ -44,6 +44,8 @@ class Estimate:
     images: int
     """To train on."""
     epochs: int
+    images_of_all_epochs: int
+    """Fewer than ``images`` times ``epochs`` where later epochs train on the hardest images."""
     macs: int
     """Multiply-adds of a forward pass of one image."""
     images_per_second: float
@@ -56,12 +58,12 @@ class Estimate:
     @property
     def seconds(self) -> float:
         """For all epochs, without validation."""
-        return self.epochs * self.images / self.images_per_second
+        return self.images_of_all_epochs / self.images_per_second
 
     @property
     def training_macs(self) -> float:
         """Multiply-adds of all forward and backward passes."""
-        return float(PASSES * self.macs * self.images * self.epochs)
+        return float(PASSES * self.macs * self.images_of_all_epochs)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class Estimate:
             "seconds": self.seconds,
             "images": self.images,
             "epochs": self.epochs,
+            "images_of_all_epochs": self.images_of_all_epochs,
             "macs": self.macs,
             "training_macs": self.training_macs,
             "images_per_second": self.images_per_second,
@@ -81,8 +84,11 @@ class Estimate:
     @property
     def text(self) -> str:
         """In two lines."""
+        images = f" of {self.images:,} images"
+        if self.images_of_all_epochs < self.epochs * self.images:
+            images = f", {self.images_of_all_epochs:,} images in all"
         return (
-            f"About {duration(self.seconds)} for {self.epochs:,} epochs of {self.images:,} images, without "
+            f"About {duration(self.seconds)} for {self.epochs:,} epochs{images}, without "
             f"validation: {self.training_macs:.2g} multiply-adds\n"
             f"Measured here: {self.images_per_second:,.1f} images/s on {self.device} in {self.precision}; "
             f"the network waited for images in {percent(self.data_wait, 0)} of the time"
@@ -113,7 +119,8 @@ def estimate_training(
     train, network = prepared.dataset.train, prepared.network
     macs = trace(network.model.architecture).totals.macs
     epochs = recipe.planned_epochs(len(train))
-    images = recipe.steps_per_epoch(len(train)) * min(recipe.batch_size, len(train))
+    batch = min(recipe.batch_size, len(train))
+    images = recipe.steps_per_epoch(len(train)) * batch
     short = _short(recipe, macs, chosen)
     fabric = fabric_on(chosen, recipe.precision)
     state = initial_state(short, network.model, len(train), fabric)
@@ -121,7 +128,8 @@ def estimate_training(
         rate, wait = _measure(state, short, inputs.train, fabric)
     described = describe(chosen, choose_precision(recipe.precision, chosen))
     return Estimate(
-        images=images, epochs=epochs, macs=macs, images_per_second=rate, data_wait=wait,
+        images=images, epochs=epochs, images_of_all_epochs=recipe.steps_before(len(train), epochs) * batch,
+        macs=macs, images_per_second=rate, data_wait=wait,
         device=described["device"], precision=described["precision"],
     )  # fmt: skip
 

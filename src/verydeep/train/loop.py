@@ -33,7 +33,7 @@ from verydeep.train.parallel.hybrid import clip_gradients, join, split
 from verydeep.train.parallel.ranks import share_of_rank
 from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import rate_factor
-from verydeep.train.slices import BatchPosition, backward_in_slices
+from verydeep.train.slices import BatchPosition, Forward, backward_in_slices
 from verydeep.train.state import EpochTally, TrainingState
 
 STEPS_BETWEEN_CHECKS = 50
@@ -89,13 +89,13 @@ def fit(
             for indices, batch in clock.timed(_rest_of_epoch(state, recipe, inputs.train, share)):
                 set_rate(state.optimizers, _rate_factor(state, recipe, len(labels)))
                 position = BatchPosition(len(indices), recipe.seed, state.epoch, state.step)
-                loss, predicted = backward(*batch, position)
+                forward = backward(*batch, position)
                 if recipe.optimizer.clip_norm:
                     clip_gradients(state.part, recipe.optimizer.clip_norm)
                 for stepper in steppers:
                     stepper.step()
                     stepper.zero_grad()
-                _count(state, loss, predicted, labels[indices])
+                _count(state, forward, indices, labels[indices])
                 state.seconds += time.perf_counter() - began
                 after_step(state)
                 began = time.perf_counter()
@@ -152,24 +152,29 @@ def _rest_of_epoch(
         indices = balanced_order(labels, state.epoch, recipe.seed)
     else:
         indices = order(len(labels), state.epoch, recipe.seed)
+    steps = recipe.steps_of_epoch(len(labels), state.epoch)
+    if state.losses is not None and state.epoch > 0:
+        indices = state.losses.hardest(indices, steps * size)
     batches: tuple[Tensor, ...] = indices.to(labels.device).split(size)
-    plan = batches[state.step : recipe.steps_per_epoch(len(labels))]
+    plan = batches[state.step : steps]
     with closing(source.batches(plan, state.epoch, state.step, share)) as made:
         yield from zip(plan, made, strict=True)
 
 
 def _rate_factor(state: TrainingState, recipe: Recipe, images: int) -> float:
-    steps = recipe.steps_per_epoch(images)
-    done = (state.epoch * steps + state.step) / (state.epochs * steps)
+    steps = recipe.steps_before(images, state.epoch) + state.step
+    done = steps / recipe.steps_before(images, state.epochs)
     return rate_factor(recipe.schedule, min(done, 1.0)) * state.plateau.factor(recipe.schedule)
 
 
 @torch.no_grad()
-def _count(state: TrainingState, loss: Tensor, predicted: Tensor, labels: Tensor) -> None:
+def _count(state: TrainingState, forward: Forward, indices: Tensor, labels: Tensor) -> None:
     """Move everything but the weights on by one step."""
     if state.average is not None:
         state.average.update_parameters(state.part)
-    state.tally.add(loss, predicted, labels)  # stays on the device: reading it would stall
+    state.tally.add(forward.loss, forward.predicted, labels)  # stays on the device: reading it would stall
+    if state.losses is not None:
+        state.losses.add(indices, forward.losses)
     state.step += 1
     if state.step % STEPS_BETWEEN_CHECKS == 0:
         _require_finite(state)
@@ -185,6 +190,8 @@ def _finish_epoch(
     _require_better_than_chance(state, recipe, inputs, is_balanced=is_balanced)
     tally, state.tally = state.tally, EpochTally.zero(inputs.train.classes, state.tally.loss.device)
     state.epoch, state.step = state.epoch + 1, 0
+    if state.losses is not None:
+        state.losses.finish_epoch()
     measured = _validate(state, recipe, inputs)
     if measured.top1 is not None and recipe.schedule.name == "plateau":
         state.plateau = state.plateau.after(measured.top1, recipe.schedule)
@@ -209,8 +216,13 @@ def _require_finite(state: TrainingState) -> None:
 def _require_better_than_chance(
     state: TrainingState, recipe: Recipe, inputs: TrainingInputs, *, is_balanced: bool
 ) -> None:
-    """Where the loss makes classes count the same, this does too: predicting one class is then chance."""
-    steps = state.epoch * recipe.steps_per_epoch(len(inputs.train.labels)) + state.step
+    """Where the loss makes classes count the same, this does too: predicting one class is then chance.
+
+    The hardest images are those that the network gets wrong: their accuracy says nothing about chance.
+    """
+    if state.losses is not None and state.epoch > 0:
+        return
+    steps = recipe.steps_before(len(inputs.train.labels), state.epoch) + state.step
     tally, recalls = state.tally, state.tally.recalls
     images, top1 = int(tally.images.sum()), tally.top1
     chance = float(tally.images.max() / tally.images.sum())

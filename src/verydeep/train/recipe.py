@@ -94,6 +94,9 @@ class Recipe:
     balance: Balance = "auto"
     """Class imbalance: logit-adjust, loss weights, a balanced sampler, or none; auto is logit-adjust where
     the largest class has over three times the images of the smallest."""
+    hardest: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """Part of the images that epochs after the first train on: those of the largest loss; 1 is all of
+    them."""
     label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Part of each label spread over all classes (Szegedy et al. 2016, section 7)."""
     ema: Annotated[float, Interval(ge=0, lt=1)] | Literal["auto"] = 0.0
@@ -135,6 +138,12 @@ class Recipe:
             raise RecipeError(
                 f"{asking[0]} needs validation images, and validation is 0; set it to 0.1, for example"
             )
+        if self.hardest < 1 and (self.augment.mixes or self.balance == "sampler"):
+            other = "mixup or cutmix" if self.augment.mixes else "balance = sampler"
+            raise RecipeError(
+                f"hardest is {self.hardest:g}, and {other} is on: both would choose the images of a batch. "
+                "Use one of them"
+            )
         if self.weights is not None and self.grow_from is not None:
             raise RecipeError("weights and grow_from both set the initial weights; give one of them")
         if self.weights is not None and self.norm is not None:
@@ -152,6 +161,17 @@ class Recipe:
     def steps_per_epoch(self, images: int) -> int:
         """For so many training images. The last incomplete batch is dropped; it comes in other epochs."""
         return images // min(self.batch_size, images)
+
+    def steps_of_epoch(self, images: int, epoch: int) -> int:
+        """Of an epoch, counted from 0: all after the first have fewer where they train on the ``hardest``."""
+        steps = self.steps_per_epoch(images)
+        return steps if epoch == 0 else max(1, round(self.hardest * steps))
+
+    def steps_before(self, images: int, epoch: int) -> int:
+        """Of all epochs before ``epoch``; before the number of all epochs, those of a whole training."""
+        if epoch == 0:
+            return 0
+        return self.steps_per_epoch(images) + (epoch - 1) * self.steps_of_epoch(images, 1)
 
     def freezes_batch_norm(self, images: int) -> bool:
         """Whether batch norm keeps its running statistics, with so many training images."""

@@ -43,6 +43,8 @@ class Forward(NamedTuple):
     """The mean over the batch, in nats."""
     predicted: Int64[Tensor, " batch"]
     """The class with the largest logit of each image."""
+    losses: Float[Tensor, " batch"]
+    """The cross-entropy of each image, in nats, without label smoothing and class weights."""
 
 
 class BatchPosition(NamedTuple):
@@ -153,7 +155,7 @@ def _whole(model: nn.Module, criterion: Criterion, fabric: Fabric) -> Backward:
         logits = module(images)
         loss = criterion(logits, labels)
         fabric.backward(loss)
-        return Forward(loss.detach(), logits.argmax(1))
+        return Forward(loss.detach(), logits.argmax(1), _losses(logits, labels))
 
     return backward
 
@@ -161,6 +163,7 @@ def _whole(model: nn.Module, criterion: Criterion, fabric: Fabric) -> Backward:
 class _Slice(NamedTuple):
     loss: Tensor
     predicted: Tensor
+    losses: Tensor
     gradients: tuple[Tensor, ...]
 
 
@@ -202,37 +205,50 @@ def _sliced(
         with fabric.autocast():  # applies to the thread that enters it
             logits = twin(images).float()
             loss = len(labels) / position.images * criterion(logits, labels)
-        return _Slice(loss.detach(), logits.argmax(1), torch.autograd.grad(loss, [*shared, *kept]))
+        gradients = torch.autograd.grad(loss, [*shared, *kept])
+        return _Slice(loss.detach(), logits.argmax(1), _losses(logits, labels), gradients)
 
     def backward(images: Tensor, labels: Tensor, position: BatchPosition) -> Forward:
         sizes = share.slice_sizes(position.images)
         work = zip(twins, images.split(sizes), labels.split(sizes), strict=True)
         jobs = [partial(backward_of, number, *each, position) for number, each in enumerate(work, first)]
-        losses, predicted, parts = [], [], []
+        slices: list[_Slice] = []
 
         def gradients() -> Iterator[tuple[Tensor, ...]]:
             for done in do(jobs):
-                losses.append(done.loss)
-                predicted.append(done.predicted)
-                parts.append(done.gradients[len(shared) :])
+                slices.append(done)
                 yield done.gradients[: len(shared)]
 
-        sums = [*add_in_order(gradients(), exchanged), *added(parts)]
+        sums = [*add_in_order(gradients(), exchanged)]
+        sums += added([done.gradients[len(shared) :] for done in slices])
         for parameter, gradient in zip([*shared, *kept], sums, strict=True):
             parameter.grad = gradient
-        return _of_all_ranks(losses, predicted, Share(slices=share.slices).slice_sizes(position.images))
+        return _of_all_ranks(slices, Share(slices=share.slices).slice_sizes(position.images))
 
     return backward
 
 
-def _of_all_ranks(losses: Sequence[Tensor], predicted: Sequence[Tensor], sizes: Sequence[int]) -> Forward:
-    """The loss and the predictions of all slices, from those of this rank."""
-    rows = [functional.pad(each, (0, max(sizes) - len(each))) for each in predicted]
-    # One tensor for both: fp32 holds the number of a class exactly.
-    own = torch.cat([torch.stack(list(losses))[:, None], torch.stack(rows).float()], 1)
-    everything = gathered(own)
-    classes = [row[:size] for row, size in zip(everything[:, 1:].long(), sizes, strict=True)]
-    return Forward(_sum(list(everything[:, 0])), torch.cat(classes))
+def _of_all_ranks(slices: Sequence[_Slice], sizes: Sequence[int]) -> Forward:
+    """The losses and the predictions of all slices, from those of this rank; ``sizes`` in images."""
+    longest = max(sizes)
+    # One tensor for all of it: fp32 holds the number of a class exactly.
+    own = [torch.cat([done.loss[None], *_padded(done.predicted, done.losses, longest)]) for done in slices]
+    rows = gathered(torch.stack(own))
+    classes, losses = rows[:, 1 : 1 + longest].long(), rows[:, 1 + longest :]
+    return Forward(_sum(list(rows[:, 0])), _joined(classes, sizes), _joined(losses, sizes))
+
+
+def _padded(predicted: Tensor, losses: Tensor, length: int) -> list[Tensor]:
+    return [functional.pad(each.float(), (0, length - len(each))) for each in (predicted, losses)]
+
+
+def _joined(rows: Tensor, sizes: Sequence[int]) -> Tensor:
+    return torch.cat([row[:size] for row, size in zip(rows, sizes, strict=True)])
+
+
+@torch.no_grad()
+def _losses(logits: Tensor, labels: Labels) -> Tensor:
+    return functional.cross_entropy(logits.detach().float(), labels, reduction="none")
 
 
 def _seed(position: BatchPosition, number: int) -> int:

@@ -16,6 +16,7 @@ from verydeep.errors import RecipeError
 from verydeep.models.classifier import Classifier
 from verydeep.models.stages import TrainablePart, split_at_stage, with_trained_part
 from verydeep.train.early_stopping import BestEpoch
+from verydeep.train.hardest import ImageLosses
 from verydeep.train.optimizer import build_optimizers
 from verydeep.train.recipe import Recipe
 from verydeep.train.schedule import Plateau
@@ -74,6 +75,8 @@ class TrainingState:
     """How many are planned; a deadline may lower it."""
     average: AveragedModel | None = None
     """The moving average (EMA) of ``part``, which is what is evaluated and kept."""
+    losses: ImageLosses | None = None
+    """Where epochs after the first train on the hardest images."""
     plateau: Plateau = field(default_factory=Plateau)
     best: BestEpoch | None = None
     """The best epoch on validation, where that is the one to keep or to stop by."""
@@ -130,7 +133,7 @@ def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric
     epochs = recipe.planned_epochs(images)
     average = None
     if recipe.ema:
-        steps = epochs * recipe.steps_per_epoch(images)
+        steps = recipe.steps_before(images, epochs)
         decay = ema_decay(steps) if recipe.ema == "auto" else recipe.ema
         average = AveragedModel(part, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
     dtype = torch.bfloat16 if fabric.strategy.precision.precision == "bf16-mixed" else torch.float32
@@ -141,6 +144,7 @@ def initial_state(recipe: Recipe, model: Classifier, images: int, fabric: Fabric
         tally=EpochTally.zero(model.architecture.classes, fabric.device),
         epochs=epochs,
         average=average,
+        losses=ImageLosses.unknown(images, fabric.device) if recipe.hardest < 1 else None,
     )
 
 

@@ -17,6 +17,7 @@ import torch
 from verydeep.atomic_write import atomic_write
 from verydeep.errors import CheckpointError
 from verydeep.train.early_stopping import BestEpoch
+from verydeep.train.hardest import ImageLosses
 from verydeep.train.schedule import Plateau
 from verydeep.train.state import EpochTally, TrainingState
 
@@ -74,6 +75,7 @@ def pack(state: TrainingState) -> dict[str, Any]:
         "average": state.average.state_dict() if state.average else None,
         "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
         "tally": asdict(state.tally),
+        "losses": None if state.losses is None else vars(state.losses),
         "plateau": asdict(state.plateau),
         "best": None if state.best is None else vars(state.best),
         "epochs": state.epochs,
@@ -109,6 +111,8 @@ def load_state(state: TrainingState, path: Path) -> None:
             optimizer.load_state_dict(saved)
         device = state.tally.loss.device
         state.tally = EpochTally(**{name: value.to(device) for name, value in packed["tally"].items()})
+        if state.losses is not None:
+            state.losses = ImageLosses(**{name: value.to(device) for name, value in packed["losses"].items()})
         state.plateau = Plateau(**packed["plateau"])
         state.best = None if packed["best"] is None else BestEpoch(**packed["best"])
         state.epochs, state.epoch, state.step = packed["epochs"], packed["epoch"], packed["step"]

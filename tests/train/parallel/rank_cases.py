@@ -38,7 +38,7 @@ BASE = Recipe(
     optimizer=OptimizerConfig(name="sgd", lr=0.05), augment=AugmentConfig(flip="random", shift=1),
 )  # fmt: skip
 RECIPES = {
-    "sgd": replace(BASE, ema=0.8),
+    "sgd": replace(BASE, ema=0.8, hardest=0.7),
     "muon": replace(
         BASE, dropout=0.0, label_smoothing=0.1, validation=0.13, keep="best",
         optimizer=OptimizerConfig(name="muon", lr=0.05), augment=AugmentConfig(mixup=0.4, flip="alternating"),
