@@ -109,7 +109,7 @@ class TrainingProgress(TrainingWatcher):
         )
         if job.recipe.hardest < 1 and state.epochs > 1:
             self._print(
-                f"Epochs after the first train on the hardest {percent(job.recipe.hardest, 0)} of the images; "
+                f"Epochs after the first train on the hardest {percent(job.recipe.hardest, 0)} of images; "
                 "their accuracy is lower than that of all images"
             )
         self.steps_before = partial(job.recipe.steps_before, len(job.train))
