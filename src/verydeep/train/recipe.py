@@ -142,7 +142,7 @@ class Recipe:
             other = "mixup or cutmix" if self.augment.mixes else "balance = sampler"
             raise RecipeError(
                 f"hardest is {self.hardest:g}, and {other} is on: both would choose the images of a batch. "
-                "Use one of them"
+                "Set hardest to 1, or leave out the other"
             )
         if self.weights is not None and self.grow_from is not None:
             raise RecipeError("weights and grow_from both set the initial weights; give one of them")
