@@ -22,7 +22,7 @@ from verydeep.image_sources.open_images import read_samples
 from verydeep.machine import InferencePrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.precision import autocast
-from verydeep.train.pretrained import at_size
+from verydeep.train.start.pretrained import at_size
 from verydeep.tune.feature_cache import BATCH_PIXELS, FeatureCache, head_inputs
 from verydeep.weights.load import load
 

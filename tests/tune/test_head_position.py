@@ -12,7 +12,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import RecipeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.pretrained import with_last_layer
+from verydeep.train.start.pretrained import with_last_layer
 from verydeep.tune.feature_cache import head_inputs
 from verydeep.tune.head_position import best_position, both_positions, head_positions, without_last_stage
 from verydeep.tune.linear_probe import LinearProbe

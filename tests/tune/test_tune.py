@@ -281,7 +281,7 @@ def test_a_download_of_named_weights_is_followed(run, monkeypatch, weights):
         progress(10, 10)
         return weights
 
-    monkeypatch.setattr("verydeep.train.pretrained.download_weights", download)
+    monkeypatch.setattr("verydeep.train.start.pretrained.download_weights", download)
     run(weights="vgg16", watcher=Followed())
     assert followed == [(5, None), (10, 10)]
 

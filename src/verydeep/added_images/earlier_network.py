@@ -19,7 +19,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.logits import predict_logits
 from verydeep.number_format import percent
-from verydeep.train.pretrained import last_layer
+from verydeep.train.start.pretrained import last_layer
 
 
 @dataclass(frozen=True, kw_only=True)

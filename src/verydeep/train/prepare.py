@@ -22,16 +22,16 @@ from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.parallel.store import first_of_host
-from verydeep.train.pretrained import (
+from verydeep.train.recipe import Recipe
+from verydeep.train.start.new_network import new_network
+from verydeep.train.start.own_images import decoded, is_streamed, on_disk
+from verydeep.train.start.pretrained import (
     at_size,
     fitting_size,
     pretrained_network,
     with_dropout,
     with_fit,
 )
-from verydeep.train.recipe import Recipe
-from verydeep.train.start.new_network import new_network
-from verydeep.train.start.own_images import decoded, is_streamed, on_disk
 
 
 @dataclass(frozen=True)

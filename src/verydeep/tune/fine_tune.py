@@ -19,11 +19,11 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import copy_trainable
 from verydeep.train.divergence import Flags
-from verydeep.train.pretrained import with_dropout
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import Job, Trained, fabric_on, run_training
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.start.new_network import require_nothing_frozen, with_options
+from verydeep.train.start.pretrained import with_dropout
 from verydeep.train.state import trained_stages
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import SHARED, UNUSED, Strategy

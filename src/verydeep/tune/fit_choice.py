@@ -17,7 +17,7 @@ from verydeep.architecture.preprocess import Fit
 from verydeep.data.split_parts import indices_of
 from verydeep.decoding.image_sizes import are_about_square, shapes_text
 from verydeep.number_format import duration, percent
-from verydeep.train.pretrained import with_fit
+from verydeep.train.start.pretrained import with_fit
 from verydeep.tune.config import NO_LIMIT
 from verydeep.tune.feature_cache import FeatureCache
 from verydeep.tune.features import extract_rows

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 
 from verydeep.number_format import duration
-from verydeep.train.pretrained import LEAST_SIZE, SIZE_STEP
+from verydeep.train.start.pretrained import LEAST_SIZE, SIZE_STEP
 
 LEAST_SECONDS = 3.0
 """Of batches that are timed before anything is forecast."""

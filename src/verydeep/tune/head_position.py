@@ -21,7 +21,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.feature_steps import last_map_name
 from verydeep.models.stages import split_at_stage
-from verydeep.train.pretrained import last_layer, shortened, up_to_layer
+from verydeep.train.start.pretrained import last_layer, shortened, up_to_layer
 from verydeep.tune.feature_cache import Extract, head_inputs
 from verydeep.tune.linear_probe import LinearProbe
 

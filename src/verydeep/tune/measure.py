@@ -21,8 +21,8 @@ from verydeep.evaluate.metrics import most_confident_mistakes
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import describe
-from verydeep.train.pretrained import last_layer
 from verydeep.train.run_folder import RunFolder
+from verydeep.train.start.pretrained import last_layer
 from verydeep.tune.choice import Candidate, Choice
 from verydeep.tune.config import NO_LIMIT, TuneConfig
 from verydeep.tune.data_quality import data_quality

@@ -27,8 +27,8 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
 from verydeep.train.device import choose_device
-from verydeep.train.pretrained import at_size, fitting_size, pretrained_network, with_fit
 from verydeep.train.run import TrainingWatcher
+from verydeep.train.start.pretrained import at_size, fitting_size, pretrained_network, with_fit
 from verydeep.tune.config import Strategy, TuneConfig
 from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult

@@ -19,10 +19,10 @@ from verydeep.evaluate.temperature_choice import choose_temperature
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
-from verydeep.train.pretrained import with_last_layer
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import Trained, fabric_on
 from verydeep.train.run_folder import RunFolder
+from verydeep.train.start.pretrained import with_last_layer
 from verydeep.tune.budget import (
     Plan,
     Skipped,

@@ -23,8 +23,8 @@ from verydeep.data.split_parts import indices_of
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.pretrained import with_last_layer
 from verydeep.train.run_folder import RunFolder
+from verydeep.train.start.pretrained import with_last_layer
 from verydeep.train.unfinished_run import (
     Start,
     begin,

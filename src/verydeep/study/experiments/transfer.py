@@ -13,8 +13,8 @@ from verydeep.study.statistics import Estimate, difference, effect_of, gain_text
 from verydeep.study.study_data import SIZE
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.optimizer import OptimizerConfig
-from verydeep.train.pretrained import pretrained_network
 from verydeep.train.recipe import Recipe
+from verydeep.train.start.pretrained import pretrained_network
 
 PROBE, FINE_TUNED, SCRATCH = "linear probe", "fine-tuned", "from scratch"
 COUNTS = (5, 10, 20, 50, 100, 500)

@@ -11,7 +11,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError, DownloadError, RecipeError, ShapeError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.pretrained import (
+from verydeep.train.start.pretrained import (
     at_size,
     fitting_size,
     last_layer,
