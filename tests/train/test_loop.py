@@ -176,11 +176,12 @@ def test_a_network_that_cannot_learn_stops_at_chance():
 
 
 @pytest.mark.slow
-def test_a_deadline_plans_fewer_epochs_and_the_learning_rate_falls_to_its_end(monkeypatch):
+@pytest.mark.parametrize("hardest", [1.0, 0.3])
+def test_a_deadline_plans_fewer_epochs_and_the_learning_rate_falls_to_its_end(monkeypatch, hardest):
     calls = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: next(calls) / 100)  # each call takes 10 ms
     monkeypatch.setattr("verydeep.train.loop.time", clock)
-    recipe = replace(FINE_TUNE, epochs=100_000)
+    recipe = replace(FINE_TUNE, epochs=100_000, hardest=hardest)
     state = begin(recipe)
     results = train_on(state, recipe, deadline=10.0)
     assert 2 < len(results) < 100

@@ -103,7 +103,9 @@ def fit(
                     break
             join(state)
             result = _finish_epoch(state, recipe, inputs, is_balanced=method != "none")
-            _keep_deadline(state, deadline, time.perf_counter() - epoch_began)
+            following = recipe.steps_of_epoch(len(labels), state.epoch)
+            steps = recipe.steps_of_epoch(len(labels), state.epoch - 1)
+            _keep_deadline(state, deadline, (time.perf_counter() - epoch_began) * following / steps)
             yield clock.added_to(replace(result, epochs=state.epochs))
 
 

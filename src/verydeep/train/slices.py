@@ -216,11 +216,12 @@ def _sliced(
 
         def gradients() -> Iterator[tuple[Tensor, ...]]:
             for done in do(jobs):
-                slices.append(done)
+                # What is added as it comes is not kept: slices in turn take the memory of one.
+                slices.append(done._replace(gradients=done.gradients[len(shared) :]))
                 yield done.gradients[: len(shared)]
 
         sums = [*add_in_order(gradients(), exchanged)]
-        sums += added([done.gradients[len(shared) :] for done in slices])
+        sums += added([done.gradients for done in slices])
         for parameter, gradient in zip([*shared, *kept], sums, strict=True):
             parameter.grad = gradient
         return _of_all_ranks(slices, Share(slices=share.slices).slice_sizes(position.images))
