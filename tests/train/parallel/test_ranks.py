@@ -153,7 +153,7 @@ def test_the_bytes_of_a_step_are_those_of_the_docs(two):
     whole = sum(parameter.numel() for parameter in network("8 M 16 M | pool2 16 12").model.parameters())
     layers = 64 * 16 + 16 + 16 * 12  # from 16 maps of 2 x 2 to 16 units, and to 12
     values = 13 * 64 + 13 * 12  # of 13 images: before the layers, and after them
-    loss = 1 + 13  # and the predicted class of each image
+    loss = 1 + 2 * 13  # and the predicted class and the loss of each image
     padding = 1
     assert counted["data"] == pytest.approx(4 * (whole + loss), abs=8 * padding)
     assert counted["hybrid"] == pytest.approx(4 * (whole - layers + 2 * values + loss), abs=8 * padding)
