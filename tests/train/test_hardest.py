@@ -1,4 +1,4 @@
-"""After the first epoch only the hardest images are trained on: which ones, how many, and with which bits."""
+"""After the first epoch only the hardest images are trained on: which ones, and how many."""
 
 from dataclasses import replace
 

@@ -1,8 +1,8 @@
 """Training on the hardest images: after the first epoch, only on those whose loss is large.
 
 After one epoch most images of a data set are easy: their gradients are small, and their share of the time is
-not. An image's loss is known from the step that last trained on it, so choosing costs nothing. It is compared
-with the other losses of its batch, as all losses fall while training goes on.
+not. The loss of an image is known from the step that last trained on it: choosing needs no pass over images.
+It is compared with the other losses of its batch, as all losses fall while training goes on.
 
 Jiang et al. 2019, "Accelerating deep learning by focusing on the biggest losers" (arXiv 1910.00762), choose
 by a forward pass of each batch; Jordan's CIFAR-10 speed record for 96 % by one of a small network.

@@ -220,8 +220,8 @@ def _sliced(
                 slices.append(done._replace(gradients=done.gradients[len(shared) :]))
                 yield done.gradients[: len(shared)]
 
-        sums = [*add_in_order(gradients(), exchanged)]
-        sums += added([done.gradients for done in slices])
+        sums = add_in_order(gradients(), exchanged)
+        sums += added(done.gradients for done in slices)
         for parameter, gradient in zip([*shared, *kept], sums, strict=True):
             parameter.grad = gradient
         return _of_all_ranks(slices, Share(slices=share.slices).slice_sizes(position.images))
