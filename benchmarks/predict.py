@@ -6,6 +6,7 @@ python benchmarks/predict.py --network vgg16 --images 200
 import argparse
 import itertools
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,54 +18,82 @@ import torch
 from PIL import Image
 
 import verydeep as vd
-from verydeep.architecture.preprocess import IMAGENET
+from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.prediction.predict import predict
+
+SMALL = ("vgg-tiny", "vgg-small")
+PHOTO_FROM = 64
+"""Networks of at least this side in px get JPEGs of 500 x 375 px; smaller ones gray PNGs of that size."""
 
 
 def main() -> None:
     """Print memory in MB as images are predicted, and images per second of both, measured alternately."""
     parser = argparse.ArgumentParser(description="Prediction from files, beside inference alone.")
     parser.add_argument(
-        "--network", default="vgg16", help="a network for 1000 classes of color images (vgg16)"
+        "--network", default="vgg16", help="vgg-tiny (PNGs of 28 px), or one for ImageNet (vgg16)"
     )
-    parser.add_argument("--images", type=int, default=200, help="images of 500 x 375 px per repetition (200)")
-    parser.add_argument("--repeats", type=int, default=3, help="repetitions (3)")
-    parser.add_argument("--memory", type=int, default=10_000, help="files to predict for memory (10000)")
+    parser.add_argument("--images", type=int, default=200, help="files per repetition (200)")
+    parser.add_argument("--repeats", type=int, default=10, help="repetitions (10)")
+    parser.add_argument("--memory", type=int, default=10_000, help="files for memory, or 0 (10000)")
     parser.add_argument("--memory-network", default="4 M 8 M | gap", help="the network for memory")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory_of:
         memory(arguments.memory_network, arguments.memory_of, arguments.memory)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        make_images(Path(folder), 100, None)
-        options = ["--memory", str(arguments.memory), "--memory-network", arguments.memory_network]
-        subprocess.run([sys.executable, __file__, "--memory-of", folder, *options], check=True)
+    if arguments.memory:
+        measure_memory(arguments.memory, arguments.memory_network)
     with tempfile.TemporaryDirectory() as folder:
         throughput(arguments.network, arguments.images, arguments.repeats, Path(folder))
 
 
+def measure_memory(count: int, network: str) -> None:
+    """In a process of its own, which has done nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_images(Path(folder), 100, None)
+        options = ["--memory", str(count), "--memory-network", network]
+        subprocess.run([sys.executable, __file__, "--memory-of", folder, *options], check=True)
+
+
 def throughput(name: str, count: int, repeats: int, folder: Path) -> None:
-    """Images per second from files and from pixels in memory, best of ``repeats``."""
-    make_images(folder, count, (500, 375))
+    """Images per second from files and from pixels in memory, in turns: medians of ``repeats``."""
+    checkpoint = untrained(name)
+    size = checkpoint.preprocess.size
+    suffix = "png" if size < PHOTO_FROM else "jpg"
+    make_images(folder, count, (size, size) if size < PHOTO_FROM else (500, 375), suffix)
     files = sorted(folder.iterdir())
-    checkpoint = vd.Checkpoint(vd.build(name).eval(), IMAGENET, tuple(map(str, range(1000))))
-    pixels = torch.zeros(auto_batch_size(IMAGENET.size**2), 3, 224, 224, dtype=torch.uint8)
+    batch = auto_batch_size(size**2)
+    pixels = torch.zeros(batch, checkpoint.preprocess.channels, size, size, dtype=torch.uint8)
     inference, from_files = [], []
-    for _ in range(repeats):
+    for _ in range(repeats + 1):
         start, done = time.perf_counter(), 0
         while done < count:
-            done += len(vd.predict_logits(checkpoint.model, pixels[: count - done], IMAGENET))
+            done += len(vd.predict_logits(checkpoint.model, pixels[: count - done], checkpoint.preprocess))
         inference.append(count / (time.perf_counter() - start))
         start = time.perf_counter()
         assert sum(map(len, predict(checkpoint, files))) == count
         from_files.append(count / (time.perf_counter() - start))
-    alone, decoded = max(inference), max(from_files)
-    print("\n| network | threads | inference alone, images/s | from files, images/s | ratio |")
-    print("|---|---:|---:|---:|---:|")
-    threads = torch.get_num_threads()
-    print(f"| `{name}` | {threads} | {alone:.2f} | {decoded:.2f} | {decoded / alone:.1%} |", flush=True)
+    inference, from_files = inference[1:], from_files[1:]  # the first of each warms up
+    ratios = [read / alone for read, alone in zip(from_files, inference, strict=True)]
+    print(
+        "\n| network | threads | runs | inference alone, images/s | from files, images/s | ratio | lowest |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    print(
+        f"| `{name}` | {torch.get_num_threads()} | {repeats} | {statistics.median(inference):,.2f} "
+        f"| {statistics.median(from_files):,.2f} | {statistics.median(ratios):.1%} | {min(ratios):.1%} |",
+        flush=True,
+    )
+
+
+def untrained(name: str) -> vd.Checkpoint:
+    """A network with random weights: for 10 classes of gray images of 28 px if it is a small one of ours."""
+    if name.startswith(SMALL):
+        model = vd.build(name, classes=10, channels=1, size=28).eval()
+        preprocess = Preprocess(size=28, channels=1, mean=(0.286,), std=(0.353,))
+        return vd.Checkpoint(model, preprocess, tuple(map(str, range(10))))
+    return vd.Checkpoint(vd.build(name).eval(), IMAGENET, tuple(map(str, range(1000))))
 
 
 def memory(name: str, folder: Path, count: int) -> None:
@@ -94,14 +123,15 @@ def resident() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def make_images(folder: Path, count: int, size: tuple[int, int] | None) -> None:
-    """Write ``count`` random JPEGs, smooth as photographs are; of many sizes if ``size`` is None."""
+def make_images(folder: Path, count: int, size: tuple[int, int] | None, suffix: str = "jpg") -> None:
+    """Write ``count`` random images, smooth as photographs are; of many sizes if ``size`` is None."""
     random = np.random.default_rng(0)
     for number in range(count):
-        path = folder / f"{number:06}.jpg"
+        path = folder / f"{number:06}.{suffix}"
         coarse = Image.fromarray(random.integers(256, size=(24, 32, 3), dtype=np.uint8))
         width, height = random.integers(250, 900, size=2).tolist()
-        coarse.resize(size or (width, height), Image.Resampling.BICUBIC).save(path, quality=90)
+        image = coarse.resize(size or (width, height), Image.Resampling.BICUBIC)
+        (image.convert("L") if suffix == "png" else image).save(path, quality=90)
 
 
 if __name__ == "__main__":
