@@ -1,6 +1,7 @@
 """A recipe over several seeds: accuracy on the test images, and seconds of training.
 
 python benchmarks/recipe.py fast --seeds 5
+python benchmarks/recipe.py best --seeds 3 --ensemble
 """
 
 import argparse
@@ -8,6 +9,8 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+
+import torch
 
 import verydeep as vd
 
@@ -23,12 +26,20 @@ def main() -> None:
     )
     parser.add_argument("--weights", help="pretrained weights, for the recipe fine-tune")
     parser.add_argument("--seeds", type=int, default=5, help="how many: 0, 1, 2 and so on (5)")
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="also with mirrored views, and of the mean of all seeds' probabilities (built-in data)",
+    )
     arguments = parser.parse_args()
     accuracies, seconds = [], []
+    ensemble = Ensemble(arguments.data) if arguments.ensemble else None
     for seed in range(arguments.seeds):
         recipe = vd.read_recipe(arguments.recipe, {"seed": seed, "weights": arguments.weights})
         with tempfile.TemporaryDirectory() as folder:
             result = vd.train_network(recipe, arguments.data, Path(folder) / "run")
+            if ensemble is not None:
+                ensemble.add(vd.load(Path(folder) / "run"))
         print(f"seed {seed}: {result.test.top1:.2%}, {result.seconds:.1f} s", file=sys.stderr)
         accuracies.append(result.test.top1)
         seconds.append(result.seconds)
@@ -42,6 +53,33 @@ def main() -> None:
         f"| `{arguments.recipe}` | {arguments.data} | {arguments.seeds} | {statistics.mean(accuracies):.2%} "
         f"| {min(accuracies):.2%} | {max(accuracies):.2%} | {statistics.median(seconds):.1f} | {machine} |"
     )
+    if ensemble is not None:
+        ensemble.show()
+
+
+class Ensemble:
+    """Test accuracy with the mean of the probabilities of an image and its mirror image, and of networks."""
+
+    def __init__(self, data: str) -> None:
+        self.test = vd.load_dataset(data).test
+        self.sum = torch.zeros(len(self.test.labels), len(self.test.classes))
+        self.mirrored: list[float] = []
+
+    def add(self, checkpoint: vd.Checkpoint) -> None:
+        """Take one more network into the mean."""
+        views = self.test.pixels, self.test.pixels.flip(-1)
+        logits = [vd.predict_logits(checkpoint.model, view, checkpoint.preprocess) for view in views]
+        probabilities = torch.stack(logits).softmax(-1).mean(0)
+        self.mirrored.append(self._accuracy(probabilities))
+        self.sum += probabilities
+
+    def show(self) -> None:
+        """Print both accuracies."""
+        print(f"\nwith mirrored views: mean {statistics.mean(self.mirrored):.2%}")
+        print(f"mean of the probabilities of {len(self.mirrored)} networks: {self._accuracy(self.sum):.2%}")
+
+    def _accuracy(self, probabilities: torch.Tensor) -> float:
+        return (probabilities.argmax(1) == self.test.labels).float().mean().item()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,16 @@ def test_each_string_is_already_in_its_shortest_form(row):
 def test_names_are_unique_and_complete():
     assert len(set(zoo.names())) == len(zoo.names())
     expected = {f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")}
-    expected |= {"vgg11-lrn", "vgg16-1x1", "alexnet", "alexnet-2012", "vgg-tiny", "vgg-small", "vgg8b"}
+    expected |= {
+        "vgg11-lrn",
+        "vgg16-1x1",
+        "alexnet",
+        "alexnet-2012",
+        "vgg-tiny",
+        "vgg-small",
+        "vgg-medium",
+        "vgg8b",
+    }
     expected |= {f"{kind}{depth}" for kind in ("plain", "resnet") for depth in (18, 34, 20, 32, 44, 56, 110)}
     expected |= {"resnet50", "resnet101", "resnet152"}
     assert set(zoo.names()) == expected

@@ -143,7 +143,8 @@ def test_ctrl_c_saves_the_run_and_prints_how_to_resume_it(here, recipe, tmp_path
 def test_recipes_are_listed_and_copied(here, tmp_path):
     rows = json.loads(here("recipes", "--json").stdout)
     assert [row["name"] for row in rows] == [
-        "accurate", "classic", "fast", "fine-tune", "imagenet", "imagenet-paper", "paper", "scratch",
+        "accurate", "best", "classic", "fast", "fine-tune", "imagenet", "imagenet-paper", "paper", "record",
+        "scratch",
     ]  # fmt: skip
     assert all(row["summary"] for row in rows)
     done = here("recipes", "copy", "fast", cwd=tmp_path)

@@ -33,7 +33,8 @@ def test_each_recipe_is_valid_and_states_its_source_and_command(name):
 
 def test_the_recipes_that_come_with_the_package():
     assert recipe_names() == (
-        "accurate", "classic", "fast", "fine-tune", "imagenet", "imagenet-paper", "paper", "scratch",
+        "accurate", "best", "classic", "fast", "fine-tune", "imagenet", "imagenet-paper", "paper", "record",
+        "scratch",
     )  # fmt: skip
 
 
