@@ -1,0 +1,1 @@
+"""What `speedrun.py` is run beside."""
