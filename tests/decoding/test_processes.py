@@ -20,13 +20,14 @@ from verydeep.errors import DataError
 
 PREPROCESS = replace(IMAGENET, size=16, resize=None)
 TRAINING = """
-import sys, time
+import signal, sys, time
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.decoding.processes import DecodingProcesses
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 with DecodingProcesses(2, replace(IMAGENET, size=16), "pillow") as processes:
     processes.start()
     processes.decode([(Path(sys.argv[1]), None)], np.empty((1, 3, 16, 16), np.uint8))
