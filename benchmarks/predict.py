@@ -22,16 +22,12 @@ from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.prediction.predict import predict
 
-SMALL = ("vgg-tiny", "vgg-small")
-PHOTO_FROM = 64
-"""Networks of at least this side in px get JPEGs of 500 x 375 px; smaller ones gray PNGs of that size."""
-
 
 def main() -> None:
     """Print memory in MB as images are predicted, and images per second of both, measured alternately."""
     parser = argparse.ArgumentParser(description="Prediction from files, beside inference alone.")
     parser.add_argument(
-        "--network", default="vgg16", help="vgg-tiny (PNGs of 28 px), or one for ImageNet (vgg16)"
+        "--network", default="vgg16", help="one for gray images (PNGs of its size) or ImageNet (vgg16)"
     )
     parser.add_argument("--images", type=int, default=200, help="files per repetition (200)")
     parser.add_argument("--repeats", type=int, default=10, help="repetitions (10)")
@@ -59,12 +55,14 @@ def measure_memory(count: int, network: str) -> None:
 def throughput(name: str, count: int, repeats: int, folder: Path) -> None:
     """Images per second from files and from pixels in memory, in turns: medians of ``repeats``."""
     checkpoint = untrained(name)
-    size = checkpoint.preprocess.size
-    suffix = "png" if size < PHOTO_FROM else "jpg"
-    make_images(folder, count, (size, size) if size < PHOTO_FROM else (500, 375), suffix)
+    size, channels = checkpoint.preprocess.size, checkpoint.preprocess.channels
+    if channels == 1:
+        make_images(folder, count, (size, size), "png")
+    else:
+        make_images(folder, count, (500, 375))
     files = sorted(folder.iterdir())
     batch = auto_batch_size(size**2)
-    pixels = torch.zeros(batch, checkpoint.preprocess.channels, size, size, dtype=torch.uint8)
+    pixels = torch.zeros(batch, channels, size, size, dtype=torch.uint8)
     inference, from_files = [], []
     for _ in range(repeats + 1):
         start, done = time.perf_counter(), 0
@@ -88,12 +86,11 @@ def throughput(name: str, count: int, repeats: int, folder: Path) -> None:
 
 
 def untrained(name: str) -> vd.Checkpoint:
-    """A network with random weights: for 10 classes of gray images of 28 px if it is a small one of ours."""
-    if name.startswith(SMALL):
-        model = vd.build(name, classes=10, channels=1, size=28).eval()
-        preprocess = Preprocess(size=28, channels=1, mean=(0.286,), std=(0.353,))
-        return vd.Checkpoint(model, preprocess, tuple(map(str, range(10))))
-    return vd.Checkpoint(vd.build(name).eval(), IMAGENET, tuple(map(str, range(1000))))
+    """A network with random weights, with the preprocessing of ImageNet if it takes color images."""
+    model = vd.build(name).eval()
+    channels, size, _ = model.architecture.input
+    preprocess = IMAGENET if channels == 3 else Preprocess(size=size, channels=1, mean=(0.5,), std=(0.5,))
+    return vd.Checkpoint(model, preprocess, tuple(map(str, range(model.architecture.classes))))
 
 
 def memory(name: str, folder: Path, count: int) -> None:

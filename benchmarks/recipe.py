@@ -10,9 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
+import numpy as np
 
 import verydeep as vd
+from verydeep.evaluate.metrics import accuracy
+from verydeep.evaluate.probabilities import softmax
+from verydeep.evaluate.protocol_logits import protocol_logits
+from verydeep.evaluate.protocols import make_protocol
 
 
 def main() -> None:
@@ -62,24 +66,22 @@ class Ensemble:
 
     def __init__(self, data: str) -> None:
         self.test = vd.load_dataset(data).test
-        self.sum = torch.zeros(len(self.test.labels), len(self.test.classes))
-        self.mirrored: list[float] = []
+        self.probabilities: list[np.ndarray] = []
 
     def add(self, checkpoint: vd.Checkpoint) -> None:
         """Take one more network into the mean."""
-        views = self.test.pixels, self.test.pixels.flip(-1)
-        logits = [vd.predict_logits(checkpoint.model, view, checkpoint.preprocess) for view in views]
-        probabilities = torch.stack(logits).softmax(-1).mean(0)
-        self.mirrored.append(self._accuracy(probabilities))
-        self.sum += probabilities
+        protocol = make_protocol("dense", checkpoint.preprocess)
+        batches = protocol_logits(checkpoint.model, self.test.pixels, checkpoint.preprocess, protocol)
+        logits = np.concatenate([batch.logits for batch in batches])
+        self.probabilities.append(softmax(logits))
 
     def show(self) -> None:
         """Print both accuracies."""
-        print(f"\nwith mirrored views: mean {statistics.mean(self.mirrored):.2%}")
-        print(f"mean of the probabilities of {len(self.mirrored)} networks: {self._accuracy(self.sum):.2%}")
-
-    def _accuracy(self, probabilities: torch.Tensor) -> float:
-        return (probabilities.argmax(1) == self.test.labels).float().mean().item()
+        labels = self.test.labels.numpy()
+        mirrored = [accuracy(each, labels) for each in self.probabilities]
+        print(f"\nwith mirrored views: mean {statistics.mean(mirrored):.2%}")
+        mean = np.mean(self.probabilities, axis=0)
+        print(f"mean of the probabilities of {len(mirrored)} networks: {accuracy(mean, labels):.2%}")
 
 
 if __name__ == "__main__":

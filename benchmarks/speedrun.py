@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from peers import airbench
 from torch import Tensor
 
 import verydeep as vd
+from verydeep.architecture.preprocess import Preprocess
+from verydeep.data.normalize import normalize
 from verydeep.train.device import choose_device
 
 VALIDATION = 1 / 6
@@ -139,11 +140,9 @@ def _images(*, validation: bool) -> Images:
     """On the device that ours trains on too. With ``validation`` the last sixth is held out."""
     dataset = vd.load_dataset("fashion-mnist")
     device = choose_device("auto")
-    mean, std = (torch.tensor(value) for value in dataset.train.channel_statistics())
-    train, test = (
-        ((part.pixels / 255 - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)).to(device)
-        for part in (dataset.train, dataset.test)
-    )
+    mean, std = dataset.train.channel_statistics()
+    preprocess = Preprocess(size=28, channels=1, mean=mean, std=std)
+    train, test = (normalize(part.pixels, preprocess).to(device) for part in (dataset.train, dataset.test))
     train_labels, test_labels = dataset.train.labels.to(device), dataset.test.labels.to(device)
     if validation:
         cut = round(len(train) * (1 - VALIDATION))
