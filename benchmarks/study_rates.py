@@ -1,6 +1,6 @@
 """The learning rates of a study's networks, chosen on validation images: each network with each rate.
 
-    .venv/bin/python benchmarks/study_rates.py depth --rates 0.01 0.02 0.04 --epochs 4
+    .venv/bin/python benchmarks/study_rates.py depth --only "with batch norm" --rates 0.02 0.04 0.08
 
 A tenth of the training images is held out, and decides; the test images decide nothing. Finished runs in the
 folder are not repeated.
@@ -23,10 +23,10 @@ def main() -> None:
     chosen = [
         trial
         for trial in find_study(arguments.study).trials(True)
-        if trial.recipe.seed == 0 and (not arguments.variants or trial.variant in arguments.variants)
+        if trial.recipe.seed == 0 and (not arguments.only or arguments.only in (trial.group, trial.variant))
     ]
     trials = {
-        (trial.variant, rate): _with_rate(trial, rate, arguments.epochs)
+        (_name(trial), rate): _with_rate(trial, rate, arguments.epochs)
         for trial in chosen
         for rate in arguments.rates
     }
@@ -35,10 +35,15 @@ def main() -> None:
     for outcome in _run(list(trials.values()), arguments):
         variant, rate = keys[outcome.name]
         found[variant, rate] = _accuracy(outcome)
-        print(f"{variant:12} {rate:<6g} {found[variant, rate]}", flush=True)
+        print(f"{variant:24} {rate:<6g} {found[variant, rate]}", flush=True)
     print("\n| network | " + " | ".join(f"{rate:g}" for rate in arguments.rates) + " |")
-    for variant in dict.fromkeys(trial.variant for trial in chosen):
+    for variant in dict.fromkeys(map(_name, chosen)):
         print(f"| {variant} | " + " | ".join(found[variant, rate] for rate in arguments.rates) + " |")
+
+
+def _name(trial: Trial) -> str:
+    """``D``, or with its group: ``D with batch norm``."""
+    return f"{trial.variant} {trial.group}".strip()
 
 
 def _arguments() -> argparse.Namespace:
@@ -47,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("study")
     parser.add_argument("--rates", nargs="+", type=float, default=[0.01, 0.02, 0.04])
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--variants", nargs="*", default=[], help="only these")
+    parser.add_argument("--only", help='the networks of this group or variant, such as "with batch norm"')
     parser.add_argument("--data", default="fashion-mnist")
     parser.add_argument("--workers", type=int, default=default_workers())
     parser.add_argument("--out", type=Path, default=Path("studies/rates"))

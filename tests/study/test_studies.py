@@ -80,16 +80,21 @@ def test_initialization_from_a_uses_a_trial_of_the_same_seed():
     assert all(trial.initialized_from.recipe.seed == trial.recipe.seed for trial in from_a)
 
 
-def test_depth_reports_a_disagreement_with_the_paper():
-    accuracies = {"A": 0.9, "A-LRN": 0.9, "B": 0.9, "C": 0.9, "D": 0.8, "E": 0.8}
-    (conclusion, *_) = depth.STUDY.conclude(
-        [
-            outcome(trial, accuracies[trial.variant] + trial.recipe.seed / 1e4)
-            for trial in depth.STUDY.trials(False)
-        ]
+def test_depth_reports_a_disagreement_with_the_paper_and_that_batch_norm_ends_it():
+    def top1(trial):
+        deep, normalized = trial.variant in ("D", "E"), trial.group == depth.WITH
+        return (0.9 if not deep else 0.92 if normalized else 0.8) + trial.recipe.seed / 1e4
+
+    without, *_, with_norm, saturated = depth.STUDY.conclude(
+        [outcome(trial, top1(trial)) for trial in depth.STUDY.trials(False)]
     )
-    assert conclusion.startswith("D is significantly worse than A (11 and 16 layers): -10.00 points")
-    assert conclusion.endswith("; the paper found D better.")
+    assert without.startswith("D is significantly worse than A (11 and 16 layers, without batch norm): -10.0")
+    assert without.endswith("; the paper found D better.")
+    assert with_norm.startswith("D is significantly better than A (11 and 16 layers, with batch norm): +2.0")
+    assert with_norm.endswith("; as in the paper.")
+    assert saturated.startswith(
+        "No significant difference between 16 and 19 layers, with batch norm (D and E)"
+    )
 
 
 def test_init_counts_the_runs_that_learned():
