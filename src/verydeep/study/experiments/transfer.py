@@ -142,17 +142,18 @@ def _crossing(outcomes: Sequence[Outcome], groups: Sequence[str], variant: str, 
     }
     if not any(effects.values()):
         return f"Not measured: no pair of finished runs {variant} and by {_with(baseline)}."
-    worse = [group for group, effect in effects.items() if effect == "worse"]
-    better = [group for group, effect in effects.items() if effect == "better"]
-    return (
-        f"{variant.capitalize()} is significantly worse than {_with(baseline)} with {_numbers(worse)}, and "
-        f"significantly better with {_numbers(better)}."
-    )
+    found = [
+        f"significantly {effect} with {_numbers(same)}"
+        for effect in ("worse", "better")
+        if (same := [group for group, found in effects.items() if found == effect])
+    ]
+    compared = f"{variant.capitalize()}, compared with {_with(baseline)}"
+    return f"{compared}: {', and '.join(found) or 'no significant difference with any number of images'}."
 
 
 def _numbers(groups: Sequence[str]) -> str:
     """``5, 10, 20 images a class``."""
-    return ", ".join([*(group.split()[0] for group in groups[:-1]), *groups[-1:]]) or "no number of images"
+    return ", ".join([*(group.split()[0] for group in groups[:-1]), *groups[-1:]])
 
 
 def _with(variant: str) -> str:
