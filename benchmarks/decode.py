@@ -35,8 +35,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from verydeep.architecture.preprocess import IMAGENET, Preprocess
-from verydeep.data.augmentation.augment import AugmentConfig
 from verydeep.data.augmentation.color import draw_crop
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.decode import decode
 from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.decoding import fast_jpeg

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 import verydeep as vd
 from verydeep.architecture.preprocess import IMAGENET
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.images import Images
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.models.build import build

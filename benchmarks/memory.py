@@ -19,7 +19,8 @@ import verydeep as vd
 from verydeep.analyze.dtypes import Dtype, Optimizer
 from verydeep.analyze.memory import estimate_memory
 from verydeep.models.stages import split_at_stage
-from verydeep.train.optimizer import OptimizerConfig, build_optimizers
+from verydeep.train.optimizer.build import build_optimizers
+from verydeep.train.optimizer.config import OptimizerConfig
 
 CASES: tuple[tuple[str, int], ...] = (("vgg16_bn", 8), ("resnet18", 16), ("vgg-small", 500), ("alexnet", 64))
 """Networks with batch sizes that need less than 4 GB."""

@@ -19,7 +19,7 @@ import numpy as np
 import xxhash
 from PIL import Image
 
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.split_parts import indices_of, with_test_part
 from verydeep.image_sources.open_images import read_samples
 from verydeep.inputs.write_pack import write_pack

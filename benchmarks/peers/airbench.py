@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from verydeep.train.muon import Muon
+from verydeep.train.optimizer.muon import Muon
 
 BIAS_RATE, HEAD_RATE, MUON_RATE = 0.053, 0.67, 0.24
 MOMENTUM, MUON_MOMENTUM = 0.85, 0.6

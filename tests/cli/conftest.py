@@ -9,16 +9,19 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.tune.conftest import brief_speed
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.cli.main import main
 from verydeep.data import synthetic
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.train import train_network
 from verydeep.weight_files.checkpoint_file import save
+
+__all__ = ["brief_speed"]  # a fixture
 
 TINY = Recipe(
     model="8 M 16 M | gap", norm="batch", epochs=1, batch_size=50, precision="fp32",

@@ -10,7 +10,7 @@ from verydeep.cli.compress import command
 from verydeep.compress import compression, latency, layer_inputs, try_widths
 from verydeep.compress.journal import JOURNAL, STATE
 from verydeep.data import synthetic
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.train import train_network
 from verydeep.weight_files import checkpoint_file

@@ -4,6 +4,7 @@ import io
 import itertools
 import shlex
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -47,6 +48,20 @@ def test_the_help_of_a_command_ends_with_the_step_after_it(here):
     for command, step in steps.items():
         assert " ".join(here(command, "--help").stdout.split()).endswith(f"Next: {step}")
     assert len(set(steps.values())) > len(steps) / 2
+
+
+@pytest.mark.slow
+def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
+    code = (
+        "import sys; from contextlib import suppress; from verydeep.cli.main import main\n"
+        "for line in sys.argv[1:]:\n"
+        "    with suppress(SystemExit): print(line, main(line.split()))\n"
+        "sys.exit(bool({'torch', 'lightning_fabric', 'matplotlib'} & set(sys.modules)))"
+    )
+    lines = ("train --help", "tune --help", "runs .", "train fashion-mnist --epochs 0", "tune x --size 0")
+    done = subprocess.run([sys.executable, "-c", code, *lines], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "train fashion-mnist --epochs 0 2" in done.stdout and "tune x --size 0 2" in done.stdout
 
 
 def test_a_step_after_a_command_is_a_valid_command():

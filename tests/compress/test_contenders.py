@@ -6,9 +6,9 @@ import pytest
 
 from verydeep.compress.contenders import contender_recipe, contenders, small_architecture
 from verydeep.compress.steps.distill import EPOCHS
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
-from verydeep.train.schedule import ScheduleConfig
 
 from .networks import checkpoint
 

@@ -14,7 +14,7 @@ from verydeep.data import builtin
 from verydeep.explain.heat_map import METHODS
 from verydeep.report.tune_page import render_tune
 from verydeep.study.studies import STUDIES
-from verydeep.train.class_imbalance import Balance
+from verydeep.train.balance import Balance
 from verydeep.train.recipe import Recipe, read_recipe, recipe_names, recipe_text
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.config import WantedStrategy

@@ -22,7 +22,7 @@ WANTED = [
     ("checksum of a download", "checksum", "download/checksum.py"),
     ("the key map of Keras", "key maps", "weights/key_maps.py"),
     ("how the confusion matrix is drawn", "confusion matrix", "tables/confusion_matrix.py"),
-    ("learning rate schedules", "learning rate schedule", "train/schedule.py"),
+    ("learning rate schedules", "learning rate schedule", "train/optimizer/schedule.py"),
     ("what --resume restores", "--resume`` restores", "train/state.py"),
     ("the ImageNet mean", "ImageNet mean", "architecture/preprocess.py"),
     ("the receptive field", "receptive fields", "models/receptive_fields.py"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.train.shapes import PREPROCESS, TRAIN
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.inputs.frozen_features import FrozenFeatures
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.inputs.share import WHOLE, Share

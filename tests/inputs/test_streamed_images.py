@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.data.pictures import picture, save
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.data.stream import decode_all
 from verydeep.decoding import fast_jpeg

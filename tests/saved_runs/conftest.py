@@ -6,7 +6,7 @@ import pytest
 
 from verydeep.data import synthetic
 from verydeep.errors import Interrupted
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import TrainingWatcher
 from verydeep.train.train import train_network

@@ -11,10 +11,10 @@ from verydeep.data.images import Dataset
 from verydeep.study.run_compression import fine_tuned, nonzero_share, pruned
 from verydeep.study.run_trial import run_trial
 from verydeep.study.trial import CompressionSteps, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.prepare import with_validation
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 from verydeep.weight_files.checkpoint_file import load
 
 DATA = Dataset(

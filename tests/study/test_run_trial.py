@@ -17,7 +17,7 @@ from verydeep.study.run_study import run_trials
 from verydeep.study.run_trial import run_trial, saved_outcome
 from verydeep.study.trial import Trial
 from verydeep.study.trial_data import trial_data
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
 
 DATA = Dataset(

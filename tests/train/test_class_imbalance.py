@@ -5,35 +5,10 @@ import torch
 from torch.nn import functional
 
 from verydeep.data.batches import order
-from verydeep.errors import DataError
-from verydeep.train.class_imbalance import (
-    balanced_criterion,
-    balanced_order,
-    class_shares,
-    class_weights,
-    resolve_balance,
-)
+from verydeep.train.class_imbalance import balanced_criterion, balanced_order, class_shares, class_weights
 
 SIZES = torch.tensor([900, 90, 10])
 METHODS = ("none", "logit-adjust", "weights", "sampler")
-
-
-@pytest.mark.parametrize(
-    ("sizes", "method"),
-    [((30, 10), "none"), ((31, 10), "logit-adjust"), ((1, 1), "none"), ((5, 0), "logit-adjust")],
-)
-def test_auto_adjusts_logits_above_three_to_one(sizes, method):
-    assert resolve_balance(torch.tensor(sizes)) == method
-
-
-@pytest.mark.parametrize("wanted", METHODS)
-def test_a_given_method_is_used(wanted):
-    assert resolve_balance(SIZES, wanted) == wanted
-
-
-def test_no_images_at_all_are_refused():
-    with pytest.raises(DataError, match="none of the 2 classes has an image"):
-        resolve_balance(torch.tensor([0, 0]))
 
 
 def test_logits_are_adjusted_as_in_the_paper():  # Menon et al. 2021, eq. 10, written out in full

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from verydeep.data import synthetic
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.errors import RecipeError
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.models.logits import predict_logits
 from verydeep.models.stages import split_at_stage
-from verydeep.train.optimizer import OptimizerConfig, build_optimizers
+from verydeep.train.optimizer.build import build_optimizers
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import FEW_IMAGES, SMALL_BATCH, Recipe
-from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.state import ema_decay
 
 from .shapes import FINE_TUNE, LEARNS_FAST, PREPROCESS, TRAIN, VAL, begin, bits, network, same, train_on

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.errors import RecipeError
 from verydeep.train.hardest import ImageLosses
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
 
 from .shapes import LEARNS_FAST, PLAIN, TRAIN, begin, network, train_on

@@ -9,14 +9,14 @@ import torch
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.data import synthetic
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.errors import CheckpointError, LearningError
 from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.run import fabric_on
-from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.state_file import load_state, pack, write_packed
 
 from .shapes import (

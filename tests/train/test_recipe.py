@@ -6,6 +6,7 @@ import pytest
 
 from verydeep.architecture import zoo
 from verydeep.errors import RecipeError
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import (
     Recipe,
     default_recipe,
@@ -15,7 +16,6 @@ from verydeep.train.recipe import (
     summary,
     to_toml,
 )
-from verydeep.train.schedule import ScheduleConfig
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.report.trainings import epoch
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split_file import read_split
@@ -17,7 +17,7 @@ from verydeep.inputs.batch_source import TrainingBatch
 from verydeep.inputs.decoding_processes import VARIABLE
 from verydeep.report.training_page import render_training
 from verydeep.train.epoch_result import EpochClock
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.prepare import prepare
 from verydeep.train.recipe import Recipe
 from verydeep.train.run_folder import RunFolder, read_metrics

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from verydeep.data import synthetic
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.decode import decode
 from verydeep.data.split_file import read_groups, read_split
 from verydeep.errors import CheckpointError, DataError, Interrupted, RecipeError, ShapeError
 from verydeep.models.logits import predict_logits
 from verydeep.train.device import choose_device, choose_precision, describe
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.prepare import prepare
 from verydeep.train.recipe import Recipe, read_recipe, to_toml
 from verydeep.train.run_folder import RunFolder, run_name

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from verydeep.architecture.architecture import Architecture
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.models.build import build
 from verydeep.number_format import duration
 from verydeep.train.recipe import Recipe

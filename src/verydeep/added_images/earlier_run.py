@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from verydeep.added_images.finished_tuning import require_finished_tuning
 from verydeep.data.split_file import SavedImage, read_saved_images
-from verydeep.errors import CheckpointError
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.run_folder import RunFolder
 from verydeep.weight_files.checkpoint_file import load
 
 
@@ -29,27 +28,3 @@ def read_earlier_run(path: Path) -> EarlierRun:
     """
     folder = require_finished_tuning(path)
     return EarlierRun(path=path, network=load(path), images=read_saved_images(folder.split))
-
-
-def require_finished_tuning(path: Path) -> RunFolder:
-    """The run folder ``path``, where it holds a finished tuning.
-
-    Raises:
-        CheckpointError: naming what it holds instead, and what to do.
-    """
-    folder = RunFolder(path)
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
-        raise CheckpointError(f"{path} {what}; --from needs the run folder of a finished `verydeep tune`")
-    if folder.is_unfinished:
-        raise CheckpointError(
-            f"{path} is unfinished: there is nothing to continue from yet. Finish it first, by the command "
-            f"that began it or by `verydeep tune FOLDER --resume --out {path}`"
-        )
-    missing = [file.name for file in (folder.model, folder.tune, folder.split) if not file.is_file()]
-    if missing:
-        raise CheckpointError(
-            f"{path} is no run of `verydeep tune`: it has no {', '.join(missing)}. --from continues only "
-            "those; to begin with the network of another run, give it as --weights"
-        )
-    return folder

@@ -66,13 +66,13 @@ _COMMANDS = {
         "",
     ),
     "train": (
-        "train:train",
+        "train.command:train",
         "Train a network, and write its report.",
         "verydeep train fashion-mnist --epochs 8 --optimizer.lr 0.05",
         "verydeep evaluate runs/fast-fashion-mnist fashion-mnist",
     ),
     "tune": (
-        "tune:tune",
+        "tune.command:tune",
         "Train a classifier on a folder of your own images (transfer learning).",
         "verydeep tune photos/ --weights vgg16",
         "verydeep predict runs/tune-photos new-photos/",

@@ -35,7 +35,7 @@ from verydeep.image_sources.walk import walk
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.prepare import with_validation
 from verydeep.train.recipe import parse_recipe
-from verydeep.weight_files.checkpoint_file import is_checkpoint
+from verydeep.weight_files.checkpoint_description import is_checkpoint
 
 HELD_OUT = 0.25
 """The share of the training images that decides where there are no validation images."""

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augmentation.augment import AugmentConfig, Choices, draw
+from verydeep.data.augmentation.augment import Choices, draw
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.augmentation.mix import Labels, Mix, draw_mix, mix
 from verydeep.data.batches import generator
 from verydeep.data.images import ImageSet

@@ -20,7 +20,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augmentation.augment import Flip, flip_mask
+from verydeep.data.augmentation.augment import flip_mask
+from verydeep.data.augmentation.config import Flip
 from verydeep.data.batches import generator
 from verydeep.data.images import ImageSet
 from verydeep.data.normalize import fit_to_input, normalize

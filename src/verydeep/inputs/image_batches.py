@@ -3,7 +3,7 @@
 import torch
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.images import Images
 from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.decoding.processes import DecodingProcesses

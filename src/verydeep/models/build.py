@@ -4,7 +4,8 @@ import torch
 
 from verydeep.architecture.architecture import Architecture
 from verydeep.models.classifier import Classifier, PlainClassifier, StagedClassifier, has_resnet_form
-from verydeep.models.initialization import Init, initialize
+from verydeep.models.init_method import Init
+from verydeep.models.initialization import initialize
 
 
 def build(architecture: Architecture, init: Init = "he") -> Classifier:

@@ -10,14 +10,12 @@ Biases start at 0; batch norms at weight 1 and bias 0.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
 
 from torch import nn
 
 from verydeep.errors import ArchitectureError
 from verydeep.models.classifier import Classifier
-
-Init = Literal["he", "glorot", "normal-0.1", "normal-0.01"]
+from verydeep.models.init_method import Init
 
 
 def initialize(model: Classifier, init: Init = "he") -> None:

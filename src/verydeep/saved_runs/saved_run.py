@@ -11,7 +11,7 @@ from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe, parse_recipe
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.tune.config import TuneConfig, parse_tune_config
-from verydeep.weight_files.checkpoint_file import checkpoint_path, read_description
+from verydeep.weight_files.checkpoint_description import checkpoint_path, read_description
 
 State = Literal["finished", "running", "unfinished"]
 DEPTH = 3

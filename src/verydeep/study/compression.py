@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.study.compression_findings import conclude
 from verydeep.study.compression_groups import (
     BITS_ALONE,
@@ -23,9 +23,9 @@ from verydeep.study.compression_groups import (
     group_name,
 )
 from verydeep.study.trial import CompressionSteps, PublishedTable, Study, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 ORIGINAL = "vgg-tiny"
 WIDTHS = {

@@ -29,7 +29,8 @@ from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.start.new_network import fitted_architecture, new_network
 from verydeep.train.state import TrainingState, initial_state
 from verydeep.train.train import resume_training, train_network, unfinished_recipe
-from verydeep.weight_files.checkpoint_file import checkpoint_path, load
+from verydeep.weight_files.checkpoint_description import checkpoint_path
+from verydeep.weight_files.checkpoint_file import load
 
 
 @dataclass(frozen=True)

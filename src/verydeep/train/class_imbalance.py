@@ -9,7 +9,6 @@ sampler        every class is sampled equally often: images of small classes aga
 """
 
 from functools import partial
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
@@ -18,30 +17,8 @@ from torch.nn import functional
 
 from verydeep.data.augmentation.mix import Labels
 from verydeep.data.batches import generator
-from verydeep.errors import DataError
+from verydeep.train.balance import BalanceMethod
 from verydeep.train.slices import Criterion
-
-BalanceMethod = Literal["none", "logit-adjust", "weights", "sampler"]
-Balance = Literal["auto", "none", "logit-adjust", "weights", "sampler"]
-"""auto is logit-adjust for imbalanced classes, else none."""
-
-IMBALANCED = 3.0
-"""For auto, classes are imbalanced if the largest has more than so many times the images of the smallest."""
-
-
-def resolve_balance(sizes: Int64[Tensor, " classes"], balance: Balance = "auto") -> BalanceMethod:
-    """The method that ``balance`` stands for, for classes with so many training images.
-
-    A class without images counts as one image.
-
-    Raises:
-        DataError: where no class has an image.
-    """
-    if not int(sizes.sum()):
-        raise DataError(f"none of the {len(sizes)} classes has an image to train on")
-    if balance != "auto":
-        return balance
-    return "logit-adjust" if float(sizes.max() / sizes.clamp_min(1).min()) > IMBALANCED else "none"
 
 
 def balanced_criterion(

@@ -23,10 +23,10 @@ from verydeep.machine import Device
 from verydeep.number_format import duration, percent
 from verydeep.train.device import choose_device, choose_precision, describe
 from verydeep.train.loop import fit
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.prepare import prepare
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import fabric_on, training_inputs
-from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.state import TrainingState, initial_state
 
 LEAST_SECONDS, LEAST_STEPS = 5.0, 2

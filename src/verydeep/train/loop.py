@@ -23,16 +23,17 @@ from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.inputs.batch_source import BatchSource, Plan, TrainingBatch, TrainingInputs
 from verydeep.inputs.share import WHOLE, Share
-from verydeep.train.class_imbalance import balanced_criterion, balanced_order, resolve_balance
+from verydeep.train.balance import resolve_balance
+from verydeep.train.class_imbalance import balanced_criterion, balanced_order
 from verydeep.train.divergence import require_better_than_chance, require_finite
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
 from verydeep.train.epoch_result import EpochClock, EpochResult
-from verydeep.train.optimizer import set_rate
+from verydeep.train.optimizer.build import set_rate
+from verydeep.train.optimizer.schedule import rate_factor
 from verydeep.train.parallel.collectives import agreed, by_first, logits_by_rank, take_buffers_of_first
 from verydeep.train.parallel.hybrid import clip_gradients, join, split
 from verydeep.train.parallel.ranks import share_of_rank
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import rate_factor
 from verydeep.train.slices import BatchPosition, Forward, backward_in_slices
 from verydeep.train.state import EpochTally, TrainingState
 
@@ -70,7 +71,7 @@ def fit(
         LearningError: where the loss is not finite, or accuracy stays at chance.
     """
     sizes = class_sizes(inputs.train)
-    method = resolve_balance(sizes, recipe.balance)
+    method = resolve_balance(sizes.tolist(), recipe.balance)
     criterion = balanced_criterion(sizes, method, recipe.label_smoothing)
     share, labels = share_of_rank(recipe.slices), inputs.train.labels
     if recipe.keep == "best" and state.best is None:

@@ -7,7 +7,7 @@ import torch
 
 from verydeep.architecture.preprocess import IMAGENET, Preprocess
 from verydeep.check.grouping import group
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.data.images import Dataset

@@ -18,15 +18,15 @@ from annotated_types import Ge, Gt, Interval
 
 from verydeep.architecture.architecture import Norm
 from verydeep.architecture.preprocess import Fit
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.builtin_names import is_builtin
 from verydeep.errors import DataError, RecipeError
-from verydeep.models.initialization import Init
+from verydeep.models.init_method import Init
 from verydeep.text_file import read_text
 from verydeep.toml_config import dump_toml, parse_toml, validated, with_changes
-from verydeep.train.class_imbalance import Balance
-from verydeep.train.optimizer import OptimizerConfig
-from verydeep.train.schedule import ScheduleConfig
+from verydeep.train.balance import Balance
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 
 AUTO_EPOCHS, AUTO_STEPS = 20, 500
 """The least of either for epochs = auto; 500 steps after BiT (Kolesnikov et al. 2020) for small data sets."""

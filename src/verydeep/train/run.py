@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -20,7 +19,7 @@ from verydeep.inputs.batch_source import BatchSource, TrainingInputs
 from verydeep.inputs.decoding_processes import decoding_processes
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.image_batches import batch_source
-from verydeep.machine import WantedPrecision
+from verydeep.machine import Parallel, WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import split_at_stage
 from verydeep.train.device import choose_precision
@@ -35,9 +34,6 @@ from verydeep.train.run_folder import read_metrics, write_metrics
 from verydeep.train.state import TrainingState, initial_state
 from verydeep.train.state_file import StateWriter, load_state, state_writer
 from verydeep.weight_files.tensor_checksum import tensor_checksum
-
-Parallel = Literal["data", "hybrid"]
-"""How ranks share the work: the images alone, or also the weights of hidden layers (parallel/hybrid.py)."""
 
 
 def fabric_on(device: torch.device, wanted: WantedPrecision = "auto") -> Fabric:

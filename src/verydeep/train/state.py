@@ -17,9 +17,9 @@ from verydeep.models.classifier import Classifier
 from verydeep.models.stages import TrainablePart, split_at_stage, with_trained_part
 from verydeep.train.early_stopping import BestEpoch
 from verydeep.train.hardest import ImageLosses
-from verydeep.train.optimizer import build_optimizers
+from verydeep.train.optimizer.build import build_optimizers
+from verydeep.train.optimizer.schedule import Plateau
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import Plateau
 
 
 @dataclass

@@ -18,7 +18,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.errors import CheckpointError
 from verydeep.train.early_stopping import BestEpoch
 from verydeep.train.hardest import ImageLosses
-from verydeep.train.schedule import Plateau
+from verydeep.train.optimizer.schedule import Plateau
 from verydeep.train.state import EpochTally, TrainingState
 
 

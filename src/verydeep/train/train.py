@@ -14,7 +14,7 @@ from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split_file import keep_split
 from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
-from verydeep.machine import Device
+from verydeep.machine import Device, Parallel
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import choose_device
@@ -28,7 +28,6 @@ from verydeep.train.result.measure import measure_training
 from verydeep.train.result.train_result import TrainResult
 from verydeep.train.run import (
     Job,
-    Parallel,
     TrainingWatcher,
     fabric_on,
     run_training,

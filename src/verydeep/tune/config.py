@@ -9,20 +9,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from annotated_types import Gt, Interval
 
-from verydeep.added_images.earlier_run import require_finished_tuning
+from verydeep.added_images.finished_tuning import require_finished_tuning
 from verydeep.data.split_file import read_saved_images
 from verydeep.errors import RecipeError
 from verydeep.machine import WantedPrecision
 from verydeep.toml_config import dump_toml, parse_toml, validated, with_changes
-from verydeep.train.class_imbalance import Balance, resolve_balance
+from verydeep.train.balance import Balance, resolve_balance
 from verydeep.train.recipe import Recipe, read_recipe, recipe_text, text_of_file
+from verydeep.train.run_folder import RunFolder
+from verydeep.train.unfinished_run import Start, require_unfinished
 
 Strategy = Literal["linear-probe", "fine-tune", "scratch"]
 """A linear probe on frozen features, fine-tuning from that probe, or training from scratch."""
@@ -178,7 +180,7 @@ def config_from_run(run: Path, changes: Mapping[str, Any] | None = None) -> Tune
     folder, changes = require_finished_tuning(run), changes or {}
     config = read_tune_config(folder.tune)
     trained = Counter(image.label for image in read_saved_images(folder.split) if image.part != "test")
-    is_usual = config.balance == resolve_balance(torch.tensor(list(trained.values())))
+    is_usual = config.balance == resolve_balance(list(trained.values()))
     config = replace(config, from_run=str(run), l2=None, balance="auto" if is_usual else config.balance)
     if changes.keys() & {"weights", "model"}:
         head = config.head if config.head == "whole" else "auto"
@@ -186,6 +188,21 @@ def config_from_run(run: Path, changes: Mapping[str, Any] | None = None) -> Tune
     if changes.get("strategy", config.strategy) != config.strategy:
         config = replace(config, budget=TuneConfig.budget)
     return parse_tune_config(tune_toml(config), str(folder.tune), changes)
+
+
+def new_start(config: TuneConfig, location: str) -> Start:
+    """What a tuning by ``config`` on the images at ``location`` is started with, now."""
+    return Start(job="tune", data=location, config=tune_toml(config), started=datetime.now(UTC).isoformat())
+
+
+def unfinished_config(run: Path, changes: Mapping[str, Any] | None = None) -> TuneConfig:
+    """What was asked of the unfinished tuning in ``run``, with ``changes`` such as ``{"seed": 1}``.
+
+    Raises:
+        CheckpointError: where there is no unfinished tuning.
+        RecipeError: naming what is wrong with the changes.
+    """
+    return parse_tune_config(require_unfinished(run, "tune").config, str(RunFolder(run).tune), changes)
 
 
 def _text(file: Path) -> str:

@@ -19,7 +19,8 @@ from verydeep.data.split import folds
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.evaluate.temperature_choice import choose_temperature
-from verydeep.train.class_imbalance import BalanceMethod, class_shares, class_weights
+from verydeep.train.balance import BalanceMethod
+from verydeep.train.class_imbalance import class_shares, class_weights
 from verydeep.tune.logistic_regression import (
     L2_STRENGTHS,
     CrossValidated,

@@ -25,7 +25,7 @@ from verydeep.image_sources.samples import Samples
 from verydeep.machine import Device, InferencePrecision
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.train.class_imbalance import BalanceMethod, resolve_balance
+from verydeep.train.balance import BalanceMethod, resolve_balance
 from verydeep.train.device import choose_device
 from verydeep.train.run import TrainingWatcher
 from verydeep.train.start.pretrained import at_size, fitting_size, pretrained_network, with_fit
@@ -276,7 +276,7 @@ def part_sizes(samples: Samples) -> tuple[PartSize, ...]:
 def balance_method(samples: Samples, config: TuneConfig) -> BalanceMethod:
     """How class imbalance in ``samples`` is handled."""
     sizes = torch.tensor(list(samples.class_sizes.values()))
-    return resolve_balance(sizes, config.balance)
+    return resolve_balance(sizes.tolist(), config.balance)
 
 
 def balance_text(samples: Samples, config: TuneConfig) -> str:

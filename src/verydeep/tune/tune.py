@@ -9,12 +9,11 @@ Every decision goes into the configuration, which is saved at the end: given bac
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import write_label_file
@@ -35,7 +34,7 @@ from verydeep.train.unfinished_run import (
     require_unfinished,
 )
 from verydeep.tune.choice import Candidate
-from verydeep.tune.config import TuneConfig, parse_tune_config, tune_toml
+from verydeep.tune.config import TuneConfig, new_start, tune_toml, unfinished_config
 from verydeep.tune.linear_probe import LinearProbe
 from verydeep.tune.measure import decided_config, measure
 from verydeep.tune.prepare import Task, TuneWatcher, prepare
@@ -122,21 +121,6 @@ def resume_tuning(
     require_same(Path(out), replace(start, data=location))
     with claimed_run(Path(out)) as folder:
         return _resume(folder, device, watcher or TuneWatcher(), cache, report, began)
-
-
-def new_start(config: TuneConfig, location: str) -> Start:
-    """What a tuning by ``config`` on the images at ``location`` is started with, now."""
-    return Start(job="tune", data=location, config=tune_toml(config), started=datetime.now(UTC).isoformat())
-
-
-def unfinished_config(run: Path, changes: Mapping[str, Any] | None = None) -> TuneConfig:
-    """What was asked of the unfinished tuning in ``run``, with ``changes`` such as ``{"seed": 1}``.
-
-    Raises:
-        CheckpointError: where there is no unfinished tuning.
-        RecipeError: naming what is wrong with the changes.
-    """
-    return parse_tune_config(require_unfinished(run, "tune").config, str(RunFolder(run).tune), changes)
 
 
 def _resume(

@@ -6,34 +6,31 @@ the compact form (``compact/file.py``), which expands to the same tensors.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from safetensors.torch import save_file
 from torch import Tensor
 
-from verydeep.architecture.description import Description
 from verydeep.atomic_write import atomic_write
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build_empty
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.name_list import first_names
+from verydeep.weight_files.checkpoint_description import (
+    CHECKSUM,
+    checkpoint_path,
+    compact_metadata,
+    parse_description,
+)
 from verydeep.weight_files.checks import check_type, non_finite
 from verydeep.weight_files.compact import file as compact_file
 from verydeep.weight_files.compact.header import SUFFIX as COMPACT_SUFFIX
-from verydeep.weight_files.compact.header import Header, is_compact, read_header
+from verydeep.weight_files.compact.header import is_compact
 from verydeep.weight_files.tensor_checksum import PREFIX, tensor_checksum
-
-CHECKSUM = "verydeep-checksum"
-"""The metadata key of the checksum."""
-
-
-FILES = ("model.safetensors", "model.vdz")
-"""The checkpoint in a run folder: the first of these that is there."""
 
 
 def save(checkpoint: Checkpoint, path: Path | str) -> None:
@@ -85,60 +82,12 @@ def load(path: Path | str, *, verify: bool = True) -> Checkpoint:
     tensors, metadata = _read(file)
     if verify:
         _check_bytes(file, tensors, metadata.get(CHECKSUM))
-    description = _parsed(file, metadata)
+    description = parse_description(file, metadata)
     model = build_empty(description.architecture)
     tensors = _as_fp32(file, tensors)
     _check_fit(file, model, tensors)
     model.load_state_dict(tensors, assign=True)
     return Checkpoint(model.eval(), description.preprocess, description.classes, description.origin)
-
-
-def read_description(file: Path) -> Description:
-    """Everything in the checkpoint ``file`` but its weights, without reading these.
-
-    Raises:
-        CheckpointError: where it is broken or not a checkpoint.
-    """
-    try:
-        return _parsed(
-            file, _compact_metadata(read_header(file)[0]) if is_compact(file) else _metadata_of(file)
-        )
-    except (SafetensorError, OSError, KeyError) as error:
-        raise CheckpointError(f"{file} is not a checkpoint of verydeep: {error}") from None
-
-
-def _metadata_of(file: Path) -> dict[str, str]:
-    with safe_open(file, framework="pt") as opened:
-        return dict(opened.metadata() or {})
-
-
-def _compact_metadata(header: Header) -> dict[str, str]:
-    """As in a safetensors file."""
-    return {"verydeep": json.dumps(header.description), CHECKSUM: header.checksum}
-
-
-def _parsed(file: Path, metadata: Mapping[str, str]) -> Description:
-    try:
-        return Description.from_json(metadata["verydeep"])
-    except CheckpointError as error:
-        raise CheckpointError(f"{file} {error}") from None
-
-
-def checkpoint_path(path: Path) -> Path:
-    """The file of the checkpoint or run folder ``path``."""
-    if not path.is_dir():
-        return path
-    return next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Whether ``save`` wrote the file at ``path``, by its beginning or its metadata."""
-    if is_compact(path):
-        return True
-    try:
-        return "verydeep" in _metadata_of(path)
-    except (SafetensorError, OSError):
-        return False
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -147,7 +96,7 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"there is no checkpoint at {file}. Give a run folder or a .safetensors file")
     if is_compact(file):
         compact, header = compact_file.read(file)
-        return compact, _compact_metadata(header)
+        return compact, compact_metadata(header)
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = dict(opened.metadata() or {})

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.architecture.preprocess import Preprocess
-from verydeep.weight_files import checkpoint_file as checkpoint
+from verydeep.weight_files import checkpoint_file
+from verydeep.weight_files.checkpoint_description import checkpoint_path, is_checkpoint
 from verydeep.weight_files.read import WeightFile, read_weights
 from verydeep.weights.compare import Match
 from verydeep.weights.match import match_network
@@ -66,9 +67,9 @@ def inspect(path: Path | str) -> Contents:
         CheckpointError: where the file cannot be read; not where its network is unknown.
     """
     path = Path(path).expanduser()
-    path = checkpoint.checkpoint_path(path)
+    path = checkpoint_path(path)
     file = read_weights(path)
-    if checkpoint.is_checkpoint(path):
+    if is_checkpoint(path):
         return _of_checkpoint(file)
     match = match_network(file)
     if isinstance(match, Match):
@@ -115,7 +116,7 @@ def _of_match(file: WeightFile, match: Match) -> dict[str, Any]:
 
 
 def _of_checkpoint(file: WeightFile) -> Contents:
-    loaded = checkpoint.load(file.path)
+    loaded = checkpoint_file.load(file.path)
     architecture = loaded.model.architecture
     return Contents(
         **_of_any_file(file) | {"format": "verydeep"},

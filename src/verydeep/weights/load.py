@@ -24,8 +24,8 @@ from verydeep.errors import CheckpointError
 from verydeep.models.build import build as build_untrained
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
-from verydeep.models.initialization import Init
-from verydeep.weight_files.checkpoint_file import is_checkpoint
+from verydeep.models.init_method import Init
+from verydeep.weight_files.checkpoint_description import is_checkpoint
 from verydeep.weight_files.read import read_weights
 from verydeep.weights.download_weights import download_weights
 from verydeep.weights.fit import (

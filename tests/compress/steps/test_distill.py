@@ -9,7 +9,7 @@ from verydeep.compress.narrow.narrowing import narrow
 from verydeep.compress.origin import trains_with_flips
 from verydeep.compress.steps import distill as module
 from verydeep.compress.steps.distill import distill, read_teacher, seconds_an_epoch
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.models.logits import predict_logits
 from verydeep.train.recipe import Recipe, to_toml
 

@@ -7,7 +7,6 @@ from torch.nn import functional
 
 from verydeep.architecture.preprocess import CAFFE, IMAGENET, Preprocess
 from verydeep.data.augmentation.augment import (
-    AugmentConfig,
     augment,
     cutout,
     draw,
@@ -17,6 +16,7 @@ from verydeep.data.augmentation.augment import (
     flip_mask,
     shift,
 )
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.batches import generator
 from verydeep.data.decode import decode
 from verydeep.data.normalize import fit_to_input, normalize, standardize

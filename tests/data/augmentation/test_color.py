@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from verydeep.data import synthetic
-from verydeep.data.augmentation.augment import AugmentConfig, augment, draw
+from verydeep.data.augmentation.augment import augment, draw
 from verydeep.data.augmentation.color import (
     COLOR_COMPONENTS,
     COLOR_EIGENVALUES,
@@ -16,6 +16,7 @@ from verydeep.data.augmentation.color import (
     pca_color_shift,
     random_resized_crop,
 )
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.errors import RecipeError
 
 COLORED = synthetic.shapes(64, size=24, channels=3, seed=2).pixels

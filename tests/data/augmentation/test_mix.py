@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.augmentation.mix import draw_mix, mix
 from verydeep.data.batches import generator
 

@@ -6,7 +6,8 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from verydeep.data import synthetic
-from verydeep.data.augmentation.augment import AugmentConfig, augment, draw
+from verydeep.data.augmentation.augment import augment, draw
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.augmentation.trivial_augment import OPERATIONS, draw_trivial, trivial_augment
 
 NAMES = [operation.__name__.removeprefix("_") for operation in OPERATIONS]

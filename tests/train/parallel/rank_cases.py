@@ -13,13 +13,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.train.shapes import PREPROCESS, TRAIN, network
 from verydeep import torchrun
 from verydeep.data import synthetic
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.errors import Interrupted, VeryDeepError
 from verydeep.inputs.batch_source import TrainingInputs
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.parallel.collectives import by_first, gathered, logits_by_rank, require_same
 from verydeep.train.parallel.hybrid import make_hybrid, split
 from verydeep.train.parallel.process_group import process_group
@@ -27,7 +28,6 @@ from verydeep.train.parallel.ranks import is_first, rank, rank_count
 from verydeep.train.parallel.store import first_of_host, wait_for_all
 from verydeep.train.recipe import Recipe
 from verydeep.train.run import TrainingWatcher, fabric_on
-from verydeep.train.schedule import ScheduleConfig
 from verydeep.train.slices import BatchPosition, backward_in_slices
 from verydeep.train.state import initial_state
 from verydeep.train.train import train_network

@@ -18,7 +18,8 @@ from verydeep.compress.steps.gptq import rounded
 from verydeep.errors import CheckpointError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
-from verydeep.weight_files.checkpoint_file import CHECKSUM, checkpoint_path, is_checkpoint, load, save
+from verydeep.weight_files.checkpoint_description import CHECKSUM, checkpoint_path, is_checkpoint
+from verydeep.weight_files.checkpoint_file import load, save
 from verydeep.weight_files.compact.file import read, tensor_sizes, to_bytes
 from verydeep.weight_files.compact.header import MAGIC, Header, read_header
 from verydeep.weight_files.compact.integers import integers_and_scales

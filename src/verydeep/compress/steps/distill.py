@@ -26,7 +26,7 @@ from verydeep.machine import computes_bf16
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.logits import predict_logits
-from verydeep.train.schedule import ScheduleConfig, rate_factor
+from verydeep.train.optimizer.schedule import ScheduleConfig, rate_factor
 
 EPOCHS = 8
 """As many as pay: docs/log.md has 3, 8 and 16."""

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 
 Labels = Int64[Tensor, " batch"] | Float[Tensor, "batch classes"]
 """The class of each image, or, where images are mixed, the share of each class in it."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 from verydeep.study.experiments.variants import trials_of
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 WHOLE = "16k5 L Mk3s2p1 32k5 L Mk3s2p1 48 48 32 Mk3s2p1 | pool4 128 128"
 """Five convolutions and two hidden layers in AlexNet's order, for 28 px. The padding gives pools that

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from verydeep.architecture.architecture import Norm
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial, by_group
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 ARCHITECTURES = {
     "A": "8 M 16 M 32x2 M 64x2 M 64x2 M | gap 128 128",

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from verydeep.study.trial import Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 SOURCE = ("Trouser", "Dress", "Coat", "Sandal", "Sneaker")
 """The classes of Fashion-MNIST on which a network is trained first."""

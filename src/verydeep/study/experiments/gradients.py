@@ -6,12 +6,12 @@ from math import log10
 from statistics import fmean
 
 from verydeep.architecture.architecture import Norm
-from verydeep.models.initialization import Init
+from verydeep.models.init_method import Init
 from verydeep.study.experiments.residual import architecture_string
 from verydeep.study.trial import PROBE_STEPS, Outcome, Study, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 DEPTHS = (8, 20, 32, 56)
 BATCH = 64

@@ -7,13 +7,13 @@ from verydeep.analyze.memory import estimate_memory
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.architecture.layers import Head
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.study.experiments.variants import trials_of
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 CONVOLUTIONS = "16x2 M 32x2 M 64x2 M"
 FULLY_CONNECTED, WITH_DROPOUT, POOLED = "fully connected", "with dropout", "global pooling"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from verydeep.models.initialization import Init
+from verydeep.models.init_method import Init
 from verydeep.study.experiments.depth import ARCHITECTURES, vgg_trials
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 

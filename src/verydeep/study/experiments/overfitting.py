@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.study.experiments.few_images import NETWORK, TARGET, recipe, source_trial
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 from verydeep.train.epoch_result import EpochResult
-from verydeep.train.schedule import ScheduleConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 
 NOTHING, STOPPED, DECAY, AUGMENTED, FROZEN = (
     "no remedy", "stopping", "decay", "augmenting", "frozen",

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 
 def architecture_string(depth: int, *, residual: bool, channels: int = 8) -> str:

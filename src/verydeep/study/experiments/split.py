@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
 
-from verydeep.data.augmentation.augment import AugmentConfig
+from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.study.trial import Outcome, Study, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.schedule import ScheduleConfig
 from verydeep.train.recipe import Recipe
-from verydeep.train.schedule import ScheduleConfig
 
 IMAGES = 1000
 SPLITS, SEEDS = "different splits", "different seeds"

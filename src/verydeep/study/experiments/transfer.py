@@ -12,7 +12,7 @@ from verydeep.study.experiments.few_images import NETWORK, TARGET, recipe, sourc
 from verydeep.study.statistics import Estimate, difference, effect_of, gain_text
 from verydeep.study.study_data import SIZE
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
-from verydeep.train.optimizer import OptimizerConfig
+from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.start.pretrained import pretrained_network
 

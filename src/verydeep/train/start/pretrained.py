@@ -19,7 +19,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.feature_steps import last_map_name
 from verydeep.models.initialization import initialize_layers
-from verydeep.weight_files.checkpoint_file import is_checkpoint
+from verydeep.weight_files.checkpoint_description import is_checkpoint
 from verydeep.weights.catalog import is_published
 from verydeep.weights.download_weights import download_weights
 from verydeep.weights.load import IMAGENET_WEIGHTS, pretrained

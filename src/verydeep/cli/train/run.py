@@ -1,26 +1,22 @@
-"""``verydeep train``: from a data set, or your own images, to a run folder with its report."""
+"""The work of ``verydeep train``, which imports PyTorch."""
 
 import logging
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Group, Parameter
-from cyclopts.validators import Number
+from typing import Any
 
 from verydeep.analyze.trace import trace
 from verydeep.data.builtin_names import is_builtin
-from verydeep.machine import Device
+from verydeep.machine import Device, Parallel
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json, silent
-from verydeep.terminal.image_argument import Location
 from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ByteProgress
-from verydeep.terminal.recipe_flags import RecipeFlags, given
 from verydeep.terminal.run_choice import resumed_run, started_run
 from verydeep.terminal.training_progress import TrainingProgress
 from verydeep.torchrun import is_launched, restarts
@@ -33,7 +29,6 @@ from verydeep.train.parallel.ranks import is_first
 from verydeep.train.parallel.store import told_once
 from verydeep.train.recipe import Recipe, default_recipe, read_recipe
 from verydeep.train.result.train_result import TrainResult
-from verydeep.train.run import Parallel
 from verydeep.train.run_folder import RunFolder, run_name
 from verydeep.train.train import new_start, train_network, unfinished_recipe
 
@@ -41,69 +36,39 @@ RUNS = Path("runs")
 """The folder of runs without --out."""
 
 
-def train(
-    data: Annotated[Location, Parameter(name="DATA")],
-    /,
-    *,
-    recipe: str | None = None,
-    out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    resume_: Annotated[bool, Parameter(name="--resume", negative="", show_default=False)] = False,
-    new: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    device: Device = "auto",
-    devices: Annotated[int | None, Parameter(validator=Number(gte=1), show_default=False)] = None,
-    parallel: Parallel = "data",
-    estimate: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    settings: Annotated[
-        RecipeFlags | None, Parameter(name="*", group=Group("Recipe", sort_key=1), show_default=False)
-    ] = None,
-) -> int:
-    """Train a network on DATA: a built-in data set, or your own images.
-
-    Parameters
-    ----------
-    data
-        A built-in data set (fashion-mnist, cifar10, cifar100, synthetic), or your own images: one folder per
-        class (or train and test folders of these), a list, or shards.
-    recipe
-        A name (`verydeep recipes`) or a TOML file; by default fine-tune with --weights, else fast for a
-        built-in data set and scratch for your own images.
-    out_
-        The run folder; runs/RECIPE-DATA by default.
-    resume_
-        Resume the run in --out, or the last one that is unfinished; the same command without it does so too.
-    new
-        Start over: neither continue nor keep an unfinished run in --out.
-    device
-        Where to train; auto uses a GPU where there is one.
-    devices
-        Train on so many devices of this machine, with a process for each; torchrun starts them on several
-        machines. They share the slices of each batch.
-    parallel
-        How several devices share the work: the images alone, or with hybrid also the weights of two hidden
-        layers of the head, as in VGG.
-    estimate
-        Train on one device for a few seconds only, write nothing, and print how long the whole training takes
-        on it.
-    json
-        Print one JSON object.
-    settings
-        Every value of the recipe; a flag comes before the recipe.
-    """
+def print_estimate(data: str, recipe: Recipe, *, device: Device, devices: int | None, as_json: bool) -> int:
+    """Print how long a training by ``recipe`` takes."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
-    if estimate:
-        with told_once():
-            require_one_device(devices)
-        chosen = read_recipe(recipe or default_recipe(data, given(settings).get("weights")), given(settings))
-        return _print_estimate(chosen, data, device, as_json=json)
+    with told_once():
+        require_one_device(devices)
+    with ByteProgress(err(), _download_text(data, recipe.weights)) as downloaded:
+        estimate = estimate_training(recipe, data, device=device, progress=downloaded)
+    print_json(estimate.values) if as_json else out().print(estimate.text, markup=False, soft_wrap=True)
+    return 0
+
+
+def run_training(
+    data: str,
+    changes: Mapping[str, Any],
+    *,
+    recipe: str | None,
+    out_: Path | None,
+    resume: bool,
+    new: bool,
+    device: Device,
+    devices: int | None,
+    parallel: Parallel,
+    json: bool,
+) -> int:
+    """Train as the flags of the command ask; ``changes`` are those of the recipe."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     if devices is not None and not is_launched() and devices > 1:
         return launch(devices, sys.argv[1:])
     with told_once():
         require_as_launched(devices)
     with told_once(), process_group(choose_device(device)):
         require_writable_folder(out_ or RUNS)
-        changes = given(settings)
-        if resume_:
+        if resume:
             run = by_first(lambda: resumed_run(RUNS, "train", out_, new=new))
             if recipe:
                 chosen = read_recipe(recipe, changes)
@@ -142,13 +107,6 @@ def train(
             )
         if is_first():
             _show(result, as_json=json)
-    return 0
-
-
-def _print_estimate(recipe: Recipe, data: str, device: Device, *, as_json: bool) -> int:
-    with ByteProgress(err(), _download_text(data, recipe.weights)) as downloaded:
-        estimate = estimate_training(recipe, data, device=device, progress=downloaded)
-    print_json(estimate.values) if as_json else out().print(estimate.text, markup=False, soft_wrap=True)
     return 0
 
 

@@ -6,8 +6,9 @@ import torch
 from verydeep.architecture.architecture import Architecture
 from verydeep.models.build import build
 from verydeep.models.stages import split_at_stage
-from verydeep.train.muon import Muon, orthogonalize
-from verydeep.train.optimizer import OptimizerConfig, build_optimizers, set_rate
+from verydeep.train.optimizer.build import build_optimizers, set_rate
+from verydeep.train.optimizer.config import OptimizerConfig
+from verydeep.train.optimizer.muon import Muon, orthogonalize
 
 NET = Architecture.from_string("8 M 16 | gap 12", norm="batch", input=(1, 8, 8), classes=3, dropout=0.0)
 

@@ -1,31 +1,24 @@
 """``verydeep tune``: from a folder of your own images to a classifier, with its measured accuracy."""
 
-import logging
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from verydeep.data.label_file import labels_to_correct
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
-from verydeep.report.tune_heat_maps import test_heat_maps
-from verydeep.report.tune_page import write_tune_page
-from verydeep.tables.tune_table import tune_table, tune_values
-from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
-from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.recipe_flags import TuneFlags, given
 from verydeep.terminal.run_choice import resumed_run, started_run
-from verydeep.terminal.tune_progress import TuneProgress
-from verydeep.train.run_folder import RunFolder, run_name
-from verydeep.tune.config import TuneConfig, config_from_run, read_tune_config
-from verydeep.tune.result import TuneResult
-from verydeep.tune.tune import new_start, tune_network, unfinished_config
-from verydeep.weights.load import load
+from verydeep.train.run_folder import run_name
+from verydeep.tune.config import (
+    TuneConfig,
+    config_from_run,
+    new_start,
+    read_tune_config,
+    unfinished_config,
+)
 
 RUNS = Path("runs")
 """The folder of runs without --out."""
@@ -70,7 +63,6 @@ def tune(
     settings
         Every value of the TOML file; a flag comes before the file.
     """
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     require_writable_folder(out_ or RUNS)
     changes = given(settings)
     if resume_:
@@ -80,29 +72,9 @@ def tune(
     else:
         config = _config(recipe, from_, changes)
         run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
+    from verydeep.cli.tune.run import run_tuning  # PyTorch, which a mistake in the flags need not wait for
 
-    def report(result: TuneResult) -> None:
-        write_tune_page(
-            result, RunFolder(run).report, command=shlex.join(["verydeep", *sys.argv[1:]]),
-            heat_maps=test_heat_maps(result, load(run)),
-        )  # fmt: skip
-
-    with (
-        stop_on_interrupt() as is_stopped,
-        TuneProgress(err(), is_stopped) as progress,
-        how_to_resume("tune", location, run),
-    ):
-        result = tune_network(location, config, run, device=device, watcher=progress, report=report)
-    if json:
-        print_json(tune_values(result))
-        return 0
-    out().print(tune_table(result))
-    for warning in result.warnings:
-        print_message(f"Warning: {warning}")
-    if labels := labels_to_correct(result.doubtful_labels, RunFolder(run).doubtful_labels):
-        print_message(labels.line)
-    out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
-    return 0
+    return run_tuning(location, config, run, device=device, json=json)
 
 
 def _config(recipe: Path | None, earlier: Path | None, changes: dict[str, Any]) -> TuneConfig:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verydeep.train.schedule import Plateau, ScheduleConfig, rate_factor
+from verydeep.train.optimizer.schedule import Plateau, ScheduleConfig, rate_factor
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""The work of ``verydeep tune``, which imports PyTorch."""
+
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from verydeep.data.label_file import labels_to_correct
+from verydeep.machine import Device
+from verydeep.report.tune_heat_maps import test_heat_maps
+from verydeep.report.tune_page import write_tune_page
+from verydeep.tables.tune_table import tune_table, tune_values
+from verydeep.terminal.console import err, out, print_json, print_message
+from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
+from verydeep.terminal.tune_progress import TuneProgress
+from verydeep.train.run_folder import RunFolder
+from verydeep.tune.config import TuneConfig
+from verydeep.tune.result import TuneResult
+from verydeep.tune.tune import tune_network
+from verydeep.weights.load import load
+
+
+def run_tuning(location: str, config: TuneConfig, run: Path, *, device: Device, json: bool) -> int:
+    """Tune by ``config`` on the images at ``location``, and print what came out."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
+
+    def report(result: TuneResult) -> None:
+        write_tune_page(
+            result, RunFolder(run).report, command=shlex.join(["verydeep", *sys.argv[1:]]),
+            heat_maps=test_heat_maps(result, load(run)),
+        )  # fmt: skip
+
+    with (
+        stop_on_interrupt() as is_stopped,
+        TuneProgress(err(), is_stopped) as progress,
+        how_to_resume("tune", location, run),
+    ):
+        result = tune_network(location, config, run, device=device, watcher=progress, report=report)
+    if json:
+        print_json(tune_values(result))
+        return 0
+    out().print(tune_table(result))
+    for warning in result.warnings:
+        print_message(f"Warning: {warning}")
+    if labels := labels_to_correct(result.doubtful_labels, RunFolder(run).doubtful_labels):
+        print_message(labels.line)
+    out().print(f"Report: {RunFolder(run).report}", markup=False, soft_wrap=True)
+    return 0
