@@ -20,6 +20,9 @@ __all__ = ["accessibility_faults", "browser", "npm_packages", "ort"]  # fixtures
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread
+    # While jaxtyping imports a module of ours, Python finds no byte code of others: torch and what belongs to
+    # it, two thousand modules, would be compiled each time.
+    import lightning_fabric  # noqa: F401
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
