@@ -191,7 +191,8 @@ def load_image(opened: Image.Image, name: str) -> Image.Image:
     """
     encoding = read_encoding(opened)
     opened.load()
-    return to_8_bits(ImageOps.exif_transpose(opened), encoding, name)
+    ImageOps.exif_transpose(opened, in_place=True)
+    return to_8_bits(opened, encoding, name)
 
 
 def _decode_smaller(image: Image.Image, short_side: int) -> None:

@@ -16,6 +16,8 @@ def fit_to_input(image: Image.Image, preprocess: Preprocess, name: str, pixel_li
     match preprocess.fit:
         case "crop":
             image = resize_short_side(image, preprocess.short_side, name, pixel_limit)
+            if image.size == (size, size):
+                return image
             left, top = round((image.width - size) / 2), round((image.height - size) / 2)
             return image.crop((left, top, left + size, top + size))
         case "pad":

@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 BATCHES_AHEAD = 2
 """The number of decoded batches that wait for the network."""
+MOST_IN_A_TASK = 16
+"""The images of a large batch that a thread takes at once: a small PNG is decoded in less than 0.1 ms, and a
+task of its own takes a fifth of that."""
 
 
 class PixelBatch(NamedTuple):
@@ -73,20 +76,25 @@ def read_ahead(
 
     At most ``BATCHES_AHEAD`` batches are computed before the caller needs them.
     """
-    waiting = iter(batches)
-    with ThreadPoolExecutor(workers or usable_cores()) as pool:
+    waiting, threads = iter(batches), workers or usable_cores()
+    with ThreadPoolExecutor(threads) as pool:
 
-        def submit(batch: Sequence[S]) -> list[Future[T]]:
-            return [pool.submit(read, item) for item in batch]
+        def submit(batch: Sequence[S]) -> list[Future[list[T]]]:
+            size = max(1, min(MOST_IN_A_TASK, len(batch) // (4 * threads)))
+            return [pool.submit(_all, read, batch[at : at + size]) for at in range(0, len(batch), size)]
 
         ahead = deque(map(submit, islice(waiting, BATCHES_AHEAD)))
         try:
             while ahead:
-                results = [future.result() for future in ahead.popleft()]
+                results = [result for future in ahead.popleft() for result in future.result()]
                 ahead.extend(map(submit, islice(waiting, 1)))
                 yield results
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _all(read: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    return [read(item) for item in items]
 
 
 def _read(source: ImageSource, read: Callable[[ImageSource], T]) -> T | UnreadableImage:
