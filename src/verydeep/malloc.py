@@ -2,10 +2,16 @@
 
 import ctypes
 import platform
+import time
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
 _LARGEST = 2**31 - 1
+BETWEEN_BATCHES = 0.5
+"""Seconds between two times that freed memory is given back in a stream of batches. What a small network
+frees after a batch it takes again for the next one, page by page: that took a quarter of the time."""
+_last: list[float] = []
+"""When freed memory was given back last."""
 
 
 def keep_freed_memory() -> None:
@@ -19,13 +25,17 @@ def keep_freed_memory() -> None:
         libc.mallopt(_TRIM_THRESHOLD, _LARGEST)
 
 
-def return_freed_memory() -> None:
-    """Give all freed blocks back to the kernel, between two batches of a long stream.
+def return_freed_memory(every: float = 0.0) -> None:
+    """Give all freed blocks back to the kernel; not again within ``every`` seconds.
 
     By default, malloc keeps blocks up to the largest one that was freed so far (at most 32 MiB) in its heaps.
     The maps of a network and the pixels of images of many sizes leave gaps there, in the heap of every
     decoding thread, so the process grows over hundreds of images. docs/log.md has the measurements.
     """
+    now = time.monotonic()
+    if _last and now - _last[0] < every:
+        return
+    _last[:] = [now]
     if libc := _glibc():
         libc.malloc_trim(0)
 

@@ -1,6 +1,6 @@
 """Reading ahead in threads: order, how far ahead, and errors."""
 
-import threading
+import time
 
 import pytest
 
@@ -15,19 +15,19 @@ def test_results_come_in_order_in_their_batches(size, workers):
     assert squares == [[item**2 for item in batch] for batch in batches]
 
 
-def test_all_threads_work_on_small_and_large_batches():
-    def threads(size):
-        both_work, seen = threading.Barrier(2), set()
+@pytest.mark.parametrize(("quick_seconds", "at_once"), [(0.0, 2), (10.0, 1)])
+def test_threads_take_turns_while_items_are_quick(quick_seconds, at_once, monkeypatch):
+    monkeypatch.setattr("verydeep.decoding.stream.QUICK_SECONDS", quick_seconds)
+    reading, counts = set(), []
 
-        def read(item):
-            if item in (0, size - 1):
-                both_work.wait(10)  # the first and the last item meet: they are read by two threads
-            seen.add(threading.current_thread().name)
+    def read(item):
+        reading.add(item)
+        time.sleep(0.002)
+        counts.append(len(reading))
+        reading.remove(item)
 
-        assert len(list(read_ahead([range(size)], read, 2))) == 1
-        return seen
-
-    assert len(threads(2)) == len(threads(100)) == 2
+    assert len(list(read_ahead([range(40), range(40, 80)], read, 2))) == 2
+    assert max(counts) == at_once
 
 
 def test_only_some_batches_are_read_before_they_are_wanted():
