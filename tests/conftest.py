@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from .browser import accessibility_faults, browser, npm_packages, ort
 
 __all__ = ["accessibility_faults", "browser", "npm_packages", "ort"]  # fixtures
 
+# Containers often set it: each of hundreds of processes would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread
     # While jaxtyping imports a module of ours, Python finds no byte code of others: torch and what belongs to
@@ -47,10 +51,31 @@ SLOW_FIXTURES = {
 """By folder: fixtures that train or export a network, or start a browser or a process that imports torch."""
 
 
+SLOW_FILES = {
+    "cli": {"compress", "data_pack", "train_images", "train_pretrained"},
+    "compress": {"journal"},
+    "decoding": {"processes"},
+    "download": {"hostile_servers"},
+    "inputs": {"streamed_images"},
+    "report": {"tune_heat_maps"},
+    "saved_runs": {"event_files"},
+    "serve": {"memory", "occlusion", "openapi"},
+    "processes": {"counts"},
+    "site": {"pages"},
+    "study": {"run_compression", "run_trial", "study_data"},
+    "train": {"streamed_training"},
+    "tune": {"warnings"},
+    "weights": {"export", "real_features"},
+}
+"""By folder: files whose tests take more than a fifth of a second in the mean."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if SLOW_FIXTURES.get(item.path.parent.name, set()).intersection(item.fixturenames):
+        folder, file = item.path.parent.name, item.path.stem.removeprefix("test_")
+        is_slow_file = file in SLOW_FILES.get(folder, set())
+        if is_slow_file or SLOW_FIXTURES.get(folder, set()).intersection(item.fixturenames):
             item.add_marker("slow")
 
 
