@@ -4,6 +4,7 @@ import base64
 import http.client
 import io
 import json
+import logging
 import os
 import re
 import socket
@@ -28,10 +29,19 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import ExportInfo, bundle_json
 from verydeep.runtime.exported_network import load_exported
 from verydeep.serve.limits import Limits
+from verydeep.serve.logs import LOGGER
 from verydeep.serve.processes.listeners import listen
 from verydeep.serve.run import server
 from verydeep.serve.served import served_from_exported
 from verydeep.weight_files.checkpoint_file import save
+
+
+@pytest.fixture(autouse=True)
+def own_loggers(monkeypatch):
+    """`serve` logs to the stdout of its test; a server that outlives the test logs as before it."""
+    for logger in (LOGGER, logging.getLogger("uvicorn.error")):
+        for name in ("handlers", "level", "propagate"):
+            monkeypatch.setattr(logger, name, getattr(logger, name))
 
 
 @pytest.fixture(scope="session")
