@@ -28,6 +28,7 @@ COMMANDS = {
     "verydeep train --help": ["-m", "verydeep", "train", "--help"],
     "verydeep tune --help": ["-m", "verydeep", "tune", "--help"],
     "verydeep runs": ["-m", "verydeep", "runs"],
+    "verydeep study": ["-m", "verydeep", "study"],
     TORCH: ["-c", "import torch"],
     "verydeep predict vgg-tiny.safetensors image.png": [
         "-m", "verydeep", "predict", "vgg-tiny.safetensors", "image.png"

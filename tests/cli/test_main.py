@@ -58,10 +58,13 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         "    with suppress(SystemExit): print(line, main(line.split()))\n"
         "sys.exit(bool({'torch', 'lightning_fabric', 'matplotlib'} & set(sys.modules)))"
     )
-    lines = ("train --help", "tune --help", "runs .", "train fashion-mnist --epochs 0", "tune x --size 0")
-    done = subprocess.run([sys.executable, "-c", code, *lines], capture_output=True, text=True, cwd=tmp_path)
+    lines = ("train --help", "tune --help", "study", "runs .")
+    wrong = ("train fashion-mnist --epochs 0", "tune x --size 0", "study dept")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *lines, *wrong], capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
-    assert "train fashion-mnist --epochs 0 2" in done.stdout and "tune x --size 0 2" in done.stdout
+    assert all(f"{line} 2\n" in done.stdout for line in wrong)
 
 
 def test_a_step_after_a_command_is_a_valid_command():

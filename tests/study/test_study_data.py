@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from verydeep.errors import CheckpointError, DataError
-from verydeep.study.experiments import transfer
+from verydeep.study.experiments.transfer_with_weights import transfer_with_weights
 from verydeep.study.run_study import run_trials
 from verydeep.study.run_trial import run_trial
 from verydeep.study.study_data import SIZE, study_images
@@ -100,7 +100,7 @@ def source(tmp_path, cells):
 def test_transfer_has_published_weights_and_at_most_as_many_images_as_the_smallest_class(
     tmp_path, cells, source
 ):
-    study = transfer.STUDY.with_weights(source, cells, None)
+    study = transfer_with_weights(source, cells, None)
     assert list(dict.fromkeys(trial.group for trial in study.trials(True))) == [
         "5 images a class", "10 images a class", "20 images a class", "all images a class",
     ]  # fmt: skip
@@ -118,7 +118,7 @@ def test_transfer_has_published_weights_and_at_most_as_many_images_as_the_smalle
 
 
 def test_fine_tuning_that_does_not_learn_has_the_network_of_the_weights(tmp_path, cells, source):
-    _, tuned, _ = transfer.STUDY.with_weights(source, cells, None).trials(False)[:3]
+    _, tuned, _ = transfer_with_weights(source, cells, None).trials(False)[:3]
     wild = replace(tuned.recipe, epochs=30, optimizer=replace(tuned.recipe.optimizer, name="sgd", lr=1e30))
     outcome = run_trial(replace(tuned, recipe=wild), cells, tmp_path, "cpu")
     assert outcome.failed is not None and outcome.architecture_string == "4 M 4 M 4 M | gap"
@@ -127,6 +127,6 @@ def test_fine_tuning_that_does_not_learn_has_the_network_of_the_weights(tmp_path
 def test_transfer_needs_some_images_of_each_class_and_weights_that_are_there(tmp_path, cells):
     few, _ = study_images(str(write_folder(tmp_path / "few", (8, 60))))
     with pytest.raises(DataError, match="has 4 training images, and transfer needs 5"):
-        transfer.STUDY.with_weights("vgg16", few, None)
+        transfer_with_weights("vgg16", few, None)
     with pytest.raises(CheckpointError, match="no-such-file"):
-        transfer.STUDY.with_weights("folder/no-such-file.pth", cells, None)
+        transfer_with_weights("folder/no-such-file.pth", cells, None)

@@ -120,7 +120,7 @@ _COMMANDS = {
         "verydeep predict runs/fast-fashion-mnist photos/",
     ),
     "study": (
-        "study:study",
+        "study.command:study",
         "Run a prepared experiment on depth, initialization or shortcuts, and write its report.",
         "verydeep study depth",
         "verydeep study init",

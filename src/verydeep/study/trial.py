@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from verydeep.data.images import Dataset
-from verydeep.download.download import Progress
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe
 
@@ -153,8 +151,8 @@ class Study:
     conclude: Callable[[Sequence[Outcome]], tuple[str, ...]]
     """The findings in sentences, the main conclusion first."""
     published: PublishedTable | None = None
-    with_weights: "Callable[[str, Dataset, Progress | None], Study] | None" = None
-    """The study of a data set with published weights, which may be downloaded; None where it has none."""
+    takes_weights: bool = False
+    """Whether it may be run with published weights, on any images (``transfer_with_weights``)."""
 
     def trials_up_to(self, seeds: int | None, full: bool = False) -> list[Trial]:
         """The trials of the first ``seeds`` seeds (or splits) of each variant; None means all."""

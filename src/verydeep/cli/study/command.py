@@ -7,19 +7,13 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from verydeep.data.builtin_names import is_builtin, require_known
-from verydeep.errors import Interrupted, RecipeError
+from verydeep.errors import RecipeError
 from verydeep.machine import Device
-from verydeep.report.study_page import write_study
-from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.studies import STUDIES, find_study
-from verydeep.study.study_data import study_images
-from verydeep.study.study_result import StudyResult, recorded_result, study_result
-from verydeep.study.trial import Outcome, Study
+from verydeep.study.trial import Study
 from verydeep.tables.data_table import terminal_table
-from verydeep.tables.study_table import published_table, runs_table, studies_table
-from verydeep.terminal.console import err, out, print_json
-from verydeep.terminal.progress import ByteProgress
-from verydeep.terminal.training_progress import TrialProgress
+from verydeep.tables.study_table import studies_table
+from verydeep.terminal.console import out, print_json
 
 FOLDER = Path("studies")
 """The default parent folder of studies."""
@@ -70,44 +64,20 @@ def study(
         return _list_studies(json)
     chosen, folder = find_study(name), out_ or FOLDER / _folder_name(name, weights, full)
     _require_fitting(chosen, data, weights)
-    with ByteProgress(err(), f"Fetching {data}") as progress:
-        dataset, notes = study_images(data, group_by, progress)
-    for note in notes:
-        err().print(f"Note: {note}", markup=False, soft_wrap=True)
-    if weights is not None and chosen.with_weights is not None:
-        with ByteProgress(err(), f"Fetching {weights}") as progress:
-            chosen = chosen.with_weights(weights, dataset, progress)
-    trials = chosen.trials_up_to(seeds, full)
-    outcomes: dict[str, Outcome] = {}
-    try:
-        with TrialProgress(err(), f"study {chosen.name}", len(trials)) as trial_progress:
-            for outcome in run_trials(
-                trials, dataset, folder / "runs", workers=workers or default_workers(device), device=device
-            ):
-                outcomes[outcome.name] = outcome
-                trial_progress.finished(outcome)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"{len(outcomes)} of {len(trials)} runs are finished and saved in {folder}. "
-            "Run the same command again to continue"
-        ) from None
-    given = {"group-by": group_by, "weights": weights, "seeds": seeds}
-    flags = [f"--{flag}={value}" for flag, value in given.items() if value is not None]
-    result = study_result(chosen, data, trials, outcomes, device, [*(["--full"] if full else []), *flags])
-    recorded = None if full or weights is not None else recorded_result(chosen)
-    page = write_study(result, recorded, folder)
-    if json:
-        beside = recorded and {key: value for key, value in recorded.to_dict().items() if key != "outcomes"}
-        print_json({**result.to_dict(), "full": beside, "folder": str(folder)})
-        return 0
-    _show("This study", result)
-    if recorded is not None:
-        _show("The full study, which comes with verydeep", recorded)
-    if chosen.published is not None:
-        out().print(f"\n{chosen.published.caption}", markup=False, soft_wrap=True)
-        out().print(terminal_table(published_table(chosen.published)))
-    out().print(f"\nReport: {page}", markup=False, soft_wrap=True)
-    return 0
+    from verydeep.cli.study.run import run_study  # PyTorch, which the list and a mistake need not wait for
+
+    return run_study(
+        chosen,
+        folder,
+        data=data,
+        group_by=group_by,
+        weights=weights,
+        full=full,
+        seeds=seeds,
+        workers=workers,
+        device=device,
+        json=json,
+    )
 
 
 def _folder_name(name: str, weights: str | None, full: bool) -> str:
@@ -118,7 +88,7 @@ def _folder_name(name: str, weights: str | None, full: bool) -> str:
 
 def _require_fitting(study: Study, data: str, weights: str | None) -> None:
     """Refuse weights, or images, that ``study`` cannot use, before anything is read."""
-    if weights is not None and study.with_weights is None:
+    if weights is not None and not study.takes_weights:
         raise RecipeError(f"{study.name} trains all its networks itself; --weights is for transfer")
     require_known(data)
     if not is_builtin(data) and weights is None:
@@ -126,13 +96,6 @@ def _require_fitting(study: Study, data: str, weights: str | None) -> None:
             f"{study.name} is about the built-in data sets. Your own images are for `verydeep study transfer "
             "--data PHOTOS --weights vgg16`"
         )
-
-
-def _show(heading: str, result: StudyResult) -> None:
-    out().print(f"\n{heading}: {result.dataset}", markup=False, soft_wrap=True)
-    out().print(terminal_table(runs_table(result.outcomes)))
-    findings = "\n".join(result.findings)
-    out().print(f"\n{findings}", markup=False, soft_wrap=True)
 
 
 def _list_studies(json: bool) -> int:
