@@ -9,8 +9,7 @@ from typing import Literal
 Device = Literal["auto", "cpu", "cuda", "mps"]
 """Where torch computes; ``auto`` takes a GPU where there is one."""
 Parallel = Literal["data", "hybrid"]
-"""How several devices share a training: the images alone, or also the weights of hidden layers
-(train/parallel/hybrid.py)."""
+"""How several devices share a training: the images alone, or also the weights of hidden layers."""
 InferencePrecision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
 """``auto`` is bf16 where the device has it."""

@@ -1,6 +1,7 @@
 """Memory of glibc's malloc, kept in the process for speed or given back to the kernel; elsewhere a no-op."""
 
 import ctypes
+import math
 import platform
 import time
 from functools import cache
@@ -9,9 +10,9 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
 _LARGEST = 2**31 - 1
 BETWEEN_BATCHES = 0.5
 """Seconds between two times that freed memory is given back in a stream of batches. What a small network
-frees after a batch it takes again for the next one, page by page: that took a quarter of the time."""
-_last: list[float] = []
-"""When freed memory was given back last."""
+frees after a batch it takes again for the next one, page by page."""
+_last = -math.inf
+"""When freed memory was given back last, on the monotonic clock."""
 
 
 def keep_freed_memory() -> None:
@@ -32,10 +33,11 @@ def return_freed_memory(every: float = 0.0) -> None:
     The maps of a network and the pixels of images of many sizes leave gaps there, in the heap of every
     decoding thread, so the process grows over hundreds of images. docs/log.md has the measurements.
     """
+    global _last
     now = time.monotonic()
-    if _last and now - _last[0] < every:
+    if now - _last < every:
         return
-    _last[:] = [now]
+    _last = now
     if libc := _glibc():
         libc.malloc_trim(0)
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.tune.conftest import brief_speed
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.cli.main import main
@@ -21,14 +20,17 @@ from verydeep.train.recipe import Recipe
 from verydeep.train.train import train_network
 from verydeep.weight_files.checkpoint_file import save
 
-__all__ = ["brief_speed"]  # a fixture
-
 TINY = Recipe(
     model="8 M 16 M | gap", norm="batch", epochs=1, batch_size=50, precision="fp32",
     optimizer=OptimizerConfig(name="muon", lr=0.05),
 )  # fmt: skip
 TINY_FLAGS = ("--model", "8 M 16 M | gap", "--size", 16, "--epochs", 2, "--precision", "fp32")
 """Of `train` on an image folder: seconds instead of minutes."""
+
+
+@pytest.fixture(autouse=True)
+def plan_by_brief_speed(brief_speed):
+    pass
 
 
 @pytest.fixture(scope="session")

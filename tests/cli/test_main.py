@@ -51,19 +51,20 @@ def test_the_help_of_a_command_ends_with_the_step_after_it(here):
 
 
 @pytest.mark.slow
-def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
+def test_help_lists_and_mistakes_do_not_wait_for_torch(trained, tmp_path):
     code = (
         "import sys; from contextlib import suppress; from verydeep.cli.main import main\n"
         "for line in sys.argv[1:]:\n"
         "    with suppress(SystemExit): print(line, main(line.split()))\n"
         "sys.exit(bool({'torch', 'lightning_fabric', 'matplotlib'} & set(sys.modules)))"
     )
-    lines = ("train --help", "tune --help", "study", "runs .")
+    lines = ("train --help", "tune --help", "study", f"runs {trained}")
     wrong = ("train fashion-mnist --epochs 0", "tune x --size 0", "study dept")
     done = subprocess.run(
         [sys.executable, "-c", code, *lines, *wrong], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+    assert f"runs {trained} 0\n" in done.stdout and "8 M 16 M" in done.stdout
     assert all(f"{line} 2\n" in done.stdout for line in wrong)
 
 

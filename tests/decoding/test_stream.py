@@ -1,6 +1,6 @@
 """Reading ahead in threads: order, how far ahead, and errors."""
 
-import time
+import threading
 
 import pytest
 
@@ -15,19 +15,15 @@ def test_results_come_in_order_in_their_batches(size, workers):
     assert squares == [[item**2 for item in batch] for batch in batches]
 
 
-@pytest.mark.parametrize(("quick_seconds", "at_once"), [(0.0, 2), (10.0, 1)])
-def test_threads_take_turns_while_items_are_quick(quick_seconds, at_once, monkeypatch):
-    monkeypatch.setattr("verydeep.decoding.stream.QUICK_SECONDS", quick_seconds)
-    reading, counts = set(), []
+@pytest.mark.parametrize("size", [2, 100])
+def test_all_threads_read_the_items_of_a_batch(size):
+    both = threading.Barrier(2)
 
     def read(item):
-        reading.add(item)
-        time.sleep(0.002)
-        counts.append(len(reading))
-        reading.remove(item)
+        if item in (0, size - 1):
+            both.wait(30)  # the first and the last item meet: two threads read them
 
-    assert len(list(read_ahead([range(40), range(40, 80)], read, 2))) == 2
-    assert max(counts) == at_once
+    assert len(list(read_ahead([range(size)], read, 2))) == 1
 
 
 def test_only_some_batches_are_read_before_they_are_wanted():

@@ -37,11 +37,14 @@ from verydeep.weight_files.checkpoint_file import save
 
 
 @pytest.fixture(autouse=True)
-def own_loggers(monkeypatch):
-    """`serve` logs to the stdout of its test; a server that outlives the test logs as before it."""
-    for logger in (LOGGER, logging.getLogger("uvicorn.error")):
-        for name in ("handlers", "level", "propagate"):
-            monkeypatch.setattr(logger, name, getattr(logger, name))
+def own_loggers():
+    """What `serve` changes in the loggers ends with its test: its log goes to the stdout of that test."""
+    loggers = (LOGGER, logging.getLogger("uvicorn.error"))
+    before = [(logger, logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

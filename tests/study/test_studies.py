@@ -80,7 +80,7 @@ def test_initialization_from_a_uses_a_trial_of_the_same_seed():
     assert all(trial.initialized_from.recipe.seed == trial.recipe.seed for trial in from_a)
 
 
-def test_depth_reports_a_disagreement_with_the_paper_and_that_batch_norm_ends_it():
+def test_depth_disagrees_with_the_paper_without_batch_norm_and_agrees_with_it():
     def top1(trial):
         deep, normalized = trial.variant in ("D", "E"), trial.group == depth.WITH
         return (0.9 if not deep else 0.92 if normalized else 0.8) + trial.recipe.seed / 1e4

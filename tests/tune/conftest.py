@@ -17,12 +17,9 @@ from verydeep.weight_files.checkpoint_file import save
 PREPROCESS = Preprocess(size=16, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def brief_speed():
-    """The speed by which `tune` plans is measured for a twentieth of a second instead of a whole one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("verydeep.tune.budget.SPEED_SECONDS", 0.05)
-        yield
+@pytest.fixture(autouse=True)
+def plan_by_brief_speed(brief_speed):
+    pass
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The run folder of a finished `verydeep tune`, or what it is instead. Needs no torch."""
+"""Whether a folder is that of a finished `verydeep tune`. Needs no torch."""
 
 from pathlib import Path
 

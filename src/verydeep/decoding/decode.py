@@ -186,6 +186,8 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are those
 def load_image(opened: Image.Image, name: str) -> Image.Image:
     """``opened`` decoded, upright, opaque, in gray or RGB with 8 bits per channel.
 
+    ``opened`` is changed, and may be the result.
+
     Raises:
         UnreadableError: if it has 32 bits per channel, with an unknown value range.
     """

@@ -1,13 +1,11 @@
 """Decodes images in threads while the network computes: batches in order, a few ahead, in constant memory."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import closing
 from functools import partial
 from itertools import islice
-from threading import Lock
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -25,11 +23,8 @@ T = TypeVar("T")
 
 BATCHES_AHEAD = 2
 """The number of decoded batches that wait for the network."""
-QUICK_SECONDS = 2e-4
-"""A file that is read and decoded in less time is small. With each of its system calls, Python's interpreter
-lock may pass to another thread: two threads read a third of the small files that one reads."""
 MOST_IN_A_TASK = 16
-"""The images of a large batch that a thread takes at once: a small PNG is decoded in less than 0.1 ms, and a
+"""The items of a large batch that a thread takes at once: a small PNG is decoded in less than 0.1 ms, and a
 task of its own takes a fifth of that."""
 
 
@@ -72,6 +67,7 @@ def decode_ahead(
         for start in starts:
             yield start, next(results)
             return_freed_memory(BETWEEN_BATCHES)
+    return_freed_memory()
 
 
 def read_ahead(
@@ -81,12 +77,13 @@ def read_ahead(
 
     At most ``BATCHES_AHEAD`` batches are computed before the caller needs them.
     """
-    waiting, threads, read_all = iter(batches), workers or usable_cores(), _in_turn_while_quick(read)
+    waiting = iter(batches)
+    threads = workers or usable_cores()
     with ThreadPoolExecutor(threads) as pool:
 
         def submit(batch: Sequence[S]) -> list[Future[list[T]]]:
             size = max(1, min(MOST_IN_A_TASK, len(batch) // (4 * threads)))
-            return [pool.submit(read_all, batch[at : at + size]) for at in range(0, len(batch), size)]
+            return [pool.submit(_read_all, read, batch[at : at + size]) for at in range(0, len(batch), size)]
 
         ahead = deque(map(submit, islice(waiting, BATCHES_AHEAD)))
         try:
@@ -98,19 +95,8 @@ def read_ahead(
             pool.shutdown(cancel_futures=True)
 
 
-def _in_turn_while_quick(read: Callable[[S], T]) -> Callable[[Sequence[S]], list[T]]:
-    """``read`` for all items of a task; threads take turns while an item takes under ``QUICK_SECONDS``."""
-    turn, is_quick = Lock(), True
-
-    def read_all(items: Sequence[S]) -> list[T]:
-        nonlocal is_quick
-        with turn if is_quick else nullcontext():
-            start = time.perf_counter()
-            results = [read(item) for item in items]
-            is_quick = is_quick and time.perf_counter() - start < QUICK_SECONDS * len(items)
-        return results
-
-    return read_all
+def _read_all(read: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    return [read(item) for item in items]
 
 
 def _read(source: ImageSource, read: Callable[[ImageSource], T]) -> T | UnreadableImage:

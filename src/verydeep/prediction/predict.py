@@ -12,7 +12,6 @@ from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.decoding.stream import PixelBatch, stream_pixels
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import ImageSource
-from verydeep.malloc import BETWEEN_BATCHES, return_freed_memory
 from verydeep.prediction.network import Network
 
 NONE_OF_THESE = "none of these"
@@ -91,7 +90,6 @@ def predict(
         rows: list[TopClasses] = []
         if len(batch.pixels):
             rows = top_classes(network.logits(batch.pixels) / temperature, network.classes, top)
-        return_freed_memory(BETWEEN_BATCHES)
         predictions = tuple(_in_order(batch, rows, sources, start, reject_below))
         start += len(predictions)
         yield predictions

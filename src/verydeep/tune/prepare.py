@@ -275,8 +275,7 @@ def part_sizes(samples: Samples) -> tuple[PartSize, ...]:
 
 def balance_method(samples: Samples, config: TuneConfig) -> BalanceMethod:
     """How class imbalance in ``samples`` is handled."""
-    sizes = torch.tensor(list(samples.class_sizes.values()))
-    return resolve_balance(sizes.tolist(), config.balance)
+    return resolve_balance(list(samples.class_sizes.values()), config.balance)
 
 
 def balance_text(samples: Samples, config: TuneConfig) -> str:

@@ -18,8 +18,11 @@ from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.training_progress import TrialProgress
 
+WITH_WEIGHTS = {"transfer": transfer_with_weights}
+"""The studies that take published weights."""
 
-def run_study(
+
+def study_from_flags(
     chosen: Study,
     folder: Path,
     *,
@@ -39,7 +42,7 @@ def run_study(
         err().print(f"Note: {note}", markup=False, soft_wrap=True)
     if weights is not None:
         with ByteProgress(err(), f"Fetching {weights}") as progress:
-            chosen = transfer_with_weights(weights, dataset, progress)
+            chosen = WITH_WEIGHTS[chosen.name](weights, dataset, progress)
     trials = chosen.trials_up_to(seeds, full)
     outcomes = _outcomes(chosen, trials, dataset, folder, workers or default_workers(device), device)
     given = {"group-by": group_by, "weights": weights, "seeds": seeds}

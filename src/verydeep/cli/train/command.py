@@ -63,18 +63,14 @@ def train(
         Every value of the recipe; a flag comes before the recipe.
     """
     changes = given(settings)
-    chosen = recipe or default_recipe(data, changes.get("weights"))
-    # A mistake in the recipe is told before PyTorch is imported, or by one of the processes of torchrun.
-    if estimate:
-        read = read_recipe(chosen, changes)
-        from verydeep.cli.train.run import print_estimate
-
-        return print_estimate(data, read, device=device, devices=devices, as_json=json)
+    name = recipe or default_recipe(data, changes.get("weights"))
     if not (resume_ or is_launched()):
-        read_recipe(chosen, changes)
-    from verydeep.cli.train.run import run_training
+        read_recipe(name, changes)  # a mistake in it is told before PyTorch is imported
+    from verydeep.cli.train.run import print_estimate, train_from_flags
 
-    return run_training(
+    if estimate:
+        return print_estimate(data, name, changes, device=device, devices=devices, as_json=json)
+    return train_from_flags(
         data,
         changes,
         recipe=recipe,

@@ -36,18 +36,27 @@ RUNS = Path("runs")
 """The folder of runs without --out."""
 
 
-def print_estimate(data: str, recipe: Recipe, *, device: Device, devices: int | None, as_json: bool) -> int:
-    """Print how long a training by ``recipe`` takes."""
+def print_estimate(
+    data: str,
+    name: str,
+    changes: Mapping[str, Any],
+    *,
+    device: Device,
+    devices: int | None,
+    as_json: bool,
+) -> int:
+    """Print how long a training by the recipe ``name`` takes."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     with told_once():
         require_one_device(devices)
+        recipe = read_recipe(name, changes)
     with ByteProgress(err(), _download_text(data, recipe.weights)) as downloaded:
         estimate = estimate_training(recipe, data, device=device, progress=downloaded)
     print_json(estimate.values) if as_json else out().print(estimate.text, markup=False, soft_wrap=True)
     return 0
 
 
-def run_training(
+def train_from_flags(
     data: str,
     changes: Mapping[str, Any],
     *,
@@ -68,19 +77,7 @@ def run_training(
         require_as_launched(devices)
     with told_once(), process_group(choose_device(device)):
         require_writable_folder(out_ or RUNS)
-        if resume:
-            run = by_first(lambda: resumed_run(RUNS, "train", out_, new=new))
-            if recipe:
-                chosen = read_recipe(recipe, changes)
-            else:
-                chosen = by_first(lambda: unfinished_recipe(run, changes))
-            recipe_name = str(RunFolder(run).recipe)
-        else:
-            name = recipe or default_recipe(data, changes.get("weights"))
-            chosen, recipe_name = read_recipe(name, changes), Path(name).stem
-            start = new_start(chosen, data)
-            starts_over = new and not restarts()  # torchrun starts this command again: the run goes on then
-            run = by_first(lambda: started_run(RUNS, run_name(name, data), start, out_, new=starts_over))
+        chosen, recipe_name, run = _what_and_where(data, changes, recipe, out_, resume=resume, new=new)
 
         def report(result: TrainResult) -> None:
             write_training_page(
@@ -108,6 +105,22 @@ def run_training(
         if is_first():
             _show(result, as_json=json)
     return 0
+
+
+def _what_and_where(
+    data: str, changes: Mapping[str, Any], recipe: str | None, out_: Path | None, *, resume: bool, new: bool
+) -> tuple[Recipe, str, Path]:
+    """The recipe, its name, and the run folder, which the first rank decides."""
+    if resume:
+        run = by_first(lambda: resumed_run(RUNS, "train", out_, new=new))
+        chosen = read_recipe(recipe, changes) if recipe else by_first(lambda: unfinished_recipe(run, changes))
+        return chosen, str(RunFolder(run).recipe), run
+    name = recipe or default_recipe(data, changes.get("weights"))
+    chosen = read_recipe(name, changes)
+    start = new_start(chosen, data)
+    starts_over = new and not restarts()  # torchrun starts this command again: the run goes on then
+    run = by_first(lambda: started_run(RUNS, run_name(name, data), start, out_, new=starts_over))
+    return chosen, Path(name).stem, run
 
 
 def _show(result: TrainResult, *, as_json: bool) -> None:

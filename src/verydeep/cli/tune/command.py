@@ -65,16 +65,17 @@ def tune(
     """
     require_writable_folder(out_ or RUNS)
     changes = given(settings)
-    if resume_:
-        run = resumed_run(RUNS, "tune", out_, new=new)
-        is_same = recipe is None and from_ is None
-        config = unfinished_config(run, changes) if is_same else _config(recipe, from_, changes)
+    run = resumed_run(RUNS, "tune", out_, new=new) if resume_ else None
+    if run is not None and recipe is None and from_ is None:
+        config = unfinished_config(run, changes)
     else:
         config = _config(recipe, from_, changes)
-        run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
-    from verydeep.cli.tune.run import run_tuning  # PyTorch, which a mistake in the flags need not wait for
+    # PyTorch, which a mistake need not wait for; and without it, --new deletes nothing.
+    from verydeep.cli.tune.run import tune_from_flags
 
-    return run_tuning(location, config, run, device=device, json=json)
+    if run is None:
+        run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
+    return tune_from_flags(location, config, run, device=device, json=json)
 
 
 def _config(recipe: Path | None, earlier: Path | None, changes: dict[str, Any]) -> TuneConfig:

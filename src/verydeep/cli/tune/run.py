@@ -20,8 +20,8 @@ from verydeep.tune.tune import tune_network
 from verydeep.weights.load import load
 
 
-def run_tuning(location: str, config: TuneConfig, run: Path, *, device: Device, json: bool) -> int:
-    """Tune by ``config`` on the images at ``location``, and print what came out."""
+def tune_from_flags(location: str, config: TuneConfig, run: Path, *, device: Device, json: bool) -> int:
+    """Tune by ``config`` on the images at ``location``, and print the result."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
 
     def report(result: TuneResult) -> None:

@@ -36,7 +36,7 @@ STUDY = Study(
     question="Net B, and a shallower net with one 5x5 convolution for each pair of 3x3 convolutions: the "
     "same receptive field, one ReLU less per stage, and more weights. Which has the higher accuracy?",
     source="Simonyan and Zisserman 2014, arXiv 1409.1556, sections 2.3 and 4.1",
-    protocol=PROTOCOL,
+    protocol=f"{PROTOCOL} No batch norm.",
     trials=_trials,
     conclude=_conclude,
     published=PublishedTable(

@@ -69,7 +69,7 @@ def _crossing(outcomes: Sequence[Outcome], groups: Sequence[str], variant: str, 
     found = [
         f"significantly {effect} with {_numbers(same)}"
         for effect in ("worse", "better")
-        if (same := [group for group, found in effects.items() if found == effect])
+        if (same := [group for group, of_group in effects.items() if of_group == effect])
     ]
     compared = f"{variant.capitalize()}, compared with {_with(baseline)}"
     return f"{compared}: {', and '.join(found) or 'no significant difference with any number of images'}."
