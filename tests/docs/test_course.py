@@ -184,6 +184,7 @@ def test_the_contents_have_every_lesson_in_order():
 FACTS = {
     "04": {"60,000", "95 %"},  # the size of Fashion-MNIST; the usual interval
     "05": {"0.1"},  # Simonyan and Zisserman 2014, section 3.1
+    "08": {"60,000"},  # the size of Fashion-MNIST
     "10": {"3,500", "90 %", "95 %", "0.9", "0.1"},  # 1.96 * sqrt(0.9 * 0.1 / 3,500) is one point
 }
 """Numbers in the text of a lesson that it does not print."""
