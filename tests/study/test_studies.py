@@ -85,7 +85,7 @@ def test_depth_disagrees_with_the_paper_without_batch_norm_and_agrees_with_it():
         deep, normalized = trial.variant in ("D", "E"), trial.group == depth.WITH
         return (0.9 if not deep else 0.92 if normalized else 0.8) + trial.recipe.seed / 1e4
 
-    without, *_, with_norm, saturated = depth.STUDY.conclude(
+    with_norm, without, saturated, *_ = depth.STUDY.conclude(
         [outcome(trial, top1(trial)) for trial in depth.STUDY.trials(False)]
     )
     assert without.startswith("D is significantly worse than A (11 and 16 layers, without batch norm): -10.0")
