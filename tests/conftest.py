@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: a process has one core, and one thread
     # While jaxtyping imports a module of ours, Python finds no byte code of others: torch and what belongs to
     # it, two thousand modules, would be compiled each time.
-    import lightning_fabric  # noqa: F401
+    import_module("lightning_fabric")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -171,7 +171,7 @@ def test_the_page_answers_while_python_computes_and_only_the_newest_is_shown(pag
           setTimeout(ask, 50, "vgg11");
           setTimeout(ask, 100, "vgg13");
         }""",
-        f"{'64x1000 ' * 9} | gap",  # most of a second for Python
+        f"{'64x1000 ' * 9} | gap",  # Python needs longer for it than both pauses
     )
     page.wait_for_selector("#name:text-is('vgg13')")
     longest, took, names = page.evaluate(

@@ -64,9 +64,8 @@ def study(
         return _list_studies(json)
     chosen, folder = find_study(name), out_ or FOLDER / _folder_name(name, weights, full)
     _require_fitting(chosen, data, weights)
-    from verydeep.cli.study.run import (
-        study_from_flags,  # PyTorch, which the list and a mistake need not wait for
-    )
+    # PyTorch, which the list and a mistake need not wait for.
+    from verydeep.cli.study.run import study_from_flags
 
     return study_from_flags(
         chosen,
