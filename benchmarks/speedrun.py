@@ -31,9 +31,8 @@ class Race:
 
     target: float
     ours: Mapping[str, Any]
-    """Changes to the recipe ``recipe``."""
+    """Changes to the recipe `fast`."""
     peer: airbench.Setting
-    recipe: str = "fast"
 
 
 @dataclass
@@ -49,11 +48,24 @@ class Runs:
         self.seconds.append(seconds)
 
 
+PEER = airbench.Setting((32, 64, 128), epochs=3, batch=1000)
 RACES = (
-    Race(92.68, {}, airbench.Setting((32, 64, 128), epochs=3, batch=1000)),
-    Race(93.0, {"epochs": 4, "hardest": 0.5}, airbench.Setting((32, 64, 128), epochs=3, batch=1000)),
-    Race(94.0, {}, airbench.Setting((32, 64, 128), epochs=6, batch=1000), recipe="accurate"),
+    Race(92.68, {"model": "16x2 M 48 M 96 M | pool3 192", "norm": "batch-after-pool", "dropout": 0.0}, PEER),
+    Race(93.0, {}, PEER),
+    Race(
+        94.0,
+        {
+            "model": "24x2 M 64x2 M 128x2 M 256 | gap",
+            "norm": "batch-after-pool",
+            "epochs": 6,
+            "hardest": 0.35,
+            "optimizer.lr": 0.11,
+            "optimizer.sgd_lr": 0.4,
+        },
+        replace(PEER, epochs=7),
+    ),
 )
+"""Chosen on validation images; docs/log.md has what was tried. The peer misses 92.68 % with 2.5 epochs."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ def main() -> None:
             race = replace(race, peer=_with_changes(race.peer, arguments))
             ours, peer = _run(race, images, arguments)
             if ours.seconds:
-                _print_row(race.target, f"`{race.recipe}` {dict(race.ours) or ''}".strip(), ours, ours)
+                _print_row(race.target, f"`fast` {dict(race.ours) or ''}".strip(), ours, ours)
             _print_row(race.target, f"the record's method: {race.peer}", peer, ours)
 
 
@@ -128,7 +140,7 @@ def _print_row(target: float, method: str, runs: Runs, ours: Runs) -> None:
 def _train_ours(race: Race, seed: int, *, validation: bool) -> tuple[float, float]:
     """Accuracy and seconds of a training by the package."""
     changes = {**race.ours, "seed": seed, "validation": VALIDATION if validation else 0.0}
-    recipe = vd.read_recipe(race.recipe, changes)
+    recipe = vd.read_recipe("fast", changes)
     with tempfile.TemporaryDirectory() as folder:
         result = vd.train_network(recipe, "fashion-mnist", Path(folder) / "run")
     accuracy = result.epochs[-1].val_top1 if validation else result.test.top1

@@ -22,6 +22,7 @@ def test_names_are_unique_and_complete():
         "alexnet",
         "alexnet-2012",
         "vgg-tiny",
+        "vgg-mini",
         "vgg-small",
         "vgg-medium",
         "vgg8b",

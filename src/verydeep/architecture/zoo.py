@@ -83,6 +83,7 @@ _R56 = "16 (16 16)x9 (32s2 32) (32 32)x8 (64s2 64) (64 64)x8 | gap"
 _R110 = "16 (16 16)x18 (32s2 32) (32 32)x17 (64s2 64) (64 64)x17 | gap"
 
 _TINY = "24 M 64 M 128 M | pool3 256"
+_MINI = "16x2 M 64 M 128 M | pool3 192"
 _SMALL = "32x2 M 64x2 M 128x2 M 256 | gap"
 _MEDIUM = "48x2 M 96x2 M 192x2 M 384 | gap"
 _8B = "128 256 M 256 512 M 512 M 512 M | gap 1024"
@@ -117,7 +118,8 @@ ROWS = (
     ZooRow("resnet44", _R44, RESNET, "section 4.2, n = 7, option B shortcuts", (), _CIFAR),
     ZooRow("resnet56", _R56, RESNET, "section 4.2, n = 9, option B shortcuts", (), _CIFAR),
     ZooRow("resnet110", _R110, RESNET, "section 4.2, n = 18, option B shortcuts", (), _CIFAR),
-    ZooRow("vgg-tiny", _TINY, VERYDEEP, "recipe `fast`", (), _SMALL_VGG),
+    ZooRow("vgg-tiny", _TINY, VERYDEEP, "recipe `classic`", (), _SMALL_VGG),
+    ZooRow("vgg-mini", _MINI, VERYDEEP, "recipe `fast`", (), _SMALL_VGG),
     ZooRow("vgg-small", _SMALL, VERYDEEP, "recipe `accurate`", (), _SMALL_VGG),
     ZooRow("vgg-medium", _MEDIUM, VERYDEEP, "recipe `best`", (), _SMALL_VGG),
     ZooRow("vgg8b", _8B, LOCAL_LOSS, "VGG8B", (), _GRAY),
