@@ -1,10 +1,23 @@
-"""Reading ahead in threads: order, how far ahead, and errors."""
+"""Reading ahead in threads: order, how far ahead, and errors; small files without threads."""
 
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from verydeep.decoding.stream import BATCHES_AHEAD, MOST_IN_A_TASK, read_ahead
+from verydeep.decoding import stream
+from verydeep.decoding.stream import (
+    BATCHES_AHEAD,
+    BATCHES_IN_THREADS,
+    MOST_IN_A_TASK,
+    QUICK_S,
+    SPARE_S,
+    decode_ahead,
+    read_ahead,
+)
+from verydeep.errors import UnreadableError
+from verydeep.image_sources.image_source import UnreadableImage
 
 
 @pytest.mark.parametrize("size", [1, 7, 8 * MOST_IN_A_TASK + 3])
@@ -39,3 +52,49 @@ def test_an_error_is_raised_where_its_batch_is_wanted():
     assert next(results) == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only a test moves, so that no other process makes a file slow."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(stream, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    return clock
+
+
+def files(count):
+    return [Path(f"{number:03}.png") for number in range(count)]
+
+
+@pytest.mark.usefixtures("clock")
+def test_small_files_are_read_without_threads_and_only_when_they_are_wanted():
+    threads = []
+    results = decode_ahead(files(1000), lambda file: threads.append(threading.get_ident()), 10, 2)
+    next(results)
+    assert threads == 10 * [threading.get_ident()]
+    assert [start for start, _ in results] == list(range(10, 1000, 10)) and set(threads) == {threads[0]}
+
+
+@pytest.mark.parametrize("slow", [0, 7, 29, 399])
+def test_from_a_slow_file_on_threads_read_for_some_batches(slow, clock):
+    threads = {}
+
+    def read(file):
+        threads[file] = threading.get_ident()
+        if file == Path(f"{slow:03}.png"):
+            clock.now += SPARE_S + 11 * QUICK_S
+        return file
+
+    results = [file for _, batch in decode_ahead(files(400), read, 10, 2) for file in batch]
+    assert results == files(400)
+    in_threads = [file for file in results if threads[file] != threading.get_ident()]
+    end = (slow // 10 + 1 + BATCHES_IN_THREADS) * 10
+    assert in_threads == files(400)[slow + 1 : end]
+
+
+def test_a_file_that_cannot_be_read_is_one_of_the_results():
+    def read(file):
+        raise UnreadableError(f"{file} is broken", kind="corrupt")
+
+    ((start, results),) = decode_ahead(files(1), read, 10, 2)
+    assert start == 0 and isinstance(results[0], UnreadableImage)

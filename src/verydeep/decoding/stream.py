@@ -1,12 +1,16 @@
-"""Decodes images in threads while the network computes: batches in order, a few ahead, in constant memory."""
+"""Decodes images in threads while the network computes: batches in order, a few ahead, in constant memory.
 
+Small files, whose decoding takes less than a thread costs, are decoded between the batches instead.
+"""
+
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from itertools import islice
-from typing import NamedTuple, TypeVar
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -27,6 +31,14 @@ MOST_IN_A_TASK = 16
 """The items of a large batch that a thread takes at once: a small PNG is decoded in less than 0.1 ms, and a
 task of its own takes a fifth of that."""
 
+QUICK_S = 2e-4
+"""A file that is decoded in less time is small: threads would wait for each other at the interpreter lock,
+and take three times as long as one (docs/log.md)."""
+SPARE_S = 0.01
+"""What the files of a batch may take beyond it, such as for a module that the first one imports."""
+BATCHES_IN_THREADS = 32
+"""After so many batches it is tried again whether files are small."""
+
 
 class PixelBatch(NamedTuple):
     """A batch of decoded images, all of the input size, as arrays."""
@@ -43,8 +55,8 @@ def stream_pixels(
 ) -> Iterator[PixelBatch]:
     """The images of ``sources`` in order, in batches of ``batch_size``; unreadable images are reported.
 
-    Images are decoded in threads, because Pillow releases the interpreter lock while it decodes and resizes.
-    At most ``BATCHES_AHEAD`` batches are decoded before the caller needs them.
+    Large images are decoded in threads, because Pillow releases the interpreter lock while it decodes and
+    resizes; at most ``BATCHES_AHEAD`` batches are decoded before the caller needs them.
 
     Args:
         sources: files, or entries of shards.
@@ -63,11 +75,46 @@ def decode_ahead(
     """The results of ``read`` for each batch of ``sources``, with the index of the batch's first image."""
     starts = range(0, len(sources), batch_size)
     chunks = (sources[start : start + batch_size] for start in starts)
-    with closing(read_ahead(chunks, partial(_read, read=read), workers)) as results:
+    with closing(_read_quick_or_ahead(chunks, partial(_read, read=read), workers)) as results:
         for start in starts:
             yield start, next(results)
             return_freed_memory(BETWEEN_BATCHES)
     return_freed_memory()
+
+
+def _read_quick_or_ahead(
+    batches: Iterable[Sequence[S]], read: Callable[[S], T], workers: int | None
+) -> Generator[list[T], None, None]:
+    """The results of ``read`` as by ``read_ahead``; while items are quick, without threads."""
+    waiting = iter(batches)
+    while slow := (yield from _read_while_quick(waiting, read)):
+        batches_in_threads = chain([slow.rest], islice(waiting, BATCHES_IN_THREADS))
+        with closing(read_ahead(batches_in_threads, read, workers)) as results:
+            yield slow.results + next(results)
+            yield from results
+
+
+class _SlowBatch(NamedTuple):
+    """A batch whose items turned out to take long."""
+
+    results: list[Any]
+    """Of the first items."""
+    rest: Sequence[Any]
+
+
+def _read_while_quick(
+    waiting: Iterator[Sequence[S]], read: Callable[[S], T]
+) -> Generator[list[T], None, _SlowBatch | None]:
+    """The results of whole batches, until one is slow: that one is returned, with what was read of it."""
+    for batch in waiting:
+        results: list[T] = []
+        end = time.perf_counter() + SPARE_S
+        for item in batch:
+            results.append(read(item))
+            if time.perf_counter() > end + QUICK_S * len(results):
+                return _SlowBatch(results, batch[len(results) :])
+        yield results
+    return None
 
 
 def read_ahead(
