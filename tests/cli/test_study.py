@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+from verydeep.cli.study.command import default_folder
+
 from ..train.folders import write_folder
 
 
@@ -36,6 +40,18 @@ def test_own_images_are_for_transfer_with_weights(here, tmp_path):
         done = here("study", name, "--data", tmp_path / "photos")
         assert done.returncode == 2
         assert "--data PHOTOS --weights vgg16" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "weights", "full", "folder"),
+    [
+        ("fashion-mnist", None, False, "transfer"),
+        ("cifar10", None, True, "transfer-cifar10-full"),
+        ("my/photos/", "w/vgg16.pth", False, "transfer-photos-vgg16"),
+    ],
+)
+def test_what_a_study_is_about_is_in_the_name_of_its_folder(data, weights, full, folder):
+    assert default_folder("transfer", data, weights, full).as_posix() == f"studies/{folder}"
 
 
 def test_a_study_runs_once_and_writes_all_files(verydeep, here, tmp_path):

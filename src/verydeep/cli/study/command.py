@@ -15,15 +15,15 @@ from verydeep.tables.data_table import terminal_table
 from verydeep.tables.study_table import studies_table
 from verydeep.terminal.console import out, print_json
 
-FOLDER = Path("studies")
-"""The default parent folder of studies."""
+FOLDER, DATA = Path("studies"), "fashion-mnist"
+"""The default parent folder of studies, and what they are about by default."""
 
 
 def study(
     name: Annotated[str | None, Parameter(name="NAME")] = None,
     /,
     *,
-    data: str = "fashion-mnist",
+    data: str = DATA,
     group_by: str | None = None,
     weights: str | None = None,
     full: Annotated[bool, Parameter(negative="")] = False,
@@ -52,7 +52,8 @@ def study(
     seeds
         The maximum number of seeds (or splits) of each variant.
     out_
-        The folder of the study; studies/NAME by default. Finished runs in it are not repeated.
+        The folder of the study; by default studies/NAME, with other data, weights and full in its name.
+        Finished runs in it are not repeated.
     workers
         The number of parallel runs; by default one per core, or one on a GPU.
     device
@@ -62,7 +63,7 @@ def study(
     """
     if name is None:
         return _list_studies(json)
-    chosen, folder = find_study(name), out_ or FOLDER / _folder_name(name, weights, full)
+    chosen, folder = find_study(name), out_ or default_folder(name, data, weights, full)
     _require_fitting(chosen, data, weights)
     # PyTorch, which the list and a mistake need not wait for.
     from verydeep.cli.study.run import study_from_flags
@@ -81,10 +82,11 @@ def study(
     )
 
 
-def _folder_name(name: str, weights: str | None, full: bool) -> str:
-    """``transfer-vgg16-full``."""
-    parts = [name, *([Path(weights).stem] if weights is not None else []), *(["full"] if full else [])]
-    return "-".join(parts)
+def default_folder(name: str, data: str, weights: str | None, full: bool) -> Path:
+    """``studies/transfer-photos-vgg16-full``: studies of other images must not share a folder."""
+    images = Path(data).resolve().stem if data != DATA else None
+    parts = (name, images, Path(weights).stem if weights else None, "full" if full else None)
+    return FOLDER / "-".join(part for part in parts if part)
 
 
 def _require_fitting(study: Study, data: str, weights: str | None) -> None:
