@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from verydeep.bench.candidate import BenchRuntime, Candidate
-from verydeep.errors import CheckpointError, ShapeError
+from verydeep.errors import CheckpointError
 from verydeep.export.check_images import GivenImages
 from verydeep.export.export_bundle import ExportRequest, export_bundle
-from verydeep.export.writers import precisions_of
+from verydeep.export.targets import PRECISIONS
 from verydeep.machine import computes_bf16
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import Bundle
@@ -41,7 +41,7 @@ def candidates_of_run(
     for format_, (runtime, *_) in RUNTIMES_OF.items():
         if runtime not in runtimes or not is_installed(runtime):
             continue
-        for precision in precisions_of(format_):
+        for precision in PRECISIONS[format_]:
             if precision == "int8" and images is None:
                 continue
             name = f"{runtime}-{precision}" + (".onnx" if format_ == "onnx" else "")
@@ -57,16 +57,6 @@ def candidates_of_bundle(bundle: Bundle, runtimes: Sequence[BenchRuntime]) -> It
     for runtime in RUNTIMES_OF[bundle.export.format]:
         if runtime in runtimes and is_installed(runtime):
             yield Candidate(runtime, bundle.export.precision, bundle.path)
-
-
-def require_batches(batches: Sequence[int]) -> None:
-    """Check the batch sizes.
-
-    Raises:
-        ShapeError: if one is below 1, or there is none.
-    """
-    if not batches or min(batches) < 1:
-        raise ShapeError(f"--batch is {', '.join(map(str, batches)) or 'empty'}; expected numbers from 1 on")
 
 
 def require_candidates(candidates: Sequence[Candidate], runtimes: Sequence[BenchRuntime]) -> None:

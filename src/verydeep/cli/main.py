@@ -108,7 +108,7 @@ _COMMANDS = {
         "verydeep similar runs/fast-fashion-mnist vectors.npz shoe.jpg",
     ),
     "similar": (
-        "similar:similar",
+        "similar.command:similar",
         "Find the images most similar to a query image.",
         "verydeep similar runs/fast-fashion-mnist photos/ shoe.jpg --out like-shoe.png",
         "verydeep data check photos/",
@@ -132,7 +132,7 @@ _COMMANDS = {
         "",
     ),
     "export": (
-        "export:export",
+        "export.command:export",
         "Export a trained network for another runtime, such as ONNX Runtime.",
         "verydeep export runs/fast-fashion-mnist --to onnx --out fashion.onnx",
         "verydeep predict fashion.onnx shoe.jpg",
@@ -144,7 +144,7 @@ _COMMANDS = {
         "verydeep bench runs/compress-fast-fashion-mnist",
     ),
     "bench": (
-        "bench:bench",
+        "bench.command:bench",
         "Time a network in every installed runtime, side by side.",
         "verydeep bench runs/fast-fashion-mnist --batch 1 16",
         "verydeep export runs/fast-fashion-mnist --to onnx",

@@ -1,10 +1,12 @@
 """A network that compression tries: what is measured of it, and whether it is kept."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verydeep.evaluate.confidence_intervals import Interval
-from verydeep.models.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from verydeep.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Candidate:
 
     name: str
     """Of its step."""
-    checkpoint: Checkpoint | None
+    checkpoint: "Checkpoint | None"
     """None of a rejected one, which nothing needs any more."""
     measured: Measured
     kept: bool

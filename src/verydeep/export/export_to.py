@@ -6,7 +6,7 @@ from verydeep.export.check_images import GivenImages
 from verydeep.export.export_bundle import Exported, ExportRequest, export_bundle
 from verydeep.export.export_torch import export_torch
 from verydeep.export.export_web import export_web
-from verydeep.export.writers import Target, check_precision
+from verydeep.export.targets import Target, check_precision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import Precision
 

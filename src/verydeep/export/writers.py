@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -12,6 +11,7 @@ from verydeep.errors import CheckpointError
 from verydeep.export.graph import ExportGraph
 from verydeep.export.quantize_onnx import quantize_onnx
 from verydeep.export.quantize_openvino import quantize_openvino
+from verydeep.export.targets import check_precision
 from verydeep.export.to_ncnn import write_ncnn
 from verydeep.export.to_onnx import write_onnx
 from verydeep.export.to_openvino import write_openvino
@@ -29,10 +29,6 @@ class ExportJob:
     calibration: Float32[np.ndarray, "count channels height width"] | None
     """Preprocessed images, for INT8."""
 
-
-Target = Literal[Format, "torch", "web"]
-"""A format of bundles, a module in plain torch, or a page for the browser."""
-TARGETS: tuple[Target, ...] = get_args(Target)
 
 Writer = Callable[[ExportJob, Path], None]
 """Writes an ``.onnx`` file, or into an existing folder; what it needs meanwhile goes beside that."""
@@ -86,21 +82,3 @@ def writer(format_: Format, precision: Precision) -> Writer:
     """
     check_precision(format_, precision)
     return _WRITERS[format_][precision]
-
-
-def check_precision(target: Target, precision: Precision) -> None:
-    """Check that ``target`` can be written in ``precision``.
-
-    Raises:
-        CheckpointError: with what there is, if it cannot.
-    """
-    if precision not in precisions_of(target):
-        table = "; ".join(f"{name}: {', '.join(precisions_of(name))}" for name in TARGETS)
-        raise CheckpointError(f"{target} has no {precision}. What there is: {table}")
-
-
-def precisions_of(target: Target) -> tuple[Precision, ...]:
-    """The precisions that ``target`` can be written in."""
-    if target == "torch":
-        return ("fp32",)
-    return tuple(_WRITERS["onnx" if target == "web" else target])  # the page has an ONNX file

@@ -7,16 +7,11 @@ from cyclopts import Parameter
 
 from verydeep.cli.load_network import refuse_exported
 from verydeep.errors import CheckpointError
-from verydeep.export.check_images import given_images
-from verydeep.export.export_bundle import Exported, at_size
-from verydeep.export.export_to import export_to
-from verydeep.export.writers import Target, check_precision
+from verydeep.export.targets import Target, check_precision
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
-from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_new_file
-from verydeep.weights.load import load_classifier
 
 
 def export(
@@ -76,21 +71,22 @@ def export(
     target = out_ or _default_path(run, to, precision)
     check_precision(to, precision)  # before anything is read
     require_new_file(target, "give another name with --out")
-    checkpoint = at_size(load_classifier(run, verify=not no_verify), size)
-    data = images or int8
-    given = (
-        given_images(data, checkpoint.classes, run, checkpoint.preprocess, calibration=int8) if data else None
+    from verydeep.cli.export.run import write_export  # not before the mistakes are told: it imports torch
+
+    return write_export(
+        run,
+        target,
+        to,
+        precision=precision,
+        size=size,
+        dynamic=dynamic,
+        images=images,
+        calibration=int8,
+        allow_loss=allow_loss,
+        ort=ort,
+        verify=not no_verify,
+        json=json,
     )
-    if given and given.check.note:
-        print_message(f"Images: {given.check.note}")
-    err().print(f"Exporting {run} to {target}", soft_wrap=True)
-    exported = export_to(
-        to, checkpoint, target, given,
-        precision=precision, size=None if dynamic else checkpoint.preprocess.size,
-        allow_loss=allow_loss, ort=ort,
-    )  # fmt: skip
-    print_json(exported.values) if json else _print(exported)
-    return 0
 
 
 def _precision(bf16: bool, int8: str | None) -> Precision:
@@ -106,17 +102,3 @@ def _default_path(run: Path, to: Target, precision: Precision) -> Path:
     suffix = "" if precision == "fp32" else f"-{precision}"
     name = run.resolve().stem
     return Path(f"{name}{suffix}.onnx" if to == "onnx" else f"{name}-{to}{suffix}")
-
-
-def _print(exported: Exported) -> None:
-    parity = exported.parity
-    sizes = ", ".join(f"{height} x {width}" for height, width in parity.sizes)
-    lines = [
-        f"{exported.path}: {exported.bytes / 1e6:,.1f} MB",
-        f"Compared on {parity.description}, at {sizes} px: relative error of logits "
-        f"{parity.relative_error:.1e}, the same class for {parity.agreement:.1%}",
-    ]
-    if parity.accuracy_before is not None and parity.accuracy_after is not None:
-        lines.append(f"Accuracy {parity.accuracy_before:.2%} before, {parity.accuracy_after:.2%} after")
-    for line in lines:
-        out().print(line, soft_wrap=True)

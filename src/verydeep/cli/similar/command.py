@@ -6,20 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import refuse_exported
-from verydeep.embed.similar_images import SimilarImages, find_similar
 from verydeep.errors import DataError
-from verydeep.foreign_text import one_line
 from verydeep.machine import Device
-from verydeep.report.contact_sheet import check_contact_sheet_path, write_contact_sheet
-from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
-from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
-from verydeep.terminal.progress import ImageProgress
-from verydeep.terminal.reading_lines import print_found
-from verydeep.train.device import choose_device
-from verydeep.weights.load import load
 
 FOLDER_HELP = f"{IMAGES_HELP} Or a file that `verydeep embed` wrote, so that only IMAGE is computed."
 
@@ -66,27 +57,18 @@ def similar(
     if count < 1:
         raise DataError(f"--count is {count}; expected 1 or more")
     if out_:
-        check_contact_sheet_path(out_)
         require_writable_file(out_)
     refuse_exported(run)
-    checkpoint = load(run, verify=not no_verify)
-    checkpoint.model.to(choose_device(device))
-    with ImageProgress(err(), "Comparing") as progress:
-        result = find_similar(checkpoint, folder, image, count, layer=layer, progress=progress)
-    if result.found:
-        print_found(result.found)
-    if out_:
-        write_contact_sheet(result, out_)
-    if json:
-        print_json(result.values)
-    else:
-        _print(result, out_)
-    return 1 if result.broken else 0
+    from verydeep.cli.similar.run import list_similar  # not before the mistakes are told: it imports torch
 
-
-def _print(result: SimilarImages, contact_sheet: Path | None) -> None:
-    print_broken(result.broken)
-    for neighbor in result.neighbors:
-        out().print(f"{neighbor.similarity:.3f}  {one_line(neighbor.file)}", markup=False, soft_wrap=True)
-    if contact_sheet:
-        err().print(f"Contact sheet: {contact_sheet}", markup=False, soft_wrap=True)
+    return list_similar(
+        run,
+        folder,
+        image,
+        count=count,
+        layer=layer,
+        sheet=out_,
+        device=device,
+        verify=not no_verify,
+        json=json,
+    )
