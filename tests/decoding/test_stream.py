@@ -11,7 +11,7 @@ from verydeep.decoding.stream import (
     BATCHES_AHEAD,
     BATCHES_IN_THREADS,
     MOST_IN_A_TASK,
-    QUICK_S,
+    SMALL_S,
     SPARE_S,
     decode_ahead,
     read_ahead,
@@ -82,7 +82,7 @@ def test_from_a_slow_file_on_threads_read_for_some_batches(slow, clock):
     def read(file):
         threads[file] = threading.get_ident()
         if file == Path(f"{slow:03}.png"):
-            clock.now += SPARE_S + 11 * QUICK_S
+            clock.now += SPARE_S + 2 * SMALL_S
         return file
 
     results = [file for _, batch in decode_ahead(files(400), read, 10, 2) for file in batch]
@@ -90,6 +90,36 @@ def test_from_a_slow_file_on_threads_read_for_some_batches(slow, clock):
     in_threads = [file for file in results if threads[file] != threading.get_ident()]
     end = (slow // 10 + 1 + BATCHES_IN_THREADS) * 10
     assert in_threads == files(400)[slow + 1 : end]
+
+
+@pytest.mark.parametrize("size", [1, 10])
+def test_large_files_are_read_in_threads_whatever_the_batch(size, clock):
+    threads = []
+
+    def read(file):
+        threads.append(threading.get_ident())
+        clock.now += 0.6 * SPARE_S
+
+    assert len(list(decode_ahead(files(30), read, size, 2))) == 30 // size
+    own = threading.get_ident()
+    assert threads[:2] == [own, own] and own not in threads[2:]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("taken", [1, 2, 5])
+def test_a_reader_may_stop_early_whoever_reads(taken, clock):
+    def read(file):
+        clock.now += SPARE_S
+        return file
+
+    results = decode_ahead(files(100), read, 10, 2)
+    assert [next(results) for _ in range(taken)][-1][0] == 10 * (taken - 1)
+    results.close()
+
+
+def test_an_error_of_a_small_file_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(decode_ahead(files(1), lambda file: 1 / 0, 10, 2))
 
 
 def test_a_file_that_cannot_be_read_is_one_of_the_results():

@@ -1,6 +1,6 @@
 """Decodes images in threads while the network computes: batches in order, a few ahead, in constant memory.
 
-Small files, whose decoding takes less than a thread costs, are decoded between the batches instead.
+Small files are decoded between two batches instead, by the thread of the network.
 """
 
 import time
@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from itertools import chain, islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -31,11 +31,11 @@ MOST_IN_A_TASK = 16
 """The items of a large batch that a thread takes at once: a small PNG is decoded in less than 0.1 ms, and a
 task of its own takes a fifth of that."""
 
-QUICK_S = 2e-4
+SMALL_S = 2e-4
 """A file that is decoded in less time is small: threads would wait for each other at the interpreter lock,
-and take three times as long as one (docs/log.md)."""
+and two of them take three times as long as one (docs/log.md)."""
 SPARE_S = 0.01
-"""What the files of a batch may take beyond it, such as for a module that the first one imports."""
+"""What small files may take beyond it, all in all, such as for a module that the first one imports."""
 BATCHES_IN_THREADS = 32
 """After so many batches it is tried again whether files are small."""
 
@@ -55,14 +55,14 @@ def stream_pixels(
 ) -> Iterator[PixelBatch]:
     """The images of ``sources`` in order, in batches of ``batch_size``; unreadable images are reported.
 
-    Large images are decoded in threads, because Pillow releases the interpreter lock while it decodes and
-    resizes; at most ``BATCHES_AHEAD`` batches are decoded before the caller needs them.
+    All but small files are decoded in threads, because Pillow releases the interpreter lock while it decodes
+    and resizes; at most ``BATCHES_AHEAD`` batches are decoded before the caller needs them.
 
     Args:
         sources: files, or entries of shards.
         preprocess: the preprocessing of the network.
         batch_size: images per batch.
-        workers: decoding threads; the number of processors by default.
+        workers: threads that decode large files; the number of processors by default.
     """
     read = partial(decode_pixels, preprocess=preprocess)
     for start, results in decode_ahead(sources, read, batch_size, workers):
@@ -75,44 +75,46 @@ def decode_ahead(
     """The results of ``read`` for each batch of ``sources``, with the index of the batch's first image."""
     starts = range(0, len(sources), batch_size)
     chunks = (sources[start : start + batch_size] for start in starts)
-    with closing(_read_quick_or_ahead(chunks, partial(_read, read=read), workers)) as results:
+    with closing(_read_small_or_ahead(chunks, partial(_read, read=read), workers)) as results:
         for start in starts:
             yield start, next(results)
             return_freed_memory(BETWEEN_BATCHES)
     return_freed_memory()
 
 
-def _read_quick_or_ahead(
+def _read_small_or_ahead(
     batches: Iterable[Sequence[S]], read: Callable[[S], T], workers: int | None
 ) -> Generator[list[T], None, None]:
-    """The results of ``read`` as by ``read_ahead``; while items are quick, without threads."""
+    """The results of ``read`` as by ``read_ahead``; while files are small, without threads."""
     waiting = iter(batches)
-    while slow := (yield from _read_while_quick(waiting, read)):
-        batches_in_threads = chain([slow.rest], islice(waiting, BATCHES_IN_THREADS))
+    while begun := (yield from _read_while_small(waiting, read)):
+        batches_in_threads = chain([begun.rest], islice(waiting, BATCHES_IN_THREADS))
         with closing(read_ahead(batches_in_threads, read, workers)) as results:
-            yield slow.results + next(results)
+            yield begun.results + next(results)
             yield from results
 
 
-class _SlowBatch(NamedTuple):
-    """A batch whose items turned out to take long."""
+class _BegunBatch(NamedTuple, Generic[S, T]):
+    """A batch whose files are not small after all."""
 
-    results: list[Any]
-    """Of the first items."""
-    rest: Sequence[Any]
+    results: list[T]
+    """Of the first files."""
+    rest: Sequence[S]
 
 
-def _read_while_quick(
+def _read_while_small(
     waiting: Iterator[Sequence[S]], read: Callable[[S], T]
-) -> Generator[list[T], None, _SlowBatch | None]:
-    """The results of whole batches, until one is slow: that one is returned, with what was read of it."""
+) -> Generator[list[T], None, _BegunBatch[S, T] | None]:
+    """The results of whole batches of small files; the first batch of others is returned."""
+    spare = SPARE_S
     for batch in waiting:
         results: list[T] = []
-        end = time.perf_counter() + SPARE_S
         for item in batch:
+            began = time.perf_counter()
             results.append(read(item))
-            if time.perf_counter() > end + QUICK_S * len(results):
-                return _SlowBatch(results, batch[len(results) :])
+            spare = min(SPARE_S, spare + SMALL_S - (time.perf_counter() - began))
+            if spare < 0:
+                return _BegunBatch(results, batch[len(results) :])
         yield results
     return None
 
