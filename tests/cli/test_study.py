@@ -48,6 +48,7 @@ def test_own_images_are_for_transfer_with_weights(here, tmp_path):
         ("fashion-mnist", None, False, "transfer"),
         ("cifar10", None, True, "transfer-cifar10-full"),
         ("my/photos/", "w/vgg16.pth", False, "transfer-photos-vgg16"),
+        ("photos 2024", None, False, "transfer-photos-2024"),
     ],
 )
 def test_what_a_study_is_about_is_in_the_name_of_its_folder(data, weights, full, folder):

@@ -14,9 +14,12 @@ from verydeep.study.trial import Study
 from verydeep.tables.data_table import terminal_table
 from verydeep.tables.study_table import studies_table
 from verydeep.terminal.console import out, print_json
+from verydeep.train.run_folder import run_name
 
-FOLDER, DATA = Path("studies"), "fashion-mnist"
-"""The default parent folder of studies, and what they are about by default."""
+FOLDER = Path("studies")
+"""The default parent folder of studies."""
+DATA = "fashion-mnist"
+"""The default data set."""
 
 
 def study(
@@ -52,8 +55,8 @@ def study(
     seeds
         The maximum number of seeds (or splits) of each variant.
     out_
-        The folder of the study; by default studies/NAME, with other data, weights and full in its name.
-        Finished runs in it are not repeated.
+        The folder of the study; by default studies/NAME, to which --data, --weights and --full add, as in
+        studies/transfer-photos-vgg16-full. Finished runs in it are not repeated.
     workers
         The number of parallel runs; by default one per core, or one on a GPU.
     device
@@ -83,9 +86,12 @@ def study(
 
 
 def default_folder(name: str, data: str, weights: str | None, full: bool) -> Path:
-    """``studies/transfer-photos-vgg16-full``: studies of other images must not share a folder."""
-    images = Path(data).resolve().stem if data != DATA else None
-    parts = (name, images, Path(weights).stem if weights else None, "full" if full else None)
+    """``studies/transfer-photos-vgg16-full``: data of another name gets another folder."""
+    parts = (
+        name if data == DATA else run_name(name, data),
+        Path(weights).stem if weights else None,
+        "full" if full else None,
+    )
     return FOLDER / "-".join(part for part in parts if part)
 
 
