@@ -58,8 +58,17 @@ def test_help_lists_and_mistakes_do_not_wait_for_torch(trained, tmp_path):
         "    with suppress(SystemExit): print(line, main(line.split()))\n"
         "sys.exit(bool({'torch', 'lightning_fabric', 'matplotlib'} & set(sys.modules)))"
     )
-    lines = ("train --help", "tune --help", "study", f"runs {trained}")
-    wrong = ("train fashion-mnist --epochs 0", "tune x --size 0", "study dept")
+    helped = ("train", "tune", "compress", "export", "bench", "similar")
+    lines = (*(f"{command} --help" for command in helped), "study", f"runs {trained}")
+    wrong = (
+        "train fashion-mnist --epochs 0",
+        "tune x --size 0",
+        "study dept",
+        "compress x --steps shrink",
+        "export x --to ncnn --int8 photos",
+        "bench x --batch 0",
+        "similar x photos y.png --count 0",
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, *lines, *wrong], capture_output=True, text=True, cwd=tmp_path
     )

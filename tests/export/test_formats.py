@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from verydeep.errors import CheckpointError
-from verydeep.export import to_ncnn
+from verydeep.export import to_ncnn, writers
 from verydeep.export.export_bundle import ExportRequest, export_bundle
+from verydeep.export.targets import PRECISIONS
 from verydeep.image_sources.find_images import find_images
 from verydeep.prediction.predict import predict
 from verydeep.runtime.bundle import read_bundle
@@ -149,3 +150,9 @@ def test_a_converter_that_fails_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"^pnnx cannot convert this network \(exit code 1\)"):
         export_bundle(NETWORKS["gap"](3), tmp_path / "x", ExportRequest(format="ncnn", size=SIZE))
     assert not list(tmp_path.iterdir())
+
+
+def test_each_precision_of_a_format_has_a_writer():
+    written = {format_: tuple(each) for format_, each in writers._WRITERS.items()}
+    assert written == {format_: PRECISIONS[format_] for format_ in RUNTIMES_OF}
+    assert PRECISIONS["web"] == PRECISIONS["onnx"]  # the page has an ONNX file

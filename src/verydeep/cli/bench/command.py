@@ -55,7 +55,7 @@ def bench(
     if out_ is not None:
         require_writable_file(out_)
     refuse_page(model)
-    from verydeep.cli.bench.run import time_runtimes  # not before the mistakes are told: it imports torch
+    from verydeep.cli.bench.run import time_runtimes  # imports torch: arguments are checked before
 
     return time_runtimes(
         model,

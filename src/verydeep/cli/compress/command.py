@@ -88,6 +88,6 @@ def compress(
     folder = out_ or RUNS / run_name("compress", str(run))
     require_writable_folder(folder)
     refuse_exported(run)
-    from verydeep.cli.compress.run import compress_run  # not before the mistakes are told: it imports torch
+    from verydeep.cli.compress.run import compress_run  # imports torch: arguments are checked before
 
     return compress_run(run, folder, settings, data=data, new=new, json=json)

@@ -71,7 +71,7 @@ def export(
     target = out_ or _default_path(run, to, precision)
     check_precision(to, precision)  # before anything is read
     require_new_file(target, "give another name with --out")
-    from verydeep.cli.export.run import write_export  # not before the mistakes are told: it imports torch
+    from verydeep.cli.export.run import write_export  # imports torch: arguments are checked before
 
     return write_export(
         run,

@@ -59,7 +59,7 @@ def similar(
     if out_:
         require_writable_file(out_)
     refuse_exported(run)
-    from verydeep.cli.similar.run import list_similar  # not before the mistakes are told: it imports torch
+    from verydeep.cli.similar.run import list_similar  # imports torch: arguments are checked before
 
     return list_similar(
         run,
