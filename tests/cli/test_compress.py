@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from verydeep.cli.compress import command
+from verydeep.cli.compress import run
 from verydeep.compress import compression, latency, layer_inputs, try_widths
 from verydeep.compress.journal import JOURNAL, STATE
 from verydeep.data import synthetic
@@ -115,7 +115,7 @@ def test_a_compression_that_is_stopped_before_its_report_is_completed_by_the_sam
 ):
     flags = ("compress", trained, "--steps", "fold", "--drop", 5, "--out", tmp_path / "small")
     with monkeypatch.context() as stopped:
-        stopped.setattr(command, "write_compression_page", interrupt)
+        stopped.setattr(run, "write_compression_page", interrupt)
         assert "Run the same command again to continue" in here(*flags).stderr
     done = here(*flags)
     assert done.returncode == 0, done.stderr
@@ -319,7 +319,7 @@ def test_starting_over_deletes_nothing_before_network_and_images_are_read(
     flags = ("--steps", "fold", "--drop", 100, "--out", tmp_path / "small")
     command_line = ("compress", tmp_path / "model.safetensors", "--data", photos, *flags)
     with monkeypatch.context() as stopped:
-        stopped.setattr(command, "write_compression_page", interrupt)
+        stopped.setattr(run, "write_compression_page", interrupt)
         assert f"{tmp_path / 'small'} keeps what was measured" in here(*command_line).stderr
     journal = tmp_path / "small" / STATE / JOURNAL
     measured = journal.read_bytes()
