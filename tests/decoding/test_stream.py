@@ -105,7 +105,6 @@ def test_large_files_are_read_in_threads_whatever_the_batch(size, clock):
     assert threads[:2] == [own, own] and own not in threads[2:]
 
 
-@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("taken", [1, 2, 5])
 def test_a_reader_may_stop_early_whoever_reads(taken, clock):
     def read(file):

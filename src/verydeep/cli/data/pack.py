@@ -43,7 +43,7 @@ def pack(
         What keeps images together in a split: a pattern for their names, a column, or duplicates. The pack
         keeps the groups, and not the other columns of a list.
     workers
-        Decoding threads; the number of processors by default.
+        Threads that decode large files; the number of processors by default.
     json
         Print one JSON object: path, images, bytes, classes, size, unreadable.
     """
