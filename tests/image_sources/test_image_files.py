@@ -24,7 +24,7 @@ def names(folder, files):
 
 
 def test_a_folder_is_searched_with_its_subfolders(photos):
-    assert names(photos, image_files([str(photos)])) == ["[x].png", "a/1.jpg", "b/2.PNG", "c.webp"]
+    assert names(photos, image_files([str(photos)])) == ["[x].png", "c.webp", "a/1.jpg", "b/2.PNG"]
 
 
 def test_globs_and_files_are_in_order_and_unique(photos):

@@ -203,7 +203,7 @@ def _has_no_labels(location: str) -> bool:
     if (listing := find_listing(location)) is not None:
         return not any(map(label_text, listing.labels))
     folder = Path(location).expanduser()
-    return not folder.is_dir() or not find_layout(walk(folder)).files
+    return not folder.is_dir() or not find_layout(walk(folder)).labeled
 
 
 def _split(samples: Samples, run: Path, seed: int) -> tuple[ImageSplit, tuple[str, ...]]:

@@ -6,7 +6,7 @@ column names are given after a colon: ``cells.csv:diagnosis``, ``cells.csv:scan,
 """
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from verydeep.image_sources.reading import Reading, joined
 from verydeep.image_sources.walk import real_path, walk
 from verydeep.image_sources.webdataset import expand_range, read_webdataset
 from verydeep.packs.open_pack import is_pack, open_pack
-from verydeep.packs.rows import Rows
+from verydeep.rows import Rows
 
 HUB_PREFIX = "hf:"
 """The prefix of a data set on the Hugging Face Hub."""
@@ -38,7 +38,7 @@ HUB_PREFIX = "hf:"
 class FoundImages:
     """Images, labeled or not, each once, in order."""
 
-    sources: tuple[ImageSource, ...]
+    sources: Sequence[ImageSource]
     reading: Reading
     """What was passed over."""
     is_search: bool
@@ -54,19 +54,29 @@ def find_images(locations: Iterable[str | Path]) -> FoundImages:
     Raises:
         DataError: if a location does not exist or has no images.
     """
-    sources: dict[ImageSource, ImageSource] = {}
+    columns: list[Sequence[ImageSource]] = []
     readings: list[Reading] = []
-    repeated, is_search = 0, False
+    is_search = False
     for location in locations:
         found = find_listing(str(location)) or find_files(location)
-        images = found.files if isinstance(found, FoundFiles) else found.sources
-        for image in images:
-            repeated += sources.setdefault(_identity(image), image) is not image
+        columns.append(found.files if isinstance(found, FoundFiles) else found.sources)
         readings.append(found.reading)
         is_search |= not Path(location).expanduser().is_file() or not isinstance(found, FoundFiles)
+    sources, repeated = _each_once(columns)
     if repeated:
         readings.append(Reading({"repeated": repeated}))
-    return FoundImages(tuple(sources.values()), joined(readings), is_search)
+    return FoundImages(sources, joined(readings), is_search)
+
+
+def _each_once(columns: Sequence[Sequence[ImageSource]]) -> tuple[Sequence[ImageSource], int]:
+    """All images of ``columns``, each once, and how often one was there again."""
+    if len(columns) == 1 and isinstance(columns[0], Rows):  # of one folder or pack, where none is repeated
+        return columns[0], 0
+    sources: dict[ImageSource, ImageSource] = {}
+    for column in columns:
+        for image in column:
+            sources.setdefault(_identity(image), image)
+    return tuple(sources.values()), sum(map(len, columns)) - len(sources)
 
 
 def _identity(source: ImageSource) -> ImageSource:

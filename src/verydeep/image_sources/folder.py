@@ -23,17 +23,20 @@ def read_folder(folder: Path) -> Samples:
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; expected a folder with one folder of images per class")
-    layout = find_layout(walk(folder))
-    if not layout.files:
+    walked = walk(folder)
+    layout = find_layout(walked)
+    if not layout.labeled:
         raise _no_class_folders(folder, layout.reading)
     numbers = {label: number for number, label in enumerate(layout.classes)}
+    counts = [len(each.images) for each in layout.labeled]
+    chosen = np.concatenate([np.arange(each.images.start, each.images.stop) for each in layout.labeled])
     return Samples(
         name=folder.resolve().name,
-        sources=tuple(file.path for file in layout.files),
-        names=tuple(file.path.relative_to(folder).as_posix() for file in layout.files),
-        labels=np.array([numbers[file.label] for file in layout.files], dtype=np.int64),
+        sources=walked.images.select(chosen),
+        names=walked.images.names_below(folder).select(chosen),
+        labels=np.repeat([numbers[each.label] for each in layout.labeled], counts),
         classes=layout.classes,
-        parts=tuple(file.part for file in layout.files),
+        parts=tuple(each.part for each in layout.labeled for _ in each.images),
         reading=layout.reading,
     )
 

@@ -14,8 +14,8 @@ class Folder:
     """A folder; empty ones are part of the tree."""
 
     path: Path
-    images: list[Path] = field(default_factory=list)
-    """Directly in it."""
+    images: range = range(0)
+    """Directly in it: indices into the images of the walk."""
     folders: dict[str, "Folder"] = field(default_factory=dict)
     total: int = 0
     """Images in it and in all its subfolders."""
@@ -33,12 +33,12 @@ class Folder:
         """At any depth."""
         return self.total > 0
 
-    def all_images(self) -> Iterator[Path]:
-        """Its images and those of all its subfolders, in no order."""
+    def all_images(self) -> Iterator[range]:
+        """Its images and those of each of its subfolders, in no order."""
         waiting = [self]
         while waiting:
             folder = waiting.pop()
-            yield from folder.images
+            yield folder.images
             waiting += folder.folders.values()
 
 
@@ -53,10 +53,10 @@ def folder_tree(walked: Walk) -> Folder:
 
     for path in walked.folders:
         folder_at(path)
-    for image in walked.images:
-        folder_at(image.parent).images.append(image)
-        for each in (image.parent, *image.parent.parents):
-            folders[each].total += 1
+    for path, images in walked.images.by_folder():
+        folder_at(path).images = images
+        for each in (path, *path.parents):
+            folders[each].total += len(images)
             if each == walked.root:
                 break
     return folders[walked.root]

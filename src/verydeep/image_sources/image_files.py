@@ -17,7 +17,7 @@ from verydeep.image_sources.walk import Walk, walk, why_skipped
 class FoundFiles:
     """Image files, and what was passed over beside them."""
 
-    files: tuple[Path, ...]
+    files: Sequence[Path]
     reading: Reading = field(default_factory=Reading)
 
 
@@ -43,9 +43,10 @@ def find_files(path: str | Path) -> FoundFiles:
     path = Path(path).expanduser()
     if path.is_file():
         return FoundFiles((path,))
+    files: Sequence[Path]
     if path.is_dir():
         walked = walk(path)
-        files, skipped = sorted(walked.images), Counter(walked.skipped)
+        files, skipped = walked.images, Counter(walked.skipped)
     elif glob.has_magic(str(path)):
         files, skipped = _of_glob(path)
     else:
@@ -53,7 +54,7 @@ def find_files(path: str | Path) -> FoundFiles:
     reading = Reading(dict(skipped))
     if not files:
         raise no_images(path, reading)
-    return FoundFiles(tuple(files), reading)
+    return FoundFiles(files, reading)
 
 
 def no_images(path: Path, reading: Reading) -> DataError:
@@ -86,9 +87,9 @@ def _of_glob(path: Path) -> tuple[list[Path], Counter[str]]:
     for match in glob_files(str(path)):
         if match.is_dir():
             walked = walk(match)
-            files += sorted(walked.images)
+            files += walked.images
             skipped.update(walked.skipped)
-        elif reason := why_skipped(match):
+        elif reason := why_skipped(match.name):
             skipped[reason] += 1
         else:
             files.append(match)

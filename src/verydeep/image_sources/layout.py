@@ -7,7 +7,6 @@ names; ``cat/train/1.jpg``; each of them inside further folders. A part without 
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from verydeep.errors import DataError
 from verydeep.image_sources.folder_tree import Folder, folder_tree, unwrapped
@@ -17,10 +16,11 @@ from verydeep.image_sources.walk import Walk
 
 
 @dataclass(frozen=True)
-class LabeledFile:
-    """An image file with what its folders say about it."""
+class LabeledImages:
+    """Images of one folder, with what this folder and those around it say about them."""
 
-    path: Path
+    images: range
+    """Indices into the images of the walk."""
     label: str
     part: Part | None
 
@@ -29,7 +29,8 @@ class LabeledFile:
 class Layout:
     """The labeled images of a folder."""
 
-    files: tuple[LabeledFile, ...]
+    labeled: tuple[LabeledImages, ...]
+    """In the order of the walk."""
     classes: tuple[str, ...]
     """Sorted; also those of empty class folders."""
     reading: Reading
@@ -39,7 +40,7 @@ class Layout:
 class _Reader:
     """Collects the labeled images, and what is passed over."""
 
-    files: list[LabeledFile] = field(default_factory=list)
+    labeled: list[LabeledImages] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -47,9 +48,13 @@ class _Reader:
     def take_classes(self, folder: Folder, part: Part | None) -> None:
         """Every folder in ``folder`` is a class."""
         for each in folder.folders.values():
-            self.classes.add(each.name)
-            self.files += [LabeledFile(image, each.name, part) for image in each.all_images()]
+            self.take_class(each, each.name, part)
         self.skip("beside the class folders", len(folder.images))
+
+    def take_class(self, folder: Folder, label: str, part: Part | None) -> None:
+        """Every image in ``folder`` is of one class."""
+        self.classes.add(label)
+        self.labeled += [LabeledImages(images, label, part) for images in folder.all_images() if images]
 
     def skip(self, reason: str, count: int) -> None:
         if count:
@@ -68,10 +73,9 @@ def find_layout(walked: Walk) -> Layout:
     if root is not top:
         reader.notes.append(f"the classes are in {root.path}")
     _read(root, reader)
-    position = {image: number for number, image in enumerate(walked.images)}
-    files = tuple(sorted(reader.files, key=lambda file: position[file.path]))
+    labeled = tuple(sorted(reader.labeled, key=lambda each: each.images.start))
     skipped = Counter(walked.skipped) + reader.skipped
-    return Layout(files, tuple(sorted(reader.classes)), Reading(dict(skipped), tuple(reader.notes)))
+    return Layout(labeled, tuple(sorted(reader.classes)), Reading(dict(skipped), tuple(reader.notes)))
 
 
 def _read(root: Folder, reader: _Reader) -> None:
@@ -82,8 +86,7 @@ def _read(root: Folder, reader: _Reader) -> None:
         for folder in root.folders.values():
             reader.classes.add(folder.name)
             for inner in folder.folders.values():
-                files = inner.all_images()
-                reader.files += [LabeledFile(image, folder.name, part_named(inner.name)) for image in files]
+                reader.take_class(inner, folder.name, part_named(inner.name))
         reader.skip("beside the class folders", len(root.images))
     else:
         _require_different_subfolders(root)

@@ -13,7 +13,7 @@ from verydeep.foreign_text import utf8_text, valid_text
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.reading import Reading
-from verydeep.packs.rows import Rows
+from verydeep.rows import Rows
 
 T = TypeVar("T")
 

@@ -1,15 +1,18 @@
 """The one walk through a folder: each image file once, symbolic links followed, everything else counted."""
 
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from verydeep.image_sources.image_paths import ImagePaths
 from verydeep.image_sources.suffixes import IMAGE_SUFFIXES
 
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
 """What macOS, Windows and Synology leave in folders, in lower case; it counts as hidden."""
+SEPARATOR = "/"
+"""Between names: the character that none of them has."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Walk:
     """What is in a folder and its subfolders."""
 
     root: Path
-    images: tuple[Path, ...]
+    images: ImagePaths
     """Sorted by name, the files of a folder before its subfolders; each file once, also if it is linked."""
     folders: tuple[Path, ...]
     """All subfolders that are not hidden, also empty ones."""
@@ -34,13 +37,9 @@ def walk(root: Path) -> Walk:
     walker = _Walker(real_path(root))
     walker.enter(root, walker.real_root)
     walker.follow_links()
-    images = sorted(walker.images, key=lambda image: _order(image.relative_to(root).parts))
-    return Walk(root, tuple(images), tuple(sorted(walker.folders)), dict(walker.skipped))
-
-
-def _order(parts: tuple[str, ...]) -> list[tuple[bool, str]]:
-    *folders, name = parts
-    return [*((True, folder) for folder in folders), (False, name)]
+    filled = sorted(walker.images, key=lambda folder: folder.parts)  # a folder comes before those in it
+    images = ImagePaths((folder, walker.names_in(folder)) for folder in filled)
+    return Walk(root, images, tuple(sorted(walker.folders)), dict(walker.skipped))
 
 
 def real_path(path: Path) -> Path:
@@ -51,47 +50,67 @@ def real_path(path: Path) -> Path:
 class _Walker:
     def __init__(self, real_root: Path) -> None:
         self.real_root = real_root
-        self.images: list[Path] = []
+        self.images: dict[Path, list[str]] = defaultdict(list)
+        """The images of each folder; names that were found together are one text, which takes less memory."""
         self.folders: list[Path] = []
         self.skipped: Counter[str] = Counter()
-        self.links: deque[Path] = deque()
-        self.seen: set[Path] = set()  # real paths of folders and images
+        self.links: deque[tuple[Path, str]] = deque()
+        """The folder and the name of each."""
+        self.entered: set[Path] = set()  # real paths of folders
+        self.linked: dict[Path, set[str]] = defaultdict(set)
+        """The images that were taken where a link leads: their names, by the real path of their folder."""
 
     def enter(self, folder: Path, real: Path) -> None:
         """Take the files of ``folder`` and of its subfolders; keep links for later."""
         waiting = [(folder, real)]
         while waiting:
             folder, real = waiting.pop()
-            if real in self.seen:
+            if real in self.entered:
                 self.skipped["linked again"] += 1
                 continue
-            self.seen.add(real)
+            self.entered.add(real)
+            names = []
             for entry in self._entries(folder):
-                path, inside = folder / entry.name, real / entry.name
                 if is_hidden(entry.name):
                     self.skipped["hidden"] += 1
                 elif entry.is_symlink():
-                    self.links.append(path)
+                    self.links.append((folder, entry.name))
                 elif entry.is_dir():
-                    self.folders.append(path)
-                    waiting.append((path, inside))
-                else:
-                    self._take(path, inside, entry.is_file())
+                    self.folders.append(folder / entry.name)
+                    waiting.append((folder / entry.name, real / entry.name))
+                elif entry.name in self.linked.get(real, ()):
+                    self.skipped["linked again"] += 1
+                elif self._is_image(entry.name, entry.is_file()):
+                    names.append(entry.name)
+            if names:
+                self.images[folder].append(SEPARATOR.join(names))
 
     def follow_links(self) -> None:
         """Enter the folders and take the files that links lead to, unless they were found already."""
         while self.links:
-            link = self.links.popleft()
-            real = real_path(link)
+            folder, name = self.links.popleft()
+            link, real = folder / name, real_path(folder / name)
             if not link.exists():
                 self.skipped["linked to nothing"] += 1
-            elif real in self.seen or real in self.real_root.parents:
+            elif self._is_found(real):
                 self.skipped["linked again"] += 1
             elif real.is_dir():
                 self.folders.append(link)
                 self.enter(link, real)
-            else:
-                self._take(link, real, real.is_file())
+            elif self._is_image(name, real.is_file()):
+                self.linked[real.parent].add(real.name)
+                self.images[folder].append(name)
+
+    def names_in(self, folder: Path) -> list[str]:
+        """The images in ``folder``, sorted; they are then forgotten here."""
+        return sorted(SEPARATOR.join(self.images.pop(folder)).split(SEPARATOR))
+
+    def _is_found(self, real: Path) -> bool:
+        """Whether this folder or file is found already, or contains the whole."""
+        if real in self.entered or real in self.real_root.parents:
+            return True
+        is_taken = real.parent in self.entered and not is_hidden(real.name) and not why_skipped(real.name)
+        return (is_taken and real.is_file()) or real.name in self.linked.get(real.parent, ())
 
     def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
         try:
@@ -100,12 +119,12 @@ class _Walker:
         except OSError:
             self.skipped["without permission"] += 1
 
-    def _take(self, path: Path, real: Path, is_file: bool) -> None:
-        if (reason := None if is_file else "not a file") or (reason := why_skipped(path)):
+    def _is_image(self, name: str, is_file: bool) -> bool:
+        """Whether it is taken; otherwise it is counted by the reason."""
+        reason = why_skipped(name) if is_file else "not a file"
+        if reason:
             self.skipped[reason] += 1
-            return
-        self.seen.add(real)
-        self.images.append(path)
+        return reason is None
 
 
 def is_hidden(name: str) -> bool:
@@ -113,9 +132,9 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
-def why_skipped(path: Path) -> str | None:
+def why_skipped(name: str) -> str | None:
     """Why a file is passed over by its suffix, in a word or two; None for an image."""
-    suffix = path.suffix.lower()
+    suffix = PurePath(name).suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return None
     if not suffix:

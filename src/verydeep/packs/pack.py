@@ -8,7 +8,7 @@ from jaxtyping import Int32, Int64, UInt8, UInt32
 
 from verydeep.packs.layout import PARTS, Part
 from verydeep.packs.packed_pixels import PackedImage, PackedPixels
-from verydeep.packs.rows import Rows
+from verydeep.rows import Rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Rows(Sequence[T]):
-    """One value for each image, made by ``value`` from the index of the image in its pack."""
+    """One value for each image, made by ``value`` from the index of the image where all are stored."""
 
     def __init__(self, value: Callable[[int], T], indices: UInt32[np.ndarray, " count"]) -> None:
         self._value, self._indices = value, indices
