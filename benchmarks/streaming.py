@@ -1,10 +1,11 @@
-"""Memory of training on images that stay on disk, by their number; and of the index of a pack of 5 million.
+"""Memory of training on images that stay on disk, by their number; and of the names of very many images.
 
-python benchmarks/streaming.py --counts 1000 50000 --index 5000000
+python benchmarks/streaming.py --counts 1000 50000 --files 500000 --index 5000000
 
 Each training is a process of its own: one epoch of a tiny network on JPEGs of 160 x 120 px at 96 px, from a
 folder and from its pack. Its files are hard links to a few drawn images. The largest resident memory is that
-of the whole process, with torch. The index is opened and split as training does it, in another process.
+of the whole process, with torch. A folder of empty files, and the index of a pack, are opened and split as
+training does it, each in another process.
 """
 
 import argparse
@@ -35,20 +36,22 @@ def main() -> None:
     """Print a row per training, and one for the index."""
     parser = argparse.ArgumentParser(description="Memory of streamed training.")
     parser.add_argument("--counts", type=int, nargs="*", default=[1000, 50_000], help="images (1000 50000)")
+    parser.add_argument("--files", type=int, default=500_000, help="files of the folder (500,000)")
     parser.add_argument("--index", type=int, default=5_000_000, help="images of the index (5,000,000)")
-    parser.add_argument("--measure", choices=("train", "index"), help="of one process; for the script itself")
+    parser.add_argument("--measure", choices=("train", "split"), help="of one process; for the script itself")
     parser.add_argument("--images", type=Path, help="of one process; for the script itself")
     arguments = parser.parse_args()
     if arguments.measure == "train":
         train(arguments.images)
-    elif arguments.measure == "index":
-        split_index(arguments.images)
+    elif arguments.measure == "split":
+        split(arguments.images)
     else:
-        tables(arguments.counts, arguments.index)
+        print_training(arguments.counts)
+        print_names(arguments.files, arguments.index)
 
 
-def tables(counts: list[int], rows: int) -> None:
-    """Both tables."""
+def print_training(counts: list[int]) -> None:
+    """A row for each training."""
     print("| images | from | largest resident memory, MB |")
     print("|---:|---|---:|")
     for count in counts:
@@ -57,9 +60,18 @@ def tables(counts: list[int], rows: int) -> None:
             pack = write_pack(read_samples(folder), Path(root) / "images.pack", 96).path
             for name, images in (("folder", folder), ("pack", pack)):
                 print(f"| {count:,} | {name} | {measured('train', images)} |", flush=True)
+
+
+def print_names(files: int, rows: int) -> None:
+    """A line for the folder, and one for the index."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = write_empty_files(Path(root) / "images", files)
+        print(
+            f"\nA folder of {files:,} files, read and split: {measured('split', folder)} MB more", flush=True
+        )
     with tempfile.TemporaryDirectory() as root:
         pack = write_index(Path(root) / "index.pack", rows)
-        print(f"\nIndex of {rows:,} images, opened and split: {measured('index', pack)} MB more")
+        print(f"Index of {rows:,} images, opened and split: {measured('split', pack)} MB more")
 
 
 def measured(what: str, images: Path) -> str:
@@ -93,6 +105,16 @@ def train(images: Path) -> None:
     print(f"{memory('VmHWM'):,.0f}")
 
 
+def write_empty_files(folder: Path, count: int) -> Path:
+    """``count`` files in a thousand classes, with names as long as those of ImageNet."""
+    for number in range(count):
+        file = folder / "train" / f"n{number % 1000:08}" / f"n{number % 1000:08}_{number:07}.JPEG"
+        if number < 1000:
+            file.parent.mkdir(parents=True)
+        file.touch()
+    return folder
+
+
 def write_index(path: Path, count: int) -> Path:
     """A pack of one small image under ``count`` names, as long as those of ImageNet."""
     pixels = bytes(3 * 8 * 8)
@@ -113,10 +135,10 @@ def write_index(path: Path, count: int) -> Path:
     return path
 
 
-def split_index(pack: Path) -> None:
+def split(images: Path) -> None:
     """The memory that the samples of training and test images take, in MB: at its largest, and at the end."""
     before = memory("VmRSS")
-    samples = with_test_part(read_samples(pack), 0.1, 0)
+    samples = with_test_part(read_samples(images), 0.1, 0)
     train_samples = samples.select(indices_of(samples, "train"))
     after, largest = memory("VmRSS") - before, memory("VmHWM") - before
     print(f"{largest:,.0f} ({after:,.0f} at the end, of {len(train_samples):,} to train)")
