@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Union
 
 from verydeep.errors import CheckpointError
 from verydeep.machine import Device
+from verydeep.quick_imports import quick_imports
 from verydeep.runtime.bundle import PAGE_NETWORK, is_bundle
 from verydeep.runtime.exported_network import ExportedNetwork, load_exported
 from verydeep.runtime.extras import RuntimeFlag
@@ -106,8 +107,9 @@ def load_exported_network(
 
 
 def _checkpoint(run: Path, device: Device, verify: bool, needs_head: bool) -> "Checkpoint":
-    from verydeep.train.device import choose_device  # both import torch, which a bundle does without
-    from verydeep.weights.load import load, load_classifier
+    with quick_imports():  # of torch, which a bundle does without
+        from verydeep.train.device import choose_device
+        from verydeep.weights.load import load, load_classifier
 
     checkpoint = (load_classifier if needs_head else load)(run, verify=verify)
     checkpoint.model.to(choose_device(device))

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from verydeep.cli.load_network import check_torch_runtime, load_exported_network, refuse_page
 from verydeep.errors import DataError
 from verydeep.machine import Device, usable_cores
+from verydeep.quick_imports import quick_imports
 from verydeep.runtime.bundle import is_bundle, read_bundle
 from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.console import print_message
@@ -89,7 +90,8 @@ def serve(
             runtime = load_exported_network(bundle, device, runtime, batch=max_batch, threads=threads).runtime
     network = partial(_load, bundle, threads, device, runtime, max_batch)
     if count == 1:
-        from verydeep.serve.run import server
+        with quick_imports():
+            from verydeep.serve.run import server
 
         with listen(host, port) as listener:
             running = server(network(), limits, token)
@@ -140,9 +142,10 @@ def _serve_in_process(
     counts: "Counts",
 ) -> int:
     """Serve in a process that ``supervise`` started, whose errors are printed as those of the command."""
-    from verydeep.cli.main import exit_code
-    from verydeep.serve.logs import log_to_stdout
-    from verydeep.serve.run import server
+    with quick_imports():
+        from verydeep.cli.main import exit_code
+        from verydeep.serve.logs import log_to_stdout
+        from verydeep.serve.run import server
 
     def run() -> None:
         running = server(network(), limits, token, counts)
@@ -164,6 +167,7 @@ def _load(
         )
     refuse_page(path)
     check_torch_runtime(path, runtime)
-    from verydeep.cli.serve_checkpoint import serve_checkpoint  # it imports torch
+    with quick_imports():  # of torch, which a bundle does without
+        from verydeep.cli.serve_checkpoint import serve_checkpoint
 
     return serve_checkpoint(path, threads, device)

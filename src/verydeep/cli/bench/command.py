@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from verydeep.bench.candidate import BENCH_RUNTIMES, BenchRuntime
 from verydeep.cli.load_network import refuse_page
 from verydeep.errors import ShapeError
+from verydeep.quick_imports import quick_imports
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_file
 
@@ -55,7 +56,8 @@ def bench(
     if out_ is not None:
         require_writable_file(out_)
     refuse_page(model)
-    from verydeep.cli.bench.run import time_runtimes  # imports torch: arguments are checked before
+    with quick_imports():  # imports torch: arguments are checked before
+        from verydeep.cli.bench.run import time_runtimes
 
     return time_runtimes(
         model,

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.cli.load_network import refuse_exported
 from verydeep.compress.settings import STEPS, CompressSettings, parse_limit, parse_steps
+from verydeep.quick_imports import quick_imports
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.train.run_folder import run_name
@@ -88,6 +89,7 @@ def compress(
     folder = out_ or RUNS / run_name("compress", str(run))
     require_writable_folder(folder)
     refuse_exported(run)
-    from verydeep.cli.compress.run import compress_run  # imports torch: arguments are checked before
+    with quick_imports():  # imports torch: arguments are checked before
+        from verydeep.cli.compress.run import compress_run
 
     return compress_run(run, folder, settings, data=data, new=new, json=json)

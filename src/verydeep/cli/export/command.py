@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from verydeep.cli.load_network import refuse_exported
 from verydeep.errors import CheckpointError
 from verydeep.export.targets import Target, check_precision
+from verydeep.quick_imports import quick_imports
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.image_argument import Location
@@ -71,7 +72,8 @@ def export(
     target = out_ or _default_path(run, to, precision)
     check_precision(to, precision)  # before anything is read
     require_new_file(target, "give another name with --out")
-    from verydeep.cli.export.run import write_export  # imports torch: arguments are checked before
+    with quick_imports():  # imports torch: arguments are checked before
+        from verydeep.cli.export.run import write_export
 
     return write_export(
         run,

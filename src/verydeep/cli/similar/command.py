@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from verydeep.cli.load_network import refuse_exported
 from verydeep.errors import DataError
 from verydeep.machine import Device
+from verydeep.quick_imports import quick_imports
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_file
@@ -59,7 +60,8 @@ def similar(
     if out_:
         require_writable_file(out_)
     refuse_exported(run)
-    from verydeep.cli.similar.run import list_similar  # imports torch: arguments are checked before
+    with quick_imports():  # imports torch: arguments are checked before
+        from verydeep.cli.similar.run import list_similar
 
     return list_similar(
         run,

@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
+from verydeep.quick_imports import quick_imports
 from verydeep.study.studies import STUDIES, find_study
 from verydeep.study.trial import Study
 from verydeep.tables.data_table import terminal_table
@@ -69,7 +70,8 @@ def study(
     chosen, folder = find_study(name), out_ or default_folder(name, data, weights, full)
     _require_fitting(chosen, data, weights)
     # PyTorch, which the list and a mistake need not wait for.
-    from verydeep.cli.study.run import study_from_flags
+    with quick_imports():
+        from verydeep.cli.study.run import study_from_flags
 
     return study_from_flags(
         chosen,

@@ -7,6 +7,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from verydeep.machine import Device, Parallel
+from verydeep.quick_imports import quick_imports
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.recipe_flags import RecipeFlags, given
 from verydeep.torchrun import is_launched
@@ -66,7 +67,8 @@ def train(
     name = recipe or default_recipe(data, changes.get("weights"))
     if not (resume_ or is_launched()):
         read_recipe(name, changes)  # a mistake in it is told before PyTorch is imported
-    from verydeep.cli.train.run import print_estimate, train_from_flags
+    with quick_imports():
+        from verydeep.cli.train.run import print_estimate, train_from_flags
 
     if estimate:
         return print_estimate(data, name, changes, device=device, devices=devices, as_json=json)

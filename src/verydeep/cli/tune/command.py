@@ -7,6 +7,7 @@ from cyclopts import Group, Parameter
 
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
+from verydeep.quick_imports import quick_imports
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.recipe_flags import TuneFlags, given
@@ -71,7 +72,8 @@ def tune(
     else:
         config = _config(recipe, from_, changes)
     # PyTorch, which a mistake need not wait for; and without it, --new deletes nothing.
-    from verydeep.cli.tune.run import tune_from_flags
+    with quick_imports():
+        from verydeep.cli.tune.run import tune_from_flags
 
     if run is None:
         run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
