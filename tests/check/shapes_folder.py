@@ -4,7 +4,7 @@ from PIL import Image
 
 from verydeep.check.check import CheckResult, check_images
 from verydeep.data.synthetic import shapes
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 
 
 def checked_shapes(folder) -> CheckResult:

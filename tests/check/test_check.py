@@ -10,7 +10,7 @@ from verydeep.check.check import check_images, check_unreadable
 from verydeep.check.findings import findings
 from verydeep.check.grouping import near_duplicate_groups, read_grouped
 from verydeep.errors import DataError
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.samples import grouped
 

@@ -21,7 +21,7 @@ from verydeep.cli.main import main
 from verydeep.data import synthetic
 from verydeep.data.split_file import write_split
 from verydeep.evaluate.calibration import measure_calibration
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 from verydeep.image_sources.samples import grouped
 from verydeep.models.logits import predict_logits
 from verydeep.weight_files.checkpoint_file import load, save

@@ -75,7 +75,7 @@ def test_own_images_are_split_as_the_run_kept_it(folder, tmp_path, name):
     samples = read_samples(folder)
     parts = ("train", "train", "val", "test") * 10
     network, run = of_photos(tmp_path)
-    write_split(replace(samples, parts=parts, groups=samples.names), run / "split.csv")
+    write_split(replace(samples, parts=parts, groups=tuple(samples.names)), run / "split.csv")
     images = read_images(str(folder), run / name, network)
     assert (len(images.train), len(images.val), len(images.test)) == (20, 10, 10)
     assert images.train.pixels.shape[1:] == (3, 16, 16)

@@ -12,7 +12,7 @@ from verydeep.errors import ShapeError
 from verydeep.evaluate.crops import corners_and_center, grid
 from verydeep.evaluate.protocol_logits import protocol_logits
 from verydeep.evaluate.protocols import make_protocol
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 from verydeep.models.build import build
 from verydeep.models.dense import DenseClassifier
 from verydeep.models.logits import predict_dense, predict_logits

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from verydeep.errors import DataError
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 from verydeep.image_sources.image_files import image_files
 from verydeep.image_sources.suffixes import IMAGE_SUFFIXES
 

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from PIL import Image
 
+from tests.image_sources.samples_memory import samples_memory
 from verydeep.csv_text import csv_line
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import read_sources
@@ -30,7 +31,7 @@ def write(folder, text, name="cells.csv", encoding="utf-8"):
 def test_usual_column_names_are_found_and_other_columns_are_kept(cells):
     path = write(cells, "Filename,patient,Category,split\nimages/0.png,p1,b,train\nimages/1.png,p2,a,Test\n")
     samples = grouped(read_samples(path), "patient")
-    assert samples.sources == (cells / "images" / "0.png", cells / "images" / "1.png")
+    assert tuple(samples.sources) == (cells / "images" / "0.png", cells / "images" / "1.png")
     assert samples.names == ("images/0.png", "images/1.png")
     assert (samples.classes, samples.labels.tolist()) == (("a", "b"), [1, 0])
     assert samples.parts == ("train", "test")
@@ -195,7 +196,7 @@ def test_a_list_of_ids_is_matched_with_the_folder_of_its_part(cells):
         (cells / folder).mkdir()
         Image.new("L", (4, 4)).save(cells / folder / "x.7.jpg")
     samples = read_samples(write(cells, "id,breed\nx.7,pug\n", "train_labels.csv"))
-    assert samples.sources == (cells / "train_images" / "x.7.jpg",)
+    assert tuple(samples.sources) == (cells / "train_images" / "x.7.jpg",)
     assert samples.reading.notes == (f"the files of train_labels.csv were found in {cells / 'train_images'}",)
     with pytest.raises(DataError, match=r"x\.7 may be .*test_images/x\.7\.jpg or .*train_images/x\.7\.jpg"):
         read_samples(write(cells, "id,breed\nx.7,pug\n"))
@@ -237,3 +238,14 @@ def test_a_label_that_was_written_as_text_is_read_as_itself(cells):
     rows = [["file", "label"], ["images/0.png", "=1+1"], ["images/1.png", "-1"]]
     written = write(cells, "".join(map(csv_line, rows)))
     assert read_samples(written).classes == ("-1", "=1+1")
+
+
+def test_a_row_takes_little_more_memory_than_its_name(cells):
+    names = [f"images/n01440764_{number:05}.JPEG" for number in range(4_000)]
+    for name in names:
+        (cells / name).touch()
+    rows = (f"{name},n{number % 100:08}" for number, name in enumerate(names))
+    count, kept, most = samples_memory(write(cells, "\n".join(["path,label", *rows])))
+    assert count == len(names)
+    assert kept < 180  # 80 for the name as a Python string, 24 for numbers of rows, classes and parts
+    assert most < 500

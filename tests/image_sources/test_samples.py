@@ -14,7 +14,7 @@ from verydeep.data.split_parts import indices_of, with_test_part
 from verydeep.data.stream import decode_all, stream
 from verydeep.decoding.stream import BATCHES_AHEAD
 from verydeep.errors import DataError
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 from verydeep.image_sources.samples import grouped
 
 SMALL = Preprocess(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -25,13 +25,13 @@ from verydeep.download.download import Progress
 from verydeep.errors import CompressionError, DataError, DownloadError
 from verydeep.evaluate.network_labels import network_labels
 from verydeep.image_sources.find_images import find_images, find_listing
+from verydeep.image_sources.folders.layout import find_layout
+from verydeep.image_sources.folders.walk import walk
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.labels import label_text
-from verydeep.image_sources.layout import find_layout
 from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
-from verydeep.image_sources.walk import walk
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.prepare import with_validation
 from verydeep.train.recipe import parse_recipe

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from verydeep.errors import DataError
+from verydeep.image_sources.folders.image_paths import ImagePaths
+from verydeep.image_sources.folders.walk import walk
 from verydeep.image_sources.huggingface import (
     is_saved_dataset,
     read_hub_dataset,
@@ -25,7 +27,7 @@ from verydeep.image_sources.list_file import LIST_SUFFIXES, read_list
 from verydeep.image_sources.listing import Columns, Listing
 from verydeep.image_sources.parquet import import_pyarrow
 from verydeep.image_sources.reading import Reading, joined
-from verydeep.image_sources.walk import real_path, walk
+from verydeep.image_sources.repeats import are_different, real_sources
 from verydeep.image_sources.webdataset import expand_range, read_webdataset
 from verydeep.packs.open_pack import is_pack, open_pack
 from verydeep.rows import Rows
@@ -70,18 +72,15 @@ def find_images(locations: Iterable[str | Path]) -> FoundImages:
 
 def _each_once(columns: Sequence[Sequence[ImageSource]]) -> tuple[Sequence[ImageSource], int]:
     """All images of ``columns``, each once, and how often one was there again."""
-    if len(columns) == 1 and isinstance(columns[0], Rows):  # of one folder or pack, where none is repeated
-        return columns[0], 0
+    if len(columns) == 1:
+        (column,) = columns
+        if isinstance(column, ImagePaths) or are_different(real_sources(column)):  # a walk repeats none
+            return column, 0
     sources: dict[ImageSource, ImageSource] = {}
     for column in columns:
-        for image in column:
-            sources.setdefault(_identity(image), image)
+        for image, real in zip(column, real_sources(column), strict=True):
+            sources.setdefault(real, image)
     return tuple(sources.values()), sum(map(len, columns)) - len(sources)
-
-
-def _identity(source: ImageSource) -> ImageSource:
-    """The same for every path to one file."""
-    return real_path(source) if isinstance(source, Path) else source
 
 
 def read_sources(locations: Iterable[str | Path]) -> list[ImageSource]:

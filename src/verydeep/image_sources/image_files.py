@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from verydeep.errors import DataError
+from verydeep.image_sources.folders.walk import Walk, walk, why_skipped
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.suffixes import COMMON_SUFFIXES
-from verydeep.image_sources.walk import Walk, walk, why_skipped
 
 
 @dataclass(frozen=True)

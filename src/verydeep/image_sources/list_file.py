@@ -2,9 +2,12 @@
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from verydeep.errors import DataError
 from verydeep.image_sources.labels import one_hot_columns, one_hot_labels, whole_numbers
@@ -22,9 +25,12 @@ from verydeep.image_sources.parquet import import_pyarrow
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.table_text import text_rows
 from verydeep.name_list import first_names
+from verydeep.rows import Rows
 
 LIST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 """The suffixes of list files."""
+SHARED = 10_000
+"""The different values of a column, such as labels, that are kept once, however many rows have them."""
 SHOWN = 8
 """Columns that a message names."""
 
@@ -34,7 +40,7 @@ class _Table:
     path: Path
     cells: Mapping[str, list[str]]
     """By column."""
-    positions: tuple[str, ...]
+    positions: Rows[str]
     """Of each row, such as ``line 7``."""
 
 
@@ -73,7 +79,7 @@ def read_list(path: Path, columns: Columns) -> Listing:
         notes = (*notes, f"the labels are the columns with a 1: {first_names(one_hot, SHOWN)}")
     return Listing(
         name=path.stem,
-        sources=tuple(sources),
+        sources=sources,
         names=tuple(files),
         labels=tuple(labels) or (None,) * len(files),
         parts=tuple(
@@ -101,18 +107,31 @@ def _advice(path: Path, others: list[str], one_hot: list[str]) -> str:
 
 
 def _read_table(path: Path) -> _Table:
-    header, *rows = list(_rows(path))
-    columns = [list(cells) for cells in zip(*(cells for _, cells in rows), strict=True)] or [
-        [] for _ in header[1]
-    ]
-    cells = {name: whole_numbers(values) for name, values in zip(header[1], columns, strict=True)}
-    return _Table(path, cells, tuple(position for position, _ in rows))
+    is_parquet = path.suffix.lower() == ".parquet"
+    rows = _rows(path, _parquet_rows if is_parquet else text_rows)
+    _, header = next(rows)
+    columns: list[list[str]] = [[] for _ in header]
+    known: list[dict[str, str]] = [{} for _ in header]
+    numbers = array("Q")
+    for number, cells in rows:
+        numbers.append(number)
+        for column, same, cell in zip(columns, known, cells, strict=True):
+            column.append(same.setdefault(cell, cell) if len(same) < SHARED else same.get(cell, cell))
+    word, indices = "row" if is_parquet else "line", np.arange(len(numbers), dtype=np.uint32)
+    return _Table(
+        path,
+        {name: whole_numbers(column) for name, column in zip(header, columns, strict=True)},
+        Rows(lambda index: f"{word} {numbers[index]}", indices),
+    )
 
 
-def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """The column names, then every row, with its position such as ``line 7``."""
+_NumberedRows = Iterator[tuple[int, list[str]]]
+
+
+def _rows(path: Path, read: Callable[[Path], _NumberedRows]) -> _NumberedRows:
+    """The column names, then every row, with the number of its line or row."""
     try:
-        yield from _parquet_rows(path) if path.suffix.lower() == ".parquet" else text_rows(path)
+        yield from read(path)
     except FileNotFoundError:
         raise DataError(f"the list {path} does not exist") from None
     except (OSError, csv.Error, ValueError) as error:
@@ -121,13 +140,13 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
         raise DataError(f"{path} cannot be read as a list: {error}") from None
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+def _parquet_rows(path: Path) -> _NumberedRows:
     _, pyarrow_parquet = import_pyarrow("save the list as CSV")
     table = pyarrow_parquet.read_table(path)
-    yield "the columns", list(table.column_names)
+    yield 0, list(table.column_names)
     columns = (map(_cell, column.to_pylist()) for column in table.columns)
     for number, cells in enumerate(zip(*columns, strict=True), 1):
-        yield f"row {number}", list(cells)
+        yield number, list(cells)
 
 
 def _cell(value: object) -> str:

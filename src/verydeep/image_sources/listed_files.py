@@ -1,16 +1,20 @@
 """Finds the files that a list names: as written, or as Windows, macOS or Kaggle write them."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
+import numpy as np
+
 from verydeep.errors import DataError
+from verydeep.image_sources.folders.walk import walk
 from verydeep.image_sources.part_names import part_mentioned
-from verydeep.image_sources.walk import walk
+from verydeep.rows import Rows
 
 
-def find_listed(path: Path, names: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
+def find_listed(path: Path, names: Sequence[str]) -> tuple[Rows[Path], tuple[str, ...]]:
     """The file of each name in the list at ``path``, and notes on how they were found.
 
     A name is a path relative to the folder of the list, or absolute; also with backslashes, or in another
@@ -21,25 +25,34 @@ def find_listed(path: Path, names: Sequence[str]) -> tuple[list[Path], tuple[str
     Raises:
         DataError: if none is found, or two files fit one name.
     """
-    found = [_as_written(path.parent, name) for name in names]
-    missing = [index for index, file in enumerate(found) if file is None]
-    notes: tuple[str, ...] = ()
-    if 2 * len(missing) > len(names) and not _is_too_large(path.parent):
-        folder = _ImagesBeside(path)
-        for index in missing:
-            found[index] = folder.find(names[index])
-        notes = _found_in(path, {file.parent for index in missing if (file := found[index])})
-    if not any(found):
+    folder, elsewhere, missing = path.parent, dict[int, Path](), array("Q")
+    for index, name in enumerate(names):
+        file = _as_written(folder, name)
+        if file is None:
+            missing.append(index)
+        elif file != _plain(folder, name):
+            elsewhere[index] = file
+    is_any_found, notes = len(missing) < len(names), tuple[str, ...]()
+    if 2 * len(missing) > len(names) and not _is_too_large(folder):
+        beside = _ImagesBeside(path)
+        searched = {index: file for index in missing if (file := beside.find(names[index]))}
+        notes = _found_in(path, {file.parent for file in searched.values()})
+        elsewhere |= searched
+    if not is_any_found and not elsewhere:
         raise DataError(
             f"{path}: none of its first {min(10, len(names))} files exists, such as "
-            f"{path.parent / names[0]}. File paths are relative to the folder of the list, or absolute"
+            f"{folder / names[0]}. File paths are relative to the folder of the list, or absolute"
         )
-    named = zip(found, names, strict=True)
-    return [file or path.parent / Path(name).expanduser() for file, name in named], notes
+    indices = np.arange(len(names), dtype=np.uint32)
+    return Rows(lambda index: elsewhere.get(index) or _plain(folder, names[index]), indices), notes
+
+
+def _plain(folder: Path, name: str) -> Path:
+    return folder / Path(name).expanduser()
 
 
 def _as_written(folder: Path, name: str) -> Path | None:
-    files = (folder / Path(each).expanduser() for each in _spellings(name))
+    files = (_plain(folder, each) for each in _spellings(name))
     return next((file for file in files if file.is_file()), None)
 
 

@@ -39,7 +39,7 @@ class Listing:
     labels: Sequence[str | None]
     """None for an image without a label, which can be classified but not trained on."""
     parts: tuple[Part | None, ...]
-    positions: tuple[str, ...] = ()
+    positions: Sequence[str] = ()
     """The position of each image for error messages, such as "line 7"; its name by default."""
     location: str = ""
     """Of the list, for error messages; the name by default."""

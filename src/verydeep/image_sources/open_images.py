@@ -7,13 +7,13 @@ import numpy as np
 
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import find_listing
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.labels import label_text, whole_numbers
 from verydeep.image_sources.listing import Listing
 from verydeep.image_sources.part_names import PART_WORDS
+from verydeep.image_sources.repeats import are_different, real_sources
 from verydeep.image_sources.samples import Samples
-from verydeep.image_sources.walk import real_path
 from verydeep.packs.open_pack import is_pack, open_pack
 from verydeep.packs.pack import Pack
 
@@ -108,12 +108,13 @@ def _labels(listing: Listing, positions: Sequence[str]) -> list[str]:
 
 def _require_unique(listing: Listing, positions: Sequence[str]) -> None:
     """Refuse two images of one name, and one file under two names, such as ``a.jpg`` and ``./a.jpg``."""
+    if are_different(listing.names) and are_different(real_sources(listing.sources)):
+        return
     position_of: dict[str, str] = {}
     first_of: dict[ImageSource, int] = {}
-    folders: dict[Path, Path] = {}
-    for index, (name, source) in enumerate(zip(listing.names, listing.sources, strict=True)):
-        key = _real_file(source, folders) if isinstance(source, Path) else source
-        first = first_of.setdefault(key, index)
+    named = zip(listing.names, real_sources(listing.sources), strict=True)
+    for index, (name, source) in enumerate(named):
+        first = first_of.setdefault(source, index)
         if name in position_of or first != index:
             before = position_of.get(name) or positions[first]
             other = "" if name in position_of else f", where it is written {listing.names[first]}"
@@ -125,14 +126,6 @@ def _require_unique(listing: Listing, positions: Sequence[str]) -> None:
 
 def _where(listing: Listing) -> str:
     return f"{listing.location}, " if listing.location else f"{listing.name}: "
-
-
-def _real_file(file: Path, folders: dict[Path, Path]) -> Path:
-    """Its real path; those of ``folders`` are looked up once."""
-    if file.parent not in folders:
-        folders[file.parent] = real_path(file.parent)
-    real = folders[file.parent] / file.name
-    return real_path(real) if real.is_symlink() else real
 
 
 def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:

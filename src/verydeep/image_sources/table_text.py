@@ -11,8 +11,8 @@ from verydeep.errors import DataError
 from verydeep.text_file import read_text
 
 
-def text_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """The position of each row, such as ``line 7``, and its cells; the first row has the column names.
+def text_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The number of the line where each row ends, and its cells; the first row has the column names.
 
     Raises:
         DataError: if the encoding is another one, the column names are not unique, or a row has a different
@@ -31,14 +31,14 @@ def text_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     columns = [cell.strip() for cell in next(rows, [])]
     if not any(columns) or len(set(columns)) < len(columns):
         raise DataError(f"{path} starts with {first.strip()!r}; expected unique column names")
-    yield "line 1", columns
+    yield 1, columns
     for cells in rows:
         if len(cells) != len(columns):
             raise DataError(
                 f"{path}, line {reader.line_num} has {len(cells)} cells; "
                 f"expected {len(columns)}, as in the first row"
             )
-        yield f"line {reader.line_num}", [from_csv_cell(cell.strip()) for cell in cells]
+        yield reader.line_num, [from_csv_cell(cell.strip()) for cell in cells]
 
 
 def delimiter_of(path: Path, first: str) -> str:

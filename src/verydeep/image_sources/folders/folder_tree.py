@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
+from verydeep.image_sources.folders.walk import Walk
 from verydeep.image_sources.part_names import part_named
-from verydeep.image_sources.walk import Walk
 
 
 @dataclass

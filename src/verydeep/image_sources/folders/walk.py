@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from verydeep.image_sources.image_paths import ImagePaths
+from verydeep.image_sources.folders.image_paths import ImagePaths
 from verydeep.image_sources.suffixes import IMAGE_SUFFIXES
 
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})

@@ -12,7 +12,7 @@ from PIL import Image
 from verydeep.data.split_parts import with_test_part
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import find_images
-from verydeep.image_sources.folder import read_folder
+from verydeep.image_sources.folders.read_folder import read_folder
 from verydeep.image_sources.part_names import part_named
 
 NOBODY = 65534

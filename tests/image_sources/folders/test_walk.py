@@ -1,12 +1,11 @@
 """The walk through a folder: order, links, and the memory of many paths."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
-from verydeep.image_sources.walk import walk
+from tests.image_sources.samples_memory import samples_memory
+from verydeep.image_sources.folders.walk import walk
 
 
 def touch(*files):
@@ -73,25 +72,10 @@ def test_a_link_to_a_file_that_is_no_image_by_its_name_is_found_once(tmp_path):
     assert found.skipped == {"hidden": 1, "without a suffix": 1, "linked again": 2}
 
 
-MEASURE = """
-import sys, tracemalloc
-from pathlib import Path
-from verydeep.image_sources.folder import read_folder
-
-read_folder(Path(sys.argv[1]))  # what is imported and compiled once
-tracemalloc.start()
-samples = read_folder(Path(sys.argv[1]))
-print(len(samples), *tracemalloc.get_traced_memory())
-"""
-
-
 def test_an_image_takes_little_more_memory_than_its_name(tmp_path):
-    count, name = 4_000, "n01440764_{:05}.JPEG"
-    folder = tmp_path / "n01440764"
-    touch(*(folder / name.format(number) for number in range(count)))
-    command = [sys.executable, "-c", MEASURE, tmp_path]  # without the checks of types, which keep much
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found, kept, most = map(int, printed.split())
-    assert found == count
-    assert kept / count < len(name.format(0)) + 50  # 36 bytes, and what growing arrays have in reserve
-    assert most / count < 200  # the names of this folder are sorted as Python strings
+    names = [f"n01440764_{number:05}.JPEG" for number in range(4_000)]
+    touch(*(tmp_path / "n01440764" / name for name in names))
+    count, kept, most = samples_memory(tmp_path)
+    assert count == len(names)
+    assert kept < len(names[0]) + 50  # 36 bytes, and what growing arrays have in reserve
+    assert most < 400  # here all are in one folder, which is looked through for shards as a whole

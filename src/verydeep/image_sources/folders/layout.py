@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from verydeep.errors import DataError
-from verydeep.image_sources.folder_tree import Folder, folder_tree, unwrapped
+from verydeep.image_sources.folders.folder_tree import Folder, folder_tree, unwrapped
+from verydeep.image_sources.folders.walk import Walk
 from verydeep.image_sources.part_names import Part, part_mentioned, part_named
 from verydeep.image_sources.reading import Reading
-from verydeep.image_sources.walk import Walk
 
 
 @dataclass(frozen=True)

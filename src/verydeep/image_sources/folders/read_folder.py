@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from verydeep.errors import DataError
-from verydeep.image_sources.layout import find_layout
+from verydeep.image_sources.folders.layout import find_layout
+from verydeep.image_sources.folders.walk import walk
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.samples import Samples
 from verydeep.image_sources.suffixes import COMMON_SUFFIXES
-from verydeep.image_sources.walk import walk
 
 
 def read_folder(folder: Path) -> Samples:
