@@ -4,12 +4,13 @@ import subprocess
 import sys
 
 MEASURE = """
-import sys, tracemalloc
+import gc, sys, tracemalloc
 from verydeep.image_sources.open_images import read_samples
 
 read_samples(sys.argv[1])  # what is imported and compiled once
 tracemalloc.start()
 samples = read_samples(sys.argv[1])
+gc.collect()
 print(len(samples), *tracemalloc.get_traced_memory())
 """
 

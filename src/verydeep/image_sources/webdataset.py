@@ -8,19 +8,27 @@ a class name), ``00042.json`` (a label under one of the usual names; its other v
 import json
 import os
 import re
+import sys
 import tarfile
+from array import array
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from verydeep.errors import DataError
+from verydeep.foreign_text import utf8_text
 from verydeep.image_sources.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
 from verydeep.image_sources.part_names import Part, part_mentioned
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.suffixes import COMMON_SUFFIXES, IMAGE_SUFFIXES
+from verydeep.image_sources.texts import Texts
+from verydeep.rows import Rows
 
 LABEL_SUFFIXES = frozenset({"cls", "json", "txt"})
 """The suffixes of members that may contain the label."""
@@ -91,27 +99,81 @@ def read_webdataset(name: str, shards: list[Path], columns: Columns) -> Listing:
         DataError: if a shard does not exist, is not a tar file, or is compressed or truncated, or there are
             no images.
     """
-    found = [sample for shard in shards for sample in _samples(shard, columns)]
-    samples = [sample for sample in found if sample is not None]
-    if not samples:
+    index, labels = _ShardIndex(shards), list[str | None]()
+    others: dict[str, list[str]] | None = None
+    without = 0
+    for number, shard in enumerate(shards):
+        for sample in _samples(shard, columns):
+            if sample is None:
+                without += 1
+                continue
+            index.append(number, sample.image)
+            labels.append(sample.label if sample.label is None else sys.intern(sample.label))
+            others = _with_row(others, sample.columns)
+    if not len(index):
         raise DataError(
             f"{name}: {len(shards)} shards have no images; expected files such as {COMMON_SUFFIXES}"
         )
-    common = set.intersection(*(set(sample.columns) for sample in samples))
-    parts = {shard: _part(shard) for shard in shards}
-    top = os.path.commonpath([shard.parent for shard in shards])
+    parts = [_part(shard) for shard in shards]
     return Listing(
         name=name,
-        sources=tuple(sample.image for sample in samples),
-        names=tuple(Path(os.path.relpath(str(sample.image), top)).as_posix() for sample in samples),
-        labels=tuple(sample.label for sample in samples),
-        parts=tuple(parts[sample.shard] for sample in samples),
-        columns={column: tuple(sample.columns[column] for sample in samples) for column in sorted(common)},
-        unnamed_splits=tuple(shard.name for shard in shards if not parts[shard])
-        if any(parts.values())
+        sources=index.members(),
+        names=index.names(),
+        labels=tuple(labels),
+        parts=tuple(parts[number] for number in index.shard_numbers),
+        columns={column: tuple(values) for column, values in sorted((others or {}).items())},
+        unnamed_splits=tuple(shard.name for shard, part in zip(shards, parts, strict=True) if not part)
+        if any(parts)
         else (),
-        reading=Reading({"without an image": without} if (without := found.count(None)) else {}),
+        reading=Reading({"without an image": without} if without else {}),
     )
+
+
+def _with_row(columns: dict[str, list[str]] | None, row: Mapping[str, str]) -> dict[str, list[str]]:
+    """``columns`` with the values of ``row``; only columns that every row has are kept."""
+    if columns is None:
+        return {name: [value] for name, value in row.items()}
+    for name in columns.keys() - row.keys():
+        del columns[name]
+    for name, values in columns.items():
+        values.append(row[name])
+    return columns
+
+
+class _ShardIndex:
+    """Where the images of shards are, in a few bytes more than their names take."""
+
+    def __init__(self, shards: Sequence[Path]) -> None:
+        self.shards = shards
+        self.shard_numbers, self.offsets, self.sizes = array("L"), array("Q"), array("Q")
+        self.texts = Texts()
+
+    def append(self, shard_number: int, image: TarMember) -> None:
+        """Add an image of the shard with this number."""
+        self.shard_numbers.append(shard_number)
+        self.offsets.append(image.offset)
+        self.sizes.append(image.size)
+        self.texts.append(image.member)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def members(self) -> Rows[TarMember]:
+        """The images."""
+        return Rows(self._member, np.arange(len(self), dtype=np.uint32))
+
+    def names(self) -> Rows[str]:
+        """Their paths below the folder of all shards, such as ``train.tar/1.png``."""
+        top = os.path.commonpath([shard.parent for shard in self.shards])
+
+        def name(index: int) -> str:
+            return utf8_text(Path(os.path.relpath(str(self._member(index)), top)).as_posix())
+
+        return Rows(name, np.arange(len(self), dtype=np.uint32))
+
+    def _member(self, index: int) -> TarMember:
+        shard = self.shards[self.shard_numbers[index]]
+        return TarMember(shard, self.texts[index], self.offsets[index], self.sizes[index])
 
 
 def _part(shard: Path) -> Part | None:
