@@ -59,6 +59,7 @@ def test_help_lists_and_mistakes_do_not_wait_for_torch(trained, tmp_path):
         "sys.exit(bool({'torch', 'lightning_fabric', 'matplotlib'} & set(sys.modules)))"
     )
     helped = ("train", "tune", "compress", "export", "bench", "similar")
+    helped += ("weights show", "weights import", "weights export")
     lines = (*(f"{command} --help" for command in helped), "study", f"runs {trained}")
     wrong = (
         "train fashion-mnist --epochs 0",
@@ -68,6 +69,7 @@ def test_help_lists_and_mistakes_do_not_wait_for_torch(trained, tmp_path):
         "export x --to ncnn --int8 photos",
         "bench x --batch 0",
         "similar x photos y.png --count 0",
+        "weights import x --out y.txt",
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *lines, *wrong], capture_output=True, text=True, cwd=tmp_path

@@ -10,8 +10,9 @@ from verydeep.errors import CheckpointError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weights.class_names import numbered_classes
-from verydeep.weights.export import NETWORKS, export_weights, in_rgb, keras_mode
+from verydeep.weights.export import export_weights, in_rgb, keras_mode
 from verydeep.weights.load import load
+from verydeep.weights.projects import NETWORKS
 
 
 def trained(name, preprocess=IMAGENET, *, classes=3):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors.torch import save_file
@@ -17,6 +16,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier, PlainClassifier
 from verydeep.weight_files.write_keras import write_keras
 from verydeep.weights.key_maps import LAYOUTS, KeyMapRow, fully_connected
+from verydeep.weights.projects import NETWORKS, SUFFIXES, Project
 from verydeep.weights.transfer_code import (
     base_network,
     has_gap_head,
@@ -24,24 +24,6 @@ from verydeep.weights.transfer_code import (
     timm_code,
     torchvision_code,
 )
-
-Project = Literal["torchvision", "timm", "keras"]
-
-_VGG = tuple(f"vgg{depth}{norm}" for norm in ("", "_bn") for depth in (11, 13, 16, 19))
-_RESNET = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
-NETWORKS: dict[Project, tuple[str, ...]] = {
-    "torchvision": (*_VGG, "alexnet", *_RESNET),
-    "timm": (*_VGG, *_RESNET),
-    "keras": ("vgg16", "vgg19"),
-}
-"""The networks of the zoo that each project has too."""
-
-SUFFIXES: dict[Project, tuple[str, ...]] = {
-    "torchvision": (".pth", ".pt", ".safetensors"),
-    "timm": (".safetensors", ".pth", ".bin"),
-    "keras": (".h5",),
-}
-"""The file formats that can be written for each, the usual one first."""
 
 
 @dataclass(frozen=True)

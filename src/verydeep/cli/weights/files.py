@@ -1,27 +1,17 @@
 """``verydeep weights show``, ``import`` and ``export``: the files of torchvision, timm, Keras and others."""
 
-import textwrap
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.errors import CheckpointError
-from verydeep.name_list import first_names
-from verydeep.tables.preprocess_text import fit_text, preprocess_text
-from verydeep.tables.weights_table import contents_table
+from verydeep.quick_imports import quick_imports
 from verydeep.terminal.checksum_flag import NoVerify
-from verydeep.terminal.console import err, print_json
-from verydeep.terminal.console import out as console
 from verydeep.terminal.output_path import require_new_file
-from verydeep.terminal.progress import ByteProgress
 from verydeep.text_file import read_text
-from verydeep.weight_files.checkpoint_file import save
-from verydeep.weights.export import SUFFIXES, Exported, Project, export_weights, keras_mode
-from verydeep.weights.inspect import inspect
-from verydeep.weights.load import Pretrained, load, pretrained
+from verydeep.weights.projects import SUFFIXES, Project
 
 PreprocessName = Literal["imagenet", "caffe", "caffe-rgb"]
 _PREPROCESS: dict[PreprocessName, Preprocess] = {"imagenet": IMAGENET, "caffe": CAFFE, "caffe-rgb": CAFFE_RGB}
@@ -42,12 +32,10 @@ def show(
     json
         Print one JSON object, with all matched, missing and unexpected keys.
     """
-    contents = inspect(file)
-    if json:
-        print_json(contents.values)
-    else:
-        console().print(contents_table(contents))
-    return 0
+    with quick_imports():  # imports torch
+        from verydeep.cli.weights.run import show_contents
+
+    return show_contents(file, json=json)
 
 
 def import_(
@@ -94,24 +82,22 @@ def import_(
         Print one JSON object.
     """
     _check_checkpoint_path(out)
-    with ByteProgress(err(), f"Downloading {network or file}") as progress:
-        loaded = pretrained(
-            network,
-            file,
-            classes=_read_names(names) if names else classes,
-            channels=channels,
-            size=size,
-            preprocess=_PREPROCESS[preprocess] if preprocess else None,
-            features_only=features_only,
-            verify=not no_verify,
-            progress=progress,
-        )
-    save(loaded.checkpoint, out)
-    if json:
-        print_json(_import_values(loaded, out))
-    else:
-        _print_import(loaded, out)
-    return 0
+    class_names = _read_names(names) if names else None
+    with quick_imports():  # imports torch: arguments are checked before
+        from verydeep.cli.weights.run import import_weights
+
+    return import_weights(
+        file,
+        out,
+        network,
+        classes=class_names or classes,
+        channels=channels,
+        size=size,
+        preprocess=_PREPROCESS[preprocess] if preprocess else None,
+        features_only=features_only,
+        verify=not no_verify,
+        json=json,
+    )
 
 
 def _read_names(path: Path) -> tuple[str, ...]:
@@ -130,31 +116,6 @@ def _check_checkpoint_path(path: Path) -> None:
             f"{path}: a checkpoint is a .safetensors or .vdz file; use one of these suffixes"
         )
     require_new_file(path, "give another file with --out")
-
-
-def _import_values(loaded: Pretrained, path: Path) -> dict[str, Any]:
-    network = loaded.checkpoint
-    return {
-        "path": str(path),
-        "network": network.model.architecture.name,
-        "architecture_string": network.model.architecture.string,
-        "classes": list(network.classes),
-        "preprocess": network.preprocess.to_dict(),
-        "changes": list(loaded.changes),
-        "new_layers": list(loaded.new_layers),
-    }
-
-
-def _print_import(loaded: Pretrained, path: Path) -> None:
-    for change in loaded.changes:
-        err().print(f"Note: {change}", markup=False, soft_wrap=True)
-    network = loaded.checkpoint
-    head = f"{len(network.classes):,} classes" if network.classes else "features only"
-    is_trained = network.classes and not loaded.new_layers
-    next_step = f" Use it: verydeep predict {path} photo.jpg" if is_trained else ""
-    console().print(
-        f"Wrote {path}: {network.model.architecture.name}, {head}.{next_step}", markup=False, soft_wrap=True
-    )
 
 
 def export(
@@ -183,25 +144,7 @@ def export(
     """
     target = out or Path(f"{run.resolve().stem}-{project}{SUFFIXES[project][0]}")
     require_new_file(target, "give another file with --out")
-    exported = export_weights(load(run, verify=not no_verify), project, target)
-    if json:
-        print_json(asdict(exported) | {"path": str(target), "preprocess": exported.preprocess.to_dict()})
-    else:
-        _print_export(exported)
-    return 0
+    with quick_imports():  # imports torch: arguments are checked before
+        from verydeep.cli.weights.run import export_run
 
-
-def _print_export(exported: Exported) -> None:
-    console().print(f"Wrote {exported.path}: {exported.tensors} tensors", markup=False, soft_wrap=True)
-    mode = keras_mode(exported.preprocess) if exported.project == "keras" else None
-    preprocess = preprocess_text(exported.preprocess)
-    if mode:
-        preprocess = f'preprocess_input(images, mode="{mode}"), after {fit_text(exported.preprocess)}'
-    code = exported.load_code
-    shown = code if "\n" not in code else "\n" + textwrap.indent(code, "    ")
-    lines = [f"Load it: {shown}", f"Preprocessing: {preprocess}"]
-    if exported.classes:
-        lines.append(f"Classes, in the order of the logits: {first_names(exported.classes, 20)}")
-    if exported.temperature is not None:
-        lines.append(f"Calibrated probabilities: softmax(logits / {exported.temperature:.4g})")
-    err().print("\n".join(lines), markup=False, soft_wrap=True)
+    return export_run(run, project, target, verify=not no_verify, json=json)
