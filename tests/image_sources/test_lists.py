@@ -240,6 +240,12 @@ def test_a_label_that_was_written_as_text_is_read_as_itself(cells):
     assert read_samples(written).classes == ("-1", "=1+1")
 
 
+def test_a_name_may_begin_with_a_tilde(cells):
+    (cells / "images" / "0.png").rename(cells / "~scan.png")
+    samples = read_samples(write(cells, "path,label\n~scan.png,a\n"))
+    assert list(samples.sources) == [cells / "~scan.png"] and samples.sources[0].is_file()
+
+
 def test_a_row_takes_little_more_memory_than_its_name(cells):
     names = [f"images/n01440764_{number:05}.JPEG" for number in range(4_000)]
     for name in names:

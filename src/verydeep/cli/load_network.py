@@ -10,6 +10,7 @@ from verydeep.runtime.bundle import PAGE_NETWORK, is_bundle
 from verydeep.runtime.exported_network import ExportedNetwork, load_exported
 from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.console import print_message
+from verydeep.user_path import user_path
 
 if TYPE_CHECKING:
     from verydeep.models.checkpoint import Checkpoint
@@ -51,7 +52,7 @@ def require_network(run: Path) -> None:
     Raises:
         CheckpointError: if there is nothing.
     """
-    if not run.expanduser().exists():
+    if not user_path(run).exists():
         raise CheckpointError(
             f"there is no checkpoint at {run}. Give a run folder, a checkpoint or a weight file"
         )

@@ -35,6 +35,7 @@ from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.prepare import with_validation
 from verydeep.train.recipe import parse_recipe
+from verydeep.user_path import user_path
 from verydeep.weight_files.checkpoint_description import is_checkpoint
 
 HELD_OUT = 0.25
@@ -202,7 +203,7 @@ def _has_no_labels(location: str) -> bool:
     """
     if (listing := find_listing(location)) is not None:
         return not any(map(label_text, listing.labels))
-    folder = Path(location).expanduser()
+    folder = user_path(location)
     return not folder.is_dir() or not find_layout(walk(folder)).labeled
 
 

@@ -24,6 +24,7 @@ from verydeep.csv_text import KEEP_BYTES, csv_line, from_csv_cell
 from verydeep.errors import DataError
 from verydeep.image_sources.table_text import delimiter_of
 from verydeep.text_file import read_text
+from verydeep.user_path import user_path
 
 COLUMNS = ("path", "label", "predicted", "confidence", "new_label", "new_path", "data")
 REQUIRED = ("path", "label", "new_label")
@@ -77,7 +78,7 @@ def labels_file(page: Path) -> Path:
 def absolute_location(location: str) -> str:
     """``location`` of a data set from whatever folder a later command runs in."""
     is_path = not location.startswith("hf:")
-    return str(Path(location).expanduser().absolute()) if is_path else location
+    return str(user_path(location).absolute()) if is_path else location
 
 
 def write_label_file(rows: Iterable[LabelRow], path: Path, location: str) -> None:

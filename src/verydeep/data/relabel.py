@@ -21,6 +21,7 @@ from verydeep.file_name import file_name, same_name
 from verydeep.image_sources.find_images import split_columns
 from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import Samples
+from verydeep.user_path import user_path
 
 SHOWN = 3
 """Problems that an error message names."""
@@ -42,7 +43,7 @@ class Relabeling:
     @property
     def is_list(self) -> bool:
         """Whether labels are in a list and not in the names of folders."""
-        return not Path(self.location).expanduser().is_dir()
+        return not user_path(self.location).is_dir()
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
@@ -75,7 +76,7 @@ def plan_relabeling(file: Path, location: str | None = None, *, add_classes: boo
     if location is None:
         raise DataError(f"{file} does not say of which data set it is; give the folder or list after it")
     samples = read_samples(location)
-    folder = Path(location).expanduser()
+    folder = user_path(location)
     if not folder.is_dir() and Path(split_columns(location)[0]).suffix.lower() not in (".csv", ".tsv"):
         raise DataError(
             f"{location} is neither a folder nor a CSV list; correct its labels where it was made"
@@ -213,7 +214,7 @@ def _apply(relabeling: Relabeling) -> Iterator[LabelRow]:
         rewrite_labels(relabeling.location, {row.path: row.new_label for row in relabeling.changes})
         yield from relabeling.changes
         return
-    folder = Path(relabeling.location).expanduser()
+    folder = user_path(relabeling.location)
     for row in relabeling.changes:
         target = folder / row.new_path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from verydeep.image_sources.find_images import split_columns
 from verydeep.image_sources.list_file import read_list
 from verydeep.image_sources.listing import FILE_COLUMNS, LABEL_COLUMNS, find_column
 from verydeep.image_sources.table_text import delimiter_of
+from verydeep.user_path import user_path
 
 
 def rewrite_labels(location: str, new_labels: Mapping[str, str]) -> None:
@@ -27,7 +28,7 @@ def rewrite_labels(location: str, new_labels: Mapping[str, str]) -> None:
         DataError: if the list has no column of labels, or is not in UTF-8.
     """
     name, columns = split_columns(location)
-    path = Path(name).expanduser()
+    path = user_path(name)
     names = read_list(path, columns).names
     text = _read_text(path)
     first = text.lstrip("\ufeff").partition("\n")[0]

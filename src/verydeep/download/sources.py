@@ -17,6 +17,7 @@ from verydeep.download.debian import unpack_package
 from verydeep.download.download import Progress, fetch
 from verydeep.download.offline import offline
 from verydeep.errors import DownloadError
+from verydeep.user_path import user_path
 
 PACKAGE_PREFIX = ".package-"
 """Of the temporary folder that a Debian package is unpacked in, beside the files that are wanted."""
@@ -65,7 +66,7 @@ class PublishedFiles:
 
 def cache_root() -> Path:
     """The folder for downloaded files: ``$VERYDEEP_CACHE``, by default ``~/.cache/verydeep``."""
-    return Path(os.environ.get("VERYDEEP_CACHE") or "~/.cache/verydeep").expanduser()
+    return user_path(os.environ.get("VERYDEEP_CACHE") or "~/.cache/verydeep")
 
 
 def mirrors() -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from verydeep.image_sources.find_images import FoundImages, find_images, read_so
 from verydeep.image_sources.huggingface import is_saved_dataset
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.user_path import user_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def find_similar(
         ArchitectureError: if the network has no such layer.
         DataError: if the query or the images cannot be read, or the vectors are of another network or layer.
     """
-    vectors, network = Path(images).expanduser(), checkpoint.model.architecture.name
+    vectors, network = user_path(images), checkpoint.model.architecture.name
     found: FoundImages | None = None
     if is_vector_file(vectors):
         embedder, batches = _stored_vectors(checkpoint, vectors, layer)

@@ -11,6 +11,7 @@ from verydeep.errors import DataError
 from verydeep.image_sources.folders.walk import Walk, walk, why_skipped
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.suffixes import COMMON_SUFFIXES
+from verydeep.user_path import user_path
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def find_files(path: str | Path) -> FoundFiles:
     Raises:
         DataError: as ``image_files``.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.is_file():
         return FoundFiles((path,))
     files: Sequence[Path]

@@ -12,6 +12,7 @@ from verydeep.errors import DataError
 from verydeep.image_sources.folders.walk import walk
 from verydeep.image_sources.part_names import part_mentioned
 from verydeep.rows import Rows
+from verydeep.user_path import user_path
 
 
 def find_listed(path: Path, names: Sequence[str]) -> tuple[Rows[Path], tuple[str, ...]]:
@@ -48,7 +49,7 @@ def find_listed(path: Path, names: Sequence[str]) -> tuple[Rows[Path], tuple[str
 
 
 def _plain(folder: Path, name: str) -> Path:
-    return folder / Path(name).expanduser()
+    return folder / user_path(name)
 
 
 def _as_written(folder: Path, name: str) -> Path | None:

@@ -15,6 +15,7 @@ from verydeep.file_name import file_name, same_name
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.prediction.network import Network
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction, predict
+from verydeep.user_path import user_path
 
 Place = Callable[[ImageSource, Path, str], bool]
 """Puts an image into a folder under a name, and returns whether it was not there before."""
@@ -56,7 +57,7 @@ def check_sort_folder(folder: Path, locations: Sequence[str], sources: Sequence[
         raise DataError(f"{folder} is a file; --sort-into needs a folder")
     absolute = folder.resolve()
     for location in locations:
-        path = Path(location).expanduser()
+        path = user_path(location)
         if path.is_dir() and absolute.is_relative_to(path.resolve()):
             raise DataError(
                 f"{folder} is inside of {location}: the next run would sort its copies too. "

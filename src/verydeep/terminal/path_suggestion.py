@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from verydeep.user_path import user_path
+
 LIKENESS = 0.6
 """Of two names, from 0 to 1, from which one may be meant by the other."""
 MOST_NAMES = 10_000
@@ -29,7 +31,7 @@ def path_suggestion(message: str, arguments: Sequence[str]) -> str:
     if SUGGESTS in message:
         return ""
     for given in _paths(arguments):
-        if _names(message, given) and (near := near_path(Path(given).expanduser())):
+        if _names(message, given) and (near := near_path(user_path(given))):
             return f". {SUGGESTS} {near}?"
     return ""
 
@@ -46,7 +48,7 @@ def _paths(arguments: Sequence[str]) -> list[str]:
 
 
 def _names(message: str, path: str) -> bool:
-    texts = {path, str(Path(path)), str(Path(path).expanduser())}
+    texts = {path, str(Path(path)), str(user_path(path))}
     return any(re.search(rf"(?<![\w./\\-]){re.escape(text)}(?![\w-])", message) for text in texts)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from verydeep.errors import CheckpointError
+from verydeep.user_path import user_path
 from verydeep.weight_files.checks import check_expansion, check_kind
 from verydeep.weight_files.compact import file as compact_file
 from verydeep.weight_files.compact.header import is_compact
@@ -64,7 +65,7 @@ def read_weights(path: Path | str) -> WeightFile:
         CheckpointError: where the file does not exist, has an unknown format, is broken, unpacks to far too
             many bytes, holds more than tensors, or needs a package that is not installed.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.is_file():
         raise CheckpointError(
             f"there is no checkpoint at {path}. Give a run folder, a checkpoint or a weight file"

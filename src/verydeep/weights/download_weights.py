@@ -14,6 +14,7 @@ from verydeep.atomic_write import write_text
 from verydeep.download.checksum import Checksum
 from verydeep.download.download import Progress
 from verydeep.download.sources import cache_root, obtain
+from verydeep.user_path import user_path
 from verydeep.weights.catalog import HUB, PublishedWeights, find_published, hub_endpoint
 
 _log = logging.getLogger(__name__)
@@ -121,21 +122,21 @@ def _other_caches(weights: PublishedWeights) -> Iterator[tuple[Path, Checksum]]:
 
 def _torch_hub(weights: PublishedWeights) -> list[Path]:
     home = os.environ.get("TORCH_HOME") or _user_cache() / "torch"
-    return [Path(home).expanduser() / "hub" / "checkpoints" / weights.file]
+    return [user_path(home) / "hub" / "checkpoints" / weights.file]
 
 
 def _keras(weights: PublishedWeights) -> list[Path]:
-    return [Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models" / weights.file]
+    return [user_path(os.environ.get("KERAS_HOME") or "~/.keras") / "models" / weights.file]
 
 
 def _hugging_face(weights: PublishedWeights) -> list[Path]:
-    home = Path(os.environ.get("HF_HOME") or _user_cache() / "huggingface").expanduser()
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    home = user_path(os.environ.get("HF_HOME") or _user_cache() / "huggingface")
+    hub = user_path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     return sorted((hub / f"models--timm--{weights.name}").glob(f"snapshots/*/{weights.file}"))
 
 
 def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
 
 
 def _known_checksum(stated: Checksum, path: Path) -> Checksum | None:

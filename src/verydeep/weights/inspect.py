@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.user_path import user_path
 from verydeep.weight_files import checkpoint_file
 from verydeep.weight_files.checkpoint_description import checkpoint_path, is_checkpoint
 from verydeep.weight_files.read import WeightFile, read_weights
@@ -66,7 +67,7 @@ def inspect(path: Path | str) -> Contents:
     Raises:
         CheckpointError: where the file cannot be read; not where its network is unknown.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     path = checkpoint_path(path)
     file = read_weights(path)
     if is_checkpoint(path):

@@ -25,6 +25,7 @@ from verydeep.models.build import build as build_untrained
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.init_method import Init
+from verydeep.user_path import user_path
 from verydeep.weight_files.checkpoint_description import is_checkpoint
 from verydeep.weight_files.read import read_weights
 from verydeep.weights.download_weights import download_weights
@@ -199,7 +200,7 @@ def _resolved(network: str | Architecture) -> Architecture:
 def _weights_path(weights: Path | str, network: Architecture | None, progress: Progress | None) -> Path:
     """The local file or run folder of ``weights``, downloaded where they are "imagenet"."""
     if weights != IMAGENET_WEIGHTS:
-        return Path(weights).expanduser()
+        return user_path(weights)
     if network is None:
         raise CheckpointError('weights="imagenet" needs the name of a network, such as "vgg16"')
     return download_weights(network.name, progress=progress)

@@ -19,6 +19,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.classifier import Classifier
 from verydeep.models.feature_steps import last_map_name
 from verydeep.models.initialization import initialize_layers
+from verydeep.user_path import user_path
 from verydeep.weight_files.checkpoint_description import is_checkpoint
 from verydeep.weights.catalog import is_published
 from verydeep.weights.download_weights import download_weights
@@ -115,7 +116,7 @@ def _features(file: Path, model: str | None, channels: int | None) -> Checkpoint
 
 
 def _file(weights: str, model: str | None, progress: Progress | None) -> Path:
-    file = Path(weights).expanduser()
+    file = user_path(weights)
     is_path = file.suffix or len(file.parts) > 1
     if file.exists() or (is_path and not is_published(weights)):
         return file

@@ -1,0 +1,14 @@
+"""The path that a person means."""
+
+from pathlib import Path
+
+
+def user_path(path: str | Path) -> Path:
+    """``path`` with the home folder for ``~`` or ``~name`` at its start.
+
+    The name of a file may begin so too: where no user has it, the path stays as it is.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
