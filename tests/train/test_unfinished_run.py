@@ -1,6 +1,7 @@
 """A run that ends anywhere is completed by the same call; a second process is refused."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from verydeep.errors import CheckpointError, InUseError, RecipeError
 from verydeep.train.recipe import Recipe
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.train import new_start, resume_training, train_network
-from verydeep.train.unfinished_run import begin, claimed_run, next_run_path, run_path, start_over
+from verydeep.train.unfinished_run import begin, claimed_run, next_run_path, read_start, run_path, start_over
 
 DATA = synthetic.dataset(40, 20, size=16, classes=2)
 RECIPE = Recipe(model="8 M | gap", norm="batch", epochs=2, batch_size=20, precision="fp32")
@@ -143,3 +144,10 @@ def test_metrics_with_too_few_epochs_are_named(tmp_path):
         train(tmp_path / "run", report=kill)
     with pytest.raises(CheckpointError, match="is damaged: it has 0 of the 2 epochs that were trained"):
         train(tmp_path / "run")
+
+
+def test_a_run_on_a_folder_whose_name_is_not_utf_8_is_found_again(tmp_path):
+    start = replace(new_start(RECIPE, DATA), data=os.fsdecode(b"photos-\xb0"))
+    with claimed_run(tmp_path / "run") as folder:
+        begin(folder, start)
+    assert read_start(folder) == start

@@ -5,8 +5,10 @@
 """
 
 import csv
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -47,7 +49,7 @@ def write_split(samples: Samples, path: Path, content: Sequence[bytes] | None = 
         header = HEADER
         if content is not None:
             columns, header = [*columns, [each.hex() for each in content]], [*HEADER, CONTENT]
-        file.writelines(map(csv_line, [header, *zip(*columns, strict=True)]))
+        file.writelines(map(csv_line, chain([header], zip(*columns, strict=True))))
 
 
 def keep_split(samples: Samples, path: Path, content: Sequence[bytes] | None = None) -> None:
@@ -73,7 +75,8 @@ def read_split(path: Path) -> dict[str, Part]:
     Raises:
         DataError: if the file does not exist or is not a split.
     """
-    return {image.name: image.part for image in read_saved_images(path)}
+    known = {str(part): part for part in get_args(Part)}
+    return {row["name"]: known[row["part"]] for row in _rows(path)}
 
 
 def read_saved_images(path: Path) -> tuple[SavedImage, ...]:
@@ -94,25 +97,37 @@ def read_groups(path: Path) -> dict[str, str] | None:
     Raises:
         DataError: if the file does not exist or is not a split.
     """
-    groups = {row["name"]: row["group"] for row in _rows(path)}
+    groups = {row["name"]: sys.intern(row["group"]) for row in _rows(path)}
     return groups if any(groups.values()) else None
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _is_same_in_order(samples: Samples, path: Path) -> bool:
+    """Whether the split at ``path`` has the images of ``samples`` in their order: no row of it is kept."""
+    saved = ((row["name"], row["part"]) for row in _rows(path))
+    now = zip(samples.names, samples.parts, strict=True)
+    return all(before == after for before, after in zip_longest(saved, now))
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of the split at ``path``, by their columns.
+
+    Raises:
+        DataError: if the file does not exist or is not a split.
+    """
+    refusal = f"{path} is not a split: expected the columns {', '.join(HEADER)}, part {get_args(Part)}"
+    is_empty = True
     try:
         with path.open(newline="", encoding="utf-8", errors=KEEP_BYTES) as file:
-            rows = [
-                {column: from_csv_cell(cell) for column, cell in row.items() if isinstance(cell, str)}
-                for row in csv.DictReader(file)
-            ]
+            for cells in csv.DictReader(file):
+                is_empty = False
+                row = {column: from_csv_cell(cell) for column, cell in cells.items() if isinstance(cell, str)}
+                if list(row) not in (HEADER, [*HEADER, CONTENT]) or row["part"] not in get_args(Part):
+                    raise DataError(refusal)
+                yield row
     except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    headers = (HEADER, [*HEADER, CONTENT])
-    if not rows or list(rows[0]) not in headers or any(row["part"] not in get_args(Part) for row in rows):
-        raise DataError(
-            f"{path} is not a split: expected the columns {', '.join(HEADER)}, part {get_args(Part)}"
-        )
-    return rows
+    if is_empty:
+        raise DataError(refusal)
 
 
 WantedPart = Part | Literal["all"]
@@ -156,6 +171,8 @@ def require_same_split(samples: Samples, path: Path) -> None:
     Raises:
         DataError: naming the first difference.
     """
+    if _is_same_in_order(samples, path):
+        return
     before = read_split(path)
     now = dict(zip(samples.names, samples.parts, strict=True))
     if different := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):

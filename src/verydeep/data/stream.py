@@ -64,9 +64,12 @@ def stream_whole(
         yield WholeBatch(indices, tuple(images.values()), unreadable_of(results))
 
 
-def unreadable_images(sources: Sequence[ImageSource], preprocess: Preprocess) -> tuple[UnreadableImage, ...]:
+def unreadable_images(
+    sources: Sequence[ImageSource], preprocess: Preprocess, workers: int | None = None
+) -> tuple[UnreadableImage, ...]:
     """Those of ``sources`` that cannot be read; each is decoded, and none is kept."""
-    return tuple(each for batch in stream_pixels(sources, preprocess, 64) for each in batch.broken)
+    batches = stream_pixels(sources, preprocess, 64, workers=workers)
+    return tuple(each for batch in batches for each in batch.broken)
 
 
 def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[UnreadableImage, ...]]:
@@ -75,12 +78,17 @@ def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[
     Raises:
         DataError: if none can be read.
     """
-    batches = list(stream(samples.sources, preprocess, 64))
-    broken = tuple(each for batch in batches for each in batch.broken)
-    if len(broken) == len(samples):
+    shape = (len(samples), preprocess.channels, preprocess.size, preprocess.size)
+    pixels, indices = torch.empty(shape, dtype=torch.uint8), torch.empty(len(samples), dtype=torch.int64)
+    broken: list[UnreadableImage] = []
+    read = 0
+    for batch in stream(samples.sources, preprocess, 64):
+        filled = slice(read, read := read + len(batch.indices))
+        pixels[filled], indices[filled] = batch.pixels, batch.indices
+        broken += batch.broken
+    if broken and not read:
         raise DataError(
             f"none of the {len(samples)} images of {samples.name} can be read: {broken[0].reason}"
         )
-    read = torch.cat([batch.indices for batch in batches])
-    pixels = torch.cat([batch.pixels for batch in batches])
-    return Images(pixels, torch.from_numpy(samples.labels)[read], samples.classes), broken
+    labels = torch.from_numpy(samples.labels)[indices[:read]]
+    return Images(pixels[:read], labels, samples.classes), tuple(broken)

@@ -29,6 +29,7 @@ from verydeep.train.loop import fit
 from verydeep.train.parallel.collectives import agreed, by_first, merged, require_same, take_buffers_of_first
 from verydeep.train.parallel.hybrid import join, make_hybrid
 from verydeep.train.parallel.ranks import rank_count, share_of_rank
+from verydeep.train.parallel.same_images import images_text
 from verydeep.train.recipe import Recipe, to_toml
 from verydeep.train.run_folder import read_metrics, write_metrics
 from verydeep.train.state import TrainingState, initial_state
@@ -192,7 +193,7 @@ def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:
         decoder = job.train.decoder if isinstance(job.train, ImagesOnDisk) else "none"
         require_same({
             "the recipe": to_toml(job.recipe),
-            "images": f"{len(job.train):,} {tensor_checksum({'labels': job.train.labels.cpu()})}",
+            "images": images_text(job.train),
             "the decoder": decoder,
             "weights": tensor_checksum(weights),
             "the precision": str(fabric.strategy.precision.precision),

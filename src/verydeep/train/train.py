@@ -21,6 +21,7 @@ from verydeep.train.device import choose_device
 from verydeep.train.parallel.collectives import by_first
 from verydeep.train.parallel.process_group import process_group
 from verydeep.train.parallel.ranks import is_first, share_of_rank
+from verydeep.train.parallel.same_images import require_same_images
 from verydeep.train.parallel.store import wait_for_all
 from verydeep.train.prepare import Prepared, prepare
 from verydeep.train.recipe import Recipe, parse_recipe, to_toml
@@ -209,7 +210,10 @@ def _run(
     report: Report,
 ) -> TrainResult:
     recipe = _recipe_of(start, folder)
-    by_first(lambda: _keep_what_decides(folder, start, prepared))
+    if is_first():
+        _keep_what_decides(folder, start, prepared)
+    wait_for_all("kept")  # the split of millions of images takes longer than ranks wait in training
+    require_same_images(prepared)
     keep_freed_memory()
     watcher.has_found(prepared.found)
     chosen, dataset = choose_device(device), prepared.dataset

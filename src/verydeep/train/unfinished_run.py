@@ -119,7 +119,8 @@ def read_start(folder: RunFolder) -> Start:
         CheckpointError: where the file is damaged.
     """
     try:
-        start = _START.validate_json(folder.start.read_bytes())
+        # Not validate_json, which refuses what stands for bytes that are not UTF-8 in the names of folders.
+        start = _START.validate_python(json.loads(folder.start.read_bytes()))
         tomllib.loads(start.config)
     except ValueError as error:
         text = " ".join(str(error).split())[:120]

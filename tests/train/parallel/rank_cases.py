@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.data.pictures import picture, save
 from tests.train.shapes import PREPROCESS, TRAIN, network
 from verydeep import torchrun
 from verydeep.data import synthetic
@@ -201,10 +202,25 @@ def errors(folder):
         ),
         "disk": error_of(fail_on_first),
         "images": error_of(lambda: require_same({"images": f"{100 - rank()}"})),
+        "names": error_of(lambda: train_on_files(folder, rename=True)),
+        "unreadable": str(len(train_on_files(folder, rename=False).dataset.test)),
         **refusals(folder / "refused"),
         "finished": error_of(lambda: train_network(BASE, DATA, folder / "sgd", device="cpu")),
     }
     (folder / f"errors-{rank()}.txt").write_text("".join(f"{key}\t{text}\n" for key, text in said.items()))
+
+
+def train_on_files(folder, *, rename):
+    """Train on a folder of this rank; in that of the second, an image has another name, or is broken."""
+    images = folder / f"images-{rank()}-{rename}"
+    for number in range(60):
+        part = "test" if number % 3 == 2 else "train"
+        file = images / part / "ab"[number % 2] / f"{number:02}.png"
+        save(picture(number, 16, 16), file)
+    if not is_first():
+        file.rename(file.with_name("renamed.png")) if rename else file.write_bytes(b"")
+    recipe = replace(BASE, epochs=1, size=16, stream="on")
+    return train_network(recipe, str(images), folder / f"run-of-files-{rename}", device="cpu")
 
 
 def logits(folder):

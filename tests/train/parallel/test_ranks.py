@@ -122,12 +122,14 @@ def test_all_ranks_stop_for_what_one_of_them_meets(two):
         for rank in range(2)
     )
     same = {key for key in first if first[key] == second[key]}
-    assert same == {"nan", "slices", "images", "head", "muon", "units", "sizes"}
+    assert same == {"nan", "slices", "images", "names", "unreadable", "head", "muon", "units", "sizes"}
     assert first["nan"].startswith("LearningError: the loss of 8 M 16 M | gap 16 is nan")
     assert first["slices"].startswith(
         "RecipeError: slices is 3, and 2 ranks cannot share them evenly. Give --slices 4"
     )
     assert first["images"].startswith("RankError: images: rank 1 has 99, and the first rank 100")
+    assert first["names"].startswith("RankError: the names of the images: rank 1 has ")
+    assert first["unreadable"] == "19"  # of 20: all leave out what one of them cannot read
     assert first["disk"] == "OSError: [Errno 28] No space left on device"
     assert first["finished"].startswith("RecipeError")
     assert second["disk"] == second["finished"]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
@@ -17,6 +19,10 @@ from verydeep.errors import CheckpointError
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
+from verydeep.inputs.decoding_processes import cores_of_rank
+from verydeep.train.parallel.collectives import merged
+from verydeep.train.parallel.ranks import is_alone, rank, rank_count
+from verydeep.train.parallel.store import wait_for_all
 from verydeep.train.recipe import Recipe
 
 MEMORY_LIMIT = 4 * 2**30
@@ -47,7 +53,7 @@ def on_disk(
             "install 'verydeep[fast]' to resume it to the same bits, or start over with --new"
         )
     counted = indices_of(samples, "val", "test")
-    unreadable = unreadable_images(samples.select(counted).sources, preprocess)
+    unreadable = _unreadable(samples, counted, preprocess)
     note = check_unreadable(len(counted), unreadable, location)
     samples = _without(samples, unreadable)
 
@@ -68,6 +74,30 @@ def on_disk(
     return dataset, samples, f"{streamed}. {note}" if note else streamed
 
 
+def _unreadable(
+    samples: Samples, indices: Int64[Tensor, " chosen"], preprocess: Preprocess
+) -> tuple[UnreadableImage, ...]:
+    """The images at ``indices`` that cannot be read: ranks share the work, and all leave out the same images.
+
+    Raises:
+        RankError: where another rank has ended.
+    """
+    mine = samples.select(indices[rank() :: rank_count()])
+    found = unreadable_images(mine.sources, preprocess, cores_of_rank())
+    if is_alone():
+        return found
+    wait_for_all("examined")  # the files of other hosts may be slower
+    reasons = {each.source: (each.reason, each.kind) for each in found}
+    named = zip(mine.names, mine.sources, strict=True) if reasons else ()
+    of_everyone = merged({name: reasons[source] for name, source in named if source in reasons})
+    counted = samples.select(indices) if of_everyone else samples.select(indices[:0])
+    return tuple(
+        UnreadableImage(source, *of_everyone[name])
+        for name, source in zip(counted.names, counted.sources, strict=True)
+        if name in of_everyone
+    )
+
+
 def _without(samples: Samples, unreadable: Sequence[UnreadableImage]) -> Samples:
     """The images of ``samples`` that can be read.
 
@@ -84,8 +114,11 @@ def _without(samples: Samples, unreadable: Sequence[UnreadableImage]) -> Samples
 
 def decoded(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Dataset, Samples, str]:
     """All images that can be read, in memory; their samples; and a note on those that cannot."""
-    images, unreadable = decode_all(samples, preprocess)
+    parts: list[Part] = ["train", "val", "test"]
+    # Part by part: to divide the pixels of all of them would take twice their memory.
+    read = [decode_all(samples.select(indices_of(samples, part)), preprocess) for part in parts]
+    train, val, test = (images for images, _ in read)
+    unreadable = [each for _, of_part in read for each in of_part]
     note = check_unreadable(len(samples), unreadable, location)
     samples = _without(samples, unreadable)
-    train, val, test = (images.select(indices_of(samples, part)) for part in ("train", "val", "test"))
     return Dataset(samples.name, train, test, val if len(val) else None), samples, note
