@@ -8,6 +8,7 @@ import sys
 import tomllib
 
 import pytest
+import torch
 from rich.console import Console
 from safetensors import SafetensorError
 
@@ -29,6 +30,15 @@ def test_a_full_disk_is_a_short_message(monkeypatch, capsys):
     monkeypatch.setattr(main, "app", failing(error))
     assert main.main(["tune"]) == 2
     assert "the disk: Error while serializing: I/O error: No space left" in capsys.readouterr().err
+
+
+def test_a_full_gpu_is_a_short_message(monkeypatch, capsys):
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has 1 MiB free.")
+    monkeypatch.setattr(main, "app", failing(error))
+    assert main.main(["predict"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the GPU has too little memory: CUDA out of memory. Tried to allocate 2.00 GiB. Compute" in said
+    assert "--slices 4 of verydeep train" in said and "1 MiB" not in said
 
 
 def test_an_internal_error_is_not_hidden(monkeypatch):

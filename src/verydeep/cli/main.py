@@ -227,9 +227,9 @@ def exit_code(command: Callable[[], object], arguments: Sequence[str] | None = N
         print_error("interrupted", title="Stopped")
         return 130
     except Exception as error:
-        if not _is_disk_error(error):
+        if (lack := _lack_of_room(error)) is None:
             raise
-        print_error(f"the disk: {error}")
+        print_error(lack)
         return 2
     return code if isinstance(code, int) else 0
 
@@ -265,10 +265,16 @@ def _with_suggestion(message: str, arguments: Sequence[str] | None) -> str:
     return message + path_suggestion(message, sys.argv[1:] if arguments is None else arguments)
 
 
-def _is_disk_error(error: Exception) -> bool:
-    """Whether safetensors could not write: its own error for a full disk is not an OSError."""
-    library = sys.modules.get("safetensors")
-    return library is not None and isinstance(error, library.SafetensorError) and "I/O error" in str(error)
+def _lack_of_room(error: Exception) -> str | None:
+    """What to say where the disk or a GPU is full, by errors of libraries; None for all others."""
+    if type(error).__name__ == "OutOfMemoryError":  # that of torch, which a bundle does without
+        return (
+            f"the GPU has too little memory: {str(error).splitlines()[0]} Compute fewer images at a time: "
+            "--slices 4 of verydeep train divides each batch, --batch of other commands makes it smaller"
+        )
+    library = sys.modules.get("safetensors")  # its error for a full disk is no OSError
+    is_disk = library is not None and isinstance(error, library.SafetensorError) and "I/O error" in str(error)
+    return f"the disk: {error}" if is_disk else None
 
 
 def run() -> None:
