@@ -30,7 +30,9 @@ from verydeep.image_sources.reading import Reading, joined
 from verydeep.image_sources.repeats import are_different, real_sources
 from verydeep.image_sources.webdataset import expand_range, read_webdataset
 from verydeep.packs.open_pack import is_pack, open_pack
+from verydeep.packs.packed_pixels import PackedImage
 from verydeep.rows import Rows
+from verydeep.user_path import user_path
 
 HUB_PREFIX = "hf:"
 """The prefix of a data set on the Hugging Face Hub."""
@@ -63,7 +65,7 @@ def find_images(locations: Iterable[str | Path]) -> FoundImages:
         found = find_listing(str(location)) or find_files(location)
         columns.append(found.files if isinstance(found, FoundFiles) else found.sources)
         readings.append(found.reading)
-        is_search |= not Path(location).expanduser().is_file() or not isinstance(found, FoundFiles)
+        is_search |= not user_path(location).is_file() or not isinstance(found, FoundFiles)
     sources, repeated = _each_once(columns)
     if repeated:
         readings.append(Reading({"repeated": repeated}))
@@ -74,7 +76,9 @@ def _each_once(columns: Sequence[Sequence[ImageSource]]) -> tuple[Sequence[Image
     """All images of ``columns``, each once, and how often one was there again."""
     if len(columns) == 1:
         (column,) = columns
-        if isinstance(column, ImagePaths) or are_different(real_sources(column)):  # a walk repeats none
+        is_of_pack = len(column) > 0 and isinstance(column[0], PackedImage)
+        # A walk finds each file once, and the names in a pack are different.
+        if isinstance(column, ImagePaths) or is_of_pack or are_different(real_sources(column)):
             return column, 0
     sources: dict[ImageSource, ImageSource] = {}
     for column in columns:
@@ -98,7 +102,7 @@ def find_listing(location: str) -> Listing | None:
 
 
 def _read_listing(location: str, columns: Columns) -> Listing | None:
-    path = Path(location).expanduser()
+    path = user_path(location)
     if is_pack(path):
         pack = open_pack(path)
         labels = Rows(lambda index: pack.classes[pack.labels[index]], np.arange(len(pack), dtype=np.uint32))

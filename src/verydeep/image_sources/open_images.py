@@ -16,6 +16,7 @@ from verydeep.image_sources.repeats import are_different, real_sources
 from verydeep.image_sources.samples import Samples
 from verydeep.packs.open_pack import is_pack, open_pack
 from verydeep.packs.pack import Pack
+from verydeep.user_path import user_path
 
 MAX_SPLITS = 5
 """Names in a note."""
@@ -31,7 +32,7 @@ def read_samples(location: str | Path) -> Samples:
     Raises:
         DataError: if there are no labeled images.
     """
-    path = Path(location).expanduser()
+    path = user_path(location)
     if is_pack(path):
         return _packed(open_pack(path))
     listing = find_listing(str(location))
@@ -93,13 +94,13 @@ def _part_notes(listing: Listing) -> Iterator[str]:
 def _labels(listing: Listing, positions: Sequence[str]) -> list[str]:
     """The label of every image; whole numbers without decimals."""
     labels: list[str] = []
-    for position, given in zip(positions, listing.labels, strict=True):
+    for index, given in enumerate(listing.labels):
         label = given if listing.classes else label_text(given)
         if label is None:
             found = f" ({given!r} marks a missing value)" if given else ""
             advice = f". {listing.label_advice}" if listing.label_advice else ""
             raise DataError(
-                f"{_where(listing)}{position} has no label{found}; label every image to train or "
+                f"{_where(listing)}{positions[index]} has no label{found}; label every image to train or "
                 f"evaluate{advice}"
             )
         labels.append(label)

@@ -205,3 +205,16 @@ def test_a_folder_that_cannot_be_read_is_counted(folder_of_anyone):
     (folder_of_anyone / "cat" / "closed").mkdir(mode=0)
     with without_rights_of_root():
         assert read_folder(folder_of_anyone).reading.skipped == {"without permission": 1}
+
+
+def test_an_image_is_found_by_its_link_where_its_folder_cannot_be_listed(folder_of_anyone):
+    fill(folder_of_anyone, 1)
+    private = folder_of_anyone / "private"
+    private.mkdir()
+    (folder_of_anyone / "cat" / f"{folder_of_anyone.name}0.png").rename(private / "1.png")
+    (folder_of_anyone / "cat" / "linked.png").symlink_to("../private/1.png")
+    private.chmod(0o711)
+    with without_rights_of_root():
+        samples = read_folder(folder_of_anyone)
+    assert samples.class_sizes == {"cat": 1, "dog": 1, "private": 0}
+    assert samples.reading.skipped == {"without permission": 1}

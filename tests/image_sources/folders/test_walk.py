@@ -1,6 +1,8 @@
 """The walk through a folder: order, links, and the memory of many paths."""
 
+import gc
 import os
+import weakref
 
 import pytest
 
@@ -70,6 +72,17 @@ def test_a_link_to_a_file_that_is_no_image_by_its_name_is_found_once(tmp_path):
     assert {image.resolve().name for image in found.images} == {"scan", ".hidden.png"}
     assert len(found.images) == 2
     assert found.skipped == {"hidden": 1, "without a suffix": 1, "linked again": 2}
+
+
+def test_paths_are_freed_as_soon_as_nobody_has_them(photos):
+    images = walk(photos).images
+    names, freed = images.names_below(photos), weakref.ref(images)
+    gc.disable()
+    try:
+        del images
+        assert freed() is None and names[0] == "0.png"
+    finally:
+        gc.enable()
 
 
 def test_an_image_takes_little_more_memory_than_its_name(tmp_path):

@@ -23,32 +23,43 @@ class ImagePaths(Rows[Path]):
     """
 
     def __init__(self, folders: Iterable[tuple[Path, Sequence[str]]]) -> None:
-        self._folders: list[Path] = []
-        self._starts = [0]
-        """The index of the first file of each folder, and the number of all files."""
-        self._names = Texts()
+        self._files = files = _Files()
         for folder, names in folders:
-            self._folders.append(folder)
-            for name in names:
-                self._names.append(name)
-            self._starts.append(len(self._names))
-        super().__init__(
-            lambda index: self._folder(index) / self._names[index],
-            np.arange(len(self._names), dtype=np.uint32),
-        )
+            files.add(folder, names)
+        indices = np.arange(len(files.names), dtype=np.uint32)
+        super().__init__(lambda index: files.folder_of(index) / files.names[index], indices)
 
     def by_folder(self) -> Iterator[tuple[Path, range]]:
         """Each folder, with the indices of its files."""
-        for folder, (start, stop) in zip(self._folders, pairwise(self._starts), strict=True):
+        for folder, (start, stop) in zip(self._files.folders, pairwise(self._files.starts), strict=True):
             yield folder, range(start, stop)
 
     def names_below(self, root: Path) -> Rows[str]:
         """The path of each file below ``root``, with slashes, the same in every locale."""
-        below = {folder: folder.relative_to(root) for folder in self._folders}
+        files = self._files
+        below = {folder: folder.relative_to(root) for folder in files.folders}
         prefixes = {folder: "" if path == Path() else f"{path.as_posix()}/" for folder, path in below.items()}
         return Rows(
-            lambda index: utf8_text(prefixes[self._folder(index)] + self._names[index]), self._indices
+            lambda index: utf8_text(prefixes[files.folder_of(index)] + files.names[index]), self._indices
         )
 
-    def _folder(self, index: int) -> Path:
-        return self._folders[bisect_right(self._starts, index) - 1]
+
+class _Files:
+    """The names of files, folder by folder."""
+
+    def __init__(self) -> None:
+        self.names = Texts()
+        self.folders: list[Path] = []
+        self.starts = [0]
+        """The index of the first file of each folder, and the number of all files."""
+
+    def add(self, folder: Path, names: Sequence[str]) -> None:
+        """Add a folder with the names of files in it."""
+        self.folders.append(folder)
+        for name in names:
+            self.names.append(name)
+        self.starts.append(len(self.names))
+
+    def folder_of(self, index: int) -> Path:
+        """The folder of the file with this index."""
+        return self.folders[bisect_right(self.starts, index) - 1]

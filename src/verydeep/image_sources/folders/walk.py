@@ -57,6 +57,7 @@ class _Walker:
         self.links: deque[tuple[Path, str]] = deque()
         """The folder and the name of each."""
         self.entered: set[Path] = set()  # real paths of folders
+        self.refused: set[Path] = set()  # those of them whose files cannot be listed
         self.linked: dict[Path, set[str]] = defaultdict(set)
         """The images that were taken where a link leads: their names, by the real path of their folder."""
 
@@ -70,7 +71,7 @@ class _Walker:
                 continue
             self.entered.add(real)
             names = []
-            for entry in self._entries(folder):
+            for entry in self._entries(folder, real):
                 if is_hidden(entry.name):
                     self.skipped["hidden"] += 1
                 elif entry.is_symlink():
@@ -109,15 +110,17 @@ class _Walker:
         """Whether this folder or file is found already, or contains the whole."""
         if real in self.entered or real in self.real_root.parents:
             return True
-        is_taken = real.parent in self.entered and not is_hidden(real.name) and not why_skipped(real.name)
+        is_listed = real.parent in self.entered and real.parent not in self.refused
+        is_taken = is_listed and not is_hidden(real.name) and not why_skipped(real.name)
         return (is_taken and real.is_file()) or real.name in self.linked.get(real.parent, ())
 
-    def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+    def _entries(self, folder: Path, real: Path) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
                 yield from entries
         except OSError:
             self.skipped["without permission"] += 1
+            self.refused.add(real)
 
     def _is_image(self, name: str, is_file: bool) -> bool:
         """Whether it is taken; otherwise it is counted by the reason."""
