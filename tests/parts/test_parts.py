@@ -224,3 +224,13 @@ def test_a_killed_process_loses_the_part_that_it_was_at(tmp_path, job, network):
         compute_parts(tmp_path / "out", job, SOURCES, shard, write)
     assert rows(tmp_path / "out", job) == list(map(str, SOURCES))
     assert len(list((tmp_path / "out").iterdir())) == 11  # _job.json and the parts, no claims of the dead
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"images": "5"}', "[]", "no", '{"command": "predict", "network": "", "options": [], "images": 1}'],
+)
+def test_a_damaged_description_is_an_error_in_one_line(tmp_path, job, text):
+    (tmp_path / JOB_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"_job\.json is not a job of verydeep: .*Give another --out"):
+        open_job(tmp_path, job)

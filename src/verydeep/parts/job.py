@@ -15,11 +15,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from verydeep.atomic_write import write_text
 from verydeep.claim import claim_file
 from verydeep.errors import DataError, InUseError
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.runtime.file_checksum import blocks_checksum
+from verydeep.user_path import user_path
 
 JOB_FILE = "_job.json"
 """Readers of Parquet pass over files whose name begins with an underscore."""
@@ -61,7 +64,7 @@ def new_job(command: str, run: Path, options: dict[str, Any], sources: Sequence[
     for source in sources:
         digest.update(f"{source}\0".encode(errors="surrogateescape"))
     return Job(
-        command=command, network=network_checksum(run.expanduser()), options=options,
+        command=command, network=network_checksum(user_path(run)), options=options,
         images=len(sources), list=digest.hexdigest(), part_size=PART_SIZE,
     )  # fmt: skip
 
@@ -152,8 +155,12 @@ def _claim_in_turn(file: Path) -> Iterator[None]:
 
 def _read(file: Path) -> Job:
     try:
-        return Job(**json.loads(file.read_text(encoding="utf-8")))
+        return _JOB.validate_json(file.read_bytes(), strict=True)
     except FileNotFoundError:
         raise DataError(f"there is no {file}: nothing was computed there yet") from None
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{file} is not a job of verydeep: {error}. Give another --out") from None
+    except ValueError as error:
+        text = " ".join(str(error).split())[:120]
+        raise DataError(f"{file} is not a job of verydeep: {text}. Give another --out") from None
+
+
+_JOB = TypeAdapter(Job)
