@@ -110,6 +110,23 @@ def rewritten(packed, tmp_path, **fields):
     return tmp_path / "rewritten.pack"
 
 
+def test_an_error_that_is_certain_does_not_wait_for_the_last_image(samples, tmp_path, monkeypatch):
+    folder = tmp_path / "photos" / "a"
+    folder.mkdir(parents=True)
+    for number in range(300):
+        (folder / f"{number:03}.png").touch()
+    read = []
+    with pytest.raises(DataError, match=r"16 of 300 images cannot be read, more than 5%"):
+        write_pack(
+            read_samples(tmp_path / "photos"), tmp_path / "x.pack", 32,
+            progress=lambda done, _: read.append(done),
+        )  # fmt: skip
+    assert max(read) < 300
+    monkeypatch.setattr("verydeep.inputs.write_pack.MAX_JSON", 10)
+    with pytest.raises(DataError, match="the names of 2 classes and 12 groups take"):
+        write_pack(samples, tmp_path / "x.pack", 32, progress=lambda done, _: pytest.fail("too late"))
+
+
 def test_changed_pixels_are_found_when_they_are_read(packed, tmp_path):
     broken = read_samples(changed(packed, tmp_path, 200, b"\0\1\2\3")).sources
     with pytest.raises(

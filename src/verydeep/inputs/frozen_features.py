@@ -7,6 +7,7 @@ horizontal flip is possible; crops and colors would change the maps.
 """
 
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -29,6 +30,7 @@ from verydeep.errors import DataError
 from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.inputs.batch_source import Plan, TrainingBatch, TrainingInputs
 from verydeep.inputs.share import WHOLE, Share
+from verydeep.torchrun import local_world_size
 
 BATCH_PIXELS = 300_000
 """Of a batch: 32 images of 96 px, as fast on a CPU as any larger one, in little memory."""
@@ -163,14 +165,17 @@ def _storage(count: int, like: Float[Tensor, "..."], memory_limit: int) -> Itera
         yield torch.empty((count, *like.shape), dtype=like.dtype, device=like.device)
         return
     with tempfile.TemporaryDirectory(prefix="verydeep-", ignore_cleanup_errors=True) as folder:
-        free = shutil.disk_usage(folder).free
-        if size > free:
+        free, ranks = shutil.disk_usage(folder).free, local_world_size()  # each with maps of its own
+        if size * ranks > free:
             needed, allowed, left = (amount / 2**30 for amount in (size, memory_limit, free))
+            of_each = f" for each of {ranks} ranks on this host" if ranks > 1 else ""
             raise DataError(
-                f"the feature maps of {count:,} images take {needed:.1f} GiB: more than the {allowed:.1f} "
-                f"GiB of memory that they may take, and {folder} has {left:.1f} GiB left. Freeze fewer "
-                "stages, use a smaller --size, or set TMPDIR to a larger disk"
+                f"the feature maps of {count:,} images take {needed:.1f} GiB{of_each}: more than the "
+                f"{allowed:.1f} GiB of memory that they may take, and {folder} has {left:.1f} GiB left. "
+                "Freeze fewer stages, use a smaller --size, or set TMPDIR to a larger disk"
             )
-        file = str(Path(folder) / "maps")
-        mapped = torch.from_file(file, shared=True, size=values, dtype=like.dtype)
+        file = Path(folder) / "maps"
+        mapped = torch.from_file(str(file), shared=True, size=values, dtype=like.dtype)
+        if os.name == "posix":  # then nothing is left of it where this process is killed
+            file.unlink()
         yield mapped.view(count, *like.shape)

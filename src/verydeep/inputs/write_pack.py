@@ -13,7 +13,7 @@ import xxhash
 from jaxtyping import UInt8
 
 from verydeep.atomic_write import atomic_write
-from verydeep.check.check import check_unreadable
+from verydeep.check.check import MAX_UNREADABLE, check_unreadable
 from verydeep.decoding.decode import MIN_DECODE_SCALE, PIXEL_LIMIT, name_of, read_image
 from verydeep.decoding.resize import resize_short_side
 from verydeep.decoding.stream import decode_ahead
@@ -74,18 +74,20 @@ def write_pack(
     """
     if not 1 <= size <= MAX_SIDE:
         raise DataError(f"the short side is {size} px; expected 1 to {MAX_SIDE:,}, such as 256")
-    index, unreadable = _Index(samples), []
+    index, unreadable = _Index(samples, size), []
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         file.write(bytes(PIXELS_START))
         for position, result in _decoded(samples.sources, size, workers):
             if isinstance(result, UnreadableImage):
                 unreadable.append(result)
+                if len(unreadable) > MAX_UNREADABLE * len(samples):
+                    break
             else:
                 index.add(position, result, file.tell())
                 file.write(result.data)
             progress(position + 1, len(samples))
         check_unreadable(len(samples), unreadable)
-        header = index.write(file, size)
+        header = index.write(file)
         file.seek(0)
         file.write(header_bytes(header))
     return Packed(path, header.images, header.end, len(samples.classes), size, tuple(unreadable))
@@ -117,9 +119,10 @@ def _read(source: ImageSource, size: int) -> UInt8[np.ndarray, "height width cha
 class _Index:
     """The index of a pack while it is written."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples, size: int) -> None:
         self._samples = samples
         self._groups = {name: number for number, name in enumerate(dict.fromkeys(samples.groups or ()))}
+        self._json = self._checked_json(size)  # before hours of decoding
         self._records, self._texts = bytearray(), bytearray()
 
     def add(self, position: int, pixels: UInt8[np.ndarray, "height width channels"], offset: int) -> None:
@@ -134,8 +137,7 @@ class _Index:
         record["part"] = PARTS.index(samples.parts[position])
         self._records += record.tobytes()
 
-    def write(self, file: IO[bytes], size: int) -> Header:
-        """Write the index at the end of ``file``, and return the header that describes it."""
+    def _checked_json(self, size: int) -> bytes:
         values = {
             "verydeep": version("verydeep"),
             "name": self._samples.name,
@@ -149,8 +151,12 @@ class _Index:
                 f"the names of {len(self._samples.classes):,} classes and {len(self._groups):,} groups take "
                 f"{len(text) / 2**20:.0f} MiB; a pack has at most {MAX_JSON / 2**20:.0f}. Give other groups"
             )
+        return text
+
+    def write(self, file: IO[bytes]) -> Header:
+        """Write the index at the end of ``file``, and return the header that describes it."""
         start, digest = file.tell(), xxhash.xxh3_128()
-        for part in (self._records, self._texts, text):
+        for part in (self._records, self._texts, self._json):
             file.write(part)
             digest.update(part)
         return Header(
@@ -158,6 +164,6 @@ class _Index:
             index_start=start,
             record_bytes=len(self._records),
             text_bytes=len(self._texts),
-            json_bytes=len(text),
+            json_bytes=len(self._json),
             checksum=digest.digest(),
         )
