@@ -149,6 +149,7 @@ def test_another_network_is_rejected_and_the_same_continues(path):
     for number, file in enumerate(files):
         Image.new("RGB", (9, 9), (40 * number, 90, 200)).save(file)
     with open_predictions(path, 2) as opened:
+        assert remaining_sources(opened, network(1), files) is files  # without a copy of a long list
         list(write_predictions(opened, network(1), files[:4]))
     with open_predictions(path, 2, resume=True) as opened:
         assert remaining_sources(opened, network(1), files) == files[4:]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -109,9 +110,16 @@ class ImagesOnDisk:
     def _of_same_class(self, index: int) -> Iterator[int]:
         """``index``, then the images of its class after it and before it."""
         yield index
-        same = (self.labels == self.labels[index]).nonzero().flatten().tolist()
-        yield from (each for each in same if each > index)
-        yield from (each for each in same if each < index)
+        same = self._by_class[int(self.labels[index])]
+        place = int(torch.searchsorted(same, index))
+        yield from map(int, same[place + 1 :])
+        yield from map(int, same[:place])
+
+    @cached_property
+    def _by_class(self) -> tuple[Int64[Tensor, " of_class"], ...]:
+        """The indices of the images of each class, in order."""
+        sizes: list[int] = self.labels.bincount(minlength=len(self.classes)).tolist()
+        return torch.split(self.labels.argsort(stable=True), sizes)
 
     def pixel_batches(self, batch_size: int) -> Iterator[UInt8[Tensor, "batch channels size size"]]:
         """The pixels of all images, in order, decoded in threads a few batches ahead."""

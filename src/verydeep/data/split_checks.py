@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from verydeep.data.split_parts import indices_of
+import numpy as np
+
 from verydeep.errors import DataError
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
@@ -32,7 +33,8 @@ def require_all_classes(samples: Samples) -> None:
             f"{samples.name} has no training images of {', '.join(empty)}. Add some, or remove the folder of "
             "the class"
         )
-    tested = [name for name in samples.classes if name not in missing_classes(samples, "test")]
+    untested = set(missing_classes(samples, "test"))
+    tested = [name for name in samples.classes if name not in untested]
     if len(tested) < 2:
         has = f"has only test images of {tested[0]}" if tested else "has no test images"
         raise DataError(
@@ -48,8 +50,8 @@ def require_all_classes(samples: Samples) -> None:
 
 def missing_classes(samples: Samples, part: Part) -> list[str]:
     """The classes without images in ``part``."""
-    sizes = samples.select(indices_of(samples, part)).class_sizes
-    return [name for name, size in sizes.items() if not size]
+    sizes = np.bincount(samples.labels[samples.of_parts(part)], minlength=len(samples.classes))
+    return [name for name, size in zip(samples.classes, sizes.tolist(), strict=True) if not size]
 
 
 def with_class_notes(samples: Samples) -> Samples:

@@ -92,7 +92,7 @@ def remaining_sources(
     sources: Sequence[ImageSource],
     *,
     reject_below: float | None = None,
-) -> list[ImageSource]:
+) -> Sequence[ImageSource]:
     """The ``sources`` that ``file`` does not have yet.
 
     Raises:
@@ -100,6 +100,8 @@ def remaining_sources(
             again to check that.
     """
     existing = file.existing
+    if not existing.files:
+        return sources
     samples = [source for source in sources if str(source) in existing.samples]
     for batch in predict(network, samples):
         for prediction in batch:

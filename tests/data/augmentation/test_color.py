@@ -13,6 +13,7 @@ from verydeep.data.augmentation.color import (
     draw_crop,
     draw_pca_color,
     draw_scale_jitter,
+    mean_of_each,
     pca_color_shift,
     random_resized_crop,
 )
@@ -105,3 +106,11 @@ def test_scale_jitter_of_1_cuts_at_one_scale():
 def test_scale_jitter_that_makes_no_sense_is_refused(values, message):
     with pytest.raises(RecipeError, match=message):
         AugmentConfig(**values)
+
+
+def test_the_mean_of_an_image_does_not_depend_on_the_batch():
+    images = torch.rand(7, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    means = mean_of_each(images)
+    assert torch.equal(means, torch.cat([mean_of_each(image[None]) for image in images]))
+    assert means.dtype == images.dtype
+    torch.testing.assert_close(means.flatten(), images.flatten(1).mean(1))

@@ -76,7 +76,7 @@ def color_jitter(
     """
     brightness, contrast, saturation = factors.to(images.device).T[:, :, None, None, None]
     changed = as_float(images) * brightness
-    mean = changed.mean((1, 2, 3), keepdim=True)
+    mean = mean_of_each(changed)
     changed = mean + contrast * (changed - mean)
     if images.shape[1] == 3:
         gray = gray_of(changed)
@@ -117,6 +117,11 @@ def gray_of(images: Float[Tensor, "batch channels height width"]) -> Float[Tenso
         return images.mean(1, keepdim=True)
     weights = torch.tensor(LUMA, device=images.device)[:, None, None]
     return (weights * images).sum(1, keepdim=True)
+
+
+def mean_of_each(images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch 1 1 1"]:
+    """The mean of each image; summed in fp64, so that it is the same however many images are in the batch."""
+    return images.mean((1, 2, 3), keepdim=True, dtype=torch.float64).to(images)
 
 
 def as_float(images: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from verydeep.data.augmentation.color import as_float, as_pixels, gray_of
+from verydeep.data.augmentation.color import as_float, as_pixels, gray_of, mean_of_each
 
 LEVELS = 31
 """Strengths, from 0 to the largest."""
@@ -109,7 +109,7 @@ def _color(images: Pixels, strength: Strengths) -> Pixels:
 
 
 def _contrast(images: Pixels, strength: Strengths) -> Pixels:
-    return _away_from(gray_of(images).mean((1, 2, 3), keepdim=True), images, strength)
+    return _away_from(mean_of_each(gray_of(images)), images, strength)
 
 
 def _sharpness(images: Pixels, strength: Strengths) -> Pixels:
