@@ -1,12 +1,25 @@
 """Long columns that are computed when they are asked for: a few bytes an image instead of a Python object."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import TypeVar, overload
 
 import numpy as np
 from jaxtyping import Int64, UInt32
 
 T = TypeVar("T")
+
+
+def joined(columns: Sequence[Sequence[T]]) -> "Rows[T]":
+    """The values of all ``columns``, one column after the other."""
+    starts = list(accumulate(map(len, columns), initial=0))
+
+    def value(index: int) -> T:
+        column = bisect_right(starts, index) - 1
+        return columns[column][index - starts[column]]
+
+    return Rows(value, np.arange(starts[-1], dtype=np.uint32))
 
 
 class Rows(Sequence[T]):

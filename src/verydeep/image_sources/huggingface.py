@@ -3,16 +3,20 @@
 Images are read as the stored bytes, so that they are decoded by our decoder like all other images.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from verydeep.download.offline import offline
 from verydeep.errors import DataError, DownloadError, UnreadableError
 from verydeep.image_sources.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
 from verydeep.image_sources.part_names import Part, part_mentioned, part_named
 from verydeep.image_sources.reading import Reading
+from verydeep.rows import Rows, joined
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ def _listing(name: str, location: str, dataset: Any, columns: Columns) -> Listin
     unnamed = tuple(split for split in splits if _part(split) is None)
     return Listing(
         name=name,
-        sources=tuple(source for listing in listings for source in listing.sources),
-        names=tuple(text for listing in listings for text in listing.names),
+        sources=joined([listing.sources for listing in listings]),
+        names=joined([listing.names for listing in listings]),
         labels=tuple(label for listing in listings for label in listing.labels),
         parts=tuple(part for listing in listings for part in listing.parts),
         classes=classes.pop(),
@@ -153,13 +157,13 @@ def _split(location: str, split: str, table: Any, columns: Columns) -> Listing:
     names = getattr(table.features[label], "names", None) if label else None
     only_images = table.select_columns([images]).cast_column(images, _library().Image(decode=False))
     name = f"{location}/{split}" if split else location
-    sources = tuple(TableImage(only_images, name, i) for i in range(len(table)))
+    indices = np.arange(len(table), dtype=np.uint32)
     types = _column_types(table)
     others = [column for column in types if column != label and types[column] in ("Value", "ClassLabel")]
     return Listing(
         name=name,
-        sources=sources,
-        names=tuple(f"{split}/{i}" if split else str(i) for i in range(len(table))),
+        sources=Rows(lambda index: TableImage(only_images, name, index), indices),
+        names=Rows(lambda index: f"{split}/{index}" if split else str(index), indices),
         labels=tuple(_label(value, names) for value in table[label]) if label else (None,) * len(table),
         parts=(_part(split),) * len(table),
         classes=tuple(names or ()),
@@ -186,5 +190,5 @@ def _image_column(location: str, table: Any, columns: Columns) -> str:
 def _label(value: Any, names: list[str] | None) -> str | None:
     """The class name; None for -1, which marks a hidden label on the Hub."""
     if names is None or isinstance(value, str):
-        return cell_text(value) or None
+        return sys.intern(cell_text(value)) or None  # one text for all images of a class
     return str(names[value]) if value is not None and 0 <= value < len(names) else None
