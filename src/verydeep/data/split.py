@@ -175,17 +175,21 @@ def _divide_groups(
     group_of = torch.tensor([numbers[group] for group in groups])
     classes = int(labels.max()) + 1 if before is None else before.shape[1]
     before = torch.zeros(len(fractions), classes, dtype=torch.float64) if before is None else before
-    counts = torch.zeros(len(numbers), classes, dtype=torch.float64)
-    counts.index_put_((group_of, labels), torch.ones(len(labels), dtype=torch.float64), accumulate=True)
-    sizes = (counts.sum(0) + before.sum(0)).clamp_min(1)
-    contents = counts / sizes  # (groups, classes): the fraction of a class in a group
+    sizes = (labels.bincount(minlength=classes) + before.sum(0)).clamp_min(1)
+    # Of each group only the classes that it has: a table of groups and classes may take gigabytes.
+    pairs, counts = (group_of * classes + labels).unique(return_counts=True)
+    starts = torch.searchsorted(pairs, torch.arange(len(numbers) + 1) * classes).tolist()
     excess = before / sizes - torch.tensor(fractions, dtype=torch.float64)[:, None]
-    sides = torch.zeros(len(contents), dtype=torch.int64)
-    for group in _shuffled_by_size(counts.sum(1), generator):
-        change = (contents[group] * (2 * excess + contents[group])).sum(1)  # of the sum of squared excess
+    sides = torch.zeros(len(numbers), dtype=torch.int64)
+    for group in _shuffled_by_size(group_of.bincount().double(), generator):
+        inside = slice(starts[group], starts[group + 1])
+        present = pairs[inside] % classes
+        content = torch.zeros(classes, dtype=torch.float64)
+        content[present] = counts[inside] / sizes[present]  # the fraction of each class in the group
+        change = (content * (2 * excess + content)).sum(1)  # of the sum of squared excess
         side = int(change.argmin())
         sides[group] = side
-        excess[side] += contents[group]
+        excess[side] += content
     return sides[group_of]
 
 
