@@ -46,6 +46,7 @@ def animated_gif():
 BOMB = png_of(3000, 3000, (b"IDAT", zlib.compress(bytes(3000 * 9001), 9)))
 TEXT_BOMB = png_of(9, 9, (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(90_000_000), 9)))
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://127.0.0.1:9/"/></svg>'
+HIDDEN_EPS = b"%!PSftyp\n%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 30\n{} loop\n"
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 30\n(%pipe%id) (r) file\n"
 
 
@@ -61,6 +62,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 30\n(%pipe%id) (r) file\n
         pytest.param(TEXT_BOMB, 422, "cannot be decoded", id="text bomb"),
         pytest.param(SVG, 415, "not an image", id="SVG"),
         pytest.param(EPS, 415, "not an image", id="EPS"),
+        pytest.param(HIDDEN_EPS, 415, "", id="EPS with the mark of HEIC"),
         pytest.param(b"GIF89a", 415, "", id="GIF header"),
         pytest.param(b"BM" + bytes(60), 422, "", id="BMP of zeros"),
         pytest.param(bytes(100_001), 413, "100,000 bytes", id="too large"),
@@ -118,7 +120,10 @@ def test_a_name_is_text_and_nothing_else(strict, png, name):
         ("multipart/form-data; boundary=limit", b"--limit\r\n\r\nx", 422),
         ("multipart/form-data; boundary=" + "b" * 3000, b"", 422),
         ("application/json", b"{", 422),
-        ("application/json", b"[" * 90_000, 422),
+        ("application/json", b"[" * 90_000, 413),
+        ("application/json", b'{"images": [' + b"{}," * 30_000 + b"{}]}", 413),
+        ("application/json", b'{"images": [' + b"{}," * 1_000 + b"{}]}", 422),
+        ("application/json", b'{"images": [{"file": "' + b"\x7f" * 90_000 + b'", "content": ""}]}', 422),
         ("application/json", b'{"images": []}', 422),
         ("application/json", b'{"images": [{"content": "!"}]}', 422),
         ("application/json", b'{"images": [{"content": "", "url": "http://127.0.0.1/"}]}', 422),

@@ -85,12 +85,19 @@ class Description:
         return cls(architecture, preprocess, tuple(values.classes), values.origin)
 
 
+PROBLEMS_SHOWN = 10
+"""Wrong fields in a message."""
+
+
 def problems_of(error: ValidationError) -> str:
-    """The wrong fields of a JSON text, in one line."""
-    return "; ".join(
+    """The wrong fields of a JSON text, in one line; of very many the first ones."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [
         f"{'.'.join(map(str, problem['loc'])) or 'the metadata'}: {problem['msg']}"
-        for problem in error.errors()
-    )
+        for problem in problems[:PROBLEMS_SHOWN]
+    ]
+    more = [f"and {len(problems) - len(shown):,} more"] if len(problems) > len(shown) else []
+    return "; ".join([*shown, *more])
 
 
 def temperature_of(origin: Mapping[str, Any]) -> float:

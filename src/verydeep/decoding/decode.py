@@ -148,7 +148,13 @@ def one_broken_file(name: str) -> Iterator[None]:
 
 def _opened(source: Path | str | bytes, name: str) -> Image.Image:
     def opened() -> Image.Image:
-        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        if image.format == "EPS":  # a program, which Pillow lets Ghostscript run
+            image.close()
+            raise UnreadableError(
+                f"{name} is PostScript, which is not decoded. Convert it to PNG", "unsupported"
+            )
+        return image
 
     try:
         return opened()

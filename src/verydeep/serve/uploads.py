@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
-from annotated_types import MinLen
-from pydantic import BaseModel, ConfigDict, ValidationError
+from annotated_types import MaxLen, MinLen
+from pydantic import BaseModel, ConfigDict, FailFast, ValidationError
 from starlette.requests import Request
 
 from verydeep.architecture.description import problems_of
@@ -18,6 +18,8 @@ from verydeep.serve.limits import Limits
 from verydeep.serve.problems import Problem, busy
 
 FORM, JSON, BYTES = "multipart/form-data", "application/json", "application/octet-stream"
+MAX_NAME = 1000
+"""Letters in the name of an image."""
 EXPECTED = (
     f"expected {FORM} with the field `file`, an image with a type such as image/jpeg, or {JSON} with base64"
 )
@@ -37,7 +39,7 @@ class JsonImage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    file: str = "image"
+    file: Annotated[str, MaxLen(MAX_NAME)] = "image"
     """A name for the answer."""
     content: str
     """The file, in base64."""
@@ -48,7 +50,7 @@ class JsonImages(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    images: Annotated[list[JsonImage], MinLen(1)]
+    images: Annotated[list[JsonImage], MinLen(1), FailFast()]
 
 
 class Receiver:
@@ -122,6 +124,10 @@ def _too_large(limits: Limits) -> Problem:
 
 
 def _from_json(body: bytes, max_files: int) -> list[Upload]:
+    # Each piece of JSON takes far more memory than in the body, and so does each message about a wrong one.
+    pieces = sum(body.count(sign) for sign in (b"{", b"[", b","))
+    if pieces > (max_files + 1) * (MAX_NAME + 10):  # all may be in names
+        check_count(pieces, max_files)
     try:
         images = JsonImages.model_validate_json(body).images
         check_count(len(images), max_files)
