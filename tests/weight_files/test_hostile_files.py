@@ -99,6 +99,44 @@ def test_a_tuple_that_refers_to_itself_again_and_again_is_refused(tmp_path):
     refused(tmp_path / "w.pth", "refers to itself again and again")
 
 
+def test_a_tuple_in_a_tuple_in_a_tuple_is_refused(tmp_path):
+    payload = pickle.PROTO + b"\x02" + pickle.EMPTY_DICT + pickle.EMPTY_TUPLE + 100_000 * b"\x85"
+    payload += pickle.NONE + pickle.SETITEM + pickle.STOP
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as file:
+        file.writestr("w/data.pkl", payload)
+    refused(tmp_path / "w.pth", "more than 1,000 values within each other")
+
+
+def test_a_dictionary_of_many_values_is_not_deep(tmp_path):
+    torch.save({"model": TENSORS, "history": {step: [step] for step in range(3000)}}, tmp_path / "w.pth")
+    assert read_weights(tmp_path / "w.pth").tensors.keys() == TENSORS.keys()
+
+
+def test_references_to_one_text_in_hdf5_are_not_followed(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        group = file.create_group("conv1/conv1")
+        group.create_dataset("kernel", data=np.zeros((3, 3, 1, 2), np.float32))
+        group.create_dataset("bias", data=["x" * 100] * 50, dtype=h5py.string_dtype())
+    refused(tmp_path / "w.h5", "bias has no numbers")
+
+
+def test_tensors_in_onnx_that_share_their_bytes_again_and_again_are_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    values = np.zeros((8, 3, 3, 3), np.float32)
+    (tmp_path / "w.bin").write_bytes(values.tobytes())
+    tensors = []
+    for number in range(100):
+        tensor = onnx.numpy_helper.from_array(values, f"conv{number}.weight")
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in {"location": "w.bin", "offset": "0", "length": str(values.nbytes)}.items():
+            tensor.external_data.add(key=key, value=value)
+        tensors.append(tensor)
+    graph = onnx.helper.make_graph([], "g", [], [], initializer=tensors)
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "w.onnx")
+    refused(tmp_path / "w.onnx", r"declares tensors of 86,400 bytes, of [\d,]+ that are there")
+
+
 def test_a_dictionary_in_itself_ends(tmp_path):
     saved = {}
     saved["model"] = {"state_dict": saved}

@@ -16,7 +16,12 @@ MAX_INSTRUCTIONS = 3_000_000
 MAX_EXPANDED = 30_000_000
 """Values in an object, counted again wherever it is referred to: those that hashing or printing visits."""
 
-_MARK = -1
+MAX_DEPTH = 1_000
+"""Of values within values. Python hashes a tuple in a tuple by recursion, which may end the process."""
+
+_MARK = (-1, 0)
+_FILLING = frozenset(("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"))
+"""Instructions that put values into one that is there; the others make a new one of them."""
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
@@ -57,11 +62,11 @@ def _instructions(file: io.BytesIO) -> Iterator[tuple[Any, Any]]:
 
 
 class _Sizes:
-    """The stack of the pickle machine, with the expanded size of each value in its place."""
+    """The stack of the pickle machine, with the expanded size and the depth of each value in its place."""
 
     def __init__(self) -> None:
-        self.stack: list[int] = []
-        self.memo: dict[int, int] = {}
+        self.stack: list[tuple[int, int]] = []
+        self.memo: dict[int, tuple[int, int]] = {}
 
     def run(self, opcode: Any, argument: Any) -> None:
         name = opcode.name
@@ -70,7 +75,7 @@ class _Sizes:
         elif name == "MEMOIZE":
             self.memo[len(self.memo)] = self._top()
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self.stack.append(self.memo.get(argument, 1))
+            self.stack.append(self.memo.get(argument, (1, 1)))
         elif name == "MARK":
             self.stack.append(_MARK)
         elif name == "DUP":
@@ -81,16 +86,20 @@ class _Sizes:
     def _replace(self, opcode: Any) -> None:
         """Pop what the instruction takes and push what it gives, which is as large as all of it."""
         before = opcode.stack_before
-        size = 1
+        parts: list[tuple[int, int]] = []
         if pickletools.markobject in before:
             while self.stack and (popped := self.stack.pop()) != _MARK:
-                size += popped
+                parts.append(popped)
             before = before[: before.index(pickletools.markobject)]
-        for _ in before:
-            size += max(0, self.stack.pop()) if self.stack else 0
+        parts += [self.stack.pop() for _ in before if self.stack]
+        size = 1 + sum(max(0, part) for part, _ in parts)
+        *inside, container = parts if opcode.name in _FILLING and parts else (*parts, (0, 0))
+        depth = max(container[1], 1 + max((each for _, each in inside), default=0))
         if size > MAX_EXPANDED:
             raise PickleError("an object that refers to itself again and again")
-        self.stack += [size] * len(opcode.stack_after)
+        if depth > MAX_DEPTH:
+            raise PickleError(f"more than {MAX_DEPTH:,} values within each other")
+        self.stack += [(size, depth)] * len(opcode.stack_after)
 
-    def _top(self) -> int:
-        return max(1, self.stack[-1]) if self.stack else 1
+    def _top(self) -> tuple[int, int]:
+        return self.stack[-1] if self.stack and self.stack[-1] != _MARK else (1, 1)

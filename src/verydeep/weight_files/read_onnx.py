@@ -5,6 +5,8 @@ norm was folded into its convolution, the exporter made a new bias, the older on
 (``_layer_keys``).
 """
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,10 @@ from verydeep.weight_files.read_tensors import tensor_from_array
 if TYPE_CHECKING:
     import onnx
 
-_FLOAT_TYPES = (1, 10, 11, 16)
-"""The data types FLOAT, FLOAT16, DOUBLE and BFLOAT16."""
+_FLOAT_TYPES = {1: 4, 10: 2, 11: 8, 16: 2}
+"""The bytes of a value by data type: FLOAT, FLOAT16, DOUBLE and BFLOAT16."""
+MOST_SHARED = 4
+"""How often tensors may use the same bytes: those of layers that share their weights."""
 
 
 def read_onnx(path: Path) -> dict[str, Tensor]:
@@ -41,6 +45,7 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
         weights = [tensor for tensor in model.graph.initializer if tensor.data_type in _FLOAT_TYPES]
         for tensor in weights:
             _check_external_data(path, tensor)
+        _check_size(path, weights)
         keys = _layer_keys(model.graph)
         return {
             keys.get(tensor.name, tensor.name): tensor_from_array(
@@ -70,6 +75,18 @@ def _layer_keys(graph: "onnx.GraphProto") -> dict[str, str]:
         layer = weight.removesuffix(".weight") if not lost else f"conv.{order[id(node)]}"
         keys |= {weight: f"{layer}.weight"} | dict.fromkeys(bias, f"{layer}.bias")
     return keys
+
+
+def _check_size(path: Path, weights: "Sequence[onnx.TensorProto]") -> None:
+    """Refuse tensors that take far more bytes than the file and its other files have."""
+    others = {each.value for tensor in weights for each in tensor.external_data if each.key == "location"}
+    there = path.stat().st_size + sum((path.parent / name).stat().st_size for name in others)
+    declared = sum(math.prod(tensor.dims) * _FLOAT_TYPES[tensor.data_type] for tensor in weights)
+    if declared > MOST_SHARED * there:
+        raise CheckpointError(
+            f"{path} declares tensors of {declared:,} bytes, of {there:,} that are there: it is damaged, or "
+            "made to fill the memory"
+        )
 
 
 def _check_external_data(path: Path, tensor: "onnx.TensorProto") -> None:

@@ -74,7 +74,11 @@ class Header:
     tensors: Sequence[TensorRecord]
 
     def to_bytes(self) -> bytes:
-        """Magic, lengths and JSON."""
+        """Magic, lengths and JSON.
+
+        Raises:
+            CheckpointError: where these are more than is read again.
+        """
         records = [
             {key: value for key, value in asdict(each).items() if value not in (None, 0)}
             | {"bytes": each.bytes}
@@ -82,6 +86,11 @@ class Header:
         ]
         values = {"format": 1, "verydeep": self.description, "checksum": self.checksum, "tensors": records}
         text = json.dumps(values, separators=(",", ":")).encode()
+        if len(text) > MAX_HEADER_BYTES:
+            raise CheckpointError(
+                f"what describes the network takes {len(text) / 2**20:.1f} MiB, such as the names of its "
+                f"classes; a compact file has at most {MAX_HEADER_BYTES / 2**20:.0f} MiB"
+            )
         packed = zlib.compress(text, 9)
         return MAGIC + _LENGTHS.pack(len(packed), len(text)) + packed
 
