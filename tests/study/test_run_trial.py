@@ -46,6 +46,30 @@ def test_a_trial_runs_once(tmp_path):
     assert saved_outcome(TRIAL, DATA.name, tmp_path) == first
 
 
+def test_a_trial_that_is_stopped_at_its_very_end_is_finished(tmp_path, monkeypatch):
+    """Between the end of the training and the file of its outcome."""
+
+    class Stopped(BaseException):
+        """In place of a signal."""
+
+    def stop(*_):
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("verydeep.study.run_trial.top1", stop)
+        with pytest.raises(Stopped):
+            run_trial(TRIAL, DATA, tmp_path, "cpu")
+    finished = run_trial(TRIAL, DATA, tmp_path, "cpu")
+    assert finished.failed is None and len(finished.epochs) == 2
+
+
+def test_a_damaged_outcome_is_one_line(tmp_path):
+    run_trial(TRIAL, DATA, tmp_path, "cpu")
+    (tmp_path / TRIAL.name / "outcome.json").write_text('{"recipe": ')
+    with pytest.raises(RecipeError, match=r"outcome\.json is damaged: .*Delete its folder"):
+        saved_outcome(TRIAL, DATA.name, tmp_path)
+
+
 def test_another_recipe_in_the_same_folder_is_an_error(tmp_path):
     run_trial(TRIAL, DATA, tmp_path, "cpu")
     with pytest.raises(RecipeError, match="trained with another recipe"):

@@ -91,7 +91,7 @@ def _is_kept(runs: Iterable[Outcome], before: Mapping[int, float]) -> bool:
     lost = [
         before[run.seed] - run.compressed.val_top1 for run in runs if run.compressed and run.seed in before
     ]
-    return bool(lost) and fmean(lost) <= ALLOWED_LOSS
+    return len(lost) == len(before) > 0 and fmean(lost) <= ALLOWED_LOSS  # all seeds learned
 
 
 def _cost_of_zeros(pruned: Sequence[Outcome]) -> str:

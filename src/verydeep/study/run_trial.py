@@ -1,7 +1,7 @@
 """Runs one trial: training in its own run folder, a measurement of gradients, or a compression."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -24,6 +24,7 @@ from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.prepare import prepare, with_validation
 from verydeep.train.recipe import Recipe
+from verydeep.train.result.train_result import TrainResult
 from verydeep.train.run import fabric_on, training_inputs
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.start.new_network import fitted_architecture, new_network
@@ -56,16 +57,18 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
         return saved
     recipe, start_time = _recipe(trial, folder), time.perf_counter()
     data = trial_data(trial, dataset).resized(recipe.size)
+
+    def keep(outcome: Outcome) -> Outcome:
+        outcome = replace(outcome, seconds=time.perf_counter() - start_time)
+        with atomic_write(_file(trial, folder)) as temporary:
+            temporary.write_bytes(_FILE.dump_json(_FinishedTrial(recipe, outcome, data.name)))
+        return outcome
+
     if trial.kind == "probe":
-        outcome = _probe(trial, recipe, data, device)
-    elif trial.kind == "compression":
-        outcome = _compress(trial, data, folder, device)
-    else:
-        outcome = _train(trial, recipe, data, folder, device)
-    outcome = replace(outcome, seconds=time.perf_counter() - start_time)
-    with atomic_write(_file(trial, folder)) as temporary:
-        temporary.write_bytes(_FILE.dump_json(_FinishedTrial(recipe, outcome, data.name)))
-    return outcome
+        return keep(_probe(trial, recipe, data, device))
+    if trial.kind == "compression":
+        return keep(_compress(trial, data, folder, device))
+    return _train(trial, recipe, data, folder, device, keep)
 
 
 def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
@@ -75,7 +78,7 @@ def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
         RecipeError: where the trial in ``folder`` has another recipe or other images.
     """
     file, run = _file(trial, folder), RunFolder(folder / trial.name)
-    saved = _FILE.validate_json(file.read_bytes()) if file.exists() else None
+    saved = _read(file) if file.exists() else None
     recipe = saved.recipe if saved else unfinished_recipe(run.path) if run.is_unfinished else None
     if recipe is not None and _comparable(recipe, trial) != _comparable(_recipe(trial, folder), trial):
         raise RecipeError(
@@ -88,6 +91,19 @@ def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
             "Give another --out, or delete it"
         )
     return saved.outcome if saved else None
+
+
+def _read(file: Path) -> _FinishedTrial:
+    """Raises:
+    RecipeError: where the file is damaged.
+    """
+    try:
+        return _FILE.validate_json(file.read_bytes())
+    except ValueError as error:
+        text = " ".join(str(error).split())[:120]
+        raise RecipeError(
+            f"{file} is damaged: {text}. Delete its folder; the same command runs this trial again"
+        ) from None
 
 
 def _file(trial: Trial, folder: Path) -> Path:
@@ -108,30 +124,44 @@ def _comparable(recipe: Recipe, trial: Trial) -> Recipe:
     return recipe if trial.initialized_from is None else replace(recipe, weights=None, grow_from=None)
 
 
-def _train(trial: Trial, recipe: Recipe, data: Dataset, folder: Path, device: Device) -> Outcome:
+def _train(
+    trial: Trial,
+    recipe: Recipe,
+    data: Dataset,
+    folder: Path,
+    device: Device,
+    keep: Callable[[Outcome], Outcome],
+) -> Outcome:
+    """The outcome, which ``keep`` writes while the run is still unfinished: a stop in between loses none."""
     run = RunFolder(folder / trial.name)
     if (
         trial.initialized_from is not None
         and not RunFolder(folder / trial.initialized_from.name).model.exists()
     ):
         unfinished = _empty_outcome(trial, fitted_architecture(trial.recipe, data))
-        return replace(unfinished, failed="the network that initializes it did not learn")
+        return keep(replace(unfinished, failed="the network that initializes it did not learn"))
+    train, kept = with_validation(data, recipe).train, list[Outcome]()
+
+    def report(result: TrainResult) -> None:
+        outcome = replace(
+            _empty_outcome(trial, result.architecture),
+            test_top1=result.test.top1,
+            train_top1=top1(load(run.path), first_images(train)),
+            train_images=len(train),
+            epochs=result.epochs,
+        )
+        kept.append(keep(outcome))
+
     try:
         if run.is_unfinished:
-            result = resume_training(data, run.path, device=device)
+            resume_training(data, run.path, device=device, report=report)
         else:
-            result = train_network(recipe, data, run.path, device=device)
+            train_network(recipe, data, run.path, device=device, report=report)
     except LearningError as error:
         unfinished = _empty_outcome(trial, prepare(recipe, data).network.model.architecture)
-        return replace(unfinished, failed=str(error), epochs=tuple(read_metrics(run.metrics)))
-    train = with_validation(data, recipe).train
-    return replace(
-        _empty_outcome(trial, result.architecture),
-        test_top1=result.test.top1,
-        train_top1=top1(load(run.path), first_images(train)),
-        train_images=len(train),
-        epochs=result.epochs,
-    )
+        failed = replace(unfinished, failed=str(error), epochs=tuple(read_metrics(run.metrics)))
+        return keep(failed)
+    return kept[0]
 
 
 def _compress(trial: Trial, data: Dataset, folder: Path, device: Device) -> Outcome:

@@ -50,7 +50,9 @@ def data_name(trial: Trial, dataset: str) -> str:
 def of_each_class(images: Images, count: int, seed: int) -> Images:
     """``count`` of ``images`` of each class, or all of a class that has fewer; ``seed`` chooses them."""
     shuffled = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    chosen = [shuffled[images.labels[shuffled] == label][:count] for label in range(len(images.classes))]
+    by_class = shuffled[images.labels[shuffled].argsort(stable=True)]
+    sizes = images.labels.bincount(minlength=len(images.classes)).tolist()
+    chosen = [of_class[:count] for of_class in torch.split(by_class, sizes)]
     return images.select(torch.cat(chosen).sort().values)
 
 
