@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import TypeVar, overload
+from typing import SupportsIndex, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Int64, UInt32
@@ -32,12 +32,12 @@ class Rows(Sequence[T]):
         return len(self._indices)
 
     @overload
-    def __getitem__(self, index: int) -> T: ...
+    def __getitem__(self, index: SupportsIndex) -> T: ...
 
     @overload
     def __getitem__(self, index: slice) -> "Rows[T]": ...
 
-    def __getitem__(self, index: int | slice) -> "T | Rows[T]":
+    def __getitem__(self, index: SupportsIndex | slice) -> "T | Rows[T]":
         if isinstance(index, slice):
             return Rows(self._value, self._indices[index])
         return self._value(int(self._indices[index]))

@@ -107,6 +107,12 @@ def test_a_damaged_journal_is_one_message(tmp_path):
         Journal(tmp_path, {})
 
 
+def test_a_contender_that_did_not_learn_is_remembered_with_its_time(tmp_path):
+    (tmp_path / "compress-state").mkdir()
+    Journal(tmp_path, {"seed": 0}).fail("16 M | gap", 2.5)
+    assert Journal(tmp_path, {"seed": 0}).content.failed == {"16 M | gap": 2.5}
+
+
 def test_a_limit_that_cannot_be_met_leaves_nothing(tmp_path, images):
     settings = replace(SETTINGS, limit=Limit(kind="bytes", value=10.0))
     with pytest.raises(CompressionError, match="cannot be met"):

@@ -89,7 +89,8 @@ class Compression:
     def seconds_to(self, step: StepName) -> float:
         """What is left of the budget for ``step``: ``distill`` leaves half of it for ``scratch``."""
         share = 0.5 if step == "distill" and self.settings.trains("scratch") else 1.0
-        return share * self.settings.budget_s - self.journal.seconds(*TRAINED)
+        spent = self.journal.seconds(*TRAINED) + sum(self.journal.content.failed.values())
+        return share * self.settings.budget_s - spent
 
     def train_images(self, network: Checkpoint) -> ImagePart:
         """The training images as ``network`` takes them."""

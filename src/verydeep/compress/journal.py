@@ -57,6 +57,8 @@ class _Content:
     contenders: tuple[str, ...] | None = None
     """The names of those that are trained."""
     entries: list[_Entry] = field(default_factory=list)
+    failed: dict[str, float] = field(default_factory=dict)
+    """The contenders that did not learn, with the seconds that they took."""
 
 
 _CONTENT = TypeAdapter(_Content)
@@ -132,6 +134,10 @@ class Journal:
             self._write(replace(self.content, contenders=tuple(choose())))
         assert self.content.contenders is not None
         return self.content.contenders
+
+    def fail(self, contender: str, seconds: float) -> None:
+        """Remember that ``contender`` does not learn, which took so long: it is not trained again."""
+        self._write(replace(self.content, failed={**self.content.failed, contender: seconds}))
 
     def candidate(
         self, key: str, make: Callable[[], Candidate], *, source: Checkpoint | None = None

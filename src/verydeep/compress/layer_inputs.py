@@ -65,7 +65,7 @@ class Positions:
         chosen = max(1, round(self.share * positions))
         if chosen >= positions:
             return torch.arange(positions).expand(count, positions)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + first)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + first) % 2**63)
         return torch.rand(count, positions, generator=generator).topk(chosen).indices.sort().values
 
 

@@ -76,6 +76,8 @@ class CompressSettings:
         for name, count in (("batch", self.batch), ("threads", self.threads)):
             if count < 1:
                 raise CompressionError(f"--{name} is {count}; expected 1 or more")
+        if not 0 <= self.seed < 2**63:
+            raise CompressionError(f"--seed is {self.seed}; expected 0 to 2**63 - 1")
         value = self.limit.value
         if not (0 <= value <= 100 if self.limit.kind == "drop" else value > 0):
             expected = "0 to 100 percentage points" if self.limit.kind == "drop" else "a positive number"

@@ -1,6 +1,5 @@
 """The step ``scratch``: small networks trained from random weights, at equal total training."""
 
-import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -42,13 +41,17 @@ def try_contenders(state: Compression) -> list[Candidate]:
     chosen = [found[name] for name in names]
     tried: list[Candidate] = []
     for number, contender in enumerate(chosen):
+        if contender.name in state.journal.content.failed:
+            continue
+        began = time.perf_counter()
         try:
             tried.append(state.tried(
                 f"scratch {contender.name}",
-                partial(_trained, state, contender, len(chosen) - number),
+                partial(_trained, state, contender, number, len(chosen) - number),
             ))  # fmt: skip
         except (LearningError, _NoTimeLeft) as error:
             state.on_line(f"scratch: {error}")
+            state.journal.fail(contender.name, time.perf_counter() - began)
     state.keep_best(tried)
     return tried
 
@@ -72,15 +75,19 @@ def _untrained(original: Checkpoint, contender: Contender) -> Checkpoint:
     torch.manual_seed(contender.recipe.seed)
     model = build(contender.architecture, contender.recipe.init).eval()
     preprocess = original.preprocess.for_input(original.preprocess.channels, contender.size)
+    if contender.size != original.preprocess.size:
+        preprocess = replace(preprocess, resize=None)
     origin = {key: value for key, value in original.origin.items() if key not in OF_TRAINING}
     origin |= {"recipe": to_toml(contender.recipe), "seed": contender.recipe.seed}
     if is_balanced(original):
         origin["strategy"] = "scratch"
-    return replace(original, model=model, preprocess=replace(preprocess, resize=None), origin=origin)
+    return replace(original, model=model, preprocess=preprocess, origin=origin)
 
 
-def _trained(state: Compression, contender: Contender, left: int) -> Candidate:
-    """The network of ``contender`` after its share of the budget, with ``left`` of them to train.
+def _trained(state: Compression, contender: Contender, number: int, left: int) -> Candidate:
+    """The network of ``contender``, which has this number, after its share of the budget.
+
+    Of all contenders ``left`` are to be trained.
 
     Raises:
         LearningError: where it does not learn.
@@ -92,7 +99,7 @@ def _trained(state: Compression, contender: Contender, left: int) -> Candidate:
     epochs = contender.recipe.planned_epochs(len(state.images.train))
     within = "" if seconds == inf else f", at most {duration(seconds)}"
     state.on_line(f"scratch: {contender.name}, {epochs} epochs{within}")
-    file = re.sub(r"\W+", "-", contender.name)
+    file = f"scratch-{number}"  # the string of an architecture may be longer than names of files
     job = Job(
         name="scratch",
         recipe=contender.recipe,

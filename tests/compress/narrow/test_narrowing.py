@@ -43,6 +43,14 @@ def test_the_widths_that_one_other_layer_takes_in(string, producers, columns):
     assert [width.columns for width in widths] == columns
 
 
+def test_a_layer_of_a_block_that_is_left_out_keeps_its_place(monkeypatch):
+    monkeypatch.setattr(widths, "MAX_INPUTS", 100)  # the first convolution of the block has 9 * 24 takers
+    model = checkpoint("16 (24 32 16k1) | gap").model
+    (width,) = narrowable_widths(model)
+    assert width.producer == "layer2.0.conv2" or width.producer.endswith("conv2")
+    assert with_widths(model.architecture, (width,), {width.producer: 16}).string == "16 (24 16 16k1) | gap"
+
+
 def test_the_choices_are_multiples_of_16_and_a_floor():
     widths = narrowable_widths(checkpoint("40 M 8 M 16 | gap").model)
     assert [width.choices for width in widths] == [(8, 16, 32, 40), (8,), (8, 16)]

@@ -5,6 +5,7 @@ average pool: all but the last layer of a plain network, and the inner convoluti
 outer widths are bound to each other by the shortcuts.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -76,11 +77,16 @@ def _widths(model: Classifier) -> list[Width]:
         for name in step.inputs:
             taken_by.setdefault(name, []).append(step)
     widths: list[Width] = []
+    seen: Counter[int | None] = Counter()
     for step in steps:
         layer, consumer = weighted_layer(step), _consumer(step, taken_by)
-        if layer is None or consumer is None or weight_matrix(consumer).shape[1] > MAX_INPUTS:
+        if layer is None:
             continue
         index = None if isinstance(layer, nn.Linear) else step.layer_index
+        number = seen[index]
+        seen[index] += 1
+        if consumer is None or weight_matrix(consumer).shape[1] > MAX_INPUTS:
+            continue
         channels = weight_matrix(layer).shape[0]
         widths.append(
             Width(
@@ -89,7 +95,7 @@ def _widths(model: Classifier) -> list[Width]:
                 channels=channels,
                 columns=weight_matrix(consumer).shape[1] // channels,
                 layer=index,
-                number=sum(width.layer == index for width in widths),
+                number=number,
             )
         )
     return widths
