@@ -124,3 +124,12 @@ def test_an_extended_split_keeps_sides_and_reaches_the_fraction_of_each_class():
 def test_an_extended_split_without_new_images_is_the_split():
     train, held_out = extended_split(torch.tensor([0, 1, 0]), None, torch.tensor([0, 1, 0]), 0.2, seed=0)
     assert (train.tolist(), held_out.tolist()) == ([0, 2], [1])
+
+
+def test_groups_that_are_too_large_to_be_held_out_are_refused():
+    groups = ("a",) * 10 + ("b",) * 10
+    labels = torch.arange(20) % 2
+    with pytest.raises(DataError, match=r"20 images are in 2 groups so large that no group is near 20%"):
+        grouped_split(labels, groups, 0.2, 0)
+    kept, held_out = grouped_split(labels, groups, 0.4, 0)
+    assert len(kept) == len(held_out) == 10

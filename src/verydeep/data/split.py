@@ -94,13 +94,19 @@ def grouped_split(
     """``stratified_split`` by whole groups, with a held-out fraction as near as possible to ``fraction``.
 
     Raises:
-        DataError: as ``stratified_split``, and if there is only one group.
+        DataError: as ``stratified_split``, and if there is only one group, or all of them are too large.
     """
     if groups is None:
         return stratified_split(labels, fraction, seed)
     _check_fraction(fraction)
     sides = _divide_groups(labels, groups, [1 - fraction, fraction], torch.Generator().manual_seed(seed))
-    return torch.nonzero(sides == 0).flatten(), torch.nonzero(sides == 1).flatten()
+    kept, held_out = torch.nonzero(sides == 0).flatten(), torch.nonzero(sides == 1).flatten()
+    if not len(kept) or not len(held_out):
+        raise DataError(
+            f"{len(groups)} images are in {len(set(groups))} groups so large that no group is near "
+            f"{fraction:.0%} of the images, which are to be held out. Use smaller groups"
+        )
+    return kept, held_out
 
 
 def extended_split(

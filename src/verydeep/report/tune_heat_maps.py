@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verydeep.check.grouping import read_grouped
 from verydeep.data.decode import decode
 from verydeep.data.split_file import with_saved_split
 from verydeep.data.split_parts import indices_of
@@ -13,6 +12,7 @@ from verydeep.errors import DataError
 from verydeep.explain.heat_map import HeatMap
 from verydeep.explain.heat_maps import heat_maps
 from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.open_images import read_samples
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.run_folder import RunFolder
@@ -72,7 +72,7 @@ def _heat_maps(network: Checkpoint, images: Iterable[tuple[str, str, ImageSource
 
 
 def _test_images(result: TuneResult) -> Samples:
-    samples = read_grouped(result.location, result.asked.group_by)
+    samples = read_samples(result.location)  # the split has the groups
     samples = with_saved_split(samples, RunFolder(result.run).split)
     return samples.select(indices_of(samples, "test"))
 

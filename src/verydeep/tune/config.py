@@ -90,7 +90,7 @@ class TuneConfig:
     """Share of the training images held out to compare strategies, where there is no val folder."""
     from_run: str | None = None
     """The run folder of an earlier tuning of these images, whose split is kept; images were added since."""
-    seed: int = 0
+    seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     """Decides split, folds, and the order of training."""
     budget: str = "5m"
     """Time that may be spent in all: 90s, 5m or 1h; none is no limit."""

@@ -176,9 +176,9 @@ class FeatureCache:
                 found = chunks.read_new(set(missing))
                 if found or not claimed:  # waiting can be stopped too
                     yield _Batch(rows=found)
-                yield from self._compute(
-                    {key: source for key, source in claimed.items() if key not in found}, len(missing), chunks
-                )
+                mine = {key: source for key, source in claimed.items() if key not in found}
+                not_written = len(mine) + sum(map(len, left.values()))
+                yield from self._compute(mine, not_written, chunks)
             for share, images in list(left.items()):
                 left[share] = {key: source for key, source in images.items() if key not in found}
                 if not left[share]:
@@ -213,7 +213,7 @@ class FeatureCache:
 
         Args:
             images: by the hash of their content.
-            total: how many rows there will be in all, for which there must be room.
+            total: how many rows are not written yet, by any process, for which there must be room.
             chunks: where they are saved.
         """
         keys, pending = list(images), dict[bytes, Tensor]()

@@ -25,7 +25,7 @@ from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.start.new_network import require_nothing_frozen, with_options
 from verydeep.train.start.pretrained import with_dropout
 from verydeep.train.state import trained_stages
-from verydeep.tune.budget import Plan
+from verydeep.tune.budget import Plan, Skipped
 from verydeep.tune.config import SHARED, UNUSED, Strategy
 from verydeep.tune.prepare import Task
 
@@ -87,13 +87,16 @@ def _train(
     return run_training(job, fabric_on(task.device, recipe.precision), task.watcher, deadline=deadline)
 
 
-def save_plan(plan: Plan, folder: RunFolder) -> None:
-    """Keep ``plan``: a resumed run must not make another one, as time has passed."""
+_PLAN: TypeAdapter[Plan | Skipped] = TypeAdapter(Plan | Skipped)
+
+
+def save_plan(plan: Plan | Skipped, folder: RunFolder) -> None:
+    """Keep ``plan``, or why there is none: a resumed run must not make another one, as time has passed."""
     write_text(folder.plan, json.dumps(asdict(plan)))
 
 
-def saved_plan(folder: RunFolder) -> Plan | None:
-    """The plan of an unfinished run; None where none was made yet.
+def saved_plan(folder: RunFolder) -> Plan | Skipped | None:
+    """The plan of an unfinished run, or why it has none; None where that was not asked yet.
 
     Raises:
         CheckpointError: where the file is damaged.
@@ -101,7 +104,7 @@ def saved_plan(folder: RunFolder) -> Plan | None:
     if not folder.plan.exists():
         return None
     try:
-        return TypeAdapter(Plan).validate_json(folder.plan.read_bytes())
+        return _PLAN.validate_json(folder.plan.read_bytes())
     except ValueError as error:
         text = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{folder.plan} is damaged: {text}. Start over with --new") from None

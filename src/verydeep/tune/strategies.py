@@ -158,9 +158,9 @@ def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Ca
     task = comparison.task
     start, logits = _probe_without_held_out(comparison, probe)
     plan = saved_plan(comparison.folder) or _plan(comparison, logits)
+    save_plan(plan, comparison.folder)
     if isinstance(plan, Skipped):
         return without_fine_tuning(candidate, plan)
-    save_plan(plan, comparison.folder)
     measured = replace(candidate.result, validation=comparison.evaluate(logits))
     candidate = replace(candidate, result=measured, val_logits=logits)
     others = [_fine_tuned(comparison, start, logits, plan)]
