@@ -1,7 +1,9 @@
 """The runs of a folder are found, read, and compared; damaged ones are told."""
 
+import errno
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,19 @@ def test_a_damaged_run_is_told_and_the_others_are_read(runs, tmp_path, file, con
     assert [run.path.name for run in found.runs] == ["good"]
     (problem,) = found.damaged
     assert str(tmp_path / "bad" / file) in problem and "\n" not in problem
+
+
+def test_a_folder_that_cannot_be_read_is_told(runs, monkeypatch):
+    def iterdir(path):
+        if path.name == "cells":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path)
+
+    original = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = find_runs(runs)
+    assert [run.path.name for run in found.runs] == ["stopped"]
+    assert found.damaged == (f"[Errno 13] Permission denied: '{runs / 'cells'}'",)
 
 
 def test_a_recipe_alone_is_no_run_and_hides_none(runs, tmp_path):

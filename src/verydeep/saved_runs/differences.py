@@ -1,5 +1,6 @@
 """How runs differ: the settings that are not the same in all of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,4 +33,6 @@ def _usual(runs: Sequence[SavedRun]) -> dict[str, Any]:
 
 
 def _most_common(values: Sequence[Any]) -> Any:
-    return max(values, key=values.count)
+    """The first of the most frequent ones; lists have no hash, but texts."""
+    counts = Counter(map(repr, values))
+    return max(values, key=lambda value: counts[repr(value)])

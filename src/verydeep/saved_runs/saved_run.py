@@ -75,8 +75,8 @@ def find_runs(folder: Path) -> FoundRuns:
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; expected the folder of your runs, such as runs/")
-    runs, damaged = [], []
-    for path in _run_folders(folder, DEPTH):
+    runs, damaged = list[SavedRun](), list[str]()
+    for path in _run_folders(folder, DEPTH, damaged):
         try:
             runs.append(read_run(path))
         except (CheckpointError, OSError) as error:
@@ -86,21 +86,29 @@ def find_runs(folder: Path) -> FoundRuns:
     return FoundRuns(tuple(runs), tuple(damaged))
 
 
-def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Folders with a recipe, and with a network or the start of one.
-
-    Raises:
-        OSError: if a folder cannot be listed.
-    """
-    run = RunFolder(folder)
-    if (run.recipe.is_file() or run.tune.is_file()) and (
-        checkpoint_path(folder).is_file() or run.is_unfinished
-    ):
+def _run_folders(folder: Path, depth: int, damaged: list[str]) -> Iterator[Path]:
+    """Folders with a recipe, and with a network or the start of one; ``damaged`` gets what cannot be read."""
+    run, inside = RunFolder(folder), list[Path]()
+    try:
+        is_run = (run.recipe.is_file() or run.tune.is_file()) and (
+            checkpoint_path(folder).is_file() or run.is_unfinished
+        )
+        if depth and not is_run:
+            inside = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.is_symlink()]
+    except OSError as error:
+        damaged.append(str(error))
+        return
+    if is_run:
         yield folder
-    elif depth:
-        for each in sorted(folder.iterdir()):
-            if each.is_dir() and not each.is_symlink() and not each.name.startswith("."):
-                yield from _run_folders(each, depth - 1)
+    for each in inside:
+        if not each.name.startswith("."):
+            yield from _run_folders(each, depth - 1, damaged)
+
+
+def _metrics_of_tuning(folder: RunFolder, strategy: str) -> Path:
+    """Those of its network; while it is unfinished, those that it writes, whose network is not there yet."""
+    written = sorted(folder.path.glob("metrics-*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
+    return written[-1] if written and folder.is_unfinished else folder.metrics_of(strategy)
 
 
 def read_run(path: Path) -> SavedRun:
@@ -115,7 +123,9 @@ def read_run(path: Path) -> SavedRun:
     file = checkpoint_path(path)
     description = read_description(file) if file.is_file() else None
     origin = description.origin if description else {}
-    epochs = read_metrics(folder.metrics_of(origin.get("strategy", "")) if is_tune else folder.metrics)
+    epochs = read_metrics(
+        _metrics_of_tuning(folder, origin.get("strategy", "")) if is_tune else folder.metrics
+    )
     last = epochs[-1] if epochs else None
     planned = settings.get("model") or settings.get("weights")
     return SavedRun(
