@@ -41,6 +41,23 @@ def test_a_full_gpu_is_a_short_message(monkeypatch, capsys):
     assert "--slices 4 of verydeep train" in said and "1 MiB" not in said
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "no more"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to\nallocate"),
+            "tried to",
+        ),
+    ],
+)
+def test_too_little_memory_is_a_short_message(monkeypatch, capsys, error, reason):
+    monkeypatch.setattr(main, "app", failing(error))
+    assert main.main(["predict"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the machine has too little memory: " in said and f"{reason}. Compute fewer images" in said
+
+
 def test_an_internal_error_is_not_hidden(monkeypatch):
     monkeypatch.setattr(main, "app", failing(SafetensorError("InvalidHeader")))
     with pytest.raises(SafetensorError):

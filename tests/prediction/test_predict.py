@@ -11,7 +11,7 @@ from PIL import Image
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode
-from verydeep.errors import CheckpointError
+from verydeep.errors import CheckpointError, DataError
 from verydeep.image_sources.find_images import read_sources
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
@@ -83,3 +83,15 @@ def test_entries_of_shards_have_their_location_as_file(checkpoint, files, tmp_pa
 def test_of_two_classes_with_one_name_the_more_probable_is_in_json():
     values = Prediction("x", (("crane", 0.6), ("gull", 0.3), ("crane", 0.1))).values
     assert json.dumps(values["probabilities"]) == '{"crane": 0.6, "gull": 0.3}'
+
+
+def test_logits_that_are_not_finite_are_refused(checkpoint, files):
+    with torch.no_grad():
+        checkpoint.model.get_parameter("classifier.0.bias")[1] = torch.inf
+    with pytest.raises(DataError, match=r"logits of 7 of 7 images are NaN or infinite"):
+        list(predict(checkpoint, files))
+
+
+def test_a_network_with_other_classes_than_outputs_is_refused(checkpoint, files):
+    with pytest.raises(CheckpointError, match="has 3 outputs and the names of 2 classes"):
+        list(predict(replace(checkpoint, classes=("a", "b")), files))

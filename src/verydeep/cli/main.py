@@ -272,6 +272,11 @@ def _lack_of_room(error: Exception) -> str | None:
             f"the GPU has too little memory: {str(error).splitlines()[0]} Compute fewer images at a time: "
             "--slices 4 of verydeep train divides each batch, --batch of other commands makes it smaller"
         )
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # of NumPy; of torch
+        return (
+            f"the machine has too little memory: {str(error).splitlines()[0] if str(error) else 'no more'}. "
+            "Compute fewer images at a time, or smaller ones"
+        )
     library = sys.modules.get("safetensors")  # its error for a full disk is no OSError
     is_disk = library is not None and isinstance(error, library.SafetensorError) and "I/O error" in str(error)
     return f"the disk: {error}" if is_disk else None

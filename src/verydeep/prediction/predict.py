@@ -10,7 +10,8 @@ from jaxtyping import Float32
 from verydeep.architecture.description import temperature_of
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.decoding.stream import PixelBatch, stream_pixels
-from verydeep.errors import DataError
+from verydeep.errors import CheckpointError, DataError
+from verydeep.evaluate.probabilities import require_finite
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.prediction.network import Network
 
@@ -89,10 +90,27 @@ def predict(
     for batch in stream_pixels(sources, preprocess, batch_size or auto_batch_size(preprocess.size**2)):
         rows: list[TopClasses] = []
         if len(batch.pixels):
-            rows = top_classes(network.logits(batch.pixels) / temperature, network.classes, top)
+            logits = network.logits(batch.pixels)
+            require_logits(logits, network.classes)
+            rows = top_classes(logits / temperature, network.classes, top)
         predictions = tuple(_in_order(batch, rows, sources, start, reject_below))
         start += len(predictions)
         yield predictions
+
+
+def require_logits(logits: Float32[np.ndarray, "batch outputs"], classes: tuple[str, ...]) -> None:
+    """Refuse what a damaged network computes.
+
+    Raises:
+        CheckpointError: where it has another number of outputs than of ``classes``.
+        DataError: where a logit is NaN or infinite.
+    """
+    if logits.shape[1] != len(classes):
+        raise CheckpointError(
+            f"the network has {logits.shape[1]:,} outputs and the names of {len(classes):,} classes: its "
+            "description is not its own. Export it again"
+        )
+    require_finite(logits)
 
 
 def top_classes(

@@ -1,6 +1,6 @@
 """Batch prediction into a file, which can be interrupted and resumed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from verydeep.architecture.description import temperature_of
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
 from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.parquet import valid_utf8
 from verydeep.prediction.network import Network
 from verydeep.prediction.predict import Prediction, predict
 from verydeep.prediction.prediction_file import PredictionFile, open_predictions
@@ -109,7 +110,12 @@ def remaining_sources(
                 before = existing.samples[prediction.file]
                 _require_same(file.path, before, prediction)
                 _require_threshold(file.path, before, reject_below)
-    return [source for source in sources if str(source) not in existing.files]
+    return [source for source in sources if not _is_in(existing.files, source)]
+
+
+def _is_in(files: Set[str], source: ImageSource) -> bool:
+    """Whether ``source`` is in a file of predictions; a table has names that are not UTF-8 with escapes."""
+    return str(source) in files or valid_utf8(str(source)) in files
 
 
 def _require_same(path: Path, existing: Prediction, current: Prediction) -> None:
