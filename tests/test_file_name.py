@@ -21,6 +21,10 @@ from verydeep.file_name import file_name, same_name
         ("line\nbreak\x1b[0m", "line-break-[0m"),
         ("\udcff", "class"),
         ("क्\u200dष", "क्\u200dष"),  # the joiner belongs to the word
+        ("con", "-con"),
+        ("Aux.1", "-Aux.1"),
+        ("lpt9", "-lpt9"),
+        ("contest", "contest"),
         ("", "class"),
     ],
 )

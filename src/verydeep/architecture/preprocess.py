@@ -1,6 +1,7 @@
 """The preprocessing of images: the fit to a square, and normalization. It is saved in the checkpoint."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeGuard, get_args
@@ -174,7 +175,9 @@ def _read(name: str, value: Any) -> Any:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return isinstance(value, float)
+    return abs(value) <= sys.float_info.max  # JSON may have integers of any length
 
 
 _EXPECTED = {

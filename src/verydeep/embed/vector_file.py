@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -123,7 +124,9 @@ def read_vectors(path: Path) -> StoredVectors:
         return StoredVectors(tuple(files), vectors, VectorMetadata(**json.loads(metadata)))
     except FileNotFoundError:
         raise DataError(f"there is no file of vectors at {path}") from None
-    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+    except (
+        ValueError, KeyError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         raise DataError(f"{path} was not written by `verydeep embed`: {error}") from None
 
 

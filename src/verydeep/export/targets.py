@@ -1,5 +1,6 @@
 """What a network can be exported to, and in which precisions."""
 
+from pathlib import Path
 from typing import Literal
 
 from verydeep.errors import CheckpointError
@@ -26,3 +27,13 @@ def check_precision(target: Target, precision: Precision) -> None:
     if precision not in PRECISIONS[target]:
         table = "; ".join(f"{name}: {', '.join(precisions)}" for name, precisions in PRECISIONS.items())
         raise CheckpointError(f"{target} has no {precision}. What there is: {table}")
+
+
+def check_suffix(target: Target, path: Path) -> None:
+    """Check that what is written to ``path`` is recognized by its name.
+
+    Raises:
+        CheckpointError: if it is not.
+    """
+    if target == "onnx" and path.suffix != ".onnx":
+        raise CheckpointError(f"{path}: a network for ONNX Runtime is a .onnx file, such as {path.stem}.onnx")

@@ -13,6 +13,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.progress import OnProgress, count_images
 from verydeep.decoding.stream import stream_pixels
 from verydeep.explain.heat_map import HeatMap, Method
+from verydeep.file_name import same_name
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.pictures.heat_map_image import class_text, method_text, write_heat_map_image
@@ -130,10 +131,10 @@ class _PictureNames:
         """The path of the picture of ``source`` by ``method``."""
         stem = name = f"{_stem(source)}-{method}"
         number = 1
-        while name in self.used:
+        while same_name(name) in self.used:
             number += 1
             name = f"{stem}-{number}"
-        self.used.add(name)
+        self.used.add(same_name(name))
         return self.folder / f"{name}.png"
 
 

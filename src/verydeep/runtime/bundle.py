@@ -110,7 +110,7 @@ def read_bundle(path: Path) -> Bundle:
         raise CheckpointError(f"{path} has a wrong export: {problems_of(error)}. Export it again") from None
     except CheckpointError as error:
         raise CheckpointError(f"{path} {error}") from None
-    except (ValueError, AttributeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise CheckpointError(f"the description of {path} is broken: {error!r}. Export it again") from None
     bundle = Bundle(path, description, export)
     if not bundle.file.is_file():

@@ -78,7 +78,7 @@ class Recipe:
     after the other (gradient accumulation); batch norm takes each part by itself."""
     gradients: Literal["fp32", "bf16"] = "fp32"
     """The precision in which several devices exchange the gradients of slices; bf16 halves the bytes."""
-    seed: int = 0
+    seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     """Decides initialization, order, augmentation and split."""
     test: Annotated[float, Interval(gt=0, lt=1)] = 0.2
     """Share of your own images to test on, where they have no test part."""

@@ -115,6 +115,8 @@ def _has_head(file: WeightFile, model: Classifier, rows: tuple[KeyMapRow, ...]) 
 
 
 def _is_all_nan(tensor: torch.Tensor) -> bool:
+    if not tensor.numel():
+        return True  # a layer of no classes
     first = tensor[(0,) * tensor.ndim]  # saves the check of all 103 million values of fc6
     return bool(first.isnan()) and bool(tensor.isnan().all())
 

@@ -47,6 +47,8 @@ def push(
     """
     path = Path(checkpoint)
     file = path / FILE if path.is_dir() else path
+    if file.suffix != Path(FILE).suffix:
+        raise CheckpointError(f"{file} is not a .safetensors file, which the hub's tools read; push its run")
     load(file)
     if variable := offline():
         raise HubError(

@@ -5,6 +5,7 @@ global average pooling, three classes. torchvision, timm and Keras have no name 
 it out of their own network.
 """
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def keras_code(network: Checkpoint, name: str, path: Path) -> str:
             f'pooled = keras.layers.GlobalAveragePooling2D()(base.get_layer("{maps}").output)',
             f'logits = keras.layers.Dense({len(network.classes)}, name="predictions")(pooled)',
             "model = keras.Model(base.input, logits)",
-            f'model.load_weights("{path}")',
+            f"model.load_weights({python_text(path)})",
         )
     )
 
@@ -86,9 +87,15 @@ def has_gap_head(architecture: Architecture) -> bool:
     return architecture.head == Head()
 
 
+def python_text(path: Path) -> str:
+    """``path`` as a text in Python code: with the backslashes of Windows, and whatever a name may have."""
+    return json.dumps(str(path), ensure_ascii=False)
+
+
 def _load_lines(network: Checkpoint, path: Path) -> list[str]:
     is_safetensors = path.suffix == ".safetensors"
-    tensors = f'safetensors.torch.load_file("{path}")' if is_safetensors else f'torch.load("{path}")'
+    quoted = python_text(path)
+    tensors = f"safetensors.torch.load_file({quoted})" if is_safetensors else f"torch.load({quoted})"
     strict = "" if network.classes else ", strict=False"
     lines = [f"model.load_state_dict({tensors}{strict})", "model.eval()"]
     return ["import safetensors.torch", *lines] if is_safetensors else lines

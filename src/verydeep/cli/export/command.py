@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from verydeep.cli.load_network import refuse_exported
 from verydeep.errors import CheckpointError
-from verydeep.export.targets import Target, check_precision
+from verydeep.export.targets import Target, check_precision, check_suffix
 from verydeep.quick_imports import quick_imports
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
@@ -71,6 +71,7 @@ def export(
     refuse_exported(run)
     target = out_ or _default_path(run, to, precision)
     check_precision(to, precision)  # before anything is read
+    check_suffix(to, target)
     require_new_file(target, "give another name with --out")
     with quick_imports():  # imports torch: arguments are checked before
         from verydeep.cli.export.run import write_export

@@ -1,5 +1,6 @@
 """``verydeep weights list``, ``get``, ``push`` and ``pull``: published weights, and checkpoints on a hub."""
 
+import filecmp
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.download.sources import cache_root
 from verydeep.tables.published_weights_table import published_table, published_text
 from verydeep.terminal.console import err, out, print_json
+from verydeep.terminal.output_path import require_new_file
 from verydeep.terminal.progress import ByteProgress
 from verydeep.weights.catalog import catalog, find_published
 from verydeep.weights.download_weights import obtain_weights
@@ -65,6 +67,9 @@ def get(
 def _copy(path: Path, to: Path) -> Path:
     """The copy of ``path``: the file ``to`` if that has a suffix, otherwise a file in the folder ``to``."""
     target = to if to.suffix and not to.is_dir() else to / path.name
+    if target.is_file() and filecmp.cmp(path, target, shallow=False):
+        return target
+    require_new_file(target, "give another file or folder with --out")
     with atomic_write(target) as temporary:
         shutil.copyfile(path, temporary)
     return target
