@@ -65,7 +65,7 @@ def _compared(learned: dict[str, dict[str, list[Outcome]]]) -> str:
     assert gain is not None  # all of these runs learned
     rates = f"at the best rates on validation images, {best[WITHOUT]} and {best[WITH]}"
     found = comparison(gain, WITH, WITHOUT, f"D without and with batch norm, {rates}")
-    return f"{found}. The paper found batch norm better, and best at higher rates."
+    return f"{found[0].upper()}{found[1:]}. The paper found batch norm better, and best at higher rates."
 
 
 def _validation(runs: Sequence[Outcome]) -> float:
