@@ -36,6 +36,11 @@ def test_every_trial_has_a_unique_name_and_three_seeds_or_splits(study, full):
     assert min(map(len, by_variant.values())) >= 3
 
 
+def test_no_text_of_a_study_has_code_in_it():
+    texts = [text for study in STUDIES.values() for text in (study.title, study.question, study.protocol)]
+    assert not [text for text in texts if "{" in text or "}" in text]
+
+
 def test_the_trials_of_one_seed_have_that_seed():
     trials = split.STUDY.trials_up_to(1)
     assert [(trial.variant, trial.recipe.seed, trial.split) for trial in trials] == [

@@ -56,7 +56,7 @@ def test_batch_norm_is_compared_at_the_rates_that_validation_images_choose():
     assert learned == (
         "Rates at which all runs learned: no batch norm 0.005, 0.02; batch norm 0.005, 0.02, 0.08, 0.32."
     )
-    assert compared.startswith("batch norm is significantly better than no batch norm (D without")
+    assert compared.startswith("Batch norm is significantly better than no batch norm (D without")
     assert "at the best rates on validation images, 0.005 and 0.08" in compared
     at_chance = outcomes(batchnorm.STUDY, lambda trial: 0.1, epochs=lambda trial: (epoch(1),))
     assert batchnorm.STUDY.conclude(at_chance)[1].startswith("Not compared")

@@ -97,7 +97,7 @@ STUDY = Study(
     source="Glorot and Bengio 2010; Ioffe and Szegedy 2015; He et al. 2015, 1502.01852 and 1512.03385",
     protocol="Nets of 6n + 2 layers with 8, 16 and 32 channels, images of 16 px (28 px in the full study), "
     "fp32 (gradients in fp64); the norm of the gradient of each layer's weights on one batch of 64, before "
-    "the first step and after {' and '.join(map(str, PROBE_STEPS[1:]))} steps of SGD with learning rate "
+    f"the first step and after {' and '.join(map(str, PROBE_STEPS[1:]))} steps of SGD with learning rate "
     "0.01.",
     trials=_trials,
     conclude=_conclude,
