@@ -1,12 +1,15 @@
 """Similar images are found in folders, lists, shards and stored vectors."""
 
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from verydeep.embed.embedder import Embedder
 from verydeep.embed.similar_images import find_similar
+from verydeep.embed.vector_batches import VectorBatch
 from verydeep.embed.vector_file import write_vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import read_sources
@@ -57,6 +60,17 @@ def test_stored_vectors_of_another_layer_are_rejected(checkpoint, folder, tmp_pa
     write_vectors(embedder(images), embedder.metadata, tmp_path / "v.npz")
     with pytest.raises(DataError, match=r"holds vectors of tiny, conv1_1; expected tiny, relu2_1"):
         find_similar(checkpoint, str(tmp_path / "v.npz"), folder / "red" / "0.png", layer="relu2_1")
+
+
+def test_stored_vectors_of_other_weights_are_rejected(checkpoint, folder, tmp_path):
+    query = folder / "red" / "0.png"
+    metadata = replace(Embedder(checkpoint).metadata, weights="xxh3-128:0")
+    batch = VectorBatch((str(query),), np.ones((1, 24), np.float32))
+    write_vectors([batch], metadata, tmp_path / "v.npz")
+    with pytest.raises(DataError, match="holds vectors of a tiny with other weights"):
+        find_similar(checkpoint, str(tmp_path / "v.npz"), query)
+    write_vectors([batch], replace(metadata, weights=""), tmp_path / "old.npz")  # of an earlier version
+    assert len(find_similar(checkpoint, str(tmp_path / "old.npz"), folder / "red" / "1.png").neighbors) == 1
 
 
 def test_a_query_that_cannot_be_read_is_reported(checkpoint, folder):

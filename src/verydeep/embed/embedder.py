@@ -11,6 +11,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_extractor import taps
 from verydeep.models.feature_steps import last_map_name
 from verydeep.models.precision import autocast
+from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 
 class Embedder(VectorSource):
@@ -39,9 +40,13 @@ class Embedder(VectorSource):
         self.extractor = taps(checkpoint.model.eval(), self.layer)
         self.preprocess = checkpoint.preprocess
         self.unit_length, self.precision = unit_length, precision
-        name = checkpoint.model.architecture.name
+        weights = {name: tensor.cpu() for name, tensor in self.extractor.state_dict().items()}
         self.metadata = VectorMetadata(
-            network=name, layer=self.layer, unit_length=unit_length, precision=precision
+            network=checkpoint.model.architecture.name,
+            layer=self.layer,
+            unit_length=unit_length,
+            precision=precision,
+            weights=tensor_checksum(weights),
         )
         self.device = next(checkpoint.model.parameters()).device
 

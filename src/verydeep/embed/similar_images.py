@@ -110,7 +110,13 @@ def _stored_vectors(
             f"{file} holds vectors of {metadata.network}, {metadata.layer}; expected {name}, "
             f"{layer or metadata.layer}. Write them again with `verydeep embed`"
         )
-    return Embedder(checkpoint, metadata.layer), [VectorBatch(stored.files, stored.vectors)]
+    embedder = Embedder(checkpoint, metadata.layer)
+    if metadata.weights and metadata.weights != embedder.metadata.weights:
+        raise DataError(
+            f"{file} holds vectors of a {name} with other weights. Give the network that computed them, or "
+            "write them again with `verydeep embed`"
+        )
+    return embedder, [VectorBatch(stored.files, stored.vectors)]
 
 
 def _collect_broken(batches: Iterable[VectorBatch], broken: list[UnreadableImage]) -> Iterator[VectorBatch]:

@@ -30,6 +30,8 @@ class VectorMetadata:
     unit_length: bool
     precision: str = "fp32"
     """That the features were computed in; the vectors are in fp32."""
+    weights: str = ""
+    """A checksum of the weights that computed them; empty where it is not known."""
 
 
 @dataclass(frozen=True)
