@@ -87,6 +87,25 @@ def test_an_interruption_at_any_byte_loses_at_most_the_last_line(tmp_path):
             assert path.read_bytes() == whole, end
 
 
+def test_a_quote_too_many_is_an_error_and_deletes_nothing(tmp_path):
+    path = tmp_path / "p.csv"
+    write(path, [Prediction(f"{number}.png", (("a", 0.75), ("b", 0.25))) for number in range(9_000)])
+    content = path.read_bytes().replace(b"4.png", b'"4.png', 1)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"has a row without an end: it begins with '\"4\.png"):
+        write(path, PREDICTIONS, resume=True)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(("name", "line"), [("p.jsonl", b'{"file": "a.png"}\n'), ("p.csv", b"a.png,,,,,\n")])
+def test_a_row_without_classes_is_an_error(tmp_path, name, line):
+    path = tmp_path / name
+    write(path, [Prediction("b.png", (("a", 0.75), ("b", 0.25)))])
+    path.write_bytes(path.read_bytes() + line)
+    with pytest.raises(DataError, match=r"line \d has neither classes nor an error|is not a prediction"):
+        write(path, PREDICTIONS, resume=True)
+
+
 def test_a_table_is_resumed_from_its_lines_and_from_itself(tmp_path):
     pytest.importorskip("pyarrow", reason="needs the extra `parquet`")
     path = tmp_path / "predictions.parquet"

@@ -23,6 +23,8 @@ from verydeep.prediction.prediction_table import ALTERNATIVE, lines_to_table, ta
 
 SAMPLES = 8
 """Predictions of an existing file that are kept in memory, to recognize another network."""
+LONGEST_LINE = 100_000
+"""Bytes of a line, with the name of the file and those of the classes."""
 
 
 @dataclass
@@ -107,7 +109,7 @@ def _read_existing(path: Path, rows: CsvRows | JsonRows) -> ExistingPredictions:
     """The content of the file; everything after its last complete line is removed from it."""
     existing, end = ExistingPredictions(), 0
     with path.open("rb") as file:
-        for number, line in enumerate(_complete_lines(file, rows), 1):
+        for number, line in enumerate(_complete_lines(file, rows, path), 1):
             end += len(line)
             if number > 1 or not rows.header:
                 _add_line(existing, path, number, line, rows)
@@ -128,6 +130,8 @@ def _add_line(
         prediction = rows.decode(line)
     except ValueError as error:
         raise DataError(f"{path}, line {number} is not a prediction: {error}. Name another file") from None
+    if prediction.error is None and not prediction.top_classes:
+        raise DataError(f"{path}, line {number} has neither classes nor an error. Name another file")
     existing.files.add(prediction.file)
     if prediction.error is not None:
         existing.broken.append(prediction)
@@ -135,10 +139,18 @@ def _add_line(
         existing.samples[prediction.file] = prediction
 
 
-def _complete_lines(file: BinaryIO, rows: CsvRows | JsonRows) -> Iterator[bytes]:
+def _complete_lines(file: BinaryIO, rows: CsvRows | JsonRows, path: Path) -> Iterator[bytes]:
+    """The lines that are written to their end; only the last one may not be.
+
+    Raises:
+        DataError: where a line does not end, as after a quote too many: all lines after it would be lost.
+    """
     line = b""
     for piece in file:
         line += piece
+        if len(line) > LONGEST_LINE:
+            start = line[:60].decode(errors="replace")
+            raise DataError(f"{path} has a row without an end: it begins with {start!r}. Name another file")
         if rows.is_complete(line):
             yield line
             line = b""
