@@ -6,7 +6,7 @@ sign, or which one is transparent: these are in the tags of the file.
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing import parent_process
@@ -19,6 +19,8 @@ from PIL.TiffTags import TAGS_V2
 from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
 
+BLOCK_PIXELS = 2**20
+"""Pixels that are computed at a time: at 100 million, values in between would take a gigabyte."""
 _TAGS = {info.name: number for number, info in TAGS_V2.items()}
 _UNSIGNED, _SIGNED = 1.0, 2.0  # SampleFormat of TIFF
 _WHITE_IS_ZERO = 0  # PhotometricInterpretation of TIFF
@@ -103,9 +105,12 @@ def _scaled(image: Image.Image, encoding: PixelEncoding, name: str) -> Image.Ima
             f"{name} has 32-bit pixels with an unknown value range. Save it with 8 or 16 bits.", "32-bit"
         )
     stored = np.asarray(image)
-    values = (stored.view(np.int8) if image.mode == "L" else stored).astype(np.float32)
-    shades = (values - encoding.black) * (255 / (encoding.white - encoding.black))
-    pixels = np.nan_to_num(shades).clip(0, 255).round().astype(np.uint8)
+    pixels = np.empty(stored.shape, dtype=np.uint8)
+    for top, bottom in _blocks(image):
+        values = stored[top:bottom]
+        values = (values.view(np.int8) if image.mode == "L" else values).astype(np.float32)
+        shades = (values - encoding.black) * (255 / (encoding.white - encoding.black))
+        pixels[top:bottom] = np.nan_to_num(shades).clip(0, 255).round()
     transparent = image.info.get("transparency")
     if isinstance(transparent, int) and (stored == transparent).any():
         pixels[stored == transparent] = 255
@@ -116,10 +121,22 @@ def _scaled(image: Image.Image, encoding: PixelEncoding, name: str) -> Image.Ima
 def _on_white(image: Image.Image, encoding: PixelEncoding, name: str) -> Image.Image:
     if "transparency" in image.info:
         image.info["transparency"] = _in_8_bits(image.info["transparency"], image.mode, encoding.bits)
-    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-    if np.asarray(image.getchannel("A")).min() < 255:
+    opaque, is_transparent = Image.new("RGB", image.size), False
+    for top, bottom in _blocks(image):
+        block = image.crop((0, top, image.width, bottom))
+        block = (block.convert("LA") if block.mode == "La" else block).convert("RGBA")
+        is_transparent |= bool(np.asarray(block.getchannel("A")).min() < 255)
+        white = Image.new("RGBA", block.size, "white")
+        opaque.paste(Image.alpha_composite(white, block).convert("RGB"), (0, top))
+    if is_transparent:
         _log_transparent(name)
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return opaque
+
+
+def _blocks(image: Image.Image) -> Iterator[tuple[int, int]]:
+    """The first row of each block of rows, and the row after its last one."""
+    rows = max(1, BLOCK_PIXELS // image.width)
+    return ((top, min(top + rows, image.height)) for top in range(0, image.height, rows))
 
 
 def _in_8_bits(transparent: Any, mode: str, bits: int) -> Any:
