@@ -113,30 +113,31 @@ def measure(
     Raises:
         CheckpointError: if a runtime cannot load its network, or ends.
     """
+    turns, seconds, memory = _Turns(len(batches) * ROUNDS, on_turn), {}, {}
     with _workers(candidates, preprocess, threads) as workers:
+        for batch in sorted(batches):  # memory is the highest so far: smaller batches come first
+            seconds[batch] = _in_turns(workers, batch, turns)
+            memory[batch] = [worker.ask("memory") for worker in workers]
         logits = [worker.ask("logits", images.pixels) for worker in workers]
-        rows = []
-        turns = _Turns(len(batches) * ROUNDS, on_turn)
-        for batch in batches:
-            seconds = _in_turns(workers, batch, turns)
-            for worker, own, times in zip(workers, logits, seconds, strict=True):
-                median = float(np.median(times))
-                rows.append(
-                    BenchRow(
-                        runtime=worker.candidate.runtime,
-                        precision=worker.candidate.precision,
-                        batch=batch,
-                        median_ms=1000 * median,
-                        p95_ms=1000 * float(np.quantile(times, 0.95)),
-                        memory_mb=worker.ask("memory") / 1e6,
-                        disk_mb=bytes_of(worker.candidate.path) / 1e6,
-                        start_s=worker.start_s,
-                        agreement=float((own.argmax(1) == logits[0].argmax(1)).mean()),
-                        accuracy=images.accuracy(own),
-                        share_of_peak=macs * batch / median / peak,
-                    )
-                )
-    return rows
+    return [
+        BenchRow(
+            runtime=worker.candidate.runtime,
+            precision=worker.candidate.precision,
+            batch=batch,
+            median_ms=1000 * float(np.median(times)),
+            p95_ms=1000 * float(np.quantile(times, 0.95)),
+            memory_mb=memory_bytes / 1e6,
+            disk_mb=bytes_of(worker.candidate.path) / 1e6,
+            start_s=worker.start_s,
+            agreement=float((own.argmax(1) == logits[0].argmax(1)).mean()),
+            accuracy=images.accuracy(own),
+            share_of_peak=macs * batch / float(np.median(times)) / peak,
+        )
+        for batch in batches
+        for worker, own, times, memory_bytes in zip(
+            workers, logits, seconds[batch], memory[batch], strict=True
+        )
+    ]
 
 
 class _Turns:
