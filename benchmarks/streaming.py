@@ -33,7 +33,7 @@ DRAWN = 40
 
 
 def main() -> None:
-    """Print a row per training, and one for the index."""
+    """Print a row per training, a line for the folder and one for the index."""
     parser = argparse.ArgumentParser(description="Memory of streamed training.")
     parser.add_argument("--counts", type=int, nargs="*", default=[1000, 50_000], help="images (1000 50000)")
     parser.add_argument("--files", type=int, default=500_000, help="files of the folder (500,000)")

@@ -11,17 +11,6 @@ from jaxtyping import Int64, UInt32
 T = TypeVar("T")
 
 
-def joined(columns: Sequence[Sequence[T]]) -> "Rows[T]":
-    """The values of all ``columns``, one column after the other."""
-    starts = list(accumulate(map(len, columns), initial=0))
-
-    def value(index: int) -> T:
-        column = bisect_right(starts, index) - 1
-        return columns[column][index - starts[column]]
-
-    return Rows(value, np.arange(starts[-1], dtype=np.uint32))
-
-
 class Rows(Sequence[T]):
     """One value for each image, made by ``value`` from the index of the image where all are stored."""
 
@@ -45,3 +34,14 @@ class Rows(Sequence[T]):
     def select(self, chosen: Int64[np.ndarray, " chosen"]) -> "Rows[T]":
         """The values at ``chosen``, in that order."""
         return Rows(self._value, self._indices[chosen])
+
+
+def joined(columns: Sequence[Sequence[T]]) -> Rows[T]:
+    """The values of all ``columns``, one column after the other."""
+    starts = list(accumulate(map(len, columns), initial=0))
+
+    def value(index: int) -> T:
+        column = bisect_right(starts, index) - 1
+        return columns[column][index - starts[column]]
+
+    return Rows(value, np.arange(starts[-1], dtype=np.uint32))

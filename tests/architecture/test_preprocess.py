@@ -94,6 +94,7 @@ def test_a_padded_image_keeps_its_aspect_ratio(width, height, inner):
         ({"mean": 0.5}, "a list of numbers"),
         ({"mean": [0.5, "0.5", 0.5]}, "a list of numbers"),
         ({"mean": [0.5, True, 0.5]}, "a list of numbers"),
+        ({"mean": [0.5, 10**400, 0.5]}, "a list of numbers"),
         ({"mean": [0.5, float("nan"), 0.5]}, "finite"),
         ({"std": [0.2, 0.0, 0.2]}, "above zero"),
         ({"scale": -1}, "above zero"),

@@ -38,13 +38,13 @@ def test_a_full_gpu_is_a_short_message(monkeypatch, capsys):
     assert main.main(["predict"]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "the GPU has too little memory: CUDA out of memory. Tried to allocate 2.00 GiB. Compute" in said
-    assert "--slices 4 of verydeep train" in said and "1 MiB" not in said
+    assert "(--slices 4 of verydeep train; --batch of predict" in said and "1 MiB" not in said
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (MemoryError(), "no more"),
+        (MemoryError(), "there is no more"),
         (
             RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to\nallocate"),
             "tried to",
@@ -94,6 +94,7 @@ def test_help_lists_and_mistakes_do_not_wait_for_torch(trained, tmp_path):
         "study dept",
         "compress x --steps shrink",
         "export x --to ncnn --int8 photos",
+        "export x --to onnx --out x.bin",
         "bench x --batch 0",
         "similar x photos y.png --count 0",
         "weights import x --out y.txt",

@@ -49,6 +49,11 @@ def test_get_copies_to_a_file_or_folder(verydeep, site, local_site, tmp_path, ou
     got = verydeep("weights", "get", "vgg11.tv_in1k", "--out", out, cwd=tmp_path, **local_site)
     expected = tmp_path / ("model.safetensors" if out == "." else out)
     assert got.returncode == 0 and expected.read_bytes() == CONTENT
+    assert verydeep("weights", "get", "vgg11.tv_in1k", "--out", expected, **local_site).returncode == 0
+    expected.write_bytes(b"mine")
+    refused = verydeep("weights", "get", "vgg11.tv_in1k", "--out", out, cwd=tmp_path, **local_site)
+    assert refused.returncode == 2 and "already exists; give another file or folder" in refused.stderr
+    assert expected.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,10 @@ def test_a_budget_without_limit_is_null_in_json():
     assert settings.values["budget_s"] is None
     assert settings.trains("distill") and settings.trains("scratch")
     assert not CompressSettings(limit=Limit(kind="drop", value=1.0)).trains("distill")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_torch_does_not_take_is_refused(seed):
+    with pytest.raises(CompressionError, match=f"--seed is {seed}; expected 0 to"):
+        CompressSettings(limit=Limit(kind="drop", value=1.0), seed=seed)
+    assert CompressSettings(limit=Limit(kind="drop", value=1.0), seed=2**63 - 1).seed == 2**63 - 1

@@ -93,5 +93,5 @@ def test_logits_that_are_not_finite_are_refused(checkpoint, files):
 
 
 def test_a_network_with_other_classes_than_outputs_is_refused(checkpoint, files):
-    with pytest.raises(CheckpointError, match="has 3 outputs and the names of 2 classes"):
+    with pytest.raises(CheckpointError, match="has 3 outputs, but 2 class names: its file is damaged"):
         list(predict(replace(checkpoint, classes=("a", "b")), files))

@@ -19,6 +19,7 @@ from verydeep.study.trial import Trial
 from verydeep.study.trial_data import trial_data
 from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
+from verydeep.train.run_folder import RunFolder
 
 DATA = Dataset(
     "shapes",
@@ -61,6 +62,22 @@ def test_a_trial_that_is_stopped_at_its_very_end_is_finished(tmp_path, monkeypat
             run_trial(TRIAL, DATA, tmp_path, "cpu")
     finished = run_trial(TRIAL, DATA, tmp_path, "cpu")
     assert finished.failed is None and len(finished.epochs) == 2
+
+
+def test_a_run_that_is_stopped_after_its_outcome_is_finished(tmp_path, monkeypatch):
+    class Stopped(BaseException):
+        """In place of a signal."""
+
+    def stop(_):
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("verydeep.train.train.finish", stop)
+        with pytest.raises(Stopped):
+            run_trial(TRIAL, DATA, tmp_path, "cpu")
+    run = RunFolder(tmp_path / TRIAL.name)
+    assert run.is_unfinished
+    assert run_trial(TRIAL, DATA, tmp_path, "cpu").failed is None and not run.is_unfinished
 
 
 def test_a_damaged_outcome_is_one_line(tmp_path):

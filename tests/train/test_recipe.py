@@ -81,6 +81,8 @@ def test_written_toml_holds_every_value():
         ("[optimizer]\nlr = -1.0", "optimizer.lr is -1.0: input should be greater than 0"),
         ("[schedule]\nname = 'cosine'", "schedule.name is 'cosine'"),
         ("epochs = 0\nseed = 'a'", "seed is 'a'"),
+        ("seed = -1", "seed is -1"),
+        ("seed = 9223372036854775808", "seed is 9223372036854775808"),
         ("keep = 'best'", "keep = best needs validation images, and validation is 0"),
         ("[schedule]\nname = 'plateau'", "schedule.name = plateau needs validation images"),
         ("early_stopping = 1", "early_stopping = 1 needs validation images"),

@@ -17,8 +17,10 @@ from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.saved_runs.saved_run import read_run
-from verydeep.tune.budget import Skipped
+from verydeep.train.run_folder import RunFolder
+from verydeep.tune.budget import Plan, Skipped
 from verydeep.tune.choice import Candidate, choose
+from verydeep.tune.fine_tune import save_plan, saved_plan
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import StrategyResult
 from verydeep.weight_files.checkpoint_file import load, save
@@ -171,6 +173,14 @@ def test_fine_tuning_has_half_of_the_time_where_training_from_scratch_follows(ru
         run(strategy=strategy, budget="1000h", seed=seed, name=strategy,
             fine_tune__epochs=1, scratch__epochs=1)  # fmt: skip
     assert left[0] / left[1] == pytest.approx(2, rel=1e-3)
+
+
+def test_the_reason_why_fine_tuning_is_skipped_is_kept_for_a_resumed_run(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.state.parent.mkdir(parents=True)
+    for plan in (Skipped("no time", 1.5), Skipped("too few images"), Plan(freeze=1, epochs=3, seconds=2.0)):
+        save_plan(plan, folder)
+        assert saved_plan(folder) == plan
 
 
 def test_fine_tuning_that_is_asked_for_is_kept_and_no_worse_than_its_start(run):

@@ -1,6 +1,8 @@
 """Tuned networks leave: the printed lines rebuild them from plain torch modules, to the same logits."""
 
+import ast
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -14,6 +16,7 @@ from verydeep.errors import CheckpointError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weights.export import export_weights, in_rgb
+from verydeep.weights.transfer_code import python_text
 
 A = [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
 TO_RELU3_2 = "64 M 128 M 256x2 | gap"
@@ -134,3 +137,8 @@ def test_a_head_that_a_project_cannot_write_is_refused_with_the_reason(tmp_path)
 def test_keras_code_names_the_last_layer(tmp_path):
     code = export_weights(tuned("64x2 M 128x2 M | gap"), "keras", tmp_path / "tuned.h5").load_code
     assert 'base.get_layer("block2_pool").output' in code and "Dense(4" in code
+
+
+@pytest.mark.parametrize("name", ["a.pth", r"C:\Users\new\a.pth", 'quote".pth', "고양이.pth"])
+def test_a_path_in_printed_code_is_that_path(name):
+    assert ast.literal_eval(python_text(Path(name))) == name

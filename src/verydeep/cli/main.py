@@ -227,7 +227,7 @@ def exit_code(command: Callable[[], object], arguments: Sequence[str] | None = N
         print_error("interrupted", title="Stopped")
         return 130
     except Exception as error:
-        if (lack := _lack_of_room(error)) is None:
+        if (lack := _too_little_room(error)) is None:
             raise
         print_error(lack)
         return 2
@@ -265,21 +265,25 @@ def _with_suggestion(message: str, arguments: Sequence[str] | None) -> str:
     return message + path_suggestion(message, sys.argv[1:] if arguments is None else arguments)
 
 
-def _lack_of_room(error: Exception) -> str | None:
+def _too_little_room(error: Exception) -> str | None:
     """What to say where the disk or a GPU is full, by errors of libraries; None for all others."""
     if type(error).__name__ == "OutOfMemoryError":  # that of torch, which a bundle does without
         return (
-            f"the GPU has too little memory: {str(error).splitlines()[0]} Compute fewer images at a time: "
-            "--slices 4 of verydeep train divides each batch, --batch of other commands makes it smaller"
+            f"the GPU has too little memory: {_first_line(error)} Compute fewer images at a time (--slices 4 "
+            "of verydeep train; --batch of predict, compress and bench), or on the CPU with --device cpu"
         )
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # of NumPy; of torch
         return (
-            f"the machine has too little memory: {str(error).splitlines()[0] if str(error) else 'no more'}. "
-            "Compute fewer images at a time, or smaller ones"
+            f"the machine has too little memory: {_first_line(error)}. Compute fewer images at a time, or "
+            "smaller ones"
         )
     library = sys.modules.get("safetensors")  # its error for a full disk is no OSError
     is_disk = library is not None and isinstance(error, library.SafetensorError) and "I/O error" in str(error)
     return f"the disk: {error}" if is_disk else None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "there is no more")
 
 
 def run() -> None:

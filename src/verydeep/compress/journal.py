@@ -58,7 +58,7 @@ class _Content:
     """The names of those that are trained."""
     entries: list[_Entry] = field(default_factory=list)
     failed: dict[str, float] = field(default_factory=dict)
-    """The contenders that did not learn, with the seconds that they took."""
+    """The contenders that gave no network, as they did not learn or no time was left, with their seconds."""
 
 
 _CONTENT = TypeAdapter(_Content)
@@ -136,7 +136,7 @@ class Journal:
         return self.content.contenders
 
     def fail(self, contender: str, seconds: float) -> None:
-        """Remember that ``contender`` does not learn, which took so long: it is not trained again."""
+        """Remember that ``contender`` gave no network, after so long: it is not trained again."""
         self._write(replace(self.content, failed={**self.content.failed, contender: seconds}))
 
     def candidate(

@@ -42,6 +42,7 @@ def try_contenders(state: Compression) -> list[Candidate]:
     tried: list[Candidate] = []
     for number, contender in enumerate(chosen):
         if contender.name in state.journal.content.failed:
+            state.on_line(f"scratch: {contender.name} was tried before, without a network")
             continue
         began = time.perf_counter()
         try:
@@ -91,6 +92,7 @@ def _trained(state: Compression, contender: Contender, number: int, left: int) -
 
     Raises:
         LearningError: where it does not learn.
+        _NoTimeLeft: where the budget is spent.
     """
     seconds = state.seconds_to("scratch") / left
     if seconds <= 0:

@@ -111,9 +111,9 @@ class ImagesOnDisk:
         """``index``, then the images of its class after it and before it."""
         yield index
         same = self._by_class[int(self.labels[index])]
-        place = int(torch.searchsorted(same, index))
-        yield from map(int, same[place + 1 :])
-        yield from map(int, same[:place])
+        position = int(torch.searchsorted(same, index))
+        yield from same[position + 1 :].tolist()
+        yield from same[:position].tolist()
 
     @cached_property
     def _by_class(self) -> tuple[Int64[Tensor, " of_class"], ...]:

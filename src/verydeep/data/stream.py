@@ -78,6 +78,25 @@ def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[
     Raises:
         DataError: if none can be read.
     """
+    images, broken = decode_readable(samples, preprocess)
+    require_readable(samples, broken)
+    return images, broken
+
+
+def require_readable(samples: Samples, broken: Sequence[UnreadableImage]) -> None:
+    """Refuse images of which none can be read.
+
+    Raises:
+        DataError: with the first reason.
+    """
+    if broken and len(broken) == len(samples):
+        raise DataError(
+            f"none of the {len(samples)} images of {samples.name} can be read: {broken[0].reason}"
+        )
+
+
+def decode_readable(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[UnreadableImage, ...]]:
+    """The images of ``samples`` that can be read, in memory, and the others."""
     shape = (len(samples), preprocess.channels, preprocess.size, preprocess.size)
     pixels, indices = torch.empty(shape, dtype=torch.uint8), torch.empty(len(samples), dtype=torch.int64)
     broken: list[UnreadableImage] = []
@@ -86,9 +105,5 @@ def decode_all(samples: Samples, preprocess: Preprocess) -> tuple[Images, tuple[
         filled = slice(read, read := read + len(batch.indices))
         pixels[filled], indices[filled] = batch.pixels, batch.indices
         broken += batch.broken
-    if broken and not read:
-        raise DataError(
-            f"none of the {len(samples)} images of {samples.name} can be read: {broken[0].reason}"
-        )
     labels = torch.from_numpy(samples.labels)[indices[:read]]
     return Images(pixels[:read], labels, samples.classes), tuple(broken)

@@ -124,9 +124,7 @@ def read_vectors(path: Path) -> StoredVectors:
         return StoredVectors(tuple(files), vectors, VectorMetadata(**json.loads(metadata)))
     except FileNotFoundError:
         raise DataError(f"there is no file of vectors at {path}") from None
-    except (
-        ValueError, KeyError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} was not written by `verydeep embed`: {error}") from None
 
 

@@ -12,7 +12,7 @@ from verydeep.image_sources.image_source import ImageSource
 def are_different(keys: Iterable[object]) -> bool:
     """Whether no two of ``keys`` are equal, by their hashes, which take less memory.
 
-    Two different ones may have the same hash, with a probability of 1 to some millions for millions of keys.
+    Two different keys may have one hash, once in some millions of times; an exact comparison then decides.
     """
     hashes = np.fromiter(map(hash, keys), dtype=np.int64)
     hashes.sort()

@@ -4,7 +4,7 @@ from array import array
 
 
 class Texts:
-    """Texts by number; each takes 8 bytes more than its letters, where a Python string takes 49 and a place.
+    """Texts by number; each takes its bytes in UTF-8 and 8 more, a Python string 49 more and a reference.
 
     They may hold what Python makes of bytes that are not UTF-8 (PEP 383).
     """

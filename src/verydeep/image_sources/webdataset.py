@@ -7,6 +7,7 @@ a class name), ``00042.json`` (a label under one of the usual names; its other v
 
 import json
 import os
+import posixpath
 import re
 import sys
 import tarfile
@@ -61,7 +62,6 @@ class TarMember:
 
 @dataclass(frozen=True)
 class _ShardSample:
-    shard: Path
     image: TarMember
     label: str | None
     columns: dict[str, str]
@@ -145,7 +145,7 @@ class _ShardIndex:
 
     def __init__(self, shards: Sequence[Path]) -> None:
         self.shards = shards
-        self.shard_numbers, self.offsets, self.sizes = array("L"), array("Q"), array("Q")
+        self.shard_numbers, self.offsets, self.sizes = array("I"), array("Q"), array("Q")
         self.texts = Texts()
 
     def append(self, shard_number: int, image: TarMember) -> None:
@@ -165,9 +165,10 @@ class _ShardIndex:
     def names(self) -> Rows[str]:
         """Their paths below the folder of all shards, such as ``train.tar/1.png``."""
         top = os.path.commonpath([shard.parent for shard in self.shards])
+        shards = [Path(os.path.relpath(shard, top)).as_posix() for shard in self.shards]
 
         def name(index: int) -> str:
-            return utf8_text(Path(os.path.relpath(str(self._member(index)), top)).as_posix())
+            return utf8_text(posixpath.normpath(f"{shards[self.shard_numbers[index]]}/{self.texts[index]}"))
 
         return Rows(name, np.arange(len(self), dtype=np.uint32))
 
@@ -189,7 +190,7 @@ def _samples(shard: Path, columns: Columns) -> list[_ShardSample | None]:
             samples.append(None)
             continue
         texts = {suffix: _text(members[suffix]) for suffix in members if suffix in LABEL_SUFFIXES}
-        samples.append(_ShardSample(shard, image, *_label(texts, image, columns)))
+        samples.append(_ShardSample(image, *_label(texts, image, columns)))
     return samples
 
 

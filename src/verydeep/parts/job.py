@@ -58,6 +58,9 @@ class Job:
         return min(self.part_size, self.images - part * self.part_size)
 
 
+_JOB = TypeAdapter(Job)
+
+
 def new_job(command: str, run: Path, options: dict[str, Any], sources: Sequence[ImageSource]) -> Job:
     """The job of ``command`` with the network at ``run`` over all of ``sources``."""
     digest = sha256()
@@ -161,6 +164,3 @@ def _read(file: Path) -> Job:
     except ValueError as error:
         text = " ".join(str(error).split())[:120]
         raise DataError(f"{file} is not a job of verydeep: {text}. Give another --out") from None
-
-
-_JOB = TypeAdapter(Job)

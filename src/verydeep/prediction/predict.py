@@ -99,7 +99,7 @@ def predict(
 
 
 def require_logits(logits: Float32[np.ndarray, "batch outputs"], classes: tuple[str, ...]) -> None:
-    """Refuse what a damaged network computes.
+    """Refuse logits of another number of classes, or that are not finite.
 
     Raises:
         CheckpointError: where it has another number of outputs than of ``classes``.
@@ -107,8 +107,8 @@ def require_logits(logits: Float32[np.ndarray, "batch outputs"], classes: tuple[
     """
     if logits.shape[1] != len(classes):
         raise CheckpointError(
-            f"the network has {logits.shape[1]:,} outputs and the names of {len(classes):,} classes: its "
-            "description is not its own. Export it again"
+            f"the network has {logits.shape[1]:,} outputs, but {len(classes):,} class names: its file is "
+            "damaged. Export or train it again"
         )
     require_finite(logits)
 

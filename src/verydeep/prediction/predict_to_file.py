@@ -103,19 +103,20 @@ def remaining_sources(
     existing = file.existing
     if not existing.files:
         return sources
-    samples = [source for source in sources if str(source) in existing.samples]
+    names = {str(source): name for source in sources if (name := _name_in(existing.samples.keys(), source))}
+    samples = [source for source in sources if str(source) in names]
     for batch in predict(network, samples):
         for prediction in batch:
             if prediction.error is None:
-                before = existing.samples[prediction.file]
+                before = existing.samples[names[prediction.file]]
                 _require_same(file.path, before, prediction)
                 _require_threshold(file.path, before, reject_below)
-    return [source for source in sources if not _is_in(existing.files, source)]
+    return [source for source in sources if _name_in(existing.files, source) is None]
 
 
-def _is_in(files: Set[str], source: ImageSource) -> bool:
-    """Whether ``source`` is in a file of predictions; a table has names that are not UTF-8 with escapes."""
-    return str(source) in files or valid_utf8(str(source)) in files
+def _name_in(files: Set[str], source: ImageSource) -> str | None:
+    """The name of ``source`` in a file of predictions: a table has names that are not UTF-8 with escapes."""
+    return next((name for name in (str(source), valid_utf8(str(source))) if name in files), None)
 
 
 def _require_same(path: Path, existing: Prediction, current: Prediction) -> None:

@@ -33,6 +33,6 @@ def _usual(runs: Sequence[SavedRun]) -> dict[str, Any]:
 
 
 def _most_common(values: Sequence[Any]) -> Any:
-    """The first of the most frequent ones; lists have no hash, but texts."""
-    counts = Counter(map(repr, values))
+    """The most frequent value; of several, the first."""
+    counts = Counter(map(repr, values))  # as texts: lists cannot be counted
     return max(values, key=lambda value: counts[repr(value)])

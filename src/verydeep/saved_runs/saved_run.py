@@ -106,7 +106,7 @@ def _run_folders(folder: Path, depth: int, damaged: list[str]) -> Iterator[Path]
 
 
 def _metrics_of_tuning(folder: RunFolder, strategy: str) -> Path:
-    """Those of its network; while it is unfinished, those that it writes, whose network is not there yet."""
+    """The metrics file of the chosen strategy; of an unfinished tuning, the one that was written last."""
     written = sorted(folder.path.glob("metrics-*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
     return written[-1] if written and folder.is_unfinished else folder.metrics_of(strategy)
 

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from verydeep.architecture.description import temperature_of
 from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
-from verydeep.prediction.predict import Prediction, top_classes
+from verydeep.prediction.predict import Prediction, require_logits, top_classes
 from verydeep.serve.heat_image import heat_png
 from verydeep.serve.image_format import known_formats
 from verydeep.serve.limits import Limits
@@ -33,7 +33,9 @@ class Answers:
         self, name: str, logits: Float32[np.ndarray, " classes"], top: int, reject_below: float | None
     ) -> Values:
         """The answer for an image, as ``verydeep predict --json`` prints it."""
-        (row,) = top_classes(logits[None] / self.temperature, self.served.network.classes, top)
+        classes = self.served.network.classes
+        require_logits(logits[None], classes)
+        (row,) = top_classes(logits[None] / self.temperature, classes, top)
         is_rejected = reject_below is not None and row[0][1] < reject_below
         return Prediction(one_line(name), row, is_rejected=is_rejected).values
 

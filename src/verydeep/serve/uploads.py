@@ -19,7 +19,7 @@ from verydeep.serve.problems import Problem, busy
 
 FORM, JSON, BYTES = "multipart/form-data", "application/json", "application/octet-stream"
 MAX_NAME = 1000
-"""Letters in the name of an image."""
+"""Characters in the name of an image."""
 EXPECTED = (
     f"expected {FORM} with the field `file`, an image with a type such as image/jpeg, or {JSON} with base64"
 )
@@ -123,11 +123,20 @@ def _too_large(limits: Limits) -> Problem:
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
+def _check_parts(body: bytes, max_files: int) -> None:
+    """Refuse JSON of many more parts than images need: each takes far more memory than its bytes.
+
+    Raises:
+        Problem: 413.
+    """
+    parts = sum(body.count(sign) for sign in (b"{", b"[", b","))
+    if parts > (max_files + 1) * (MAX_NAME + 10):  # a name may consist of these signs
+        detail = f"the JSON has {parts:,} parts, far more than {max_files:,} images need"
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
 def _from_json(body: bytes, max_files: int) -> list[Upload]:
-    # Each piece of JSON takes far more memory than in the body, and so does each message about a wrong one.
-    pieces = sum(body.count(sign) for sign in (b"{", b"[", b","))
-    if pieces > (max_files + 1) * (MAX_NAME + 10):  # all may be in names
-        check_count(pieces, max_files)
+    _check_parts(body, max_files)
     try:
         images = JsonImages.model_validate_json(body).images
         check_count(len(images), max_files)

@@ -30,6 +30,7 @@ from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.start.new_network import fitted_architecture, new_network
 from verydeep.train.state import TrainingState, initial_state
 from verydeep.train.train import resume_training, train_network, unfinished_recipe
+from verydeep.train.unfinished_run import claimed_run, finish
 from verydeep.weight_files.checkpoint_description import checkpoint_path
 from verydeep.weight_files.checkpoint_file import load
 
@@ -54,6 +55,7 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
         RecipeError: where the folder has a trial with another recipe or other images.
     """
     if (saved := saved_outcome(trial, dataset.name, folder)) is not None:
+        _finish(folder / trial.name)
         return saved
     recipe, start_time = _recipe(trial, folder), time.perf_counter()
     data = trial_data(trial, dataset).resized(recipe.size)
@@ -93,8 +95,17 @@ def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
     return saved.outcome if saved else None
 
 
+def _finish(run: Path) -> None:
+    """Finish a run that was stopped just after its outcome was written."""
+    if RunFolder(run).is_unfinished:
+        with claimed_run(run) as claimed:
+            finish(claimed)
+
+
 def _read(file: Path) -> _FinishedTrial:
-    """Raises:
+    """The finished trial in ``file``.
+
+    Raises:
     RecipeError: where the file is damaged.
     """
     try:

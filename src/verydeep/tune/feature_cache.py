@@ -177,7 +177,7 @@ class FeatureCache:
                 if found or not claimed:  # waiting can be stopped too
                     yield _Batch(rows=found)
                 mine = {key: source for key, source in claimed.items() if key not in found}
-                not_written = len(mine) + sum(map(len, left.values()))
+                not_written = len(mine) + sum(key not in found for images in left.values() for key in images)
                 yield from self._compute(mine, not_written, chunks)
             for share, images in list(left.items()):
                 left[share] = {key: source for key, source in images.items() if key not in found}

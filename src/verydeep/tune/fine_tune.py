@@ -29,6 +29,8 @@ from verydeep.tune.budget import Plan, Skipped
 from verydeep.tune.config import SHARED, UNUSED, Strategy
 from verydeep.tune.prepare import Task
 
+_PLAN: TypeAdapter[Plan | Skipped] = TypeAdapter(Plan | Skipped)
+
 
 def fine_tune(
     task: Task, start: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
@@ -85,9 +87,6 @@ def _train(
     torch.manual_seed(recipe.seed)  # of dropout
     deadline = time.perf_counter() + limit
     return run_training(job, fabric_on(task.device, recipe.precision), task.watcher, deadline=deadline)
-
-
-_PLAN: TypeAdapter[Plan | Skipped] = TypeAdapter(Plan | Skipped)
 
 
 def save_plan(plan: Plan | Skipped, folder: RunFolder) -> None:

@@ -291,6 +291,12 @@ def test_a_header_comes_back():
     assert header.to_bytes()[:8] == MAGIC
 
 
+def test_a_header_that_could_not_be_read_again_is_not_written():
+    description = {**DESCRIPTION, "classes": ["x" * 100] * 50_000}
+    with pytest.raises(CheckpointError, match=r"takes 4\.\d MiB, .*a compact file has at most 4 MiB"):
+        Header(description=description, checksum="xxh3-128:0", tensors=[]).to_bytes()
+
+
 def test_the_reader_on_the_page_reads_it(checkpoint, saved):
     page = (Path(__file__).parents[3] / "docs" / "compact-file.md").read_text(encoding="utf-8")
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def " in block]

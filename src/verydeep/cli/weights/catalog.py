@@ -65,7 +65,11 @@ def get(
 
 
 def _copy(path: Path, to: Path) -> Path:
-    """The copy of ``path``: the file ``to`` if that has a suffix, otherwise a file in the folder ``to``."""
+    """The copy of ``path``: the file ``to`` if that has a suffix, otherwise a file in the folder ``to``.
+
+    Raises:
+        DataError: where another file is there.
+    """
     target = to if to.suffix and not to.is_dir() else to / path.name
     if target.is_file() and filecmp.cmp(path, target, shallow=False):
         return target

@@ -77,14 +77,14 @@ def _widths(model: Classifier) -> list[Width]:
         for name in step.inputs:
             taken_by.setdefault(name, []).append(step)
     widths: list[Width] = []
-    seen: Counter[int | None] = Counter()
+    layers_before: Counter[int | None] = Counter()
     for step in steps:
         layer, consumer = weighted_layer(step), _consumer(step, taken_by)
         if layer is None:
             continue
         index = None if isinstance(layer, nn.Linear) else step.layer_index
-        number = seen[index]
-        seen[index] += 1
+        number = layers_before[index]
+        layers_before[index] += 1
         if consumer is None or weight_matrix(consumer).shape[1] > MAX_INPUTS:
             continue
         channels = weight_matrix(layer).shape[0]

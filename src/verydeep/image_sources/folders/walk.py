@@ -11,7 +11,7 @@ from verydeep.image_sources.suffixes import IMAGE_SUFFIXES
 
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
 """What macOS, Windows and Synology leave in folders, in lower case; it counts as hidden."""
-SEPARATOR = "/"
+_SEPARATOR = "/"
 """Between names: the character that none of them has."""
 
 
@@ -84,7 +84,7 @@ class _Walker:
                 elif self._is_image(entry.name, entry.is_file()):
                     names.append(entry.name)
             if names:
-                self.images[folder].append(SEPARATOR.join(names))
+                self.images[folder].append(_SEPARATOR.join(names))
 
     def follow_links(self) -> None:
         """Enter the folders and take the files that links lead to, unless they were found already."""
@@ -104,7 +104,7 @@ class _Walker:
 
     def names_in(self, folder: Path) -> list[str]:
         """The images in ``folder``, sorted; they are then forgotten here."""
-        return sorted(SEPARATOR.join(self.images.pop(folder)).split(SEPARATOR))
+        return sorted(_SEPARATOR.join(self.images.pop(folder)).split(_SEPARATOR))
 
     def _is_found(self, real: Path) -> bool:
         """Whether this folder or file is found already, or contains the whole."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from verydeep.architecture.architecture import Norm
+from verydeep.study.compression_groups import sentence
 from verydeep.study.experiments.depth import ARCHITECTURES, RECIPE
 from verydeep.study.experiments.initialization import LEARNED
 from verydeep.study.statistics import comparison, difference
@@ -64,8 +65,8 @@ def _compared(learned: dict[str, dict[str, list[Outcome]]]) -> str:
     gain = difference(learned[WITH][best[WITH]], learned[WITHOUT][best[WITHOUT]])
     assert gain is not None  # all of these runs learned
     rates = f"at the best rates on validation images, {best[WITHOUT]} and {best[WITH]}"
-    found = comparison(gain, WITH, WITHOUT, f"D without and with batch norm, {rates}")
-    return f"{found[0].upper()}{found[1:]}. The paper found batch norm better, and best at higher rates."
+    found = sentence(comparison(gain, WITH, WITHOUT, f"D without and with batch norm, {rates}"))
+    return f"{found} The paper found batch norm better, and best at higher rates."
 
 
 def _validation(runs: Sequence[Outcome]) -> float:

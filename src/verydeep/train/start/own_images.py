@@ -12,7 +12,7 @@ from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk, ImagesOnDisk
 from verydeep.data.split_checks import require_all_classes
 from verydeep.data.split_parts import indices_of
-from verydeep.data.stream import decode_all, unreadable_images
+from verydeep.data.stream import decode_readable, require_readable, unreadable_images
 from verydeep.decoding import fast_jpeg
 from verydeep.decoding.crop import Decoder
 from verydeep.errors import CheckpointError
@@ -20,8 +20,9 @@ from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
 from verydeep.inputs.decoding_processes import cores_of_rank
+from verydeep.torchrun import local_rank, local_world_size
 from verydeep.train.parallel.collectives import merged
-from verydeep.train.parallel.ranks import is_alone, rank, rank_count
+from verydeep.train.parallel.ranks import is_alone
 from verydeep.train.parallel.store import wait_for_all
 from verydeep.train.recipe import Recipe
 
@@ -77,20 +78,24 @@ def on_disk(
 def _unreadable(
     samples: Samples, indices: Int64[Tensor, " chosen"], preprocess: Preprocess
 ) -> tuple[UnreadableImage, ...]:
-    """The images at ``indices`` that cannot be read: ranks share the work, and all leave out the same images.
+    """The images at ``indices`` that cannot be read on any host.
+
+    The ranks of a host share the work, as they have the same files; all ranks leave out the same images.
 
     Raises:
         RankError: where another rank has ended.
     """
-    mine = samples.select(indices[rank() :: rank_count()])
-    found = unreadable_images(mine.sources, preprocess, cores_of_rank())
     if is_alone():
-        return found
+        return unreadable_images(samples.select(indices).sources, preprocess)
+    mine = samples.select(indices[local_rank() :: local_world_size()])
+    found = unreadable_images(mine.sources, preprocess, cores_of_rank())
     wait_for_all("examined")  # the files of other hosts may be slower
     reasons = {each.source: (each.reason, each.kind) for each in found}
-    named = zip(mine.names, mine.sources, strict=True) if reasons else ()
+    named = zip(mine.names, mine.sources, strict=True)
     of_everyone = merged({name: reasons[source] for name, source in named if source in reasons})
-    counted = samples.select(indices) if of_everyone else samples.select(indices[:0])
+    if not of_everyone:
+        return ()
+    counted = samples.select(indices)
     return tuple(
         UnreadableImage(source, *of_everyone[name])
         for name, source in zip(counted.names, counted.sources, strict=True)
@@ -116,9 +121,10 @@ def decoded(samples: Samples, preprocess: Preprocess, location: str) -> tuple[Da
     """All images that can be read, in memory; their samples; and a note on those that cannot."""
     parts: list[Part] = ["train", "val", "test"]
     # Part by part: to divide the pixels of all of them would take twice their memory.
-    read = [decode_all(samples.select(indices_of(samples, part)), preprocess) for part in parts]
+    read = [decode_readable(samples.select(indices_of(samples, part)), preprocess) for part in parts]
     train, val, test = (images for images, _ in read)
     unreadable = [each for _, of_part in read for each in of_part]
+    require_readable(samples, unreadable)
     note = check_unreadable(len(samples), unreadable, location)
     samples = _without(samples, unreadable)
     return Dataset(samples.name, train, test, val if len(val) else None), samples, note
