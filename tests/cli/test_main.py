@@ -38,7 +38,7 @@ def test_a_full_gpu_is_a_short_message(monkeypatch, capsys):
     assert main.main(["predict"]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "the GPU has too little memory: CUDA out of memory. Tried to allocate 2.00 GiB. Compute" in said
-    assert "(--slices 4 of verydeep train; --batch of predict" in said and "1 MiB" not in said
+    assert "(--slices 4 in training; --batch where a command has it)" in said and "1 MiB" not in said
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def _too_little_room(error: Exception) -> str | None:
     if type(error).__name__ == "OutOfMemoryError":  # that of torch, which a bundle does without
         return (
             f"the GPU has too little memory: {_first_line(error)} Compute fewer images at a time (--slices 4 "
-            "of verydeep train; --batch of predict, compress and bench), or on the CPU with --device cpu"
+            "in training; --batch where a command has it), or on the CPU (--device cpu)"
         )
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # of NumPy; of torch
         return (
