@@ -3,7 +3,7 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from verydeep.foreign_text import markdown_text, one_line, terminal_text, utf8_text, valid_text
+from verydeep.foreign_text import error_text, markdown_text, one_line, terminal_text, utf8_text, valid_text
 
 EUC_KR = "고양이".encode("euc-kr").decode(errors="surrogateescape")
 
@@ -37,6 +37,11 @@ def html_of(name):
 def test_a_message_keeps_its_lines_and_a_name_has_one():
     assert terminal_text("first\n\tsecond") == "first\n\tsecond"
     assert one_line("first\n\tsecond") == r"first\n\tsecond"
+
+
+def test_an_error_of_another_library_is_one_short_line():
+    assert error_text(ValueError("2 errors\n  size:\n    missing")) == "2 errors size: missing"
+    assert len(error_text(ValueError("much " * 100))) == 120
 
 
 def test_bytes_that_are_utf8_are_decoded_in_every_locale():

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from verydeep.rows import Rows, joined
+from verydeep.rows import computed, joined
 
 
 @pytest.fixture
 def squares():
-    return Rows(lambda index: index**2, np.arange(6, dtype=np.uint32))
+    return computed(lambda index: index**2, 6)
 
 
 def test_rows_are_a_sequence(squares):

@@ -27,6 +27,11 @@ def terminal_text(text: str) -> str:
     return _HIDDEN.sub(_escape, valid_text(text))
 
 
+def error_text(error: Exception) -> str:
+    """The start of what another library says of ``error``, in one line, to stand inside a message of ours."""
+    return " ".join(str(error).split())[:120]
+
+
 def one_line(name: str) -> str:
     """A name as ``terminal_text``, in one line."""
     return terminal_text(name).replace("\n", r"\n").replace("\t", r"\t")

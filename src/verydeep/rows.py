@@ -36,6 +36,11 @@ class Rows(Sequence[T]):
         return Rows(self._value, self._indices[chosen])
 
 
+def computed(value: Callable[[int], T], count: int) -> Rows[T]:
+    """``value`` of 0 up to ``count``."""
+    return Rows(value, np.arange(count, dtype=np.uint32))
+
+
 def joined(columns: Sequence[Sequence[T]]) -> Rows[T]:
     """The values of all ``columns``, one column after the other."""
     starts = list(accumulate(map(len, columns), initial=0))
@@ -44,4 +49,4 @@ def joined(columns: Sequence[Sequence[T]]) -> Rows[T]:
         column = bisect_right(starts, index) - 1
         return columns[column][index - starts[column]]
 
-    return Rows(value, np.arange(starts[-1], dtype=np.uint32))
+    return computed(value, starts[-1])

@@ -175,9 +175,10 @@ def _read(name: str, value: Any) -> Any:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return isinstance(value, float)
-    return abs(value) <= sys.float_info.max  # JSON may have integers of any length
+    if isinstance(value, bool):
+        return False
+    # JSON may have integers of any length.
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max)
 
 
 _EXPECTED = {

@@ -22,6 +22,7 @@ from verydeep.compress.candidate import Candidate, Measured
 from verydeep.compress.narrow.search import Point
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CheckpointError, CompressionError
+from verydeep.foreign_text import error_text
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import load, save
 
@@ -184,8 +185,7 @@ class Journal:
         try:
             return _CONTENT.validate_json(file.read_bytes())
         except ValueError as error:
-            reason = " ".join(str(error).split())[:120]
-            raise CheckpointError(f"{file} is damaged: {reason}. Start over with --new") from None
+            raise CheckpointError(f"{file} is damaged: {error_text(error)}. Start over with --new") from None
 
     def _write(self, content: _Content) -> None:
         write_text(self.folder / JOURNAL, json.dumps(asdict(content)))

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from verydeep.errors import DataError
 from verydeep.image_sources.folders.image_paths import ImagePaths
 from verydeep.image_sources.folders.walk import walk
@@ -31,7 +29,7 @@ from verydeep.image_sources.repeats import are_different, real_sources
 from verydeep.image_sources.webdataset import expand_range, read_webdataset
 from verydeep.packs.open_pack import is_pack, open_pack
 from verydeep.packs.packed_pixels import PackedImage
-from verydeep.rows import Rows
+from verydeep.rows import computed
 from verydeep.user_path import user_path
 
 HUB_PREFIX = "hf:"
@@ -105,7 +103,7 @@ def _read_listing(location: str, columns: Columns) -> Listing | None:
     path = user_path(location)
     if is_pack(path):
         pack = open_pack(path)
-        labels = Rows(lambda index: pack.classes[pack.labels[index]], np.arange(len(pack), dtype=np.uint32))
+        labels = computed(lambda index: pack.classes[pack.labels[index]], len(pack))
         return Listing(
             name=pack.name, sources=pack.sources, names=pack.names, labels=labels, parts=pack.parts,
             classes=pack.classes,

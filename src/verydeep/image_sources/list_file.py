@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from verydeep.errors import DataError
 from verydeep.image_sources.labels import one_hot_columns, one_hot_labels, whole_numbers
 from verydeep.image_sources.listed_files import find_listed
@@ -25,7 +23,7 @@ from verydeep.image_sources.parquet import import_pyarrow
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.table_text import text_rows
 from verydeep.name_list import first_names
-from verydeep.rows import Rows
+from verydeep.rows import Rows, computed
 
 LIST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 """The suffixes of list files."""
@@ -117,11 +115,11 @@ def _read_table(path: Path) -> _Table:
         numbers.append(number)
         for column, same, cell in zip(columns, known, cells, strict=True):
             column.append(same.setdefault(cell, cell) if len(same) < SHARED else same.get(cell, cell))
-    word, indices = "row" if is_parquet else "line", np.arange(len(numbers), dtype=np.uint32)
+    word = "row" if is_parquet else "line"
     return _Table(
         path,
         {name: whole_numbers(column) for name, column in zip(header, columns, strict=True)},
-        Rows(lambda index: f"{word} {numbers[index]}", indices),
+        computed(lambda index: f"{word} {numbers[index]}", len(numbers)),
     )
 
 

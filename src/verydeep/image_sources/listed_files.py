@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
-import numpy as np
-
 from verydeep.errors import DataError
 from verydeep.image_sources.folders.walk import walk
 from verydeep.image_sources.part_names import part_mentioned
-from verydeep.rows import Rows
+from verydeep.rows import Rows, computed
 from verydeep.user_path import user_path
 
 
@@ -44,8 +42,7 @@ def find_listed(path: Path, names: Sequence[str]) -> tuple[Rows[Path], tuple[str
             f"{path}: none of its first {min(10, len(names))} files exists, such as "
             f"{folder / names[0]}. File paths are relative to the folder of the list, or absolute"
         )
-    indices = np.arange(len(names), dtype=np.uint32)
-    return Rows(lambda index: elsewhere.get(index) or _plain(folder, names[index]), indices), notes
+    return computed(lambda index: elsewhere.get(index) or _plain(folder, names[index]), len(names)), notes
 
 
 def _plain(folder: Path, name: str) -> Path:

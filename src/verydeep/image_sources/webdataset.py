@@ -20,8 +20,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from verydeep.errors import DataError
 from verydeep.foreign_text import utf8_text
 from verydeep.image_sources.listing import LABEL_COLUMNS, Columns, Listing, cell_text, find_column
@@ -29,7 +27,7 @@ from verydeep.image_sources.part_names import Part, part_mentioned
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.suffixes import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from verydeep.image_sources.texts import Texts
-from verydeep.rows import Rows
+from verydeep.rows import Rows, computed
 
 LABEL_SUFFIXES = frozenset({"cls", "json", "txt"})
 """The suffixes of members that may contain the label."""
@@ -160,7 +158,7 @@ class _ShardIndex:
 
     def members(self) -> Rows[TarMember]:
         """The images."""
-        return Rows(self._member, np.arange(len(self), dtype=np.uint32))
+        return computed(self._member, len(self))
 
     def names(self) -> Rows[str]:
         """Their paths below the folder of all shards, such as ``train.tar/1.png``."""
@@ -170,7 +168,7 @@ class _ShardIndex:
         def name(index: int) -> str:
             return utf8_text(posixpath.normpath(f"{shards[self.shard_numbers[index]]}/{self.texts[index]}"))
 
-        return Rows(name, np.arange(len(self), dtype=np.uint32))
+        return computed(name, len(self))
 
     def _member(self, index: int) -> TarMember:
         shard = self.shards[self.shard_numbers[index]]

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from verydeep.atomic_write import write_text
 from verydeep.claim import claim_file
 from verydeep.errors import DataError, InUseError
+from verydeep.foreign_text import error_text
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.runtime.file_checksum import blocks_checksum
 from verydeep.user_path import user_path
@@ -162,5 +163,4 @@ def _read(file: Path) -> Job:
     except FileNotFoundError:
         raise DataError(f"there is no {file}: nothing was computed there yet") from None
     except ValueError as error:
-        text = " ".join(str(error).split())[:120]
-        raise DataError(f"{file} is not a job of verydeep: {text}. Give another --out") from None
+        raise DataError(f"{file} is not a job of verydeep: {error_text(error)}. Give another --out") from None

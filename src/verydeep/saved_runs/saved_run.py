@@ -94,15 +94,18 @@ def _run_folders(folder: Path, depth: int, damaged: list[str]) -> Iterator[Path]
             checkpoint_path(folder).is_file() or run.is_unfinished
         )
         if depth and not is_run:
-            inside = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.is_symlink()]
+            inside = [each for each in sorted(folder.iterdir()) if _may_hold_runs(each)]
     except OSError as error:
         damaged.append(str(error))
         return
     if is_run:
         yield folder
     for each in inside:
-        if not each.name.startswith("."):
-            yield from _run_folders(each, depth - 1, damaged)
+        yield from _run_folders(each, depth - 1, damaged)
+
+
+def _may_hold_runs(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_dir() and not path.is_symlink()
 
 
 def _metrics_of_tuning(folder: RunFolder, strategy: str) -> Path:

@@ -15,6 +15,7 @@ from verydeep.data.images import Dataset
 from verydeep.data.normalize import normalize
 from verydeep.errors import LearningError, RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
+from verydeep.foreign_text import error_text
 from verydeep.machine import Device
 from verydeep.study.accuracy import top1
 from verydeep.study.run_compression import compress
@@ -106,14 +107,14 @@ def _read(file: Path) -> _FinishedTrial:
     """The finished trial in ``file``.
 
     Raises:
-    RecipeError: where the file is damaged.
+        RecipeError: where the file is damaged.
     """
     try:
         return _FILE.validate_json(file.read_bytes())
     except ValueError as error:
-        text = " ".join(str(error).split())[:120]
         raise RecipeError(
-            f"{file} is damaged: {text}. Delete its folder; the same command runs this trial again"
+            f"{file} is damaged: {error_text(error)}. Delete its folder; the same command runs this "
+            "trial again"
         ) from None
 
 

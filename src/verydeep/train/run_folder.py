@@ -22,6 +22,7 @@ from verydeep.atomic_write import write_text
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CheckpointError
 from verydeep.file_name import file_name
+from verydeep.foreign_text import error_text
 from verydeep.train.epoch_result import EpochResult
 
 SHELL_SIGNS = r"[^.\w\u0080-\U0010ffff-]+|[\s\u200b]+"
@@ -128,9 +129,7 @@ def read_metrics(path: Path, epochs: int | None = None) -> list[EpochResult]:
             [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:epochs]]
         )
     except ValueError as error:
-        raise CheckpointError(
-            f"{path} is damaged: {' '.join(str(error).split())[:120]}. Start over with --new"
-        ) from None
+        raise CheckpointError(f"{path} is damaged: {error_text(error)}. Start over with --new") from None
 
 
 _EPOCHS = TypeAdapter(list[EpochResult])

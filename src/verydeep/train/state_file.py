@@ -16,6 +16,7 @@ import torch
 
 from verydeep.atomic_write import atomic_write
 from verydeep.errors import CheckpointError
+from verydeep.foreign_text import error_text
 from verydeep.train.early_stopping import BestEpoch
 from verydeep.train.hardest import ImageLosses
 from verydeep.train.optimizer.schedule import Plateau
@@ -118,9 +119,8 @@ def load_state(state: TrainingState, path: Path) -> None:
         state.epochs, state.epoch, state.step = packed["epochs"], packed["epoch"], packed["step"]
         state.seconds = packed["seconds"]
     except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        text = " ".join(str(error).split())[:120]
         raise CheckpointError(
-            f"{path} is the state of another network or recipe: {text}. Start over with --new"
+            f"{path} is the state of another network or recipe: {error_text(error)}. Start over with --new"
         ) from None
 
 

@@ -21,6 +21,7 @@ from verydeep.claim import LOCK, claim_folder, is_in_use
 from verydeep.decoding.crop import Decoder
 from verydeep.errors import CheckpointError, RecipeError
 from verydeep.file_name import same_name
+from verydeep.foreign_text import error_text
 from verydeep.machine import InferencePrecision
 from verydeep.name_list import first_names
 from verydeep.train.run_folder import RunFolder
@@ -123,8 +124,9 @@ def read_start(folder: RunFolder) -> Start:
         start = _START.validate_python(json.loads(folder.start.read_bytes()))
         tomllib.loads(start.config)
     except ValueError as error:
-        text = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{folder.start} is damaged: {text}. Start over with --new") from None
+        raise CheckpointError(
+            f"{folder.start} is damaged: {error_text(error)}. Start over with --new"
+        ) from None
     return start
 
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from verydeep.atomic_write import write_text
 from verydeep.data.images import Images
 from verydeep.errors import CheckpointError
+from verydeep.foreign_text import error_text
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import copy_trainable
@@ -105,5 +106,6 @@ def saved_plan(folder: RunFolder) -> Plan | Skipped | None:
     try:
         return _PLAN.validate_json(folder.plan.read_bytes())
     except ValueError as error:
-        text = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{folder.plan} is damaged: {text}. Start over with --new") from None
+        raise CheckpointError(
+            f"{folder.plan} is damaged: {error_text(error)}. Start over with --new"
+        ) from None

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from verydeep.atomic_write import atomic_write
 from verydeep.download.sources import cache_root
+from verydeep.quick_imports import quick_imports
 from verydeep.tables.published_weights_table import published_table, published_text
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.output_path import require_new_file
@@ -103,9 +104,10 @@ def push(
     json
         Print one JSON object: repo, url, commit, private.
     """
-    from verydeep.report.model_card import model_card
-    from verydeep.weight_files.checkpoint_file import load
-    from verydeep.weights import hub
+    with quick_imports():
+        from verydeep.report.model_card import model_card
+        from verydeep.weight_files.checkpoint_file import load
+        from verydeep.weights import hub
 
     card = model_card(load(run), repo, license)
     pushed = hub.push(run, card, repo, private=private, progress_bars=err().is_terminal)
@@ -137,7 +139,8 @@ def pull(
     json
         Print one JSON object: repo, path.
     """
-    from verydeep.weights import hub
+    with quick_imports():
+        from verydeep.weights import hub
 
     path = hub.pull(repo, revision=revision, progress_bars=err().is_terminal)
     if out_ is not None:
