@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verydeep.data.builtin import load_dataset as load_dataset
     from verydeep.data.images import Dataset as Dataset
     from verydeep.data.images import Images as Images
+    from verydeep.data.write_images import write_images as write_images
     from verydeep.embed.embedder import Embedder as Embedder
     from verydeep.embed.perceptual_loss import PerceptualLoss as PerceptualLoss
     from verydeep.embed.perceptual_loss import StyleLoss as StyleLoss
@@ -100,6 +101,7 @@ _HOMES = {
     "trace": "analyze.trace",
     "train_network": "train.train",
     "tune_network": "tune.tune",
+    "write_images": "data.write_images",
 }
 
 __all__ = sorted(_HOMES)

@@ -17,6 +17,32 @@ def test_a_selection_keeps_its_order_and_its_classes():
     assert (chosen.labels.tolist(), chosen.classes, len(chosen)) == ([2, 0], ("a", "b", "c"), 2)
 
 
+def test_the_images_of_some_classes_get_labels_in_the_order_given():
+    chosen = IMAGES.of_classes("c", "a")
+    assert chosen.pixels.equal(PIXELS[[0, 2, 3, 5]])
+    assert (chosen.labels.tolist(), chosen.classes) == ([1, 0, 1, 0], ("c", "a"))
+
+
+def test_a_class_that_is_not_there_is_named():
+    with pytest.raises(DataError, match="no class 'd'; the classes are a, b, c"):
+        IMAGES.of_classes("a", "d")
+
+
+def test_the_first_images_of_a_data_set():
+    first = Dataset("letters", IMAGES, IMAGES, IMAGES).take(4, 9)
+    assert first.train.pixels.equal(PIXELS[:4]) and first.train.labels.tolist() == [0, 1, 2, 0]
+    assert first.test.pixels.equal(PIXELS) and first.val is IMAGES
+    assert first.name == "letters, first 4 and 6 images"
+
+
+def test_a_data_set_of_some_classes_has_them_in_all_parts():
+    chosen = Dataset("letters", IMAGES, IMAGES.take(3), IMAGES).of_classes("b", "c")
+    assert [part.labels.tolist() for part in (chosen.train, chosen.test, chosen.val)] == [
+        [0, 1, 0, 1], [0, 1], [0, 1, 0, 1],
+    ]  # fmt: skip
+    assert (chosen.name, chosen.classes) == ("letters, classes b and c", ("b", "c"))
+
+
 def test_images_on_a_device_are_the_same_images():
     moved = IMAGES.to("cpu")
     assert (

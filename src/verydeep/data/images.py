@@ -93,6 +93,24 @@ class Images:
         """The images at ``indices``, in that order."""
         return Images(self.pixels[indices], self.labels[indices], self.classes)
 
+    def of_classes(self, *classes: str) -> "Images":
+        """The images of ``classes``, which get the labels 0, 1, 2, ... in the order given.
+
+        Raises:
+            DataError: if one of ``classes`` is not a class of these images.
+        """
+        missing = [name for name in classes if name not in self.classes]
+        if missing:
+            raise DataError(f"there is no class {missing[0]!r}; the classes are {', '.join(self.classes)}")
+        old = torch.tensor([self.classes.index(name) for name in classes], device=self.labels.device)
+        chosen: Int64[Tensor, " chosen"] = torch.isin(self.labels, old).nonzero().flatten()
+        labels = (self.labels[chosen][:, None] == old).int().argmax(1)
+        return Images(self.pixels[chosen], labels, classes)
+
+    def take(self, count: int) -> "Images":
+        """The first ``count`` images, or all where there are fewer."""
+        return Images(self.pixels[:count], self.labels[:count], self.classes)
+
     def resized(self, size: int) -> "Images":
         """The same images at ``size`` x ``size`` px."""
         if self.image_shape[1:] == (size, size):
@@ -132,6 +150,26 @@ class Dataset:
             return self
         val = None if self.val is None else self.val.resized(size)
         return Dataset(self.name, self.train.resized(size), self.test.resized(size), val)
+
+    def of_classes(self, *classes: str) -> "Dataset":
+        """The images of ``classes`` alone, as ``Images.of_classes``.
+
+        Raises:
+            DataError: if one of ``classes`` is not a class of this data set.
+        """
+        val = None if self.val is None else self.val.of_classes(*classes)
+        name = f"{self.name}, classes {' and '.join(classes)}"
+        return Dataset(name, self.train.of_classes(*classes), self.test.of_classes(*classes), val)
+
+    def take(self, train: int, test: int) -> "Dataset":
+        """The first ``train`` training images and the first ``test`` test images, for a quick trial.
+
+        They are as the whole only where the images are in no order, as those of the built-in data sets are.
+        """
+        first, tested = self.train.take(train), self.test.take(test)
+        return Dataset(
+            f"{self.name}, first {len(first):,} and {len(tested):,} images", first, tested, self.val
+        )
 
 
 def channel_statistics(

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.atomic_write import remove_leftovers
+from verydeep.data.class_folders import class_folders
 from verydeep.data.place_file import COPY, place_copy, place_link
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
-from verydeep.file_name import file_name, same_name
+from verydeep.file_name import file_name
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.prediction.network import Network
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction, predict
@@ -138,21 +139,6 @@ def sort_images(
         kept=folders.total() - placed,
         broken=tuple(broken),
     )
-
-
-def class_folders(classes: Sequence[str]) -> dict[str, str]:
-    """The folder name of each class: the same, except for what file systems refuse.
-
-    Raises:
-        DataError: if two classes would have the same folder, also on a system that ignores case.
-    """
-    names = {name: file_name(name, "class") for name in classes}
-    owners: dict[str, str] = {}
-    for name, folder in names.items():
-        other = owners.setdefault(same_name(folder), name)
-        if other != name:
-            raise DataError(f"the classes {other!r} and {name!r} would have the same folder {folder!r}")
-    return names
 
 
 def _link(source: ImageSource, folder: Path, name: str) -> bool:

@@ -19,8 +19,8 @@ from verydeep.foreign_text import error_text
 from verydeep.machine import Device
 from verydeep.study.accuracy import top1
 from verydeep.study.run_compression import compress
-from verydeep.study.trial import PROBE_STEPS, LayerGradient, Outcome, Trial
-from verydeep.study.trial_data import data_name, first_images, trial_data
+from verydeep.study.trial import MEASURED, PROBE_STEPS, LayerGradient, Outcome, Trial
+from verydeep.study.trial_data import data_name, trial_data
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.prepare import prepare, with_validation
@@ -158,7 +158,7 @@ def _train(
         outcome = replace(
             _empty_outcome(trial, result.architecture),
             test_top1=result.test.top1,
-            train_top1=top1(load(run.path), first_images(train)),
+            train_top1=top1(load(run.path), train.take(MEASURED)),
             train_images=len(train),
             epochs=result.epochs,
         )

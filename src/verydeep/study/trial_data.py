@@ -1,13 +1,11 @@
 """The images of a trial: some classes, some of their images, or a split of its own."""
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor
 
 from verydeep.data.images import Dataset, Images
 from verydeep.data.split import stratified_split
 from verydeep.errors import RecipeError
-from verydeep.study.trial import MEASURED, Trial
+from verydeep.study.trial import Trial
 
 TEST_SHARE = 0.2
 """The share of test images in a split."""
@@ -21,7 +19,8 @@ def trial_data(trial: Trial, dataset: Dataset) -> Dataset:
     """
     train, test = dataset.train, dataset.test
     if trial.classes is not None:
-        train, test = _of_classes(train, trial.classes), _of_classes(test, trial.classes)
+        _require(trial.classes, dataset.classes)
+        train, test = train.of_classes(*trial.classes), test.of_classes(*trial.classes)
     if trial.images is not None and trial.images < len(train):
         _, subset = stratified_split(train.labels, trial.images / len(train), trial.images_seed)
         train = train.select(subset)
@@ -56,19 +55,10 @@ def of_each_class(images: Images, count: int, seed: int) -> Images:
     return images.select(torch.cat(chosen).sort().values)
 
 
-def first_images(images: Images) -> Images:
-    """At most ``MEASURED`` of ``images``: the first ones."""
-    return images.select(torch.arange(min(len(images), MEASURED)))
-
-
-def _of_classes(images: Images, classes: tuple[str, ...]) -> Images:
-    missing = [name for name in classes if name not in images.classes]
+def _require(classes: tuple[str, ...], data: tuple[str, ...]) -> None:
+    missing = [name for name in classes if name not in data]
     if missing:
         raise RecipeError(
-            f"this study needs the class {missing[0]!r}, and the data has {', '.join(images.classes)}. Use "
+            f"this study needs the class {missing[0]!r}, and the data has {', '.join(data)}. Use "
             "--data fashion-mnist"
         )
-    old = torch.tensor([images.classes.index(name) for name in classes])
-    chosen: Int64[Tensor, " chosen"] = torch.isin(images.labels, old).nonzero().flatten()
-    labels = (images.labels[chosen][:, None] == old).int().argmax(1)
-    return Images(images.pixels[chosen], labels, classes)
