@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from unicodedata import normalize
 
+import torch
+
 from verydeep.added_images.earlier_run import EarlierRun
-from verydeep.added_images.recognition import Recognition, is_relabeled, recognize
+from verydeep.data.recognition import Recognition, is_relabeled, recognize
 from verydeep.data.split_parts import indices_of, is_split_here, with_test_part
 from verydeep.errors import DataError
 from verydeep.image_sources.samples import Samples
@@ -62,7 +64,7 @@ def with_kept_split(
     recognition = recognize(samples, content, run.images)
     _require_known(samples, recognition, run)
     _require_classes(samples, run)
-    split = with_test_part(samples, fraction, seed, recognition.sides)
+    split = with_test_part(samples, fraction, seed, torch.from_numpy(recognition.sides))
     if not is_split_here(samples):
         _require_unseen(split, recognition, run)
     moved = sum(
@@ -100,7 +102,7 @@ def _require_classes(samples: Samples, run: EarlierRun) -> None:
 
 
 def _require_unseen(split: Samples, recognition: Recognition, run: EarlierRun) -> None:
-    test = indices_of(split, "test")
+    test = indices_of(split, "test").numpy()
     seen = test[recognition.sides[test] == 0].tolist()
     if seen:
         raise DataError(

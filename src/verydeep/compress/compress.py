@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from verydeep.added_images.image_split import ImageSplit
 from verydeep.atomic_write import write_text
 from verydeep.claim import claim_folder
 from verydeep.compress.candidate import Candidate
@@ -25,6 +24,7 @@ from verydeep.compress.steps.quantize import BITS
 from verydeep.compress.try_bits import try_bits
 from verydeep.compress.try_contenders import try_contenders
 from verydeep.compress.try_widths import try_widths
+from verydeep.data.image_split import ImageSplit
 from verydeep.data.split_file import SPLIT_FILE
 from verydeep.errors import CompressionError
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from verydeep.added_images.image_split import ImageSplit, read_image_split
 from verydeep.check.check import check_unreadable
 from verydeep.compress.calibration import MAX_IMAGES
 from verydeep.compress.image_part import ImagePart, read_part, spread
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
+from verydeep.data.image_split import ImageSplit, read_image_split
 from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split

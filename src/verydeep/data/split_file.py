@@ -8,7 +8,7 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -101,6 +101,15 @@ def read_groups(path: Path) -> dict[str, str] | None:
     return groups if any(groups.values()) else None
 
 
+def saves_content(path: Path) -> bool:
+    """Whether the split at ``path`` has a hash of each image file.
+
+    Raises:
+        DataError: if the file does not exist or is not a split.
+    """
+    return any(CONTENT in row for row in islice(_rows(path), 1))
+
+
 def _is_same_in_order(samples: Samples, path: Path) -> bool:
     """Whether the split at ``path`` has the images of ``samples`` in their order: no row of it is kept."""
     saved = ((row["name"], row["part"]) for row in _rows(path))
@@ -134,9 +143,13 @@ WantedPart = Part | Literal["all"]
 
 
 def with_saved_split(samples: Samples, path: Path) -> Samples:
-    """The images of ``samples`` that are in the split at ``path``, with its parts and groups.
+    """The images of ``samples`` whose names are in the split at ``path``, with its parts and groups.
 
-    Groups of ``samples`` are kept. If none of the images is in the split, ``samples`` are returned unchanged.
+    They must be those of the split: other images may have the same names (``read_image_split``). Groups of
+    ``samples`` are kept. If no name is in the split, ``samples`` are returned unchanged.
+
+    Raises:
+        DataError: if the file does not exist or is not a split.
     """
     parts, groups = read_split(path), read_groups(path)
     named = np.array([i for i, name in enumerate(samples.names) if name in parts], dtype=np.int64)

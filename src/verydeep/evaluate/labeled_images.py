@@ -9,7 +9,8 @@ from jaxtyping import Int64, UInt8
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.grouping import read_grouped
 from verydeep.data.builtin_names import require_known
-from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part, with_saved_split
+from verydeep.data.image_split import read_image_split
+from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part
 from verydeep.decoding.decode import decode_pixels
 from verydeep.evaluate.network_labels import network_labels
 from verydeep.image_sources.reading import Reading
@@ -71,13 +72,14 @@ def read_labeled(
     samples = read_grouped(data, group_by)
     split = (run if run.is_dir() else run.parent) / SPLIT_FILE
     total = len(samples)
-    kept = with_saved_split(samples, split) if split.exists() else samples
-    chosen, chosen_part = images_of_part(kept, part)
+    kept = read_image_split(split, samples) if split.exists() else None
+    known = samples if kept is None else kept.samples
+    chosen, chosen_part = images_of_part(known, part)
     description = (
-        f"{len(chosen):,} of the {total:,} images of {samples.name}: {_reason(kept is samples, chosen_part)}"
+        f"{len(chosen):,} of the {total:,} images of {samples.name}: {_reason(kept is None, chosen_part)}"
     )
-    if kept is not samples and len(kept) < total:
-        description += f"; {total - len(kept):,} are not in the split of the run and are left out"
+    if len(known) < total:
+        description += f"; {total - len(known):,} are not in the split of the run and are left out"
     if samples.reading.skipped:
         description += f"; skipped: {samples.reading.skipped_text}"
     labels = network_labels(chosen.labels, chosen.classes, classes, samples.name)

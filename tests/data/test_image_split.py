@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from verydeep.added_images.image_split import ImageSplit, read_image_split
 from verydeep.data.content import content_hashes
+from verydeep.data.image_split import ImageSplit, read_image_split
 from verydeep.errors import DataError
 from verydeep.image_sources.open_images import read_samples
 

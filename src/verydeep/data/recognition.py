@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
-import torch
+import numpy as np
 from jaxtyping import Int64
-from torch import Tensor
 
 from verydeep.data.split_file import SavedImage
 from verydeep.image_sources.samples import Samples
@@ -24,7 +23,7 @@ class Recognition:
     """For each image now: which one it was; None for a new image."""
     gone: tuple[SavedImage, ...]
     """Images of the earlier run that are not there any more."""
-    sides: Int64[Tensor, " count"]
+    sides: Int64[np.ndarray, " count"]
     """0 for an image that was trained on, 1 for one that was tested on, -1 for a new one. A new copy of an
     image has the side of that image."""
 
@@ -64,7 +63,7 @@ def recognize(samples: Samples, content: Sequence[bytes], before: Sequence[Saved
 
 def _sides(
     hashes: Sequence[str], earlier: Sequence[SavedImage | None], before: Sequence[SavedImage]
-) -> Int64[Tensor, " count"]:
+) -> Int64[np.ndarray, " count"]:
     """Trained on, where any image of the same content was."""
     of_content: dict[str, int] = {}
     for saved in before:
@@ -75,7 +74,7 @@ def _sides(
         known = [of_content[each]] if each in of_content else []
         known += [_side(same)] if same else []
         sides.append(min(known, default=-1))
-    return torch.tensor(sides, dtype=torch.int64)
+    return np.array(sides, dtype=np.int64)
 
 
 def _side(saved: SavedImage) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from verydeep.added_images.recognition import is_relabeled, recognize
+from verydeep.data.recognition import is_relabeled, recognize
 from verydeep.data.split_file import SavedImage
 from verydeep.image_sources.samples import Samples
 
