@@ -9,8 +9,15 @@ import pytest
 
 from verydeep.number_format import percent
 from verydeep.report.charts.line_plots import HEIGHT, WIDTH
+from verydeep.report.strip_plots import strip_plots
 from verydeep.report.study_page import markdown, render_study, write_study
-from verydeep.report.study_plots import gradient_charts, loss_charts, size_charts, strip_plots
+from verydeep.report.study_plots import (
+    gradient_charts,
+    image_charts,
+    loss_charts,
+    size_charts,
+    validation_charts,
+)
 from verydeep.study.studies import STUDIES
 from verydeep.study.study_result import StudyResult
 from verydeep.study.trial import CompressedNetwork, LayerGradient, Outcome
@@ -101,8 +108,49 @@ def test_a_column_is_the_mean_with_its_interval():
     (figure,) = strip_plots(report("kernel").outcomes)
     first = figure.columns[0]
     assert first.label == "one 5x5: mean 81.00\u00a0% of 3"
-    assert first.high < first.mean < first.low  # downwards in the figure's pixels
+    mean = first.mean
+    assert mean.high < mean.mean < mean.low  # downwards in the figure's pixels
     assert len(first.dots) == 3
+
+
+def stopped(run):
+    return replace(run, test_top1=None, failed="the loss is nan", epochs=run.epochs[:1])
+
+
+def test_stopped_runs_are_at_the_bottom_and_cut_no_curve():
+    first, second, *others = report("kernel").outcomes
+    (figure,) = strip_plots([stopped(first), second, *others])
+    column = figure.columns[0]
+    assert (len(column.stopped), len(column.dots)) == (1, 2)
+    assert {point.y for point in column.stopped} == {figure.y_ticks[0].position}
+    assert column.label == "one 5x5: mean 81.50\u00a0% of 2, 1 stopped"
+    (curves,) = loss_charts([stopped(first), second, *others])
+    assert [len(curve.points) for curve in curves.curves] == [2, 2]
+
+
+def test_a_variant_of_which_no_run_learned_is_drawn_too():
+    outcomes = [stopped(run) if run.variant == "one 5x5" else run for run in report("kernel").outcomes]
+    (figure,) = strip_plots(outcomes)
+    assert (figure.columns[0].mean, figure.columns[0].label) == (None, "one 5x5: 3 stopped")
+    page = render_study(report("kernel", outcomes=tuple(outcomes), findings=("None.",)))
+    assert page.count('class="stopped-run"') == 3
+
+
+def test_validation_images_have_a_loss_and_an_accuracy():
+    run = replace(report("kernel").outcomes[0], epochs=(epoch(1, val_loss=0.5, val_top1=0.8),))
+    assert [chart.title for chart in validation_charts([run])] == ["Validation loss", "Validation accuracy"]
+    assert validation_charts([replace(run, epochs=(epoch(1, val_loss=None, val_top1=None),))]) == ()
+
+
+def test_accuracy_over_training_images_is_on_a_logarithmic_axis():
+    outcomes = [
+        replace(run, train_images=count)
+        for run, count in zip(report("kernel").outcomes, (25, 250, 2_500, 25, 250, 2_500), strict=True)
+    ]
+    (figure,) = image_charts(outcomes)
+    x = [point.x for point in figure.curves[0].points]
+    assert x[1] - x[0] == pytest.approx(x[2] - x[1])
+    assert figure.curves[0].points[2].label.startswith("one 5x5, training images 2,500: ")
 
 
 def test_the_ticks_of_gradients_are_powers_of_ten():

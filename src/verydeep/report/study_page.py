@@ -9,7 +9,7 @@ from verydeep.number_format import duration
 from verydeep.report import study_plots
 from verydeep.report.charts import line_plots as plots
 from verydeep.report.charts.line_chart import LineChart, series_classes
-from verydeep.report.study_plots import StripPlot
+from verydeep.report.strip_plots import StripPlot, strip_plots
 from verydeep.study.study_result import StudyResult
 from verydeep.study.trial import PROBE_STEPS, by_variant
 from verydeep.tables import data_table
@@ -69,7 +69,7 @@ def _figures(result: StudyResult) -> _Figures:
     return _Figures(
         result=result,
         rows=summary(outcomes),
-        strips=study_plots.strip_plots(outcomes),
+        strips=strip_plots(outcomes),
         curves=study_plots.training_curves(outcomes),
         gradients=tuple(
             (step, study_plots.gradient_charts(outcomes, step)) for step in (0, max(PROBE_STEPS))

@@ -1,90 +1,56 @@
-"""The figures of a study as geometry: strip plots of runs, and curves of loss, gradient norm and size."""
+"""The line plots of a study as geometry: loss and accuracy over epochs, images and bytes, gradient norms."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite, log2, log10
-from statistics import fmean
+from operator import attrgetter
+from statistics import fmean, median
 
 from verydeep.number_format import percent
-from verydeep.report.charts.axis import Axis, power_of_ten
+from verydeep.report.charts.axis import power_of_ten
 from verydeep.report.charts.line_chart import LineChart, line_chart
-from verydeep.report.charts.line_plots import LEFT, RIGHT, WIDTH, Point, Tick
-from verydeep.study.statistics import estimate
 from verydeep.study.trial import Outcome, by_group, by_variant
 from verydeep.train.epoch_result import EpochResult
 
 
-@dataclass(frozen=True, kw_only=True)
-class StripColumn:
-    """The runs of one variant: a dot per run, their mean, and its 95 % interval."""
-
-    name: str
-    x: float
-    dots: tuple[Point, ...]
-    mean: float
-    low: float
-    high: float
-    label: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class StripPlot:
-    """A figure with one column per variant."""
-
-    title: str
-    y_ticks: tuple[Tick, ...]
-    columns: tuple[StripColumn, ...]
-
-
-def strip_plots(outcomes: Sequence[Outcome]) -> tuple[StripPlot, ...]:
-    """Test accuracies, one figure per group; all figures have the same y axis."""
-    measured = [run for run in outcomes if run.test_top1 is not None]
-    if not measured:
-        return ()
-    axis = Axis.vertical(run.test_top1 or 0.0 for run in measured)
-    return tuple(_strip_plot(title, runs, axis) for title, runs in by_group(measured).items())
-
-
 def training_curves(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
-    """Training loss, and accuracy on validation images where there are some, over the epochs."""
+    """Training loss, and loss and accuracy on validation images where there are some, over the epochs."""
     return (*loss_charts(outcomes), *validation_charts(outcomes))
 
 
 def validation_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
-    """Accuracy on the validation images over the epochs, the mean of the seeds, one figure per group."""
+    """Loss and accuracy on the validation images over the epochs, the median of the seeds, for each group."""
     validated = [run for run in outcomes if run.epochs and run.epochs[-1].val_top1 is not None]
     return tuple(
         line_chart(
-            " \u00b7 ".join(part for part in (title, "Validation accuracy") if part),
-            {name: _mean_validation(same) for name, same in by_variant(runs).items()},
-            ("epoch", "accuracy on validation images"),
-            percent,
-            partial(percent, decimals=0),
+            " \u00b7 ".join(part for part in (title, f"Validation {each.name}") if part),
+            {name: _medians(same, each.of_epoch) for name, same in by_variant(runs).items()},
+            ("epoch", each.axis_name),
+            each.text,
+            each.tick_text,
         )
         for title, runs in by_group(validated).items()
+        for each in _VALIDATION
     )
 
 
 def image_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
-    """Test accuracy over how often the number of training images is doubled, one curve per variant.
+    """Test accuracy over the number of training images, on a logarithmic scale, one curve per variant.
 
     No figure where all trials have equally many.
     """
     trained = [run for run in outcomes if run.train_images and run.test_top1 is not None]
-    counts = _by_images(trained)
-    if len(counts) < 3:
+    if len(_by_images(trained)) < 3:
         return ()
     curves = {
-        name: sorted(
-            (round(log2(images / min(counts)), 2), _mean_top1(runs))
-            for images, runs in _by_images(same).items()
-        )
+        name: sorted((images, _mean_top1(runs)) for images, runs in _by_images(same).items())
         for name, same in by_variant(trained).items()
     }
-    names = (f"doublings, of {min(counts):,} training images", "test accuracy")
     shown = {name: points for name, points in curves.items() if len(points) > 1}
-    return (line_chart("Accuracy and training images", shown, names, percent, partial(percent, decimals=0)),)
+    names = ("training images", "test accuracy")
+    whole = partial(percent, decimals=0)
+    return (line_chart("Accuracy and training images", shown, names, percent, whole, log_x=True),)
 
 
 def _by_images(outcomes: Sequence[Outcome]) -> dict[int, list[Outcome]]:
@@ -96,14 +62,14 @@ def _by_images(outcomes: Sequence[Outcome]) -> dict[int, list[Outcome]]:
 
 
 def loss_charts(outcomes: Sequence[Outcome]) -> tuple[LineChart, ...]:
-    """Training loss over the epochs, the mean of the seeds, one figure per group."""
+    """Training loss over the epochs, the median of the seeds, one figure per group."""
     trained = [run for run in outcomes if run.epochs]
     return tuple(
         line_chart(
             title or "Training loss",
-            {name: _mean_loss(same) for name, same in by_variant(runs).items()},
+            {name: _medians(same, attrgetter("train_loss")) for name, same in by_variant(runs).items()},
             ("epoch", "training loss, nats"),
-            "{:.3f}".format,
+            _loss_text,
         )
         for title, runs in by_group(trained).items()
     )
@@ -156,20 +122,63 @@ def _mean_top1(runs: Sequence[Outcome]) -> float:
     return fmean(run.test_top1 for run in runs if run.test_top1 is not None)
 
 
-def _mean_loss(runs: Sequence[Outcome]) -> list[tuple[int, float]]:
-    means = ((each[0].epoch, fmean(result.train_loss for result in each)) for each in _same_epochs(runs))
-    return [(epoch, loss) for epoch, loss in means if isfinite(loss)]
+def _medians(
+    runs: Sequence[Outcome], value: Callable[[EpochResult], float | None]
+) -> list[tuple[int, float]]:
+    """The median of ``value`` over the seeds by epoch, without values that are not finite.
 
-
-def _mean_validation(runs: Sequence[Outcome]) -> list[tuple[int, float]]:
-    return [(each[0].epoch, fmean(result.val_top1 or 0.0 for result in each)) for each in _same_epochs(runs)]
+    One seed whose training breaks down for an epoch would hide all other curves in a mean.
+    """
+    by_epoch = (
+        (each[0].epoch, [found for result in each if (found := value(result)) is not None])
+        for each in _same_epochs(runs)
+    )
+    finite = ((epoch, [each for each in values if isfinite(each)]) for epoch, values in by_epoch)
+    return [(epoch, median(values)) for epoch, values in finite if values]
 
 
 def _same_epochs(runs: Sequence[Outcome]) -> list[tuple[EpochResult, ...]]:
-    """The results of the epochs that all runs have, of all runs together; a recorded run has some of them."""
-    by_epoch = [{result.epoch: result for result in run.epochs} for run in runs]
+    """The results of the epochs that all runs have, of all runs together; a recorded run has some of them.
+
+    Runs that were stopped are left out where others were not: they would cut the curve.
+    """
+    learned = [run for run in runs if run.failed is None] or runs
+    by_epoch = [{result.epoch: result for result in run.epochs} for run in learned]
     common = sorted(set.intersection(*(set(results) for results in by_epoch)))
     return [tuple(results[epoch] for results in by_epoch) for epoch in common]
+
+
+def _loss_text(loss: float) -> str:
+    return f"{loss:.3f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quantity:
+    """What is drawn of the validation images."""
+
+    name: str
+    of_epoch: Callable[[EpochResult], float | None]
+    axis_name: str
+    text: Callable[[float], str]
+    tick_text: Callable[[float], str]
+
+
+_VALIDATION = (
+    _Quantity(
+        name="loss",
+        of_epoch=attrgetter("val_loss"),
+        axis_name="loss on validation images, nats",
+        text=_loss_text,
+        tick_text="{:g}".format,
+    ),
+    _Quantity(
+        name="accuracy",
+        of_epoch=attrgetter("val_top1"),
+        axis_name="accuracy on validation images",
+        text=percent,
+        tick_text=partial(percent, decimals=0),
+    ),
+)
 
 
 def _mean_gradient(runs: Sequence[Outcome], step: int) -> list[tuple[int, float]]:
@@ -180,35 +189,3 @@ def _mean_gradient(runs: Sequence[Outcome], step: int) -> list[tuple[int, float]
             if gradient.step == step and gradient.norm > 0:
                 exponents.setdefault(gradient.number, []).append(log10(gradient.norm))
     return [(number, fmean(values)) for number, values in sorted(exponents.items())]
-
-
-def _strip_plot(title: str, outcomes: Sequence[Outcome], axis: Axis) -> StripPlot:
-    variants = by_variant(outcomes)
-    width = (WIDTH - LEFT - RIGHT) / len(variants)
-    decimals = 0 if axis.values[1] - axis.values[0] >= 0.01 else 1
-    return StripPlot(
-        title=title or "Test accuracy",
-        y_ticks=axis.ticks(partial(percent, decimals=decimals)),
-        columns=tuple(
-            _column(name, runs, LEFT + width * (index + 0.5), axis)
-            for index, (name, runs) in enumerate(variants.items())
-        ),
-    )
-
-
-def _column(name: str, runs: Sequence[Outcome], x: float, axis: Axis) -> StripColumn:
-    values = [run.test_top1 or 0.0 for run in runs]
-    mean = estimate(values)
-    low, high = axis.values[0], axis.values[-1]
-    return StripColumn(
-        name=name,
-        x=x,
-        dots=tuple(
-            Point(x, axis.position(value), f"{run.name}: {percent(value)}")
-            for run, value in zip(runs, values, strict=True)
-        ),
-        mean=axis.position(mean.mean),
-        low=axis.position(max(mean.low, low)),
-        high=axis.position(min(mean.high, high)),
-        label=f"{name}: mean {percent(mean.mean)} of {mean.count}",
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from verydeep.report.charts.axis import Axis
+from verydeep.report.charts.axis import Axis, LogAxis
 from verydeep.report.charts.line_plots import LEFT, RIGHT, WIDTH, Curve, Point, Tick
 
 
@@ -38,6 +38,7 @@ def line_chart(
     tick_text: Callable[[float], str] = "{:g}".format,
     min_step: float = 1e-6,
     min_x_step: float = 1.0,
+    log_x: bool = False,
 ) -> LineChart:
     """A figure of ``series``, of which at least one has points.
 
@@ -49,15 +50,22 @@ def line_chart(
         tick_text: a value at the y axis as text.
         min_step: between ticks of the y axis.
         min_x_step: between ticks of the x axis, which begins at 0.
+        log_x: on the x axis, equal ratios have equal distances; it does not begin at 0.
     """
     shown = {name: values for name, values in series.items() if values}
     points = [point for values in shown.values() for point in values]
     y_axis = Axis.vertical((value for _, value in points), min_step)
-    x_axis = Axis.around((0.0, *(float(x) for x, _ in points)), min_x_step, float(LEFT), float(WIDTH - RIGHT))
+    x_values = [float(x) for x, _ in points]
+    left, right = float(LEFT), float(WIDTH - RIGHT)
+    x_axis = (
+        LogAxis.around(x_values, min_x_step, left, right)
+        if log_x
+        else Axis.around((0.0, *x_values), min_x_step, left, right)
+    )
     unit = axis_names[0].split(",")[0]
     return LineChart(
         title=title,
-        x_ticks=x_axis.ticks("{:g}".format),
+        x_ticks=x_axis.ticks("{:,g}".format),
         y_ticks=y_axis.ticks(tick_text),
         x_name=axis_names[0],
         y_name=axis_names[1],
@@ -68,7 +76,7 @@ def line_chart(
                     Point(
                         x_axis.position(float(x)),
                         y_axis.position(value),
-                        f"{name}, {unit} {x:g}: {value_text(value)}",
+                        f"{name}, {unit} {x:,g}: {value_text(value)}",
                     )
                     for x, value in values
                 ),
