@@ -138,6 +138,11 @@ class _Index:
         self._records += record.tobytes()
 
     def _checked_json(self, size: int) -> bytes:
+        """The JSON of the index.
+
+        Raises:
+            DataError: if the names of classes and groups are too long for a pack.
+        """
         values = {
             "verydeep": version("verydeep"),
             "name": self._samples.name,

@@ -26,6 +26,7 @@ from torch.nn import functional
 from verydeep.data.augmentation.mix import Labels
 from verydeep.data.batches import generator
 from verydeep.errors import RecipeError
+from verydeep.foreign_text import error_text
 from verydeep.inputs.share import Share
 from verydeep.train.parallel.all_reduce import add_in_order, added
 from verydeep.train.parallel.collectives import gathered
@@ -138,7 +139,7 @@ def _explaining_failure(backward: Backward) -> Backward:
         except Exception as error:
             if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise
-            reason = " ".join(str(error).split())[:160]
+            reason = error_text(error)
             raise RecipeError(
                 f"torch.compile fails here: {reason}. Install a C++ compiler, or train with compile = false"
             ) from error

@@ -88,6 +88,7 @@ def train_network(
         ShapeError: where the network cannot take images of this size.
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
+        RankError: where the ranks have different images, or one of them failed.
         OSError: where ``out`` cannot be written to, or the disk is full.
     """
     watcher, start = watcher or TrainingWatcher(), new_start(recipe, data)
@@ -121,6 +122,8 @@ def resume_training(
         InUseError: where another process writes to ``out``.
         LearningError: where training does not learn.
         Interrupted: where ``watcher`` wants to stop; the run is saved.
+        RankError: where the ranks have different images, or one of them failed.
+        OSError: where ``out`` cannot be written to, or the disk is full.
     """
     with process_group(choose_device(device)):
         start = by_first(lambda: require_unfinished(Path(out), "train"))
