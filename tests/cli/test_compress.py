@@ -12,6 +12,7 @@ from verydeep.compress.journal import JOURNAL, STATE
 from verydeep.data import synthetic
 from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
+from verydeep.train.run import TrainingWatcher
 from verydeep.train.train import train_network
 from verydeep.weight_files import checkpoint_file
 from verydeep.weight_files.checkpoint_file import save
@@ -110,6 +111,41 @@ def test_training_beyond_the_budget_is_not_started(trained, here, tmp_path):
     assert "beyond --budget" in done.stderr
 
 
+def test_what_the_clock_decided_about_distillation_stays_so_when_it_is_resumed(
+    trained, here, tmp_path, monkeypatch
+):
+    flags = ("compress", trained, "--steps", "fold,narrow,distill", "--bytes", "40KB", "--budget", "10m")
+    flags = (*flags, "--out", tmp_path / "small")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(try_widths, "seconds_an_epoch", lambda *arguments: 1e6)
+        stopped.setattr(run, "write_compression_page", interrupt)
+        assert "beyond --budget" in here(*flags).stderr
+    done = here(*flags)  # now it would fit
+    assert done.returncode == 0, done.stderr
+    assert "distill:" not in done.stderr
+
+
+def test_an_epoch_of_a_contender_that_was_stopped_counts_for_its_share_of_the_budget(
+    trained, here, tmp_path, monkeypatch
+):
+    flags = ("compress", trained, "--steps", "fold,scratch", "--drop", 50, "--budget", "10m", "--json")
+    flags = (*flags, "--out", tmp_path / "small")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(TrainingWatcher, "stepped", interrupt_after_an_epoch)
+        assert here(*flags).returncode == 130
+    (metrics,) = (tmp_path / "small" / STATE).glob("scratch-*.jsonl")
+    (epoch,) = metrics.read_text().splitlines()
+    metrics.write_text(json.dumps(json.loads(epoch) | {"seconds": 590.0}) + "\n")
+    done = here(*flags)
+    assert done.returncode == 0, done.stderr
+    assert "px, 1 epochs from random weights" in done.stdout  # nothing of its share is left
+
+
+def interrupt_after_an_epoch(watcher, state):
+    if state.epoch:
+        raise KeyboardInterrupt
+
+
 def test_a_compression_that_is_stopped_before_its_report_is_completed_by_the_same_command(
     trained, here, tmp_path, monkeypatch
 ):
@@ -117,6 +153,7 @@ def test_a_compression_that_is_stopped_before_its_report_is_completed_by_the_sam
     with monkeypatch.context() as stopped:
         stopped.setattr(run, "write_compression_page", interrupt)
         assert "Run the same command again to continue" in here(*flags).stderr
+        assert "Run the same command again, without --new, to continue" in here(*flags, "--new").stderr
     done = here(*flags)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "small" / "report.html").is_file() and not (tmp_path / "small" / "state").exists()

@@ -189,11 +189,41 @@ def test_a_file_that_cannot_be_read_is_left_out(folder, tmp_path):
 
 
 def test_without_any_images_the_message_names_the_flag(tmp_path):
-    network = replace(checkpoint("8 M | gap"), origin={"data": "cells"})
+    network = replace(checkpoint("8 M | gap"), origin={"data": "cells", "strategy": "linear-probe"})
     with pytest.raises(CompressionError, match=r"on 'cells', which is not here\. Give them as --data"):
         read_images(None, tmp_path, network)
+    trained = replace(network, origin={"data": str(tmp_path / "cells.csv:species")})
+    with pytest.raises(CompressionError, match=r"on '.*cells\.csv:species'\. .*Give them as --data"):
+        read_images(None, tmp_path, trained)
     with pytest.raises(CompressionError, match="its training data is not known"):
         read_images(None, tmp_path, replace(network, origin={}))
+
+
+def test_the_images_of_a_run_are_read_from_where_they_are_however_they_were_named(folder, tmp_path):
+    rows = "".join(f"{name}/{index}.png,{name}\n" for name in "ab" for index in range(12))
+    (folder / "list.csv").write_text(f"path,kind\n{rows}")
+    origin = {"data": f"{folder / 'list.csv'}:kind"}
+    images = read_images(None, tmp_path, replace(checkpoint("8 M | gap"), classes=("a", "b"), origin=origin))
+    assert len(images.train) + len(images.val) + len(images.test) == 24
+
+
+def test_your_own_images_are_not_the_built_in_data_set_of_their_name(folder, tmp_path, monkeypatch):
+    samples = read_samples(folder)
+    write_split(replace(samples, parts=("train",) * len(samples)), tmp_path / "split.csv")
+    network = replace(checkpoint("8 M | gap"), classes=("a", "b"), origin={"data": "synthetic"})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CompressionError, match="on 'synthetic', which is not here"):
+        read_images(None, tmp_path, network)
+    folder.rename(tmp_path / "synthetic")
+    assert read_images(None, tmp_path, network).name == "synthetic"
+
+
+def test_that_a_linear_probe_was_trained_on_the_validation_images_is_said(folder, tmp_path):
+    samples, (network, run) = read_samples(folder), of_photos(tmp_path)
+    write_split(replace(samples, parts=("train", "train", "val", "test") * 10), run / "split.csv")
+    assert read_images(str(folder), run, network).notes == ()
+    probe = replace(network, origin={"strategy": "linear-probe"})
+    assert "trained on the validation images too" in read_images(str(folder), run, probe).notes[0]
 
 
 def test_images_of_another_kind_are_refused(folder, tmp_path):

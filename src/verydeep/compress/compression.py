@@ -59,7 +59,8 @@ class Compression:
         )
         self.candidates: list[Candidate] = []
         self._train = {network.preprocess.size: images.train}
-        self._quantized: dict[int, tuple[Checkpoint, StepResult]] = {}
+        self._quantized_of: Checkpoint | None = None
+        self._quantized: dict[int, StepResult] = {}
         self.kept = self.tried("original", self._measured_original, source=network)
 
     def _measured_original(self) -> Candidate:
@@ -83,12 +84,15 @@ class Compression:
         limit = self.settings.limit
         if limit.kind == "drop":
             return False
+        if limit.kind == "latency":
+            return limit.excess(self.kept.measured) <= 0
         size = self.size(self.network, is_quantized=self.kept.name == "quantize")
         return limit.excess(replace(self.kept.measured, bytes=size)) <= 0
 
     def seconds_to(self, step: StepName) -> float:
         """What is left of the budget for ``step``: ``distill`` leaves half of it for ``scratch``."""
-        share = 0.5 if step == "distill" and self.settings.trains("scratch") else 1.0
+        has_contenders = self.settings.trains("scratch") and self.images.train.labels is not None
+        share = 0.5 if step == "distill" and has_contenders else 1.0
         spent = self.journal.seconds(*TRAINED) + sum(self.journal.content.failed.values())
         return share * self.settings.budget_s - spent
 
@@ -119,10 +123,15 @@ class Compression:
         return measured(network, accuracy, latency or self.judge.latency(network), size)
 
     def tried(
-        self, key: str, make: Callable[[], Candidate], *, source: Checkpoint | None = None
+        self,
+        key: str,
+        make: Callable[[], Candidate],
+        *,
+        source: Checkpoint | None = None,
+        earlier_seconds: float = 0.0,
     ) -> Candidate:
         """The candidate that ``make`` makes and measures, or the journal has; it is added to all others."""
-        candidate = self.journal.candidate(key, make, source=source)
+        candidate = self.journal.candidate(key, make, source=source, earlier_seconds=earlier_seconds)
         if not candidate.kept:
             candidate = replace(candidate, checkpoint=None)
         self.candidates.append(candidate)
@@ -143,10 +152,12 @@ class Compression:
         return Candidate(name, network, found, is_kept, "; ".join(filter(None, [done, why])))
 
     def in_integers(self, network: Checkpoint, bits: int) -> StepResult:
-        """``network`` in so many bits; the last one is remembered, as it is asked for twice."""
-        if bits not in self._quantized or self._quantized[bits][0] is not network:
-            self._quantized = {bits: (network, quantize(network, self.calibration_of(network), bits))}
-        return self._quantized[bits][1]
+        """``network`` in so many bits; what was asked of the last network is remembered."""
+        if self._quantized_of is not network:
+            self._quantized_of, self._quantized = network, {}
+        if bits not in self._quantized:
+            self._quantized[bits] = quantize(network, self.calibration_of(network), bits)
+        return self._quantized[bits]
 
     def keep_best(self, tried: list[Candidate]) -> None:
         """Keep the best of ``tried`` that is accepted, if it is better than what a step before has kept."""

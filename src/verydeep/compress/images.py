@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from verydeep.check.check import check_unreadable
 from verydeep.compress.calibration import MAX_IMAGES
 from verydeep.compress.image_part import ImagePart, read_part, spread
+from verydeep.compress.origin import is_balanced
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.data.image_split import ImageSplit, read_image_split
@@ -49,6 +49,11 @@ FLATTERS = (
     "no validation images: candidates are compared on a part of the training images, which flatters the "
     "original"
 )
+PROBE_FLATTERS = (
+    "a linear probe is trained on the validation images too: candidates are compared on images that it was "
+    "trained on, which flatters the original"
+)
+GIVE_DATA = "Give them as --data FOLDER"
 UNLABELED = "no labels: accuracy is agreement with the original network"
 
 
@@ -92,14 +97,21 @@ def read_images(
         CompressionError: where there are no images to calibrate by.
         DataError: where the images are of another kind: other classes, gray or color.
     """
-    location = data or _data_of(run, network.origin)
+    location = data or _data_of(run, network)
     fitting = MOST_BYTES // prod(network.model.architecture.input)
     most = _Most(train=fitting if trains else min(fitting, MAX_IMAGES), others=fitting)
-    if is_builtin(location):
+    if is_builtin(location) and (data is not None or _saved_split_file(run) is None):
         images = _of_dataset(load_dataset(location, progress=progress), network, most, seed)
     else:
-        require_known(location)
-        images = _of_files(location, run, network, most, seed)
+        try:
+            require_known(location)
+            images = _of_files(location, run, network, most, seed)
+        except DataError as error:
+            if data is not None:
+                raise
+            raise CompressionError(
+                f"no images to calibrate {run} by: it was trained on {location!r}. {error}. {GIVE_DATA}"
+            ) from None
     if len(images.train) < 2 or not len(images.val):
         raise CompressionError(
             f"{location} has too few images: {len(images.train)} to calibrate by and {len(images.val)} to "
@@ -116,12 +128,26 @@ class _Most:
     others: int
 
 
-def _data_of(run: Path, origin: dict[str, Any]) -> str:
-    data = origin.get("data")
-    if isinstance(data, str) and (is_builtin(data) or Path(data).exists()):
+def _data_of(run: Path, network: Checkpoint) -> str:
+    """What ``run`` was trained on: a built-in data set, or images that are still there.
+
+    Raises:
+        CompressionError: where that is not known, or not there.
+    """
+    data = network.origin.get("data")
+    if not isinstance(data, str):
+        raise CompressionError(
+            f"no images to calibrate {run} by: its training data is not known. {GIVE_DATA}"
+        )
+    is_own = _saved_split_file(run) is not None  # whatever their name
+    if is_builtin(data) and not is_own:
         return data
-    known = f"it was trained on {data!r}, which is not here" if data else "its training data is not known"
-    raise CompressionError(f"no images to calibrate {run} by: {known}. Give them as --data FOLDER")
+    only_name = is_builtin(data) or is_balanced(network)  # `tune` saves no location
+    if only_name and not Path(data).exists():
+        raise CompressionError(
+            f"no images to calibrate {run} by: it was trained on {data!r}, which is not here. {GIVE_DATA}"
+        )
+    return data
 
 
 def _of_dataset(dataset: Dataset, network: Checkpoint, most: _Most, seed: int) -> CompressionImages:
@@ -171,6 +197,8 @@ def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: 
         return _unlabeled(location, network, most, error)
     split, notes = _split(samples, run, seed)
     samples = split.samples
+    if network.origin.get("strategy") == "linear-probe" and "val" in samples.parts:
+        notes += (PROBE_FLATTERS,)
     labels = _relabeled(samples.labels, samples, network)
     broken: list[UnreadableImage] = []
 
@@ -222,17 +250,25 @@ def _split(samples: Samples, run: Path, seed: int) -> tuple[ImageSplit, tuple[st
     return split, notes
 
 
+def _saved_split_file(run: Path) -> Path | None:
+    """The split that ``run`` kept of your own images, if it did."""
+    file = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    return file if (run.is_dir() or is_checkpoint(run)) and file.exists() else None
+
+
 def _saved_split(samples: Samples, run: Path) -> tuple[ImageSplit | None, tuple[str, ...]]:
     """Those of ``samples`` that are in the split of ``run``, if any are, and a note where not all are."""
-    folder = run if run.is_dir() else run.parent
-    if not (run.is_dir() or is_checkpoint(run)) or not (folder / SPLIT_FILE).exists():
+    file = _saved_split_file(run)
+    if file is None:
         return None, ()
-    split, count = read_image_split(folder / SPLIT_FILE, samples), len(samples)
+    split, count = read_image_split(file, samples), len(samples)
     if split is None:
-        return None, (f"none of the {count:,} images of {samples.name} is in the split of {folder}",)
+        return None, (f"none of the {count:,} images of {samples.name} is in the split of {file.parent}",)
     if len(split.samples) == count:
         return split, ()
-    known = f"{len(split.samples):,} of the {count:,} images of {samples.name} are in the split of {folder}"
+    known = (
+        f"{len(split.samples):,} of the {count:,} images of {samples.name} are in the split of {file.parent}"
+    )
     return split, (f"{known}; the others are not used",)
 
 

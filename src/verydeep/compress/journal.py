@@ -57,6 +57,8 @@ class _Content:
     """The architectures of the search over widths; None where it was not made yet."""
     contenders: tuple[str, ...] | None = None
     """The names of those that are trained."""
+    distill_ended: bool = False
+    """Whether a distillation did not fit the budget, by the clock: none is started after that."""
     entries: list[_Entry] = field(default_factory=list)
     failed: dict[str, float] = field(default_factory=dict)
     """The contenders that gave no network, as they did not learn or no time was left, with their seconds."""
@@ -136,14 +138,30 @@ class Journal:
         assert self.content.contenders is not None
         return self.content.contenders
 
+    def end_distill(self) -> None:
+        """Remember that a distillation did not fit the budget."""
+        self._write(replace(self.content, distill_ended=True))
+
     def fail(self, contender: str, seconds: float) -> None:
         """Remember that ``contender`` gave no network, after so long: it is not trained again."""
         self._write(replace(self.content, failed={**self.content.failed, contender: seconds}))
 
     def candidate(
-        self, key: str, make: Callable[[], Candidate], *, source: Checkpoint | None = None
+        self,
+        key: str,
+        make: Callable[[], Candidate],
+        *,
+        source: Checkpoint | None = None,
+        earlier_seconds: float = 0.0,
     ) -> Candidate:
-        """The candidate ``key``, which ``make`` makes and measures once; of ``source`` no copy is kept."""
+        """The candidate ``key``, which ``make`` makes and measures once.
+
+        Args:
+            key: what it is.
+            make: makes and measures it.
+            source: of which no copy is kept.
+            earlier_seconds: that processes before this one have spent on it.
+        """
         for entry in self.content.entries:
             if entry.key == key:
                 return self._candidate(entry, source)
@@ -159,7 +177,7 @@ class Journal:
             measured=made.measured,
             kept=made.kept,
             why=made.why,
-            seconds=time.perf_counter() - began,
+            seconds=earlier_seconds + time.perf_counter() - began,
             file=file,
         )
         self._write(replace(self.content, entries=[*self.content.entries, entry]))

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from math import inf
+from pathlib import Path
 
 import torch
 
@@ -18,8 +19,10 @@ from verydeep.errors import CompressionError, LearningError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import duration
+from verydeep.train.divergence import NO_FLAGS
 from verydeep.train.recipe import to_toml
 from verydeep.train.run import Job, TrainingWatcher, fabric_on, run_training
+from verydeep.train.run_folder import read_metrics
 
 OF_TRAINING = ("recipe", "seed", "strategy", "weights")
 """What the origin tells of the training of the original."""
@@ -44,15 +47,16 @@ def try_contenders(state: Compression) -> list[Candidate]:
         if contender.name in state.journal.content.failed:
             state.on_line(f"scratch: {contender.name} was tried before, without a network")
             continue
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), _spent(state, number)
         try:
             tried.append(state.tried(
                 f"scratch {contender.name}",
                 partial(_trained, state, contender, number, len(chosen) - number),
+                earlier_seconds=spent,
             ))  # fmt: skip
         except (LearningError, _NoTimeLeft) as error:
             state.on_line(f"scratch: {error}")
-            state.journal.fail(contender.name, time.perf_counter() - began)
+            state.journal.fail(contender.name, spent + time.perf_counter() - began)
     state.keep_best(tried)
     return tried
 
@@ -63,6 +67,8 @@ def _may_win(state: Compression, contender: Contender) -> bool:
     folded = _untrained(
         state.original, replace(contender, architecture=contender.architecture.with_norm("none"))
     )
+    if limit.kind == "drop" and folded.model.architecture == state.network.model.architecture:
+        return False  # the same network is as fast, whatever the clock says
     if limit.kind == "bytes":
         return state.size(folded) <= limit.value
     latency = state.judge.latency(folded)
@@ -97,24 +103,37 @@ def _trained(state: Compression, contender: Contender, number: int, left: int) -
     seconds = state.seconds_to("scratch") / left
     if seconds <= 0:
         raise _NoTimeLeft(f"--budget is spent before {contender.name}")
+    seconds = max(0.0, seconds - _spent(state, number))
     start = _untrained(state.original, contender)
     epochs = contender.recipe.planned_epochs(len(state.images.train))
     within = "" if seconds == inf else f", at most {duration(seconds)}"
     state.on_line(f"scratch: {contender.name}, {epochs} epochs{within}")
-    file = f"scratch-{number}"  # the string of an architecture may be longer than names of files
+    most_slices = max(1, min(contender.recipe.batch_size, len(state.images.train)) // 2)
     job = Job(
         name="scratch",
-        recipe=contender.recipe,
+        recipe=replace(contender.recipe, slices=min(contender.recipe.slices, most_slices)),
         network=start,
         train=_training_images(state, start),
         val=None,
-        state=state.journal.folder / f"{file}.pt",
-        metrics=state.journal.folder / f"{file}.jsonl",
+        state=_file(state, number, "pt"),
+        metrics=_file(state, number, "jsonl"),
+        flags=NO_FLAGS,
     )
     fabric = fabric_on(torch.device("cpu"), contender.recipe.precision)
     trained = run_training(job, fabric, TrainingWatcher(), deadline=time.perf_counter() + seconds)
     done = f"{contender.size} px, {len(trained.epochs)} epochs from random weights"
     return state.judged("scratch", _folded(trained.network, state.calibration_of(start)), done)
+
+
+def _file(state: Compression, number: int, suffix: str) -> Path:
+    """By its number, as the string of an architecture may be longer than names of files."""
+    return state.journal.folder / f"scratch-{number}.{suffix}"
+
+
+def _spent(state: Compression, number: int) -> float:
+    """The seconds of this contender's epochs in earlier processes, that were stopped while it was trained."""
+    before = read_metrics(_file(state, number, "jsonl"))
+    return before[-1].seconds if before else 0.0
 
 
 def _training_images(state: Compression, network: Checkpoint) -> Images:

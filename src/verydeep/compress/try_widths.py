@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 
 from verydeep.compress.candidate import Candidate
@@ -11,8 +12,16 @@ from verydeep.compress.narrow.narrowing import Narrowing, prepare_narrowing
 from verydeep.compress.narrow.search import Point
 from verydeep.compress.narrow.widths import narrowable_widths
 from verydeep.compress.origin import trains_with_flips
-from verydeep.compress.steps.distill import EPOCHS, Teacher, distill, read_teacher, seconds_an_epoch
+from verydeep.compress.steps.distill import (
+    EPOCHS,
+    FORECAST_IMAGES,
+    Teacher,
+    distill,
+    read_teacher,
+    seconds_an_epoch,
+)
 from verydeep.errors import CompressionError
+from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import duration
 
 RECOVERABLE = 1.5
@@ -122,22 +131,40 @@ class _Search:
 
     def _distilled(self, index: int) -> Candidate:
         state = self.state
+        if state.journal.content.distill_ended:  # the clock has decided it, in an earlier process
+            raise _BudgetSpent
         calibration = state.calibration_of(self.source)
         student = self.narrowing.narrowed(self.points[index].channels).checkpoint
-        forecast = EPOCHS * seconds_an_epoch(student, calibration, self._teacher)
-        name = student.model.architecture.string
+        forecast, name = self._forecast(student), student.model.architecture.string
         if forecast > state.seconds_to("distill"):
             state.on_line(f"distill: {name} would take {duration(forecast)}, beyond --budget")
+            state.journal.end_distill()
             raise _BudgetSpent
         state.on_line(f"distill: {name}, about {duration(forecast)}")
         result = distill(student, calibration, self._teacher, EPOCHS)
         return state.judged("distill", result.checkpoint, result.done)
 
+    def _forecast(self, student: Checkpoint) -> float:
+        """Seconds of the training of ``student``, and of the teacher's pass where it is not made yet."""
+        calibration = self.state.calibration_of(self.source)
+        share = min(1.0, FORECAST_IMAGES / len(calibration))
+        began = time.perf_counter()
+        teacher = self._teacher_of(FORECAST_IMAGES)
+        reading = (time.perf_counter() - began) / share
+        training = EPOCHS * seconds_an_epoch(student, calibration, teacher)
+        return training if "_teacher" in vars(self) else reading + training
+
     @cached_property
     def _teacher(self) -> Teacher:
-        original = self.state.original
-        images, labels = self.state.calibration_of(original), self.state.images.train.labels
-        return read_teacher(original, images, labels, flips=trains_with_flips(original))
+        return self._teacher_of(None)
+
+    def _teacher_of(self, count: int | None) -> Teacher:
+        """The logits of the original for the first ``count`` training images; None is all of them."""
+        original, labels = self.state.original, self.state.images.train.labels
+        images = self.state.calibration_of(original)
+        some = replace(images, pixels=images.pixels[:count])
+        flips = trains_with_flips(original)
+        return read_teacher(original, some, None if labels is None else labels[:count], flips=flips)
 
 
 class _BudgetSpent(Exception):

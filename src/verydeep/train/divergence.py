@@ -57,6 +57,8 @@ class Flags:
 
 
 FLAGS_OF_TRAIN = Flags()
+NO_FLAGS = Flags(missing=frozenset(("optimizer.lr", "norm", "init", "grow_from")))
+"""Of a command that chooses the recipe itself."""
 
 
 def likely_fixes(architecture: Architecture, lr: float, flags: Flags) -> str:

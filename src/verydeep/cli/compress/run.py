@@ -39,7 +39,7 @@ def compress_run(
     for note in images.notes:
         print_message(f"Note: {note}")
     report, command = RunFolder(folder).report, shlex.join(["verydeep", *sys.argv[1:]])
-    with _told_how_to_continue(folder):
+    with _told_how_to_continue(folder, new=new):
         result = compress_network(
             network,
             images,
@@ -68,13 +68,12 @@ def _trains(settings: CompressSettings) -> bool:
 
 
 @contextmanager
-def _told_how_to_continue(folder: Path) -> Iterator[None]:
+def _told_how_to_continue(folder: Path, *, new: bool) -> Iterator[None]:
     """Adds to an interruption that nothing measured is lost, once something is."""
     try:
         yield
     except KeyboardInterrupt:
         if not (folder / STATE / JOURNAL).is_file():
             raise
-        raise Interrupted(
-            f"stopped; {folder} keeps what was measured. Run the same command again to continue"
-        ) from None
+        command = "the same command again, without --new," if new else "the same command again"
+        raise Interrupted(f"stopped; {folder} keeps what was measured. Run {command} to continue") from None

@@ -31,6 +31,8 @@ from verydeep.train.optimizer.schedule import ScheduleConfig, rate_factor
 EPOCHS = 8
 """As many as pay: docs/log.md has 3, 8 and 16."""
 BATCH_SIZE = 125
+FORECAST_IMAGES = 2 * BATCH_SIZE
+"""Images of the two steps by which an epoch is forecast."""
 LEARNING_RATE = 2e-3
 """Of AdamW, at its peak: folded weights have other scales than those that Muon or SGD with norms expect."""
 SCHEDULE = ScheduleConfig(name="one-cycle", warmup=0.1, start=0.01)
@@ -102,7 +104,7 @@ def distill(checkpoint: Checkpoint, calibration: Calibration, teacher: Teacher, 
 
 def seconds_an_epoch(checkpoint: Checkpoint, calibration: Calibration, teacher: Teacher) -> float:
     """A forecast by two steps; ``checkpoint`` stays as it is."""
-    some = replace(calibration, pixels=calibration.pixels[: 2 * BATCH_SIZE])
+    some = replace(calibration, pixels=calibration.pixels[:FORECAST_IMAGES])
     few = teacher.at_most(len(some))
     distill(checkpoint, some, few, 1)  # the first steps take longer
     start = time.perf_counter()
