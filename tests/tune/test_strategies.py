@@ -16,6 +16,7 @@ from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.report.tune_page import render_tune
 from verydeep.saved_runs.saved_run import read_run
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.budget import Plan, Skipped
@@ -343,3 +344,20 @@ def test_training_that_diverges_is_an_error_with_flags_of_this_command(run, stra
     changes = {f"{strategy.replace('-', '_')}.optimizer.lr": 1e30, "scratch.norm": "none"}
     with pytest.raises(LearningError, match=rf"training diverged.*Likely fixes: {fixes}"):
         run(strategy=strategy, budget="none", **changes)
+
+
+def test_a_strategy_that_does_not_learn_leaves_the_others(run):
+    result = run(strategy="compare", budget="none", **{"scratch.optimizer.lr": 1e30, "scratch.norm": "none"})
+    names = by_name(result)
+    assert result.chosen in ("linear-probe", "fine-tune")
+    assert names["fine-tune"].validation is not None
+    assert names["scratch"].validation is None and names["scratch"].seconds > 0
+    assert names["scratch"].note.startswith("did not learn: ") and "diverged" in names["scratch"].note
+    assert "Did not learn: " in render_tune(result, command="verydeep tune photos/")
+
+
+def test_where_nothing_but_the_linear_probe_learns_it_is_kept_with_the_reason(run):
+    diverging = {"fine_tune.optimizer.lr": 1e30, "scratch.optimizer.lr": 1e30, "scratch.norm": "none"}
+    result = run(strategy="compare", budget="none", **diverging)
+    assert result.chosen == "linear-probe"
+    assert result.reason.startswith("fine-tuning did not learn: ") and "from scratch did not" in result.reason

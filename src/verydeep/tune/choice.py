@@ -3,6 +3,7 @@
 The linear probe is kept unless another strategy is better in nine of ten resamples of the held-out images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,11 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.number_format import percent
 from verydeep.train.recipe import Recipe
 from verydeep.tune.budget import Skipped
+from verydeep.tune.config import Strategy
 from verydeep.tune.result import StrategyResult
 
+NAMES: dict[Strategy, str] = {"fine-tune": "fine-tuning", "scratch": "training from scratch"}
+"""In a sentence."""
 SURE = 0.9
 """The share of resamples in which another strategy must be better than the linear probe."""
 
@@ -42,7 +46,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The strategies that were run, those that were skipped, and the one that is kept."""
+    """The strategies that were run, those that gave no network, and the one that is kept."""
 
     candidates: tuple[Candidate, ...]
     skipped: tuple[StrategyResult, ...]
@@ -57,32 +61,51 @@ def without_comparison(candidate: Candidate, reason: str) -> Choice:
 
 def without_fine_tuning(probe: Candidate, skipped: Skipped) -> Choice:
     """The linear probe, as fine-tuning was skipped."""
-    result = StrategyResult(
-        strategy="fine-tune",
-        validation=None,
-        test=None,
-        seconds=0.0,
-        forecast_seconds=skipped.seconds,
-        epochs=(),
-        best_epoch=None,
-        note=f"skipped: {skipped.reason}",
-    )
-    reason = f"fine-tuning was skipped: {skipped.reason}"
+    note = f"skipped: {skipped.reason}"
+    result = without_network("fine-tune", note, forecast_seconds=skipped.seconds)
+    reason = f"fine-tuning was {note}"
     return Choice(candidates=(probe,), skipped=(result,), chosen=probe, reason=reason)
 
 
-def choose(probe: Candidate, others: list[Candidate], val: Samples) -> Choice:
+def without_network(
+    strategy: Strategy, note: str, seconds: float = 0.0, forecast_seconds: float | None = None
+) -> StrategyResult:
+    """The result of a strategy that gave no network: it was skipped, or did not learn."""
+    return StrategyResult(
+        strategy=strategy,
+        validation=None,
+        test=None,
+        seconds=seconds,
+        forecast_seconds=forecast_seconds,
+        epochs=(),
+        best_epoch=None,
+        note=note,
+    )
+
+
+def choose(
+    probe: Candidate, others: Sequence[Candidate], val: Samples, failed: Sequence[StrategyResult] = ()
+) -> Choice:
     """The linear probe, unless another is better in nine of ten resamples of the held-out images ``val``.
 
     Of several the one that is better in the most resamples is chosen. Groups are resampled as a whole.
+
+    Args:
+        probe: the linear probe.
+        others: the networks of other strategies.
+        val: the held-out images.
+        failed: the strategies that did not learn.
     """
+    if not others:
+        reason = "; ".join(f"{NAMES[each.strategy]} {each.note}" for each in failed)
+        return Choice(candidates=(probe,), skipped=tuple(failed), chosen=probe, reason=reason)
     of_probe = _resampled(probe, val)
     shares = [float((_resampled(each, val) > of_probe).mean()) for each in others]
     share, best = max(zip(shares, others, strict=True), key=lambda each: each[0])
     is_better = share >= SURE
     reason = _reason(probe, best if is_better else others[0], share, len(val), is_better=is_better)
     chosen = best if is_better else probe
-    return Choice(candidates=(probe, *others), skipped=(), chosen=chosen, reason=reason)
+    return Choice(candidates=(probe, *others), skipped=tuple(failed), chosen=chosen, reason=reason)
 
 
 def _resampled(candidate: Candidate, val: Samples) -> Float64[np.ndarray, " resamples"]:
@@ -93,7 +116,7 @@ def _resampled(candidate: Candidate, val: Samples) -> Float64[np.ndarray, " resa
 def _reason(probe: Candidate, other: Candidate, share: float, images: int, *, is_better: bool) -> str:
     of_probe, of_other = probe.result.validation, other.result.validation
     assert of_probe is not None and of_other is not None
-    name = {"fine-tune": "fine-tuning", "scratch": "training from scratch"}[other.result.strategy]
+    name = NAMES[other.result.strategy]
     compared = (
         f"balanced accuracy {percent(of_other.balanced_accuracy, 1)} against "
         f"{percent(of_probe.balanced_accuracy, 1)} of the linear probe on the {images:,} training images "

@@ -1,6 +1,7 @@
 """Strategies: which are run, which are skipped and why, all measured on the same held-out images."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from verydeep.analyze.stage_cost import stage_macs
 from verydeep.data.images import Images
 from verydeep.data.split import grouped_split
 from verydeep.data.split_parts import indices_of
-from verydeep.errors import DataError
+from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import balanced_accuracy
 from verydeep.evaluate.temperature_choice import choose_temperature
@@ -32,7 +33,14 @@ from verydeep.tune.budget import (
     measured_speed,
     plan_fine_tuning,
 )
-from verydeep.tune.choice import Candidate, Choice, choose, without_comparison, without_fine_tuning
+from verydeep.tune.choice import (
+    Candidate,
+    Choice,
+    choose,
+    without_comparison,
+    without_fine_tuning,
+    without_network,
+)
 from verydeep.tune.config import Strategy
 from verydeep.tune.features import ReadImages
 from verydeep.tune.fine_tune import fine_tune, save_plan, saved_plan, train_from_scratch
@@ -163,13 +171,25 @@ def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Ca
         return without_fine_tuning(candidate, plan)
     measured = replace(candidate.result, validation=comparison.evaluate(logits))
     candidate = replace(candidate, result=measured, val_logits=logits)
-    others = [_fine_tuned(comparison, start, logits, plan)]
-    if task.config.strategy == "compare":
-        others.append(_from_scratch(comparison, task.network))
     if task.config.strategy == "fine-tune":
+        tuned = _fine_tuned(comparison, start, logits, plan)
         reason = "the network was fine-tuned from the linear probe, as asked for"
-        return Choice(candidates=(candidate, *others), skipped=(), chosen=others[0], reason=reason)
-    return choose(candidate, others, comparison.val)
+        return Choice(candidates=(candidate, tuned), skipped=(), chosen=tuned, reason=reason)
+    attempts = [_attempted("fine-tune", lambda: _fine_tuned(comparison, start, logits, plan))]
+    if task.config.strategy == "compare":
+        attempts.append(_attempted("scratch", lambda: _from_scratch(comparison, task.network)))
+    others = [each for each in attempts if isinstance(each, Candidate)]
+    failed = [each for each in attempts if isinstance(each, StrategyResult)]
+    return choose(candidate, others, comparison.val, failed)
+
+
+def _attempted(strategy: Strategy, train: Callable[[], Candidate]) -> Candidate | StrategyResult:
+    """The network that ``train`` gives; where it does not learn, why: the other strategies have one."""
+    began = time.perf_counter()
+    try:
+        return train()
+    except LearningError as error:
+        return without_network(strategy, f"did not learn: {error}", time.perf_counter() - began)
 
 
 def _probe_without_held_out(

@@ -79,7 +79,8 @@ def tune_network(
         RecipeError: where ``out`` is not empty, or holds an unfinished run of another configuration, or the
             machine has no such device.
         InUseError: where another process writes to ``out``.
-        LearningError: where training the network does not learn.
+        LearningError: where the strategy that was asked for does not learn; of auto and compare, the others
+            go on.
         Interrupted: where ``watcher`` wants to stop; features are kept, and once there is a probe the run
         too.
         OSError: where ``out`` cannot be written to, or the disk is full.
