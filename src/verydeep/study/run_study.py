@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 
+from verydeep.child_process import end_with_parent
 from verydeep.data.images import Dataset, Images
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
@@ -89,6 +90,7 @@ def _start_worker(name: str, classes: tuple[str, ...], train: _Arrays, test: _Ar
     global _dataset
     # Only the process that shows the progress handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     torch.set_num_threads(threads)
     parts = (
