@@ -102,17 +102,17 @@ def evaluate(
         logits = _logits(network, images, chosen)
         result = evaluate_images(network.description, logits, images, chosen, progress)
     print_broken(result.broken)
-    if out_ is not None:
+    if json:
+        print_json(result.values)
+    else:
+        out().print(evaluation_table(result.evaluation))
+    if out_ is not None:  # what was measured is printed, whatever becomes of the page
         labels = labels_to_correct(result.doubtful_labels, labels_file(out_))
         write_evaluation_page(result, out_, command=shlex.join(["verydeep", *sys.argv[1:]]), labels=labels)
         if labels:
             write_label_file(result.doubtful_labels, labels.file, data)
             print_message(labels.line)
-    if json:
-        print_json(result.values)
-    else:
-        out().print(evaluation_table(result.evaluation))
-        if out_ is not None:
+        if not json:
             out().print(f"Page: {out_}", markup=False, soft_wrap=True)
     return 1 if result.broken else 0
 

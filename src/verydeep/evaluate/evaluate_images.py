@@ -98,8 +98,9 @@ def evaluate_images(
         groups=images.groups and tuple(images.groups[i] for i in indices),
         temperature=temperature,
     )
-    doubtful = _doubtful(images, indices, all_logits / (temperature or 1), network.classes)
-    mistakes = most_confident_mistakes(all_logits, labels, network.classes)
+    scaled = all_logits / (temperature or 1)
+    doubtful = _doubtful(images, indices, scaled, network.classes)
+    mistakes = most_confident_mistakes(scaled, labels, network.classes)
     return EvaluationResult(
         network=network.architecture.name,
         images=images,
