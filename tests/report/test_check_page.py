@@ -24,3 +24,4 @@ def test_the_page_shows_the_findings_and_the_images(result):
     images = re.findall(r'src="data:image/jpeg;base64,[^"]+"', page)
     assert len(images) == 2 * len(result.duplicates.pairs) + 2 * 6
     assert not re.search(r'(src|href)="(?!data:)', page)  # needs no other file
+    assert 'class="series-1"' in page and ".series-1 { color:" in page
