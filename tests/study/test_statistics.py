@@ -88,6 +88,14 @@ def test_a_paper_without_a_difference_is_cited():
     assert sentence.endswith("; the paper found no difference.")
 
 
+def test_one_seed_decides_nothing():
+    gain = difference(runs(0.50), runs(0.40))
+    sentence = conclusion(gain, Contrast("D", "A", "11 and 16 layers", "no difference"))
+    assert sentence == (
+        "Not decided by one seed: 11 and 16 layers (A and D): +10.00 points (one seed: no interval)."
+    )
+
+
 def test_without_finished_pairs_there_is_no_conclusion():
     contrast = Contrast("D", "A", "11 and 16 layers", "better")
     assert conclusion(None, contrast) == (

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from verydeep.analyze.trace import trace
 from verydeep.architecture.architecture import Architecture
 from verydeep.atomic_write import atomic_write
+from verydeep.compress.image_part import spread
 from verydeep.data.images import Dataset
 from verydeep.data.normalize import normalize
 from verydeep.errors import LearningError, RecipeError
@@ -158,7 +159,7 @@ def _train(
         outcome = replace(
             _empty_outcome(trial, result.architecture),
             test_top1=result.test.top1,
-            train_top1=top1(load(run.path), train.take(MEASURED)),
+            train_top1=top1(load(run.path), train.select(spread(len(train), MEASURED))),
             train_images=len(train),
             epochs=result.epochs,
         )
@@ -238,4 +239,5 @@ def _empty_outcome(trial: Trial, architecture: Architecture) -> Outcome:
         split=trial.split,
         architecture_string=architecture.string,
         parameters=trace(architecture).totals.parameters,
+        classes=architecture.classes,
     )

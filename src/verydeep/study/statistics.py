@@ -104,13 +104,16 @@ def conclusion(gain: Estimate | None, contrast: Contrast) -> str:
     variant, baseline, compared = contrast.variant, contrast.baseline, contrast.compared
     if gain is None:
         return f"Not measured for {compared} ({baseline} and {variant}): no pair of finished runs."
-    return f"{comparison(gain, variant, baseline, compared)}{_agreement(effect_of(gain), contrast)}."
+    agreement = _agreement(effect_of(gain), contrast) if gain.count > 1 else ""
+    return f"{comparison(gain, variant, baseline, compared)}{agreement}."
 
 
 def comparison(gain: Estimate, variant: str, baseline: str, compared: str) -> str:
     """Whether ``variant`` differs significantly from ``baseline``, and by how much; without a full stop."""
     effect = effect_of(gain)
-    if effect == "no difference":
+    if gain.count < 2:
+        text = f"Not decided by one seed: {compared} ({baseline} and {variant})"
+    elif effect == "no difference":
         text = f"No significant difference between {compared} ({baseline} and {variant})"
     else:
         text = f"{variant} is significantly {effect} than {baseline} ({compared})"

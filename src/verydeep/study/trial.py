@@ -109,6 +109,8 @@ class Outcome:
     split: int | None
     architecture_string: str
     parameters: int
+    classes: int = 10
+    """Of the images; results that were recorded before this was kept are of ten."""
     test_top1: float | None = None
     """Test accuracy in [0, 1]; None for a probe, and where training was stopped."""
     train_top1: float | None = None

@@ -121,6 +121,10 @@ def test_transfer_says_where_the_curves_cross():
     assert fine_tuned == (
         "From scratch, compared with fine-tuning: no significant difference with any number of images."
     )
+    of_one_seed = [run for run in outcomes(transfer.STUDY, top1) if run.seed == 0]
+    assert transfer.STUDY.conclude(of_one_seed)[0] == (
+        "Not decided: no two seeds have finished runs from scratch and by the linear probe."
+    )
 
 
 @pytest.mark.parametrize("study", [transfer.STUDY, overfitting.STUDY], ids=lambda study: study.name)

@@ -7,7 +7,7 @@ from statistics import fmean
 from verydeep.architecture.architecture import Norm
 from verydeep.study.compression_groups import sentence
 from verydeep.study.experiments.depth import ARCHITECTURES, RECIPE
-from verydeep.study.experiments.initialization import LEARNED
+from verydeep.study.experiments.initialization import least_learned
 from verydeep.study.statistics import comparison, difference
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial, by_group, by_variant
 
@@ -43,17 +43,18 @@ def _trials(full: bool) -> tuple[Trial, ...]:
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     runs = by_variant(outcomes)
-    learned = {name: _learned(runs.get(name, [])) for name in NORMS}
+    least = least_learned(outcomes)
+    learned = {name: _learned(runs.get(name, []), least) for name in NORMS}
     rates = "; ".join(f"{name} {', '.join(found) or 'none'}" for name, found in learned.items())
     return (f"Rates at which all runs learned: {rates}.", _compared(learned))
 
 
-def _learned(runs: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    """The runs of each rate at which all of them learned."""
+def _learned(runs: Sequence[Outcome], least: float) -> dict[str, list[Outcome]]:
+    """The runs of each rate at which all of them have more than the ``least`` accuracy."""
     return {
         group.removeprefix(RATE): same
         for group, same in by_group(runs).items()
-        if all((run.test_top1 or 0.0) > LEARNED for run in same)
+        if all((run.test_top1 or 0.0) > least for run in same)
     }
 
 
