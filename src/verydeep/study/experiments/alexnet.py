@@ -21,7 +21,7 @@ VARIANTS = {
 }
 """Architecture string and dropout."""
 IMAGES, EPOCHS, SEEDS = 6_000, 20, 3
-FULL_EPOCHS, FULL_SEEDS = 15, 5
+FULL_EPOCHS, FULL_SEEDS = 8, 5
 
 
 RECIPE = Recipe(

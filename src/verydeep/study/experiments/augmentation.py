@@ -22,7 +22,7 @@ AUGMENTATIONS = {
     "mixup": AugmentConfig(mixup=1.0),
 }
 IMAGES, EPOCHS, SEEDS = 6_000, 15, 3
-FULL_EPOCHS, FULL_SEEDS = 30, 5
+FULL_EPOCHS, FULL_SEEDS = 15, 5
 
 
 RECIPE = Recipe(

@@ -24,7 +24,7 @@ HEADS = {
 }
 """Architecture string and dropout."""
 IMAGES, EPOCHS, SEEDS = 6_000, 15, 3
-FULL_EPOCHS, FULL_SEEDS = 15, 5
+FULL_EPOCHS, FULL_SEEDS = 8, 5
 
 
 RECIPE = Recipe(
