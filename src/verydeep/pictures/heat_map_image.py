@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 
 from verydeep.explain.heat_map import HeatMap
 from verydeep.number_format import percent
-from verydeep.pictures.drawing import BLUE, MARGIN, font, save_png, titled_canvas
+from verydeep.pictures.drawing import BLUE, MARGIN, save_png, titled_canvas
+from verydeep.pictures.font import font
 from verydeep.pictures.inferno import inferno
 
 MIN_SIDE = 280

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 from verydeep.data.decode import decode
 from verydeep.explain.image_patches import ImagePatches
 from verydeep.explain.patches import Patch
-from verydeep.pictures.drawing import BLUE, INK, MARGIN, font, save_png, titled_canvas
+from verydeep.pictures.drawing import BLUE, INK, MARGIN, save_png, titled_canvas
+from verydeep.pictures.font import font
 
 SIDE = 72
 """Of a patch in the picture, in px."""

@@ -14,7 +14,8 @@ from verydeep.data.decode import decode
 from verydeep.embed.similar_images import SimilarImages
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import ImageSource
-from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, font, shorten_text
+from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, draw_text
+from verydeep.pictures.font import font
 from verydeep.report.pictures import data_uri
 from verydeep.templates.environment import environment
 
@@ -107,15 +108,15 @@ def _draw_header(draw: ImageDraw.ImageDraw, method: str, query: _SheetImage, wid
     )
     top = _MARGIN + 4
     for text, size, color in lines:
-        draw.text((left, top), shorten_text(text, text_width, size), color, font(size))
+        draw_text(draw, (left, top), text, color, size, text_width)
         top += round(1.5 * size)
 
 
 def _draw_caption(draw: ImageDraw.ImageDraw, image: _SheetImage, left: int, top: int) -> None:
     draw.text((left, top), image.similarity, BLUE, font(16))
-    offset = 8 + draw.textlength(image.similarity, font(16))
-    draw.text((left + offset, top), shorten_text(image.folder, SIDE - offset, 16), INK, font(16))
-    draw.text((left, top + _LINE_HEIGHT), shorten_text(image.name, float(SIDE), 13), DIM, font(13))
+    offset = 8 + round(draw.textlength(image.similarity, font(16)))
+    draw_text(draw, (left + offset, top), image.folder, INK, 16, float(SIDE - offset))
+    draw_text(draw, (left, top + _LINE_HEIGHT), image.name, DIM, 13, float(SIDE))
 
 
 def _paste(canvas: Image.Image, image: _SheetImage, left: int, top: int) -> None:
