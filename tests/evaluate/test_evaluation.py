@@ -1,5 +1,6 @@
 """An evaluation states what follows from its confusion matrix, by hand."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -85,3 +86,13 @@ def test_the_json_has_what_the_properties_have():
         measured.intervals["top1"].low,
         measured.intervals["top1"].high,
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([], "no images; expected"), ([0, 2], "labels 0 to 2; expected"), ([-1], "labels -1")],
+)
+def test_labels_that_are_no_classes_are_refused(labels, message):
+    logits = np.zeros((len(labels), 2), dtype=np.float32)
+    with pytest.raises(DataError, match=message):
+        evaluate_logits(logits, np.array(labels, dtype=np.int64), ("cat", "dog"))

@@ -1,5 +1,6 @@
 """Heat maps show the known evidence for a class, and depend on the class and on the weights."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -143,6 +144,14 @@ def test_without_evidence_there_is_no_heat(colors):
     for method in METHODS:
         if method != "smoothgrad":
             assert float(heat_maps(colors, black, ["red"], method)[0].heat.max()) == 0
+
+
+def test_a_network_whose_logits_are_not_numbers_is_refused(colors):
+    weights = {name: tensor * float("nan") for name, tensor in colors.model.state_dict().items()}
+    broken = replace(colors, model=deepcopy(colors.model))
+    broken.model.load_state_dict(weights)
+    with pytest.raises(DataError, match="are NaN or infinite"):
+        heat_maps(broken, torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8))
 
 
 def test_no_images_have_no_heat_maps(colors):

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from verydeep.claim import claim_folder
 from verydeep.errors import DataError
 from verydeep.saved_runs.differences import differences
 from verydeep.saved_runs.saved_run import find_runs, read_run
+from verydeep.tables.runs_table import run_name
 from verydeep.train.run_folder import RunFolder
+from verydeep.weight_files.checkpoint_file import load, save
 
 
 def test_runs_are_found_and_read(runs):
@@ -60,6 +63,23 @@ def test_a_damaged_run_is_told_and_the_others_are_read(runs, tmp_path, file, con
     assert [run.path.name for run in found.runs] == ["good"]
     (problem,) = found.damaged
     assert str(tmp_path / "bad" / file) in problem and "\n" not in problem
+
+
+@pytest.mark.parametrize(("key", "value"), [("test_top1", "high"), ("data", 3), ("strategy", ["tune"])])
+def test_a_run_with_an_origin_of_another_kind_is_told(runs, tmp_path, key, value):
+    for name in ("good", "bad"):
+        shutil.copytree(runs / "cells" / "one", tmp_path / name)
+    network = load(tmp_path / "bad")
+    save(replace(network, origin={**network.origin, key: value}), tmp_path / "bad/model.safetensors")
+    found = find_runs(tmp_path)
+    assert [run.path.name for run in found.runs] == ["good"]
+    assert f"has {key} = {value!r}" in found.damaged[0]
+
+
+def test_a_run_is_named_by_its_folder_from_inside_of_it_too(runs, monkeypatch):
+    monkeypatch.chdir(runs / "cells" / "two")
+    (run,) = find_runs(Path()).runs
+    assert run_name(run, Path()) == "two"
 
 
 def test_a_folder_that_cannot_be_read_is_told(runs, monkeypatch):

@@ -111,6 +111,7 @@ def test_another_recipe_is_refused_and_start_over_makes_room(tmp_path):
     (tmp_path / "run" / "notes.txt").touch()
     with pytest.raises(RecipeError, match=r"default of --size, not --size 8; --seed 0, not --seed 3"):
         train(tmp_path / "run", replace(RECIPE, seed=3, size=8))
+    (tmp_path / "run" / "doubtful-labels.csv").write_text("name,label\n")  # of `tune`, killed at its end
     start_over(tmp_path / "run")
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["notes.txt"]
     with pytest.raises(RecipeError, match="is not empty"):

@@ -157,7 +157,8 @@ def test_images_of_a_group_are_in_one_fold():
 
 
 @pytest.mark.parametrize(
-    ("images", "groups", "folds"), [(1, None, 0), (2, None, 2), (3, None, 3), (9, ("a",) * 9, 0)]
+    ("images", "groups", "folds"),
+    [(1, None, 0), (2, None, 2), (3, None, 3), (9, ("a",) * 9, 0), (8, ("a", "b") * 4, 0)],
 )
 def test_few_images_or_groups_have_fewer_folds_or_none(images, groups, folds):
     features, labels = torch.randn(images, 4), torch.arange(images) % 2

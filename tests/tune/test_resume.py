@@ -152,7 +152,7 @@ def test_a_run_is_not_resumed_on_other_images_or_after_its_end(run, resume, tmp_
     with pytest.raises(CheckpointError, match=r"was started on .*; it cannot be resumed on"):
         resume(tmp_path)
     assert latest_unfinished_run(tmp_path, "tune") == tmp_path / "run"
-    resume()
+    resume(shapes / ".." / shapes.name)  # the same folder, named otherwise
     with pytest.raises(CheckpointError, match="is finished: there is nothing to resume"):
         resume()
 

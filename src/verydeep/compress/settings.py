@@ -56,6 +56,10 @@ def loss_points(measured: Measured, *, strict: bool) -> float:
     return -100 * (measured.difference.low if strict else measured.difference.value) + 0.0
 
 
+MOST = 2**20
+"""Of images in a batch, and of threads."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompressSettings:
     """All that decides a compression, beside the network and the images.
@@ -74,8 +78,8 @@ class CompressSettings:
 
     def __post_init__(self) -> None:
         for name, count in (("batch", self.batch), ("threads", self.threads)):
-            if count < 1:
-                raise CompressionError(f"--{name} is {count}; expected 1 or more")
+            if not 1 <= count <= MOST:
+                raise CompressionError(f"--{name} is {count}; expected 1 to {MOST:,}")
         if not 0 <= self.seed < 2**63:
             raise CompressionError(f"--seed is {self.seed}; expected 0 to 2**63 - 1")
         value = self.limit.value

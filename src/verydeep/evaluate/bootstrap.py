@@ -13,13 +13,13 @@ from jaxtyping import Float, Float32, Float64, Int64
 
 from verydeep.evaluate.confidence_intervals import Interval
 from verydeep.evaluate.metrics import ranks_of_labels
-from verydeep.evaluate.probabilities import cross_entropies
 from verydeep.evaluate.score_intervals import (
     ScoredImages,
     accuracy_interval,
     balanced_accuracy_interval,
     macro_f1_interval,
 )
+from verydeep.probabilities import cross_entropies
 
 RESAMPLES = 1000
 LEVEL = 0.95

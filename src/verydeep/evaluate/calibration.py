@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 
 from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.errors import DataError
-from verydeep.evaluate.probabilities import cross_entropies, require_finite, softmax
+from verydeep.probabilities import cross_entropies, require_finite, softmax
 
 BINS = 15
 _HALVINGS = 50  # of the range of its logarithm: to 1e-14

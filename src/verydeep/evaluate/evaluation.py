@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
-from verydeep.errors import ShapeError
+from verydeep.errors import DataError, ShapeError
 from verydeep.evaluate.bootstrap import confidence_intervals
 from verydeep.evaluate.calibration import (
     Calibration,
@@ -19,7 +19,7 @@ from verydeep.evaluate.calibration import (
 from verydeep.evaluate.confidence_intervals import Interval
 from verydeep.evaluate.coverage import Coverage, measure_coverage
 from verydeep.evaluate.metrics import brier_score
-from verydeep.evaluate.probabilities import require_finite
+from verydeep.probabilities import require_finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,7 @@ def evaluate_logits(
 
     Raises:
         ShapeError: where there is not one logit for each image and class.
-        DataError: where a logit is NaN or infinite.
+        DataError: where there are no images, a label is no index of a class, or a logit is NaN or infinite.
     """
     logits, labels = np.asarray(logits), np.asarray(labels)
     if logits.shape != (len(labels), len(classes)):
@@ -169,6 +169,9 @@ def evaluate_logits(
             f"logits are {given}, for {len(labels):,} labels and {len(classes):,} classes; expected "
             f"{len(labels)} x {len(classes)}. Give the classes of the network, in the order of its logits"
         )
+    if not len(labels) or not 0 <= labels.min() <= labels.max() < len(classes):
+        found = f"labels {labels.min()} to {labels.max()}" if len(labels) else "no images"
+        raise DataError(f"{found}; expected images with labels from 0 to {len(classes) - 1}")
     require_finite(logits)
     confusion = _confusion_matrix(labels, logits.argmax(1), len(classes))
     recalls = confusion.diagonal() / np.maximum(confusion.sum(1), 1)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from verydeep.evaluate.mistake import Mistake
-from verydeep.evaluate.probabilities import softmax
+from verydeep.probabilities import softmax
 
 
 def accuracy(

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int64
 from verydeep.architecture.description import MAX_TEMPERATURE, MIN_TEMPERATURE
 from verydeep.data.split import folds
 from verydeep.evaluate.calibration import fit_temperature, measure_calibration
-from verydeep.evaluate.probabilities import cross_entropies, require_finite
 from verydeep.number_format import percent
+from verydeep.probabilities import cross_entropies, require_finite
 
 FOLDS = 5
 
@@ -99,13 +99,16 @@ def choose_temperature(
         DataError: where a logit is NaN or infinite.
 
     Returns:
-        None where there are too few images to cross-validate: fewer than two, or one group.
+        None where there are too few images to cross-validate: fewer than two, or one group, or one for each
+        class.
     """
     require_finite(logits)
     count = min(FOLDS, len(set(groups)) if groups else len(labels))
     if count < 2:
         return None
     fold_of = folds(torch.from_numpy(labels), groups, count, seed).numpy()
+    if len(np.unique(fold_of)) < 2:
+        return None
     scaled = np.empty_like(logits)
     for fold in np.unique(fold_of):
         held_out = fold_of == fold

@@ -18,6 +18,7 @@ from verydeep.explain.targets import receptive_field_of
 from verydeep.models.blocks import Images
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.feature_steps import last_unpooled_name
+from verydeep.probabilities import require_finite
 
 LAYER_METHODS: frozenset[Method] = frozenset({"grad-cam", "grad-cam++"})
 """Methods that use the feature map of one layer; the others use the pixels."""
@@ -110,7 +111,9 @@ def _explain_batch(
     pixels = fit_to_input(pixels.to(device), checkpoint.preprocess)
     images = normalize(pixels, checkpoint.preprocess)
     with torch.no_grad():
-        probabilities = (checkpoint.model(images) / checkpoint.temperature).softmax(1)
+        logits = checkpoint.model(images)
+    require_finite(logits.float().cpu().numpy())
+    probabilities = (logits / checkpoint.temperature).softmax(1)
     confidences, predicted = probabilities.max(1)
     labels = predicted if request.labels is None else request.labels.to(device)
     heat = _heat(checkpoint, images, labels, request).float().cpu().numpy()

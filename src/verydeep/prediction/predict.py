@@ -11,9 +11,9 @@ from verydeep.architecture.description import temperature_of
 from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.decoding.stream import PixelBatch, stream_pixels
 from verydeep.errors import CheckpointError, DataError
-from verydeep.evaluate.probabilities import require_finite
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.prediction.network import Network
+from verydeep.probabilities import require_finite
 
 NONE_OF_THESE = "none of these"
 """The answer for an image whose confidence is below the threshold."""

@@ -126,14 +126,17 @@ class _PictureNames:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.used: set[str] = set()
+        self.last: dict[str, int] = {}
+        """The last number of each name that was there before."""
 
     def next(self, source: ImageSource, method: Method) -> Path:
         """The path of the picture of ``source`` by ``method``."""
         stem = name = f"{_stem(source)}-{method}"
-        number = 1
+        number = self.last.get(same_name(stem), 1)
         while same_name(name) in self.used:
             number += 1
             name = f"{stem}-{number}"
+        self.last[same_name(stem)] = number
         self.used.add(same_name(name))
         return self.folder / f"{name}.png"
 

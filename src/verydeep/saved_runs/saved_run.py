@@ -125,7 +125,7 @@ def read_run(path: Path) -> SavedRun:
     settings = _settings(*((folder.tune, parse_tune_config) if is_tune else (folder.recipe, parse_recipe)))
     file = checkpoint_path(path)
     description = read_description(file) if file.is_file() else None
-    origin = description.origin if description else {}
+    origin = _checked(description.origin, file) if description else {}
     epochs = read_metrics(
         _metrics_of_tuning(folder, origin.get("strategy", "")) if is_tune else folder.metrics
     )
@@ -144,6 +144,18 @@ def read_run(path: Path) -> SavedRun:
         settings=settings,
         history=tuple(epochs),
     )
+
+
+def _checked(origin: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+    """``origin``, which anyone may have written.
+
+    Raises:
+        CheckpointError: where what is shown of it is of another type.
+    """
+    for key, types in {"data": str, "strategy": str, "test_top1": int | float}.items():
+        if (value := origin.get(key)) is not None and not isinstance(value, types):
+            raise CheckpointError(f"{file} has {key} = {value!r}, which `verydeep train` does not write")
+    return origin
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -60,7 +60,7 @@ def _own_images(samples: Samples, location: str) -> tuple[Dataset, tuple[str, ..
     unused = f"{samples.parts.count('val'):,} val images are not used" if dataset.val is not None else ""
     skipped = f"skipped: {samples.reading.skipped_text}" if samples.reading.skipped else ""
     notes = tuple(filter(None, (skipped, *samples.reading.notes, note, used, unused)))
-    return Dataset(f"{location} ({_hash(dataset)})", dataset.train, test), notes
+    return Dataset(f"{samples.name} ({_hash(dataset)})", dataset.train, test), notes
 
 
 def _require_usable(samples: Samples, location: str) -> None:

@@ -56,7 +56,7 @@ def run_cells(run: SavedRun, folder: Path) -> tuple[str, ...]:
 
 def run_name(run: SavedRun, folder: Path) -> str:
     """The path of the run in ``folder``."""
-    return run.path.name if run.path == folder else run.path.relative_to(folder).as_posix()
+    return run.path.resolve().name if run.path == folder else run.path.relative_to(folder).as_posix()
 
 
 def _share(value: float | None) -> str:

@@ -25,6 +25,7 @@ from verydeep.foreign_text import error_text
 from verydeep.machine import InferencePrecision
 from verydeep.name_list import first_names
 from verydeep.train.run_folder import RunFolder
+from verydeep.user_path import user_path
 
 DIFFERENCES_SHOWN = 3
 
@@ -141,7 +142,7 @@ def require_same(path: Path, asked: Start) -> Start:
         RecipeError: naming the settings that differ.
     """
     start = require_unfinished(path, asked.job)
-    if start.data != asked.data:
+    if not _is_same_data(start.data, asked.data):
         raise CheckpointError(f"{path} was started on {start.data}; it cannot be resumed on {asked.data}")
     before, now = (_flat(tomllib.loads(config)) for config in (start.config, asked.config))
     differ = [key for key in now | before if before.get(key) != now.get(key)]
@@ -181,7 +182,9 @@ def start_over(path: Path) -> None:
     """
     with claimed_run(path) as folder:
         if folder.is_unfinished:
-            for file in (folder.model, folder.recipe, folder.tune, folder.report, folder.split):
+            for file in (
+                folder.model, folder.recipe, folder.tune, folder.report, folder.split, folder.doubtful_labels
+            ):  # fmt: skip
                 file.unlink(missing_ok=True)
             for file in path.glob("metrics*.jsonl"):
                 file.unlink()
@@ -216,7 +219,16 @@ def run_path(root: Path, name: str, asked: Start) -> Path:
 
 def _is_same(path: Path, asked: Start) -> bool:
     start = read_start(RunFolder(path))
-    return start.data == asked.data and tomllib.loads(start.config) == tomllib.loads(asked.config)
+    is_same_config = tomllib.loads(start.config) == tomllib.loads(asked.config)
+    return is_same_config and _is_same_data(start.data, asked.data)
+
+
+def _is_same_data(before: str, now: str) -> bool:
+    """Whether both name the same images: ``photos/`` is ``photos``."""
+    if before == now:
+        return True
+    first, second = user_path(before), user_path(now)
+    return first.exists() and second.exists() and first.samefile(second)
 
 
 def latest_unfinished_run(root: Path, job: str) -> Path:

@@ -76,10 +76,10 @@ def fit_linear_probe(
     sizes = labels.bincount(minlength=len(classes))
     weights, shift = loss_weights(sizes, method), logit_shift(sizes, method)
     count = min(FOLDS, len(set(groups)) if groups else len(labels))
-    if count < 2:
+    fold_of = folds(labels, groups, count, seed) if count > 1 else torch.zeros_like(labels)
+    if len(fold_of.unique()) < 2:  # one group, or one for each class, which no fold can be without
         head = fit_head(features, labels, len(classes), method, l2 or DEFAULT_L2)
         return LinearProbe(head, _without_folds(l2 or DEFAULT_L2, time.perf_counter() - began))
-    fold_of = folds(labels, groups, count, seed)
     points: list[L2Point] = []
     best: CrossValidated | None = None
     for each in cross_validate(features, labels, fold_of, len(classes), weights, _path_to(l2)):

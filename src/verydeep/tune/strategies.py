@@ -24,6 +24,7 @@ from verydeep.train.recipe import Recipe
 from verydeep.train.run import Trained, fabric_on
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import with_last_layer
+from verydeep.train.state import trained_stages
 from verydeep.tune.budget import (
     Plan,
     Skipped,
@@ -214,6 +215,7 @@ def _plan(comparison: _Comparison, logits: Tensor) -> Plan | Skipped:
     """How deep to fine-tune, or why fine-tuning was skipped; what was asked for is always started."""
     config, images = comparison.task.config, len(comparison.train)
     recipe, architecture = config.fine_tune_recipe, comparison.task.network.model.architecture
+    trained_stages(recipe, architecture)  # refuses more frozen stages than there are
     if config.strategy == "auto":
         if images < FEW_IMAGES:
             return Skipped(

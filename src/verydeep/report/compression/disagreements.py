@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from verydeep.compress.comparison import Comparison
-from verydeep.evaluate.probabilities import softmax
+from verydeep.probabilities import softmax
 from verydeep.report.pictures import data_uri, is_crisp
 
 MAX_PICTURES = 24
