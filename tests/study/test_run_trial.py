@@ -80,6 +80,18 @@ def test_a_run_that_is_stopped_after_its_outcome_is_finished(tmp_path, monkeypat
     assert run_trial(TRIAL, DATA, tmp_path, "cpu").failed is None and not run.is_unfinished
 
 
+def test_a_trial_on_images_in_a_folder_that_is_not_utf_8_is_saved_and_read(tmp_path):
+    data = replace(DATA, name="photos-\udcb0 (123)")
+    first = run_trial(TRIAL, data, tmp_path, "cpu")
+    assert run_trial(TRIAL, data, tmp_path, "cpu") == first
+
+
+def test_a_training_that_did_not_learn_is_finished(tmp_path):
+    diverging = replace(TRIAL, recipe=replace(TRIAL.recipe, optimizer=OptimizerConfig(lr=1e30)))
+    assert run_trial(diverging, DATA, tmp_path, "cpu").failed is not None
+    assert not RunFolder(tmp_path / TRIAL.name).is_unfinished
+
+
 def test_a_damaged_outcome_is_one_line(tmp_path):
     run_trial(TRIAL, DATA, tmp_path, "cpu")
     (tmp_path / TRIAL.name / "outcome.json").write_text('{"recipe": ')

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verydeep.atomic_write import write_text
+from verydeep.foreign_text import markdown_text
 from verydeep.number_format import duration
 from verydeep.report import study_plots
 from verydeep.report.charts import line_plots as plots
@@ -101,10 +102,11 @@ def markdown(result: StudyResult, full: StudyResult | None = None) -> str:
 
 
 def _result_markdown(result: StudyResult) -> list[str]:
-    machine = f"{result.machine['processor']}, {result.machine['precision']}"
+    machine = f"Machine: {result.machine['processor']}, {result.machine['precision']}"
+    data = f"Data: {markdown_text(result.dataset)}"
     return [
         f"`{result.command}`",
-        f"Data: {result.dataset}. Machine: {machine}; {duration(result.seconds)} in all runs together.",
+        f"{data}. {machine}; {duration(result.seconds)} in all runs together.",
         f"**{result.findings[0]}**",
         *result.findings[1:],
         data_table.markdown(runs_table(result.outcomes)),

@@ -16,7 +16,7 @@ from verydeep.child_process import end_with_parent
 from verydeep.data.images import Dataset, Images
 from verydeep.errors import RecipeError
 from verydeep.machine import Device
-from verydeep.study.run_trial import run_trial, saved_outcome
+from verydeep.study.run_trial import finish_trial, run_trial, saved_outcome
 from verydeep.study.trial import Outcome, Trial
 from verydeep.train.device import choose_device
 
@@ -44,7 +44,10 @@ def run_trials(
         RecipeError: where the folder has trials with another recipe or other images, or a worker was killed.
     """
     saved = {trial.name: saved_outcome(trial, dataset.name, folder) for trial in trials}
-    yield from (outcome for outcome in saved.values() if outcome is not None)
+    for trial in trials:
+        if (outcome := saved[trial.name]) is not None:
+            finish_trial(trial, folder)
+            yield outcome
     waiting = [trial for trial in trials if saved[trial.name] is None]
     if not waiting:
         return

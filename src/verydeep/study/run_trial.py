@@ -1,8 +1,10 @@
 """Runs one trial: training in its own run folder, a measurement of gradients, or a compression."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from verydeep.atomic_write import atomic_write
 from verydeep.compress.image_part import spread
 from verydeep.data.images import Dataset
 from verydeep.data.normalize import normalize
-from verydeep.errors import LearningError, RecipeError
+from verydeep.errors import InUseError, LearningError, RecipeError
 from verydeep.evaluate.gradient_norms import gradient_norms
 from verydeep.foreign_text import error_text
 from verydeep.machine import Device
@@ -57,7 +59,7 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
         RecipeError: where the folder has a trial with another recipe or other images.
     """
     if (saved := saved_outcome(trial, dataset.name, folder)) is not None:
-        _finish(folder / trial.name)
+        finish_trial(trial, folder)
         return saved
     recipe, start_time = _recipe(trial, folder), time.perf_counter()
     data = trial_data(trial, dataset).resized(recipe.size)
@@ -65,7 +67,8 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
     def keep(outcome: Outcome) -> Outcome:
         outcome = replace(outcome, seconds=time.perf_counter() - start_time)
         with atomic_write(_file(trial, folder)) as temporary:
-            temporary.write_bytes(_FILE.dump_json(_FinishedTrial(recipe, outcome, data.name)))
+            # Not dump_json, which refuses what stands for bytes that are not UTF-8 in the names of folders.
+            temporary.write_text(json.dumps(asdict(_FinishedTrial(recipe, outcome, data.name))), "utf-8")
         return outcome
 
     if trial.kind == "probe":
@@ -97,10 +100,11 @@ def saved_outcome(trial: Trial, dataset: str, folder: Path) -> Outcome | None:
     return saved.outcome if saved else None
 
 
-def _finish(run: Path) -> None:
-    """Finish a run that was stopped just after its outcome was written."""
+def finish_trial(trial: Trial, folder: Path) -> None:
+    """Finish the run of ``trial``, which was stopped just after its outcome was written, or did not learn."""
+    run = folder / trial.name
     if RunFolder(run).is_unfinished:
-        with claimed_run(run) as claimed:
+        with suppress(InUseError), claimed_run(run) as claimed:  # another process is about to finish it
             finish(claimed)
 
 
@@ -111,7 +115,7 @@ def _read(file: Path) -> _FinishedTrial:
         RecipeError: where the file is damaged.
     """
     try:
-        return _FILE.validate_json(file.read_bytes())
+        return _FILE.validate_python(json.loads(file.read_bytes()))
     except ValueError as error:
         raise RecipeError(
             f"{file} is damaged: {error_text(error)}. Delete its folder; the same command runs this "
@@ -172,8 +176,9 @@ def _train(
             train_network(recipe, data, run.path, device=device, report=report)
     except LearningError as error:
         unfinished = _empty_outcome(trial, prepare(recipe, data).network.model.architecture)
-        failed = replace(unfinished, failed=str(error), epochs=tuple(read_metrics(run.metrics)))
-        return keep(failed)
+        failed = keep(replace(unfinished, failed=str(error), epochs=tuple(read_metrics(run.metrics))))
+        finish_trial(trial, folder)
+        return failed
     return kept[0]
 
 
