@@ -113,6 +113,14 @@ def test_a_wide_interval(result, groups, noun):
     assert f"it has too few {noun}. Add more, or use a larger --test" in warning
 
 
+def test_where_the_test_images_were_given_no_flag_is_named_that_would_change_them(result):
+    images = replace(result.images, has_own_test=True, groups=30)
+    (warning,) = warnings(replace(with_test(result, 900, 200), images=images))
+    assert warning.endswith("explains. The test images are of another kind")
+    wide = " ".join(warnings(replace(with_test(result, 60, 6), images=images)))
+    assert "too few groups. Add more" in wide and "--test" not in wide and "--seed" not in wide
+
+
 def test_a_test_without_a_mistake_is_not_certain(result):
     """13 images, all correct: Wilson's interval starts at 77 %, though resamples have no width."""
     sentences = " ".join(warnings(with_test(result, 13)))

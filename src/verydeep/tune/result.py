@@ -41,6 +41,8 @@ class ImageSummary:
     """What was passed over, and how the images were understood."""
     changes: ImageChanges | None = None
     """Since the earlier run that is continued."""
+    has_own_test: bool = False
+    """Whether the test images were given as such, or are those of an earlier run: no flag changes them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ def _missing_groups(result: TuneResult) -> Iterator[str]:
             f"The names look like groups, {proposal}, such as parts of one photograph: with images of a "
             "group on both sides of the split the results are too good. "
             f"--group-by '{proposal.pattern}' keeps them together"
+            + (" in cross-validation; put each group into one part" if result.images.has_own_test else "")
         )
 
 
@@ -60,13 +61,12 @@ def _test_unlike_validation(result: TuneResult) -> Iterator[str]:
         f"{percent(result.test.balanced_accuracy, 1)} on the test images: further apart than chance "
         "explains. "
     )
+    reasons = ["The test images are of another kind"]
+    if not result.images.has_own_test:
+        reasons.append("the split is unlucky (try --seed 1)")
     if result.images.groups is None:
-        yield message + (
-            "The test images are of another kind, the split is unlucky (try --seed 1), or images of one "
-            "thing are in several folds: group them by --group-by"
-        )
-    else:
-        yield message + "The test images are of another kind, or the split is unlucky: try --seed 1"
+        reasons.append("images of one thing are in several folds (group them by --group-by)")
+    yield message + ", or ".join([", ".join(reasons[:-1]), reasons[-1]] if len(reasons) > 1 else reasons)
 
 
 def _interval(evaluation: Evaluation) -> tuple[float, float]:
@@ -88,9 +88,10 @@ def _wide_interval(result: TuneResult) -> Iterator[str]:
     low, high = _interval(result.test)
     if high - low > WIDE:
         few = "groups" if result.images.groups else "images"
+        more = "Add more" if result.images.has_own_test else "Add more, or use a larger --test"
         yield (
             f"The test leaves open whether balanced accuracy is {percent(low, 0)} or {percent(high, 0)}: "
-            f"it has too few {few}. Add more, or use a larger --test"
+            f"it has too few {few}. {more}"
         )
 
 
