@@ -45,7 +45,7 @@ def test_the_evidence_for_a_given_class_as_text(here, trained, photos, tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"{last} " in done.stdout and f"(predicted: {predicted['label']} " in done.stdout
     assert "occlusion: explained/photo-occlusion.png" in done.stdout
-    assert "All heat maps: explained/index.html" in done.stderr
+    assert "Heat maps: explained/index.html" in done.stderr
 
 
 def test_patches_and_filters(here, trained, photos, tmp_path):

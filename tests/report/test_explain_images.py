@@ -75,3 +75,14 @@ def test_without_readable_images_there_is_no_page(checkpoint, tmp_path):
     result = explain_images(checkpoint, [Path("missing.png")], tmp_path / "out")
     assert result.page is None and result.images == () and len(result.broken) == 1
     assert result.values["broken"][0]["file"] == "missing.png" and not (tmp_path / "out").exists()
+
+
+def test_the_page_shows_the_first_images_and_says_so(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr("verydeep.report.explain_images.MAX_SHOWN", 2)
+    result = explain_images(checkpoint, [Entry("cells.tar/a.jpg")] * 4, tmp_path)
+    page = result.page.read_text(encoding="utf-8")
+    assert page.count("<li>") == 2
+    assert "4 images, of which the first 2 are here" in page
+    assert sorted(picture.name for picture in tmp_path.glob("*.png")) == [
+        f"cells-a-grad-cam{number}.png" for number in ("-2", "-3", "-4", "")
+    ]

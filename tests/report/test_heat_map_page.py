@@ -64,7 +64,7 @@ def test_the_png_has_the_image_and_the_overlay_enlarged_pixel_by_pixel(heat_map,
 
 def test_the_page_is_one_file_and_escapes_names(heat_map, tmp_path):
     write_heat_map_page(
-        [heat_map_entry(heat_map, "a&b.png")] * 2, "vgg-tiny · grad-cam", tmp_path / "index.html"
+        [heat_map_entry(heat_map, "a&b.png")] * 2, "vgg-tiny · grad-cam", tmp_path / "index.html", 2
     )
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert len(re.findall(r'src="data:image/png', page)) == 4
@@ -75,5 +75,5 @@ def test_the_page_is_one_file_and_escapes_names(heat_map, tmp_path):
 
 def test_a_name_that_is_not_utf_8_is_escaped(heat_map, tmp_path):
     entry = heat_map_entry(heat_map, os.fsdecode(b"latin-\xe4.png"))
-    write_heat_map_page([entry], "vgg-tiny", tmp_path / "index.html")
+    write_heat_map_page([entry], "vgg-tiny", tmp_path / "index.html", 1)
     assert r"latin-\xe4.png" in (tmp_path / "index.html").read_text(encoding="utf-8")

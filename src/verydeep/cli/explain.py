@@ -163,4 +163,4 @@ def _print(result: ExplainedImages) -> None:
         text = f"{image.file}: {image.class_text}, {image.method_text}: {image.picture}"
         out().print(one_line(text), markup=False, soft_wrap=True)
     if result.page:
-        err().print(f"All heat maps: {result.page}", markup=False, soft_wrap=True)
+        err().print(f"Heat maps: {result.page}", markup=False, soft_wrap=True)

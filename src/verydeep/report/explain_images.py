@@ -1,4 +1,4 @@
-"""Heat maps of image files, written to a folder: one picture per image, and one page with all of them."""
+"""Heat maps of image files, written to a folder: one picture per image, and one page with many of them."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +24,10 @@ HeatMaps = Callable[[UInt8[np.ndarray, "count channels size size"], Sequence[str
 
 MAX_NAME = 100
 """Bytes of an image's name in the name of its picture; file names have a limit."""
+
+
+MAX_SHOWN = 500
+"""Images on the page, which holds their pixels; each has a picture of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,7 @@ def explain_images(
     class_name: str | None = None,
     progress: OnProgress | None = None,
 ) -> ExplainedImages:
-    """Write the heat map of each of ``sources`` to ``folder``, and ``index.html`` with all of them.
+    """Write the heat map of each of ``sources`` to ``folder``, and ``index.html`` with all, or the first 500.
 
     Args:
         heat_maps: what the network gives.
@@ -101,10 +105,11 @@ def explain_images(
             continue
         (heat_map,) = heat_maps(batch.pixels, None if class_name is None else [class_name])
         images.append(_write(heat_map, sources[int(batch.indices[0])], names))
-        entries.append(heat_map_entry(heat_map, PurePath(images[-1].file).name))
+        if len(entries) < MAX_SHOWN:
+            entries.append(heat_map_entry(heat_map, PurePath(images[-1].file).name))
     page = folder / "index.html" if images else None
     if page:
-        write_heat_map_page(entries, f"{network} · {images[0].method_text}", page)
+        write_heat_map_page(entries, f"{network} · {images[0].method_text}", page, len(images))
     return ExplainedImages(page, tuple(images), tuple(broken))
 
 

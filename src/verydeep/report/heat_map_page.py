@@ -45,10 +45,17 @@ def heat_map_entry(heat_map: HeatMap, name: str) -> HeatMapEntry:
     )
 
 
-def write_heat_map_page(entries: Sequence[HeatMapEntry], method: str, path: Path) -> None:
-    """A page of ``entries`` at ``path``; ``method`` states the network, the method and the layer."""
+def write_heat_map_page(entries: Sequence[HeatMapEntry], method: str, path: Path, images: int) -> None:
+    """A page of ``entries`` at ``path``, the first ones of so many ``images``.
+
+    Args:
+        entries: what is shown.
+        method: the network, the method and the layer.
+        path: of the page.
+        images: how many were explained.
+    """
     page = environment().get_template("heat_map_page.html.j2")
-    write_text(path, page.render(method=method, entries=entries, colors=color_bar_colors()))
+    write_text(path, page.render(method=method, entries=entries, images=images, colors=color_bar_colors()))
 
 
 def color_bar_colors() -> list[str]:
