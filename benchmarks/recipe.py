@@ -14,9 +14,9 @@ import numpy as np
 
 import verydeep as vd
 from verydeep.evaluate.metrics import accuracy
-from verydeep.probabilities import softmax
 from verydeep.evaluate.protocol_logits import protocol_logits
 from verydeep.evaluate.protocols import make_protocol
+from verydeep.probabilities import softmax
 
 
 def main() -> None:

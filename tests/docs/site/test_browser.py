@@ -54,6 +54,11 @@ def test_a_lesson_links_its_notebook(open_page, path, label):
     assert "verydeep show" in "".join(cell.source for cell in cells if cell.cell_type == "code")
 
 
+def test_the_search_finds_a_korean_word(open_page):
+    page = open_page("search.html?q=합성곱")
+    page.wait_for_selector("#search-results li a[href*='course/ko/']")
+
+
 def test_the_search_finds_a_name_of_the_api(open_page):
     page = open_page("search.html?q=train_network")
     page.wait_for_selector("#search-results li a[href*='api/training.html#verydeep.train_network']")
@@ -70,7 +75,18 @@ def test_the_colors_follow_the_system(open_page):
 
 @pytest.mark.parametrize(
     "path",
-    ["index.html", "tasks.html", "training.html", "catalog.html", "api/training.html", "commands/tune.html"],
+    [
+        "index.html",
+        "tasks.html",
+        "training.html",
+        "catalog.html",
+        "api/training.html",
+        "commands/tune.html",
+        "claims.html",
+        "studies.html",
+        "studies/depth.html",
+        "course/ko/02-three-3x3.html",
+    ],
 )
 def test_a_phone_scrolls_only_down(open_page, path):
     assert open_page(path, PHONE).evaluate("document.documentElement.scrollWidth") == PHONE["width"]
