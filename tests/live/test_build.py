@@ -1,6 +1,7 @@
 """The folder of the live page: what is in it, and what it refuses."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -32,6 +33,16 @@ def test_the_sizes_on_the_page_are_those_of_the_files(live_folder):
         == started["fetched"]
         + sum((live_folder / name).stat().st_size for name in build.RUNTIME if name not in build.FETCHED)
     )
+
+
+@pytest.mark.network
+def test_the_sizes_in_the_docs_are_those_of_the_files(live_folder):
+    page = (LIVE.parent / "live.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]*`[^|]*) \| ([\d.]+) \|", page, re.MULTILINE)
+    assert len(rows) == 4
+    for files, megabytes in rows:
+        size = sum((live_folder / name).stat().st_size for name in re.findall(r"`([\w.-]+)`", files))
+        assert size / 1e6 == pytest.approx(float(megabytes), abs=0.05), files
 
 
 @pytest.mark.network
