@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from verydeep.compress.images import FLATTERS, read_images
+from verydeep.compress.images import FLATTERS, PROBE_FLATTERS, read_images
 from verydeep.data import synthetic
 from verydeep.data.content import content_hashes
 from verydeep.data.split import stratified_split
@@ -224,6 +224,9 @@ def test_that_a_linear_probe_was_trained_on_the_validation_images_is_said(folder
     assert read_images(str(folder), run, network).notes == ()
     probe = replace(network, origin={"strategy": "linear-probe"})
     assert "trained on the validation images too" in read_images(str(folder), run, probe).notes[0]
+    write_split(replace(samples, parts=("train", "train", "train", "test") * 10), run / "split.csv")
+    assert read_images(str(folder), run, probe).notes == (FLATTERS,)
+    assert PROBE_FLATTERS not in read_images(str(folder), tmp_path / "weights.pth", probe).notes
 
 
 def test_images_of_another_kind_are_refused(folder, tmp_path):

@@ -49,9 +49,10 @@ def test_steps_are_taken_in_their_own_order():
 
 
 @pytest.mark.parametrize("name", ["batch", "threads"])
-def test_counts_below_one_are_refused(name):
-    with pytest.raises(CompressionError, match=f"--{name} is 0; expected 1 or more"):
-        CompressSettings(limit=Limit(kind="drop", value=1.0), **{name: 0})
+@pytest.mark.parametrize("count", [0, 2**40])
+def test_counts_out_of_range_are_refused(name, count):
+    with pytest.raises(CompressionError, match=rf"--{name} is {count}; expected 1 to 1,048,576"):
+        CompressSettings(limit=Limit(kind="drop", value=1.0), **{name: count})
 
 
 @pytest.mark.parametrize(

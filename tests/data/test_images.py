@@ -26,6 +26,13 @@ def test_the_images_of_some_classes_get_labels_in_the_order_given():
 def test_a_class_that_is_not_there_is_named():
     with pytest.raises(DataError, match="no class 'd'; the classes are a, b, c"):
         IMAGES.of_classes("a", "d")
+    with pytest.raises(DataError, match="no class is named; the classes are a, b, c"):
+        IMAGES.of_classes()
+
+
+def test_a_negative_number_of_images_is_refused():
+    with pytest.raises(DataError, match="cannot take -1 images"):
+        IMAGES.take(-1)
 
 
 def test_the_first_images_of_a_data_set():
@@ -40,7 +47,7 @@ def test_a_data_set_of_some_classes_has_them_in_all_parts():
     assert [part.labels.tolist() for part in (chosen.train, chosen.test, chosen.val)] == [
         [0, 1, 0, 1], [0, 1], [0, 1, 0, 1],
     ]  # fmt: skip
-    assert (chosen.name, chosen.classes) == ("letters, classes b and c", ("b", "c"))
+    assert (chosen.name, chosen.classes) == ("letters, classes b, c", ("b", "c"))
 
 
 def test_images_on_a_device_are_the_same_images():

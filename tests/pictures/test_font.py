@@ -1,4 +1,4 @@
-"""Every sign of a text is drawn: by a font that has it, as a letter without its accent, or as an escape."""
+"""Every character of a text is drawn: by a font that has it, without its accent, or as an escape."""
 
 import numpy as np
 import pytest
@@ -29,11 +29,11 @@ def test_letters_without_accents_are_drawn_by_pillows_own_font():
         ("🐈", r"\U0001f408"),
     ],
 )
-def test_without_another_font_a_missing_sign_is_replaced(own_font_alone, text, drawn):
+def test_without_another_font_a_missing_character_is_replaced(own_font_alone, text, drawn):
     assert legible(text, 22)[0] == drawn
 
 
-def test_a_font_of_the_system_is_taken_where_it_has_more_signs():
+def test_a_font_of_the_system_is_taken_where_it_has_more_characters():
     text, drawn_by = legible("Ωмега", 22)
     if drawn_by.getname() == font(22).getname():
         pytest.skip("this system has none of the fonts in SYSTEM_FONTS")

@@ -195,10 +195,8 @@ def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: 
         if isinstance(error, DownloadError) or not _has_no_labels(location):
             raise
         return _unlabeled(location, network, most, error)
-    split, notes = _split(samples, run, seed)
+    split, notes = _split(samples, run, seed, is_probe=network.origin.get("strategy") == "linear-probe")
     samples = split.samples
-    if network.origin.get("strategy") == "linear-probe" and "val" in samples.parts:
-        notes += (PROBE_FLATTERS,)
     labels = _relabeled(samples.labels, samples, network)
     broken: list[UnreadableImage] = []
 
@@ -235,9 +233,11 @@ def _has_no_labels(location: str) -> bool:
     return not folder.is_dir() or not find_layout(walk(folder)).labeled
 
 
-def _split(samples: Samples, run: Path, seed: int) -> tuple[ImageSplit, tuple[str, ...]]:
-    """``samples`` with the part of each, and what is to be said of it."""
+def _split(samples: Samples, run: Path, seed: int, *, is_probe: bool) -> tuple[ImageSplit, tuple[str, ...]]:
+    """``samples`` with the part of each, and what is to be said of it; ``run`` may be a linear probe."""
     split, notes = _saved_split(samples, run)
+    if split is not None and is_probe and "val" in split.samples.parts:
+        notes += (PROBE_FLATTERS,)
     if split is None and is_split_here(samples):
         notes += (f"{samples.name} has no test part: {TEST:.0%} of its images are held out for the test",)
         split = ImageSplit(with_test_part(samples, TEST, seed))

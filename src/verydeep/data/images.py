@@ -97,18 +97,25 @@ class Images:
         """The images of ``classes``, which get the labels 0, 1, 2, ... in the order given.
 
         Raises:
-            DataError: if one of ``classes`` is not a class of these images.
+            DataError: if one of ``classes`` is not a class of these images, or none is named.
         """
         missing = [name for name in classes if name not in self.classes]
-        if missing:
-            raise DataError(f"there is no class {missing[0]!r}; the classes are {', '.join(self.classes)}")
+        if missing or not classes:
+            wrong = f"there is no class {missing[0]!r}" if missing else "no class is named"
+            raise DataError(f"{wrong}; the classes are {', '.join(self.classes)}")
         old = torch.tensor([self.classes.index(name) for name in classes], device=self.labels.device)
         chosen: Int64[Tensor, " chosen"] = torch.isin(self.labels, old).nonzero().flatten()
         labels = (self.labels[chosen][:, None] == old).int().argmax(1)
         return Images(self.pixels[chosen], labels, classes)
 
     def take(self, count: int) -> "Images":
-        """The first ``count`` images, or all where there are fewer."""
+        """The first ``count`` images, or all where there are fewer.
+
+        Raises:
+            DataError: if ``count`` is below 0.
+        """
+        if count < 0:
+            raise DataError(f"cannot take {count} images; expected 0 or more")
         return Images(self.pixels[:count], self.labels[:count], self.classes)
 
     def resized(self, size: int) -> "Images":
@@ -158,13 +165,17 @@ class Dataset:
             DataError: if one of ``classes`` is not a class of this data set.
         """
         val = None if self.val is None else self.val.of_classes(*classes)
-        name = f"{self.name}, classes {' and '.join(classes)}"
+        name = f"{self.name}, classes {', '.join(classes)}"
         return Dataset(name, self.train.of_classes(*classes), self.test.of_classes(*classes), val)
 
     def take(self, train: int, test: int) -> "Dataset":
         """The first ``train`` training images and the first ``test`` test images, for a quick trial.
 
-        They are as the whole only where the images are in no order, as those of the built-in data sets are.
+        ``val`` stays as it is. Class sizes are like those of all images only if the images are shuffled;
+        those of the built-in data sets are.
+
+        Raises:
+            DataError: if a number is below 0.
         """
         first, tested = self.train.take(train), self.test.take(test)
         return Dataset(

@@ -99,8 +99,8 @@ def choose_temperature(
         DataError: where a logit is NaN or infinite.
 
     Returns:
-        None where there are too few images to cross-validate: fewer than two, or one group, or one for each
-        class.
+        None where cross-validation is not possible: fewer than two images, one group, or groups that all lie
+        in one fold, such as one group a class.
     """
     require_finite(logits)
     count = min(FOLDS, len(set(groups)) if groups else len(labels))

@@ -41,7 +41,7 @@ def exported_heat_maps(
 
     Raises:
         ArchitectureError: if ``method`` needs gradients, or a layer is named.
-        DataError: if the network has no such class.
+        DataError: if the network has no such class, or a logit is NaN or infinite.
     """
     chosen = _method(network, method, layer)
     names = (LOGITS, CLASS_MAPS) if chosen == "grad-cam" else (LOGITS,)

@@ -55,7 +55,7 @@ def heat_maps(
 
     Raises:
         ArchitectureError: if there is no such method or layer, or the layer has no feature map.
-        DataError: if the network has no such class, or no classes at all.
+        DataError: if the network has no such class, or no classes at all, or a logit is NaN or infinite.
     """
     known_method, layer = _check(checkpoint, method, layer)
     labels = None

@@ -1,4 +1,4 @@
-"""A font that has the signs of a text: Pillow's own, which has Latin letters without accents, or another."""
+"""A font that has the characters of a text: Pillow's own, with Latin letters without accents, or another."""
 
 import unicodedata
 from functools import cache
@@ -20,8 +20,8 @@ SYSTEM_FONTS = (
     "Arial Unicode.ttf",
 )
 """Files of fonts that Linux, Windows or macOS may have; Pillow looks for them in the system's folders."""
-_NO_SIGN = "\U0010ffff"
-"""No font has it: it is drawn as the box of a missing sign."""
+_NO_CHARACTER = "\U0010ffff"
+"""No font has it: it is drawn as the box of a missing character."""
 
 
 def font(size: int) -> Font:
@@ -32,13 +32,13 @@ def font(size: int) -> Font:
 
 
 def legible(text: str, size: int) -> tuple[str, Font]:
-    r"""``text`` and the font that has the most of its signs.
+    r"""``text`` and the font that has the most of its characters.
 
-    A sign that it lacks is replaced: by the letter without its accent, or by an escape such as ``\uac15``.
+    A character that it lacks is replaced: by the letter without its accent, or an escape such as ``\uac15``.
     """
     best = min((font(size), *_system_fonts(size)), key=lambda each: len(_missing(text, each)))
     lacking = _missing(text, best)
-    return "".join(_replaced(sign, best) if sign in lacking else sign for sign in text), best
+    return "".join(_replaced(each, best) if each in lacking else each for each in text), best
 
 
 @cache
@@ -54,18 +54,19 @@ def _font_of_system(name: str, size: int) -> Font | None:
 
 
 def _missing(text: str, drawn_by: Font) -> set[str]:
-    """The signs of ``text`` that are drawn as boxes."""
-    box = _drawing(_NO_SIGN, drawn_by)
-    return {sign for sign in set(text) if not sign.isspace() and _drawing(sign, drawn_by) == box}
+    """The characters of ``text`` that are drawn as boxes."""
+    box = _drawing(_NO_CHARACTER, drawn_by)
+    return {each for each in set(text) if not each.isspace() and _drawing(each, drawn_by) == box}
 
 
-def _drawing(sign: str, drawn_by: Font) -> tuple[tuple[int, int], bytes]:
-    mask = drawn_by.getmask(sign)
+def _drawing(character: str, drawn_by: Font) -> tuple[tuple[int, int], bytes]:
+    mask = drawn_by.getmask(character)
     return mask.size, bytes(mask)
 
 
-def _replaced(sign: str, drawn_by: Font) -> str:
-    letter = "".join(each for each in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(each))
+def _replaced(character: str, drawn_by: Font) -> str:
+    parts = unicodedata.normalize("NFKD", character)
+    letter = "".join(part for part in parts if not unicodedata.combining(part))
     if letter and not _missing(letter, drawn_by):
         return letter
-    return sign.encode("ascii", "backslashreplace").decode()
+    return character.encode("ascii", "backslashreplace").decode()

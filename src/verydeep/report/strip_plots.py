@@ -12,7 +12,7 @@ from verydeep.study.trial import Outcome, by_group, by_variant
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class MeanBar:
     """A mean and the ends of its interval, as positions in the figure."""
 
     mean: float
@@ -29,7 +29,7 @@ class StripColumn:
     dots: tuple[Point, ...]
     stopped: tuple[Point, ...]
     """The runs that did not learn, at the bottom of the figure."""
-    mean: Interval | None
+    mean: MeanBar | None
     """None where no run learned."""
     label: str
 
@@ -81,14 +81,14 @@ def _column(name: str, runs: Sequence[Outcome], x: float, axis: Axis) -> StripCo
         x=x,
         dots=tuple(Point(x, axis.position(value), f"{run.name}: {percent(value)}") for run, value in learned),
         stopped=tuple(Point(x, axis.position(axis.values[0]), f"{run.name}: stopped") for run in stopped),
-        mean=None if mean is None else _interval(mean, axis),
+        mean=None if mean is None else _mean_bar(mean, axis),
         label=f"{name}: {', '.join(facts)}",
     )
 
 
-def _interval(mean: Estimate, axis: Axis) -> Interval:
+def _mean_bar(mean: Estimate, axis: Axis) -> MeanBar:
     """``mean``, clipped to the figure."""
-    return Interval(
+    return MeanBar(
         mean=axis.position(mean.mean),
         low=axis.position(max(mean.low, axis.values[0])),
         high=axis.position(min(mean.high, axis.values[-1])),

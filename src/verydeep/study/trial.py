@@ -110,7 +110,7 @@ class Outcome:
     architecture_string: str
     parameters: int
     classes: int = 10
-    """Of the images; results that were recorded before this was kept are of ten."""
+    """Of the images. Older results do not have it; 10 is right for those that are compared with chance."""
     test_top1: float | None = None
     """Test accuracy in [0, 1]; None for a probe, and where training was stopped."""
     train_top1: float | None = None

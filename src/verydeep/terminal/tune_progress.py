@@ -133,6 +133,8 @@ class TuneProgress(TuneWatcher):
                 f"{result.strategy}: balanced accuracy {percent(interval.value)} ({interval_text(interval)}) "
                 f"on images that it was not trained on, in {duration(result.seconds)}"
             )
+        else:
+            self._print(f"{result.strategy}: {result.note}")
 
     def checked(self, done: int, total: int) -> None:
         """Move the bar."""

@@ -167,7 +167,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
         reading=with_class_notes(samples).reading,
         changes=changes,
-        has_own_test=None not in given_parts or earlier is not None,
+        has_own_test=None not in given_parts,
     )
     watcher.has_read(summary, part_sizes(samples), reason)
     convert_conv2d_weight_memory_format(network.model.to(chosen), torch.channels_last)

@@ -42,7 +42,7 @@ class ImageSummary:
     changes: ImageChanges | None = None
     """Since the earlier run that is continued."""
     has_own_test: bool = False
-    """Whether the test images were given as such, or are those of an earlier run: no flag changes them."""
+    """Whether the test images were given as such: no flag changes which they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

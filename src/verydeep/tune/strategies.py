@@ -176,21 +176,23 @@ def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Ca
         tuned = _fine_tuned(comparison, start, logits, plan)
         reason = "the network was fine-tuned from the linear probe, as asked for"
         return Choice(candidates=(candidate, tuned), skipped=(), chosen=tuned, reason=reason)
-    attempts = [_attempted("fine-tune", lambda: _fine_tuned(comparison, start, logits, plan))]
+    attempts = [_attempted(task, "fine-tune", lambda: _fine_tuned(comparison, start, logits, plan))]
     if task.config.strategy == "compare":
-        attempts.append(_attempted("scratch", lambda: _from_scratch(comparison, task.network)))
+        attempts.append(_attempted(task, "scratch", lambda: _from_scratch(comparison, task.network)))
     others = [each for each in attempts if isinstance(each, Candidate)]
     failed = [each for each in attempts if isinstance(each, StrategyResult)]
     return choose(candidate, others, comparison.val, failed)
 
 
-def _attempted(strategy: Strategy, train: Callable[[], Candidate]) -> Candidate | StrategyResult:
+def _attempted(task: Task, strategy: Strategy, train: Callable[[], Candidate]) -> Candidate | StrategyResult:
     """The network that ``train`` gives; where it does not learn, why: the other strategies have one."""
     began = time.perf_counter()
     try:
         return train()
     except LearningError as error:
-        return without_network(strategy, f"did not learn: {error}", time.perf_counter() - began)
+        result = without_network(strategy, f"did not learn: {error}", time.perf_counter() - began)
+        task.watcher.finished_strategy(result)
+        return result
 
 
 def _probe_without_held_out(

@@ -123,7 +123,7 @@ def test_transfer_says_where_the_curves_cross():
     )
     of_one_seed = [run for run in outcomes(transfer.STUDY, top1) if run.seed == 0]
     assert transfer.STUDY.conclude(of_one_seed)[0] == (
-        "Not decided: no two seeds have finished runs from scratch and by the linear probe."
+        "Not decided: fewer than two seeds have finished both, from scratch and the linear probe."
     )
 
 

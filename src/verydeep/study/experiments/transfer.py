@@ -65,7 +65,7 @@ def _crossing(outcomes: Sequence[Outcome], groups: Sequence[str], variant: str, 
         if (gain := _gain(outcomes, group, variant, baseline)) is not None and gain.count > 1
     }
     if not effects:
-        return f"Not decided: no two seeds have finished runs {variant} and by {_with(baseline)}."
+        return f"Not decided: fewer than two seeds have finished both, {variant} and {_with(baseline)}."
     found = [
         f"significantly {effect} with {_numbers(same)}"
         for effect in ("worse", "better")
