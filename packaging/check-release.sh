@@ -29,6 +29,12 @@ for python in "$@"; do
       bin/verydeep train synthetic --epochs 2 --out run >train.txt
       test -f run/report.html
       bin/verydeep evaluate run synthetic --json >evaluation.json
+      bin/python -c "import verydeep; verydeep.write_images(verydeep.load_dataset('synthetic').take(20, 10), 'shapes')"
+      bin/verydeep study depth --help >study.txt
+      bin/python -c "
+from verydeep.study.studies import find_study
+from verydeep.study.study_result import recorded_result
+assert recorded_result(find_study('depth'))"
       bin/python -m pip check
     )
     echo "$("$python" --version): ${file#"$root"/} installs and runs"
