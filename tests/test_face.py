@@ -19,6 +19,7 @@ def test_the_public_names_are_pinned():
         "predict", "predict_logits", "pretrained", "read_grouped", "read_recipe", "read_samples",
         "read_tune_config", "resolve", "resume_training", "resume_tuning", "save",
         "strongest_patches", "style_loss", "taps", "trace", "train_network", "tune_network",
+        "write_images",
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split_file import keep_split
 from verydeep.decoding.crop import default_decoder
 from verydeep.download.download import Progress
+from verydeep.foreign_text import valid_text
 from verydeep.machine import Device, Parallel
 from verydeep.malloc import keep_freed_memory
 from verydeep.models.checkpoint import Checkpoint
@@ -255,7 +256,7 @@ def _keep_what_decides(folder: RunFolder, start: Start, prepared: Prepared) -> N
 def _with_origin(network: Checkpoint, result: TrainResult, data: str) -> Checkpoint:
     origin = {
         "verydeep": version("verydeep"),
-        "data": data,
+        "data": valid_text(data),  # bytes of a path that are not UTF-8 have no place in JSON
         "recipe": to_toml(result.recipe),
         "seed": result.recipe.seed,
         "epochs": len(result.epochs) if result.best_epoch is None else result.best_epoch,
