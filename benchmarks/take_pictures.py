@@ -1,8 +1,8 @@
 """Take the pictures of the site, the live page and the training report that the docs show.
 
     make docs
-    .venv/bin/verydeep train fashion-mnist --out runs/pictures
-    .venv/bin/python benchmarks/take_pictures.py build/site runs/pictures/report.html
+    .venv/bin/verydeep train fashion-mnist
+    .venv/bin/python benchmarks/take_pictures.py build/site runs/fast-fashion-mnist/report.html
 
 They are taken with Chromium, from a server on this machine.
 """

@@ -51,7 +51,7 @@ def try_contenders(state: Compression) -> list[Candidate]:
         try:
             tried.append(state.tried(
                 f"scratch {contender.name}",
-                partial(_trained, state, contender, number, len(chosen) - number),
+                partial(_trained, state, contender, number, len(chosen) - number, spent),
                 earlier_seconds=spent,
             ))  # fmt: skip
         except (LearningError, _NoTimeLeft) as error:
@@ -91,10 +91,10 @@ def _untrained(original: Checkpoint, contender: Contender) -> Checkpoint:
     return replace(original, model=model, preprocess=preprocess, origin=origin)
 
 
-def _trained(state: Compression, contender: Contender, number: int, left: int) -> Candidate:
+def _trained(state: Compression, contender: Contender, number: int, left: int, spent: float) -> Candidate:
     """The network of ``contender``, which has this number, after its share of the budget.
 
-    Of all contenders ``left`` are to be trained.
+    Of all contenders ``left`` are to be trained; earlier processes have ``spent`` so many seconds on this.
 
     Raises:
         LearningError: where it does not learn.
@@ -103,7 +103,7 @@ def _trained(state: Compression, contender: Contender, number: int, left: int) -
     seconds = state.seconds_to("scratch") / left
     if seconds <= 0:
         raise _NoTimeLeft(f"--budget is spent before {contender.name}")
-    seconds = max(0.0, seconds - _spent(state, number))
+    seconds = max(0.0, seconds - spent)
     start = _untrained(state.original, contender)
     epochs = contender.recipe.planned_epochs(len(state.images.train))
     within = "" if seconds == inf else f", at most {duration(seconds)}"

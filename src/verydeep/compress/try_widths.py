@@ -147,12 +147,13 @@ class _Search:
     def _forecast(self, student: Checkpoint) -> float:
         """Seconds of the training of ``student``, and of the teacher's pass where it is not made yet."""
         calibration = self.state.calibration_of(self.source)
+        if "_teacher" in vars(self):
+            return EPOCHS * seconds_an_epoch(student, calibration, self._teacher)
         share = min(1.0, FORECAST_IMAGES / len(calibration))
         began = time.perf_counter()
         teacher = self._teacher_of(FORECAST_IMAGES)
         reading = (time.perf_counter() - began) / share
-        training = EPOCHS * seconds_an_epoch(student, calibration, teacher)
-        return training if "_teacher" in vars(self) else reading + training
+        return reading + EPOCHS * seconds_an_epoch(student, calibration, teacher)
 
     @cached_property
     def _teacher(self) -> Teacher:

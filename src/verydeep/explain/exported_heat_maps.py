@@ -14,7 +14,7 @@ from verydeep.decoding.normalize import normalize_pixels
 from verydeep.errors import ArchitectureError
 from verydeep.explain.heat_map import HeatMap, Method, class_labels
 from verydeep.explain.occlusion_windows import cover, mean_over_windows, occlusion_windows
-from verydeep.probabilities import require_finite
+from verydeep.probabilities import require_finite, softmax
 from verydeep.runtime.bundle import CLASS_MAPS, LOGITS
 from verydeep.runtime.exported_network import ExportedNetwork
 
@@ -47,7 +47,7 @@ def exported_heat_maps(
     names = (LOGITS, CLASS_MAPS) if chosen == "grad-cam" else (LOGITS,)
     logits, *maps = network.outputs(pixels, *names)
     require_finite(logits)
-    probabilities = np.exp(_log_softmax(logits / np.float32(network.description.temperature)))
+    probabilities = softmax(logits / network.description.temperature)
     predicted = probabilities.argmax(1)
     labels = predicted if classes is None else class_labels(network.description, classes, len(pixels))
     if chosen == "grad-cam":
