@@ -173,6 +173,15 @@ def test_compressed_networks_have_their_size_and_speed():
     assert size_charts(report("depth").outcomes) == () and "Times faster" not in render_study(report("depth"))
 
 
+def test_the_table_of_probes_has_their_gradients_and_no_other_table_has():
+    page = report("gradients")
+    assert "| variant | runs | smallest gradient | largest gradient |" in markdown(page)
+    assert "| 8 layers | He | 3 | 1e-02 | 1e-01 |" in markdown(page)  # the third layer gives the classes
+    assert "Smallest gradient" in render_study(page)
+    assert "Smallest gradient" not in render_study(report("kernel"))
+    assert "smallest gradient" not in markdown(report("kernel"))
+
+
 def test_a_stopped_run_is_listed_with_the_reason():
     base = report("kernel")
     stopped = (replace(base.outcomes[0], test_top1=None, failed="the loss is nan"), *base.outcomes[1:])

@@ -1,6 +1,7 @@
 """The thirteen studies: their trials, and the conclusions from given outcomes."""
 
 from dataclasses import replace
+from math import prod, sqrt
 
 import pytest
 
@@ -11,6 +12,7 @@ from verydeep.architecture.layers import Conv, MaxPool
 from verydeep.errors import RecipeError
 from verydeep.study.experiments import depth, gradients, kernel, residual, split
 from verydeep.study.experiments import initialization as init
+from verydeep.study.statistics import gradient_range
 from verydeep.study.studies import STUDIES, find_study
 from verydeep.study.trial import LayerGradient
 
@@ -121,8 +123,25 @@ def test_the_norm_range_is_from_the_smallest_to_the_largest_layer_without_the_la
         for number, norm in enumerate((1e-4, 1e-8, 1e-2, 7.0), start=1)  # the last layer gives the classes
     )
     run = outcome(trial, None, gradients=measured)
-    assert gradients.norm_range([run, run]) == pytest.approx((1e-8, 1e-2))
-    assert gradients.norm_range([outcome(trial, None)]) is None
+    assert gradient_range([run, run]) == pytest.approx((1e-8, 1e-2))
+    assert gradient_range([outcome(trial, None)]) is None
+    last_is_left_out = outcome(trial, None, gradients=(replace(measured[1], norm=0.0), *measured[2:]))
+    assert gradient_range([last_is_left_out]) == pytest.approx((1e-2, 1e-2))
+
+
+def test_the_full_study_of_gradients_has_five_seeds():
+    for full, seeds in (False, 3), (True, 5):
+        trials = gradients.STUDY.trials(full)
+        assert len(trials) == seeds * len(gradients.DEPTHS) * len(gradients.VARIANTS)
+        assert {trial.recipe.seed for trial in trials} == set(range(seeds))
+
+
+def test_the_published_shrinking_of_the_gradient_follows_from_the_channels_of_vgg_b():
+    channels = [layer.channels for layer in zoo.resolve("vgg13").layers if isinstance(layer, Conv)]
+    he = [sqrt(2 / (9 * count)) for count in channels[1:]]  # He et al. 2015, equation 14
+    shrinks = prod(std / 0.01 for std in he)
+    assert shrinks == pytest.approx(17_000, rel=0.02)  # the paper rounds each factor
+    assert f"1/{17_000:,} of that of He" in gradients.STUDY.published.rows[0][2]
 
 
 def test_split_separates_the_variance_of_splits_and_of_seeds():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, log10, sqrt
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -140,3 +140,21 @@ def _agreement(effect: Effect, contrast: Contrast) -> str:
     if contrast.paper == "no difference":
         return "; the paper found no difference"
     return f"; the paper found {contrast.variant} {contrast.paper}"
+
+
+def gradient_range(outcomes: Sequence[Outcome], step: int = 0) -> tuple[float, float] | None:
+    """The smallest and the largest gradient norm of a layer before ``step``: geometric means over the runs.
+
+    None where no layer of any run has a gradient. The last layer, which gives the classes, does not count.
+    """
+    exponents = []
+    for outcome in outcomes:
+        last = max((one.number for one in outcome.gradients), default=0)
+        norms = [
+            one.norm for one in outcome.gradients if one.step == step and one.norm > 0 and one.number < last
+        ]
+        if norms:
+            exponents.append((log10(min(norms)), log10(max(norms))))
+    if not exponents:
+        return None
+    return 10 ** fmean(low for low, _ in exponents), 10 ** fmean(high for _, high in exponents)

@@ -7,7 +7,7 @@ from statistics import fmean, median
 from rich.text import Text
 
 from verydeep.number_format import NONE, SPACE, TIMES, percent, rounded
-from verydeep.study.statistics import Estimate, estimate
+from verydeep.study.statistics import Estimate, estimate, gradient_range
 from verydeep.study.trial import Outcome, PublishedTable, Study, by_group, by_variant
 from verydeep.tables.data_table import Column, DataTable
 
@@ -31,6 +31,9 @@ class StudyRow:
     size: str
     """Of the file of a compressed network."""
     speedup: str
+    smallest_gradient: str
+    """Of a layer before the first step, of networks whose gradients were measured."""
+    largest_gradient: str
 
 
 def summary(outcomes: Sequence[Outcome]) -> tuple[StudyRow, ...]:
@@ -47,6 +50,7 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
     losses = [run.epochs[-1].train_loss for run in runs if run.epochs]
     compressed = [run.compressed for run in runs if run.compressed is not None]
     speedups = [each.speedup for each in compressed if each.speedup is not None]
+    smallest, largest = gradient_range(runs) or (None, None)
     return StudyRow(
         group=first.group,
         variant=first.variant,
@@ -60,7 +64,13 @@ def _row(runs: Sequence[Outcome]) -> StudyRow:
         validation=percent(fmean(each.val_top1 for each in compressed)) if compressed else NONE,
         size=f"{fmean(each.bytes for each in compressed) / 1000:,.1f}{SPACE}KB" if compressed else NONE,
         speedup=f"{median(speedups):.2f}{TIMES}" if speedups else NONE,
+        smallest_gradient=_power(smallest),
+        largest_gradient=_power(largest),
     )
+
+
+def _power(norm: float | None) -> str:
+    return NONE if norm is None else f"{norm:.0e}"
 
 
 def _interval(mean: Estimate) -> str:
@@ -80,6 +90,8 @@ COLUMNS = (
     Column("validation", "validation"),
     Column("size", "file"),
     Column("speedup", "times faster"),
+    Column("smallest_gradient", "smallest gradient"),
+    Column("largest_gradient", "largest gradient"),
 )
 
 
