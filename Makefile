@@ -1,4 +1,4 @@
-# Set up, train, test and check. Needs Python 3.11 or later, and nothing else.
+# Set up, train, test and check. Needs Python 3.11 or later, and npm for the live page of `make docs`.
 #
 #   make train ARGS="--epochs 8"
 #   make test TESTS=tests/architecture
@@ -40,7 +40,7 @@ fmt: $(DEV) ## Format the code, and fix what can be fixed automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(DEV) ## Build the site of the docs into build/site (make test TESTS=tests/docs tests the pages)
+docs: $(DEV) ## Build the site of the docs into build/site, with npm (make test TESTS=tests/docs tests the pages)
 	$(BIN)/python docs/site/build_site.py build/site
 
 notebooks: $(DEV) ## Convert the lessons of docs/course to Jupyter notebooks

@@ -22,6 +22,8 @@ from verydeep.study.study_result import recorded_result
 
 HERE = Path(__file__).parent
 LIVE = ROOT / "docs/live/build.py"
+MARK = ".site"
+"""A file in the source of a site, by which a later build knows that both folders may be replaced."""
 
 
 def main() -> int:
@@ -36,15 +38,16 @@ def main() -> int:
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     source = out.with_name(f"{out.name}-source")
-    if out.exists() and any(out.iterdir()) and not source.exists():
-        sys.exit(f"Error: {out} holds other files than a site; name an empty or a new folder")
+    for folder in (out, source):
+        if folder.exists() and any(folder.iterdir()) and not (source / MARK).exists():
+            sys.exit(f"Error: {folder} holds other files than a site; name an empty or a new folder")
     for folder in (out, source):
         shutil.rmtree(folder, ignore_errors=True)
     copy_text(source)
     if not arguments.text_only:
         recorded = [result for study in STUDIES.values() if (result := recorded_result(study))]
+        write_live_page(source, out / "live")  # first: it may lack npm, and the gallery takes a minute
         write_gallery(source, out / "gallery", recorded)
-        write_live_page(source, out / "live")
     add_navigation(source)
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs=auto", f"--conf-dir={HERE}"]
     return build_main([*options, f"--doctree-dir={source / '.doctrees'}", str(source), str(out)])
@@ -53,6 +56,7 @@ def main() -> int:
 def copy_text(source: Path) -> None:
     """Write the pages of the repository, of the API and of the commands into a new source, with notebooks."""
     source.mkdir(parents=True)
+    (source / MARK).touch()
     shutil.copytree(HERE / "api", source / "api")
     copy_pages(source)
     write_notebooks(source)
@@ -61,7 +65,8 @@ def copy_text(source: Path) -> None:
 
 def write_live_page(source: Path, out: Path) -> None:
     """Build the live page into ``out``, and link it on its page of the docs."""
-    subprocess.run([sys.executable, LIVE, out], check=True, stdout=subprocess.DEVNULL)
+    if code := subprocess.run([sys.executable, LIVE, out], stdout=subprocess.DEVNULL).returncode:
+        sys.exit(code)  # after the message of the other program
     page = source / "live.md"
     title, rest = page.read_text(encoding="utf-8").split("\n", 1)
     link = '<p><a href="live/index.html">Open the live page</a></p>'

@@ -222,3 +222,20 @@ def test_every_tested_dependency_is_pinned():
     assert direct - {"verydeep"} <= pins.keys()
     assert next(iter(pins)) == "torch"
     assert not any("+" in version for version in pins.values())
+
+
+# Where the code is
+
+
+def test_what_contributing_names_is_defined_where_it_says():
+    named = re.findall(r"`(\w+)`\s+(?:in|of)\s+(?:both\s+)?`(src/[\w/]+\.py)`", text_of("CONTRIBUTING.md"))
+    assert len(named) > 9
+    for name, file in named:  # at the top level: what another file imports from there is not meant
+        assert re.search(rf"^(?:def |class )?{name}\b", text_of(file), flags=re.MULTILINE), (name, file)
+
+
+def test_the_map_of_the_code_has_every_folder():
+    rows = table_with("README.md", "folder")
+    mapped = {folder for row in rows for folder in re.findall(r"`(\w+)/`", row["folder"])}
+    package = ROOT / "src/verydeep"
+    assert mapped == {file.parent.name for file in package.glob("*/*") if file.suffix == ".py"}

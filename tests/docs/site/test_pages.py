@@ -48,12 +48,15 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path, monkeypatch):
     pytest.importorskip("sphinx", reason="the extra docs is not installed")
     import build_site
 
-    file = tmp_path / "photo.jpg"
-    file.touch()
-    monkeypatch.setattr("sys.argv", ["build_site.py", str(tmp_path)])
-    with pytest.raises(SystemExit, match="holds other files than a site"):
-        build_site.main()
-    assert file.exists()
+    monkeypatch.setattr("sys.argv", ["build_site.py", str(tmp_path / "site")])
+    for folder in ("site-source", "site"):  # the source of the site, in the folder beside it, is replaced too
+        file = tmp_path / folder / "photo.jpg"
+        file.parent.mkdir()
+        file.touch()
+        with pytest.raises(SystemExit, match=f"{folder} holds other files than a site"):
+            build_site.main()
+        assert file.exists()
+        file.unlink()
 
 
 def test_the_gallery_has_the_pages_of_commands_and_studies(tmp_path, monkeypatch):
