@@ -9,6 +9,7 @@ import base64
 import gzip
 import hashlib
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -209,7 +210,8 @@ def main() -> None:
         sys.exit(f"Error: {error}")
     size = sum(file.stat().st_size for file in arguments.out.rglob("*") if file.is_file())
     print(f"Wrote {arguments.out}: {size / 1e6:.1f} MB")
-    print(f"To open it: {Path(sys.executable).name} -m http.server --directory {arguments.out}")
+    folder = shlex.quote(str(arguments.out))
+    print(f"To open it: {Path(sys.executable).name} -m http.server --bind 127.0.0.1 --directory {folder}")
 
 
 if __name__ == "__main__":

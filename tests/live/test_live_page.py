@@ -35,6 +35,7 @@ def test_the_command_on_the_page_prints_its_numbers(form, command):
         ({"network": ""}, "show ''"),
         ({"network": "64 \x1b[31m | gap"}, "show '64 \x1b[31m | gap'"),
         ({"network": "vgg16", "size": "20"}, "show vgg16 --size 20"),
+        ({"network": "vgg16", "size": "0"}, "show vgg16 --size 0"),
         ({"network": "vgg16", "batch": "0"}, "show vgg16 --batch 0"),
         ({"network": "vgg16", "memory": "much"}, "show vgg16 --training --memory much --json"),
         ({"network": "vgg16", "classes": "-1"}, "show vgg16 --classes=-1"),
@@ -42,6 +43,18 @@ def test_the_command_on_the_page_prints_its_numbers(form, command):
 )
 def test_an_error_is_that_of_the_command(form, line, command):
     assert f"Error: {live_page.answer(form)['error']}\n" == command(f"verydeep {line}").err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"network": "vgg15"}, "network"),
+        ({"network": "vgg16", "batch": "0"}, "batch"),
+        ({"network": "vgg16", "memory": "much"}, "memory"),
+    ],
+)
+def test_an_error_names_its_field(wrong, field):
+    assert live_page.answer(wrong)["field"] == field
 
 
 @pytest.mark.parametrize("given", ["2.5", "1e3", "9" * 5000])

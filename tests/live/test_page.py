@@ -93,8 +93,12 @@ def test_an_error_is_that_of_the_command_and_the_last_network_stays(page, comman
 def test_after_a_batch_that_cannot_be_the_page_goes_on(page):
     page.fill("#batch", "9" * 308)
     page.wait_for_selector("#error:has-text('a batch has at most 1,000,000,000 images')")
+    assert page.get_attribute("#batch", "aria-invalid") == "true"
+    assert page.get_attribute("#batch", "aria-describedby") == "error"
+    assert page.get_attribute("#network", "aria-invalid") == "false"
     page.fill("#batch", "1")
     page.wait_for_selector("#command:text-is('verydeep show vgg16 --batch 1')")
+    assert page.get_attribute("#batch", "aria-invalid") == "false"
     assert page.is_hidden("#error")
 
 

@@ -25,8 +25,9 @@ export function startPython(on) {
   worker.addEventListener("message", ({ data }) => {
     if (state === "failed") return; // what was still on its way
     if (data.failure !== undefined) fail(data.failure);
-    else if (data.fetched) on.progress(data.fetched);
-    else {
+    else if (data.fetched) {
+      if (state === "loading") on.progress(data.fetched); // a file may be counted after Python is ready
+    } else {
       if (data.isReady) on.ready();
       else if (!waiting) on.answer(data.answer);
       next();

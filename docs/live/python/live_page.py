@@ -56,12 +56,16 @@ def answer_json(form: str) -> str:
 
 
 def answer(form: Form) -> dict[str, Any]:
-    """What the page shows for the fields of ``form``: ``error``, or a network and its comparison."""
+    """What the page shows for the fields of ``form``: an error and its field, or a network, or two."""
+    field = "network"
     try:
         network = _network(form, form["network"])
-        memory, limit = _memory(form, network), memory_limit(form.get("memory") or DEFAULT_LIMIT)
+        field = "batch"
+        memory = _memory(form, network)
+        field = "memory"
+        limit = memory_limit(form.get("memory") or DEFAULT_LIMIT)
     except VeryDeepError as error:
-        return {"error": terminal_text(str(error))}
+        return {"error": terminal_text(str(error)), "field": field}
     try:
         second = _network(form, form["second"]) if form.get("second", "").strip() else None
     except VeryDeepError as error:

@@ -153,7 +153,9 @@ class Architecture:
         if size is None and channels is None:
             return changed
         own_channels, height, width = self.input
-        return changed.with_input(channels or own_channels, size or (height, width))
+        return changed.with_input(
+            own_channels if channels is None else channels, (height, width) if size is None else size
+        )
 
     def _too_small(self, error: ShapeError) -> ShapeError:
         channels, height, width = self.input
