@@ -109,12 +109,11 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version  # 50 ms that only this needs
+        from importlib.metadata import version  # 50 ms that only this needs
 
-        try:
-            return version("verydeep")
-        except PackageNotFoundError:
-            return version("verydeep-runtime")
+        from verydeep.distribution import NAMES, distribution_name
+
+        return version(distribution_name() or NAMES[0])
     if name not in _HOMES:
         raise AttributeError(f"module 'verydeep' has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(import_module(f"verydeep.{_HOMES[name]}"), name)

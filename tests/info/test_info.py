@@ -2,11 +2,13 @@
 
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
+from verydeep import distribution
 from verydeep.info import accelerator, info, private_text, versions
 from verydeep.info.accelerator import Accelerator, find_accelerator
 from verydeep.info.info import read_info
@@ -46,12 +48,14 @@ def test_each_library_has_its_version_or_is_absent_and_those_of_developers_are_l
 
 
 def test_it_runs_from_a_source_that_is_not_installed(monkeypatch):
-    def missing(name):
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(versions, "version", missing)
-    monkeypatch.setattr(versions, "requires", missing)
+    monkeypatch.setattr(distribution, "NAMES", ())
     assert "verydeep:  not installed, in " in info_text(read_info())
+    assert read_info().libraries == ()
+
+
+def test_the_distribution_without_torch_is_named(monkeypatch):
+    shown = replace(read_info(), distribution="verydeep-runtime", verydeep="0.1.0")
+    assert "verydeep-runtime: 0.1.0, in " in info_text(shown)
 
 
 def test_a_torch_for_the_cpu_is_not_imported(installed, monkeypatch):

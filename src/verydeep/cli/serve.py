@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from verydeep.cli.load_network import check_torch_runtime, load_exported_network, refuse_page
+from verydeep.distribution import install_command
 from verydeep.errors import DataError
 from verydeep.machine import Device, usable_cores
 from verydeep.quick_imports import quick_imports
@@ -73,7 +74,7 @@ def serve(
         on this machine, which is timed once.
     """
     if missing := [name for name in EXTRA if find_spec(name) is None]:
-        raise DataError(f"the server needs {missing[0]}. Install it: pip install 'verydeep[serve]'")
+        raise DataError(f"the server needs {missing[0]}. Install it: {install_command('serve')}")
     if threads is not None and threads < 1:
         raise DataError(f"--threads is {threads}; expected 1 or more")
     from verydeep.serve.guard import read_token

@@ -1,5 +1,6 @@
 """HEIC, the photos of phones: read by pillow-heif, an optional dependency."""
 
+from verydeep.distribution import install_command
 from verydeep.errors import UnreadableError
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -20,7 +21,7 @@ def register_heic(name: str) -> None:
         import pillow_heif
     except ImportError as error:
         raise UnreadableError(
-            f"{name} is a HEIC photo: pip install 'verydeep[heic]' to read it, or save it as JPEG",
+            f"{name} is a HEIC photo: {install_command('heic')} to read it, or save it as JPEG",
             "unsupported",
         ) from error
     pillow_heif.register_heif_opener()

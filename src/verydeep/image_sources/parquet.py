@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from verydeep.distribution import install_command
 from verydeep.errors import DataError
 
 
@@ -16,8 +17,7 @@ def import_pyarrow(alternative: str) -> tuple[Any, Any]:
         import pyarrow.parquet
     except ImportError:
         raise DataError(
-            "Parquet needs pyarrow, which is not installed: pip install 'verydeep[parquet]', or "
-            f"{alternative}"
+            f"Parquet needs pyarrow, which is not installed: {install_command('parquet')}, or {alternative}"
         ) from None
     return pyarrow, pyarrow.parquet
 

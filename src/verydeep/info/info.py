@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.cache.files import folder_size
+from verydeep.distribution import distribution_name
 from verydeep.download.sources import cache_root
 from verydeep.info.accelerator import Accelerator, find_accelerator
 from verydeep.info.private_text import public_path
@@ -27,6 +28,8 @@ SHOWN_VARIABLES = (
 class Info:
     """The installation, on its machine."""
 
+    distribution: str | None
+    """verydeep, or verydeep-runtime without PyTorch; None where neither is installed."""
     verydeep: str | None
     """The version; None where it is run from its source without being installed."""
     installed_in: str
@@ -57,8 +60,10 @@ class Info:
 
 def read_info() -> Info:
     """The information of this process."""
+    distribution = distribution_name()
     return Info(
-        verydeep=installed_version("verydeep"),
+        distribution=distribution,
+        verydeep=installed_version(distribution) if distribution else None,
         installed_in=public_path(Path(__file__).resolve().parents[1]),
         python=f"{platform.python_version()} ({platform.python_implementation()})",
         torch=installed_version("torch"),

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from verydeep.distribution import distribution_name
+
 FOR_DEVELOPERS = ("dev", "parity", "test")
 """Extras that no command needs."""
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*(?:;.*\bextra == ['\"](?P<extra>[\w-]+)['\"])?")
@@ -37,11 +39,8 @@ def libraries() -> tuple[Library, ...]:
 
 def _requirements() -> Iterator[tuple[str, str | None]]:
     """Each name with its extra."""
-    try:
-        lines = requires("verydeep") or []
-    except PackageNotFoundError:  # run from its source
-        return
-    for line in lines:
+    name = distribution_name()
+    for line in (requires(name) or []) if name else []:  # no name: run from its source
         match = _REQUIREMENT.match(line)
         if match and match["extra"] not in FOR_DEVELOPERS:
             yield match["name"], match["extra"]

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Literal
 
+from verydeep.distribution import install_command
 from verydeep.errors import CheckpointError
 
 Runtime = Literal["onnxruntime", "openvino", "ncnn"]
@@ -22,6 +23,16 @@ def is_installed(runtime: Runtime) -> bool:
     return find_spec(runtime) is not None
 
 
+def require_installed(runtime: Runtime) -> None:
+    """Check that ``runtime`` can be imported.
+
+    Raises:
+        CheckpointError: if it cannot.
+    """
+    if not is_installed(runtime):
+        raise CheckpointError(f"{runtime} is not installed. Install it: {install_command(_EXTRAS[runtime])}")
+
+
 def import_runtime(runtime: Runtime) -> Any:
     """The module of ``runtime``.
 
@@ -33,7 +44,7 @@ def import_runtime(runtime: Runtime) -> Any:
         return import_module(runtime)
     except ImportError as error:
         raise CheckpointError(
-            f"this network needs {runtime} ({error}). Install it: pip install 'verydeep[{_EXTRAS[runtime]}]'"
+            f"this network needs {runtime} ({error}). Install it: {install_command(_EXTRAS[runtime])}"
         ) from None
 
 

@@ -16,7 +16,7 @@ def info_text(info: Info) -> str:
     of_machine = f" of {info.cores_of_machine}" if info.cores_of_machine != info.cores else ""
     memory = "unknown" if info.memory is None else bytes_text(info.memory)
     facts = {
-        "verydeep": f"{info.verydeep or ABSENT}, in {info.installed_in}",
+        info.distribution or "verydeep": f"{info.verydeep or ABSENT}, in {info.installed_in}",
         "Python": info.python,
         "PyTorch": _torch(info),
         **_libraries(info.libraries),
