@@ -56,9 +56,9 @@ def main() -> None:
 
 def _networks(checkpoint: vd.Checkpoint, run: Path, images: str, folder: Path) -> dict[str, Network]:
     """The checkpoint, and each bundle of it in each runtime that can load it."""
-    given = given_images(images, checkpoint.classes, run, checkpoint.preprocess)
+    given = given_images(images, checkpoint.classes, run, checkpoint.preprocess, calibration=images)
     networks: dict[str, Network] = {"torch fp32": checkpoint}
-    runtimes = [runtime for (runtime, *_) in RUNTIMES_OF.values()]
+    runtimes = [runtime for (runtime, *_) in RUNTIMES_OF.values() if is_installed(runtime)]
     for candidate in candidates_of_run(checkpoint, run, folder, runtimes, given):
         for others in RUNTIMES_OF.values():
             for runtime in others if candidate.runtime == others[0] else ():

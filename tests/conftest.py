@@ -356,7 +356,9 @@ class HubHandler(BaseHTTPRequestHandler):
         if repo not in hub.repos or (repo in hub.private and not is_known):
             headers = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
             self.send(b"", 404 if is_known else 401, headers)
-        elif name not in hub.repos[repo] or revision not in ("main", self.commit):
+        elif revision not in ("main", self.commit):
+            self.send(b"", 404, {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "Invalid rev id"})
+        elif name not in hub.repos[repo]:
             self.send(b"", 404, {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
         else:
             digest = hub.repos[repo][name]

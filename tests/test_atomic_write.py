@@ -10,7 +10,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from verydeep.atomic_write import atomic_write, delete_folder, remove_leftovers, require_room, write_text
+from verydeep.atomic_write import (
+    atomic_folder,
+    atomic_write,
+    delete_folder,
+    remove_leftovers,
+    require_room,
+    write_text,
+)
 
 
 def names(folder):
@@ -33,6 +40,14 @@ def test_an_error_has_the_path_of_the_user(tmp_path):
     with pytest.raises(OSError) as caught, atomic_write(target) as temporary:
         temporary.write_text("complete")
     assert caught.value.filename == str(target)
+
+
+def test_a_folder_does_not_replace_one_that_was_made_meanwhile(tmp_path):
+    target = tmp_path / "folder"
+    with pytest.raises(OSError) as caught, atomic_folder(target):
+        (target / "inner").mkdir(parents=True)
+    assert caught.value.filename == str(target)
+    assert names(tmp_path) == ["folder"] and names(target) == ["inner"]
 
 
 def test_an_error_keeps_the_old_file_and_leaves_no_temporary_file(tmp_path):

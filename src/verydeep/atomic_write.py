@@ -36,16 +36,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
         remove_leftovers(path.parent, path.name)
         with part_folder(path) as folder:
             temporary = folder / path.name
-            try:
+            with _naming_in_place_of(temporary, path):
                 yield temporary
                 with temporary.open("rb+") as file:
                     os.fsync(file.fileno())
                 temporary.chmod(folder.stat().st_mode & READ_WRITE)  # a library may have made it private
                 temporary.replace(path)
-            except OSError as error:
-                if error.filename == str(temporary):  # the caller does not know the temporary path
-                    error.filename = str(path)
-                raise
         _sync_folder(path.parent)
 
 
@@ -62,14 +58,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         with part_folder(path) as folder:
             temporary = folder / path.name
             temporary.mkdir()
-            yield temporary
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    with file.open("rb+") as opened:
-                        os.fsync(opened.fileno())
-            for each in (temporary, *filter(Path.is_dir, temporary.rglob("*"))):
-                _sync_folder(each)
-            temporary.rename(path)
+            with _naming_in_place_of(temporary, path):
+                yield temporary
+                for file in temporary.rglob("*"):
+                    if file.is_file():
+                        with file.open("rb+") as opened:
+                            os.fsync(opened.fileno())
+                for each in (temporary, *filter(Path.is_dir, temporary.rglob("*"))):
+                    _sync_folder(each)
+                temporary.rename(path)
         _sync_folder(path.parent)
 
 
@@ -89,6 +86,17 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def _naming_in_place_of(temporary: Path, path: Path) -> Iterator[None]:
+    """Has an error of the system name ``path``: the caller does not know the ``temporary`` one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename == str(temporary):
             error.filename = str(path)
         raise
 

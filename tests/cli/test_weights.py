@@ -43,17 +43,29 @@ def test_get_downloads_once_and_prints_the_path(verydeep, site, local_site, tmp_
     assert len(site.requests) == requests
 
 
-@pytest.mark.parametrize("out", ["mine.safetensors", "."])
+@pytest.mark.parametrize("out", ["mine.safetensors", ".", "clothes-v1.0"])
 def test_get_copies_to_a_file_or_folder(verydeep, site, local_site, tmp_path, out):
     site.serve(VGG11, CONTENT, headers=HUB)
     got = verydeep("weights", "get", "vgg11.tv_in1k", "--out", out, cwd=tmp_path, **local_site)
-    expected = tmp_path / ("model.safetensors" if out == "." else out)
+    expected = tmp_path / (out if out == "mine.safetensors" else f"{out}/model.safetensors")
     assert got.returncode == 0 and expected.read_bytes() == CONTENT
     assert verydeep("weights", "get", "vgg11.tv_in1k", "--out", expected, **local_site).returncode == 0
     expected.write_bytes(b"mine")
     refused = verydeep("weights", "get", "vgg11.tv_in1k", "--out", out, cwd=tmp_path, **local_site)
     assert refused.returncode == 2 and "already exists; give another file or folder" in refused.stderr
     assert expected.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("command", ["get vgg16.keras_notop", "pull user/pets"])
+@pytest.mark.parametrize("out", ["model.safetensors", "folder"])
+def test_another_file_at_the_target_is_refused_before_the_download(here, tmp_path, monkeypatch, command, out):
+    monkeypatch.setenv("VERYDEEP_OFFLINE", "1")  # a download would be another message
+    (tmp_path / "folder").mkdir()
+    files = ("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "model.safetensors")
+    for file in (tmp_path / "model.safetensors", *(tmp_path / "folder" / name for name in files)):
+        file.write_bytes(b"mine")
+    refused = here("weights", *command.split(), "--out", tmp_path / out)
+    assert refused.returncode == 2 and "already exists; give another file or folder" in refused.stderr
 
 
 @pytest.mark.parametrize(

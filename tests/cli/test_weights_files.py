@@ -66,6 +66,16 @@ def test_import_writes_a_checkpoint_with_equal_predictions_and_class_names(here,
     assert repeated.returncode == 2 and "already exists" in repeated.stderr
 
 
+def test_the_next_command_quotes_its_path(here, folder, tmp_path):
+    done = here("weights", "import", folder / "resnet18.pth", "--out", "my net.safetensors", cwd=tmp_path)
+    assert done.stdout.endswith("Use it: verydeep predict 'my net.safetensors' photo.jpg\n")
+
+
+def test_a_name_of_published_weights_is_explained_before_images_are_looked_for(here, tmp_path):
+    failed = here("predict", "vgg16", "photos", cwd=tmp_path)
+    assert failed.returncode == 2 and failed.stderr.endswith("verydeep weights get vgg16\n")
+
+
 def test_import_for_another_task_prints_the_changes(here, folder, tmp_path):
     out = tmp_path / "gray.safetensors"
     done = here(
@@ -104,6 +114,14 @@ def test_export_prints_the_code_that_loads_the_file(here, folder, tmp_path):
     assert values["network"] == "resnet18"
 
 
+def test_the_file_of_a_run_has_its_whole_name_though_it_has_a_dot(here, folder, tmp_path):
+    run = tmp_path / "photos-v1.2"
+    here("weights", "import", folder / "resnet18.pth", "--out", run / "model.safetensors")
+    done = here("weights", "export", "photos-v1.2", "--as", "timm", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "photos-v1.2-timm.safetensors").exists()
+
+
 def test_show_takes_a_run_folder(here, trained):
     shown = here("weights", "show", trained)
     assert "verydeep" in shown.stdout and "the metadata of the file" in shown.stdout
@@ -113,6 +131,12 @@ def test_show_takes_a_run_folder(here, trained):
     ("arguments", "message"),
     [
         (("show", "nothing.pth"), "there is no checkpoint at nothing.pth"),
+        (("show", "vgg16"), "the name of published weights"),
+        (
+            ("import", "{f}/resnet18.pth", "--out", "x.vdz", "--names", "{f}/names.txt", "--classes", "10"),
+            "names.txt has 3 names, and --classes is 10; expected as many",
+        ),
+        (("import", "{f}/resnet18.pth", "--out", "x.vdz", "--size", "0"), "must be at least 1"),
         (("import", "{f}/resnet18.pth", "--out", "x.pth"), "a checkpoint is a .safetensors or .vdz file"),
         (("import", "{f}/resnet18.pth", "--out", "x.safetensors", "--network", "vgg16"), "vgg16"),
         (("import", "{f}/photo.png", "--out", "x.safetensors"), "not a weight file of a known format"),

@@ -161,6 +161,17 @@ def test_a_response_without_a_length_has_a_largest_size(target, known, most):
     assert not part_of(target).exists()
 
 
+def test_a_partial_file_that_another_process_deleted_is_no_crash(target):
+    with (
+        serving(chunked(CONTENT)) as server,
+        pytest.raises(DownloadError, match="expected at most 50,000 bytes, got more"),
+    ):
+        fetch(
+            server.url, target, WITHOUT_SIZE, max_size=50_000,
+            progress=lambda done, total: part_of(target).unlink(missing_ok=True),
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "-1"])
 def test_a_length_that_is_no_number_is_not_stated(target, length):
     def script(connection, request):

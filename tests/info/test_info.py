@@ -74,6 +74,21 @@ def test_a_torch_that_cannot_be_imported_is_stated(installed, monkeypatch):
     assert found.problem in info_text(read_info())
 
 
+def test_the_reason_of_a_broken_torch_does_not_name_the_user(installed, monkeypatch, tmp_path):
+    home = tmp_path / "anna"
+    (home / "lib" / "torch").mkdir(parents=True)
+    message = f"{home}/lib/torch/libtorch.so: no /data/anna/libc.so of anna."
+    (home / "lib" / "torch" / "__init__.py").write_text(f"raise ImportError({message!r})")
+    installed({"torch": "2.13.0"})
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(private_text, "getuser", lambda: "anna")
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.syspath_prepend(home / "lib")
+    assert find_accelerator().problem == (
+        "ImportError: ~/lib/torch/libtorch.so: no /data/USER/libc.so of USER."
+    )
+
+
 def test_a_gpu_is_named_with_its_memory_and_cuda(installed, monkeypatch):
     installed({"torch": "2.13.0+cu130"})
     gpu = type("Properties", (), {"name": "NVIDIA H100", "total_memory": 80 * 10**9})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from verydeep.claim import claim_folder
+from verydeep.claim import LOCK, claim_folder
 from verydeep.errors import DataError
 from verydeep.saved_runs.differences import differences
 from verydeep.saved_runs.saved_run import find_runs, read_run
@@ -24,6 +24,7 @@ def test_runs_are_found_and_read(runs):
     assert [run.path.name for run in found.runs] == ["one", "two", "stopped"]
     assert (one.command, one.state, one.epochs, stopped.state) == ("train", "finished", 2, "unfinished")
     assert (stopped.epochs, stopped.test_top1, stopped.network) == (0, None, "4 M | gap")
+    assert one.data == stopped.data == "synthetic"
     epochs = [json.loads(line) for line in RunFolder(one.path).metrics.read_text().splitlines()]
     assert (one.val_top1, one.seconds) == (epochs[-1]["val_top1"], epochs[-1]["seconds"])
     assert 0 <= one.test_top1 <= 1
@@ -37,6 +38,13 @@ def test_one_run_may_be_given_itself(runs):
 def test_a_run_that_a_process_works_on_is_running(runs):
     with claim_folder(runs / "stopped"):
         assert read_run(runs / "stopped").state == "running"
+
+
+def test_a_run_whose_lock_may_not_be_opened_is_read(runs, tmp_path):
+    shutil.copytree(runs / "stopped", tmp_path / "stopped")
+    (tmp_path / "stopped" / LOCK).mkdir()  # refused to root too, as the file of another user is to others
+    found = find_runs(tmp_path)
+    assert [run.state for run in found.runs] == ["running"] and not found.damaged
 
 
 def test_differences_are_from_what_most_runs_have(runs):

@@ -101,6 +101,27 @@ def test_keras_files_of_each_version_are_read(version, tmp_path):
     np.testing.assert_array_equal(tensors["block1_conv1/bias"], BIAS)
 
 
+def test_the_vectors_of_a_batch_norm_in_keras_3_are_named_by_their_index(tmp_path):
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        file["layers/conv2d/vars/0"], file["layers/conv2d/vars/1"] = KERNEL, BIAS
+        for index in range(4):
+            file[f"layers/batch_normalization/vars/{index}"] = BIAS + index
+    tensors = read_weights(tmp_path / "w.weights.h5").tensors
+    norm = {name: tensors[f"batch_normalization/{name}"][0] for name in ("gamma", "beta")}
+    norm |= {name: tensors[f"batch_normalization/{name}"][0] for name in ("moving_mean", "moving_variance")}
+    assert list(norm.values()) == [0, 1, 2, 3] and "conv2d/bias" in tensors
+
+
+def test_bfloat16_of_onnx_is_converted(tmp_path):
+    tensors = {name: value.bfloat16().float() for name, value in TENSORS.items()}
+    initializers = [
+        helper.make_tensor(name, TensorProto.BFLOAT16, value.shape, value.flatten().tolist())
+        for name, value in tensors.items()
+    ]
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], initializers)), tmp_path / "w.onnx")
+    assert same(read_weights(tmp_path / "w.onnx").tensors, tensors)
+
+
 # Containers and prefixes
 
 
@@ -183,7 +204,7 @@ def test_code_in_a_pickle_is_refused_and_does_not_run(payload, legacy, tmp_path,
 def test_a_bare_pickle_with_code_does_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.pth").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match=r"a pickle that torch\.save did not write.*as \.safetensors"):
         read_weights("evil.pth")
     assert not (tmp_path / "trapped").exists()
 

@@ -84,6 +84,21 @@ def test_a_refusal_of_the_hub_is_an_error_with_the_next_step(hub, logged_in, run
         pull("user/nothing")
 
 
+def test_a_revision_that_does_not_exist_is_named(hub, logged_in, run):
+    push(run, "# A card\n", "user/pets")
+    with pytest.raises(HubError, match=r"user/pets on .* has no revision 'v2'\. Give a branch"):
+        pull("user/pets", revision="v2")
+
+
+def test_a_compact_file_is_not_pushed_and_the_next_step_is_named(hub, logged_in, run):
+    save(load(run), run / "model.vdz")
+    (run / "model.safetensors").unlink()
+    for given in (run, run / "model.vdz"):
+        with pytest.raises(CheckpointError, match=r"weights import \S+/model\.vdz --out NEW\.safetensors$"):
+            push(given, "# A card\n", "user/pets")
+    assert not hub.repos
+
+
 def test_weights_of_another_project_are_not_a_checkpoint(hub, tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "foreign")
     hub.put("user/foreign", "model.safetensors", (tmp_path / "foreign").read_bytes())

@@ -11,9 +11,11 @@ from verydeep.models.build import build as build_untrained
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.weight_files.checkpoint_file import load as load_checkpoint
 from verydeep.weight_files.checkpoint_file import save
+from verydeep.weights.catalog import catalog
 from verydeep.weights.class_names import imagenet_classes
 from verydeep.weights.inspect import inspect
 from verydeep.weights.load import build, load, load_classifier, pretrained
+from verydeep.weights.preprocessing import recognized_preprocess
 
 from .plain_models import PlainResNet, PlainVgg, randomized
 
@@ -70,6 +72,23 @@ def test_a_checkpoint_keeps_its_origin_until_it_is_changed(vgg_file, tmp_path):
     assert "temperature" not in other.checkpoint.origin
 
 
+@pytest.mark.parametrize(
+    ("settings", "changes"),
+    [
+        ({"size": 24}, ["images of 24 px instead of 16"]),
+        ({"preprocess": CAFFE}, ["another preprocessing than in the training"]),
+        ({"preprocess": IMAGENET}, []),
+    ],
+)
+def test_the_origin_is_left_out_where_images_are_preprocessed_in_another_way(settings, changes, tmp_path):
+    model = build_untrained(zoo.resolve("4 M | gap").with_input(3, 16).with_classes(2))
+    trained = Checkpoint(model, IMAGENET.for_input(3, 16), ("a", "b"), {"temperature": 1.5, "test_top1": 0.9})
+    save(trained, tmp_path / "run.safetensors")
+    loaded = pretrained(None, tmp_path / "run.safetensors", **settings)
+    assert list(loaded.changes) == loaded.checkpoint.origin.get("changes", []) == changes
+    assert ("test_top1" in loaded.checkpoint.origin) == (not changes)
+
+
 def test_the_same_number_of_classes_keeps_the_last_layer(vgg, vgg_file):
     assert fitted(vgg_file, classes=3).new_layers == ()
 
@@ -124,6 +143,24 @@ def test_a_fitted_network_is_saved_and_loaded_again(vgg, vgg_file, tmp_path):
     gray = torch.randn(2, 1, 16, 16)
     assert torch.equal(loaded.model(gray), network.model(gray))
     assert (loaded.preprocess, loaded.classes) == (network.preprocess, network.classes)
+
+
+def test_a_size_or_channels_of_zero_are_refused(vgg_file):
+    for settings in ({"size": 0}, {"channels": 0}):
+        for weights in (None, vgg_file):
+            with pytest.raises(ArchitectureError, match="must be at least 1"):
+                build(STRING, weights=weights, **settings)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg16.keras_notop", "timm/vgg16.tv_in1k"])
+def test_the_name_of_published_weights_in_place_of_a_file_is_explained(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for read in (load, inspect):
+        with pytest.raises(CheckpointError, match=f"published weights.*: verydeep weights get {name}$"):
+            read(name)
+    model = build_untrained(zoo.resolve("4 M | gap").with_classes(1))
+    save(Checkpoint(model, IMAGENET, ()), tmp_path / "vgg16")
+    assert load("vgg16").classes == ()  # a file of this name is that file
 
 
 def test_published_weights_need_the_name_of_a_network():
@@ -215,6 +252,15 @@ def test_unexpected_tensors_are_refused_or_ignored_with_features_only(vgg, tmp_p
     assert torch.equal(loaded.checkpoint.model.features[0].weight, vgg.features[0].weight)
 
 
+def test_the_command_in_a_message_quotes_the_path(vgg, tmp_path):
+    (tmp_path / "my nets").mkdir()
+    file = changed(vgg, tmp_path / "my nets", **{"rpn.weight": torch.zeros(2)})
+    with pytest.raises(CheckpointError, match=f"weights import '{file}' --features-only"):
+        pretrained(STRING, file)
+    with pytest.raises(CheckpointError, match=f"weights import '{file}' --"):
+        pretrained(None, file)
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [
@@ -258,11 +304,40 @@ def test_the_argument_has_priority_over_the_layout(vgg_file):
     assert fitted(vgg_file, size=224, preprocess=CAFFE).checkpoint.preprocess == CAFFE
 
 
-def test_the_v2_resnet_weights_of_torchvision_are_recognized_by_file_name(tmp_path):
-    torch.save(build_untrained(zoo.resolve("resnet50")).state_dict(), tmp_path / "resnet50-11ad3fa6.pth")
-    contents = inspect(tmp_path / "resnet50-11ad3fa6.pth")
+def test_a_given_preprocessing_is_for_the_size_and_the_channels_of_the_network(tmp_path):
+    torch.save(build_untrained(zoo.resolve("vgg-tiny")).state_dict(), tmp_path / "gray.pth")
+    assert load(tmp_path / "gray.pth", preprocess=CAFFE).preprocess == CAFFE.for_input(1, 28)
+    model = build_untrained(zoo.resolve("4 M | gap").with_input(3, 8).with_classes(2))
+    save(Checkpoint(model, IMAGENET.for_input(3, 8), ("a", "b")), tmp_path / "color.safetensors")
+    loaded = load(tmp_path / "color.safetensors", preprocess=CAFFE)
+    assert loaded.preprocess == CAFFE.for_input(3, 8) and loaded.model.architecture.input == (3, 8, 8)
+    larger = pretrained(None, tmp_path / "color.safetensors", size=16, preprocess=CAFFE).checkpoint
+    assert larger.preprocess == CAFFE.for_input(3, 16)
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("resnet50-11ad3fa6.pth", "the file name"),
+        ("resnet50.tv2_in1k/model.safetensors", "the catalog, as the file of resnet50.tv2_in1k"),
+    ],
+)
+def test_the_v2_resnet_weights_of_torchvision_are_recognized(file, source, tmp_path):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    torch.save(build_untrained(zoo.resolve("resnet50")).state_dict(), tmp_path / file)
+    contents = inspect(tmp_path / file)
     assert (contents.network, contents.preprocess.resize) == ("resnet50", 232)
-    assert contents.preprocess_source == "the file name"
+    assert contents.preprocess_source == source
+
+
+@pytest.mark.parametrize("row", catalog(), ids=lambda row: row.name)
+def test_published_weights_have_their_preprocessing_in_the_cache(row, tmp_path):
+    files = [tmp_path / row.source.folder / row.file]
+    if row.publisher == "timm":
+        files.append(tmp_path / f"models--timm--{row.name}" / "snapshots" / "0a1b" / row.file)
+    other = Preprocess(size=224, mean=(0.0,) * 3, std=(1.0,) * 3)
+    for file in files:
+        assert recognized_preprocess(file, torch.zeros(1, 3, 1, 1), other, "any")[0] == row.preprocess
 
 
 def test_inspect_lists_matched_missing_and_unexpected_keys(vgg, vgg_file, tmp_path):

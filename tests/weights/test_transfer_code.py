@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from tests.weights.plain_models import PlainResNet, PlainVgg, randomized
+from verydeep.architecture import zoo
 from verydeep.architecture.architecture import Architecture
 from verydeep.architecture.preprocess import CAFFE, IMAGENET
 from verydeep.errors import CheckpointError
@@ -55,13 +57,17 @@ def projects(monkeypatch):
         vgg11=lambda: PlainVgg(A), vgg11_bn=lambda: PlainVgg(A, norm=True), resnet18=resnet18
     )
     timm.layers = SimpleNamespace(ClassifierHead=ClassifierHead)
-    timm.create_model = lambda name, in_chans: resnet18() if name == "resnet18" else TimmVgg(in_chans)
+    timm.create_model = lambda name, in_chans, **settings: (
+        resnet18(in_chans=in_chans, **settings) if name == "resnet18" else TimmVgg(in_chans)
+    )
     monkeypatch.setitem(sys.modules, "torchvision", torchvision)
     monkeypatch.setitem(sys.modules, "timm", timm)
 
 
-def resnet18():
-    return PlainResNet([2, 2, 2, 2], width=64)
+def resnet18(*, num_classes=3, in_chans=3):
+    model = PlainResNet([2, 2, 2, 2], width=64, classes=num_classes)
+    model.conv1 = nn.Conv2d(in_chans, 64, 7, 2, 3, bias=False)
+    return model
 
 
 def tuned(architecture_string, *, preprocess=IMAGENET, channels=3, **settings):
@@ -111,6 +117,29 @@ def test_timm_rebuilds_it(text, settings, tmp_path):
     network = tuned(text, **settings)
     exported = export_weights(network, "timm", tmp_path / "tuned.safetensors")
     assert_rebuilt(network, exported)
+
+
+@pytest.mark.parametrize("file", ["resnet18.pth", "resnet18.safetensors"])
+@pytest.mark.parametrize(("project", "channels"), [("torchvision", 3), ("timm", 3), ("timm", 1)])
+def test_a_network_that_the_project_has_is_built_by_its_name(project, channels, file, tmp_path):
+    network = tuned(zoo.resolve("resnet18").string, channels=channels, **RES)
+    exported = export_weights(network, project, tmp_path / file)
+    assert exported.network == "resnet18" and "Identity" not in exported.load_code
+    assert_rebuilt(network, exported)
+
+
+@pytest.mark.parametrize(
+    ("project", "channels", "file"),
+    [("torchvision", 3, "a.safetensors"), ("torchvision", 3, "a.pth"), ("timm", 1, "a.safetensors"),
+     ("timm", 3, "a.bin")],
+)  # fmt: skip
+def test_features_alone_are_loaded_by_the_printed_code(project, channels, file, tmp_path):
+    network = replace(tuned("64 M 128 M 256x2 M 512x2 M 512x2 M | gap", channels=channels), classes=())
+    names = {}
+    exec(export_weights(network, project, tmp_path / file).load_code, names)
+    images = torch.randn(2, channels, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(names["model"].features(images), network.model.features(images))
 
 
 def test_the_code_is_a_few_lines_of_torchvision(tmp_path):

@@ -12,10 +12,10 @@ from verydeep.download.sources import cache_root
 from verydeep.info.info import read_info
 from verydeep.number_format import bytes_text
 from verydeep.tables.cache_table import cache_table, cache_values, removal_values
-from verydeep.tables.data_table import terminal_table
 from verydeep.tables.info_table import info_text
 from verydeep.terminal.confirm import confirm
 from verydeep.terminal.console import out, print_json, print_message
+from verydeep.terminal.table_flags import print_table
 
 
 def info(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
@@ -58,7 +58,7 @@ def list_cache(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     if json:
         print_json(cache_values(contents))
     elif contents.entries or contents.others:
-        out().print(terminal_table(cache_table(contents)))
+        print_table(cache_table(contents))
     else:
         print_message(f"The cache {contents.folder} is empty")
     return 0

@@ -70,7 +70,7 @@ def fetch(
     if mismatch is None:
         part.replace(target)
         return
-    part.unlink()
+    part.unlink(missing_ok=True)  # another process with the same download may have deleted it
     if not resumed:
         raise DownloadError(
             f"{url}: {mismatch}. The file was deleted; try another address, or try again later."

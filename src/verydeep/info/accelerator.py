@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from verydeep.info.private_text import public_text
 from verydeep.info.versions import installed_version
 from verydeep.machine import computes_bf16
 
@@ -36,7 +37,8 @@ def find_accelerator() -> Accelerator:
     try:
         return _accelerator_of_torch()
     except Exception as error:  # a broken installation fails in any way, and this is how it is reported
-        return Accelerator(device="cpu", bf16=computes_bf16(), problem=f"{type(error).__name__}: {error}")
+        problem = public_text(f"{type(error).__name__}: {error}")
+        return Accelerator(device="cpu", bf16=computes_bf16(), problem=problem)
 
 
 def _accelerator_of_torch() -> Accelerator:

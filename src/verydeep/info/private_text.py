@@ -1,4 +1,4 @@
-"""Paths without the name of their user, to be shown in public."""
+"""Paths and messages without the name of their user, to be shown in public."""
 
 import re
 from contextlib import suppress
@@ -8,8 +8,18 @@ from pathlib import Path
 
 def public_path(path: Path) -> str:
     """``path`` with ``~`` for the home folder, and ``USER`` for the name of the user elsewhere in it."""
-    with suppress(ValueError, RuntimeError):  # a path outside of it; a machine without home folders
-        return str("~" / path.relative_to(Path.home()))
+    return public_text(str(path))
+
+
+def public_text(text: str) -> str:
+    """``text`` with ``~`` for the home folder, and ``USER`` for the name of the user, wherever they are."""
+    with suppress(RuntimeError):  # a machine without home folders
+        text = _replaced(text, str(Path.home()), "~")
     with suppress(OSError, KeyError, ImportError):  # a user without a name, as in a container
-        return re.sub(rf"(?<![\w.-]){re.escape(getuser())}(?![\w.-])", "USER", str(path))
-    return str(path)
+        text = _replaced(text, getuser(), "USER")
+    return text
+
+
+def _replaced(text: str, name: str, public: str) -> str:
+    """``text`` with ``public`` for ``name``, but not for a part of a longer name."""
+    return re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", public, text)

@@ -10,6 +10,7 @@ from verydeep.errors import CheckpointError, DataError, RecipeError
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe, parse_recipe
 from verydeep.train.run_folder import RunFolder, read_metrics
+from verydeep.train.unfinished_run import read_start
 from verydeep.tune.config import TuneConfig, parse_tune_config
 from verydeep.weight_files.checkpoint_description import checkpoint_path, read_description
 
@@ -135,7 +136,7 @@ def read_run(path: Path) -> SavedRun:
         path=path,
         command="tune" if is_tune else "train",
         state=_state(folder),
-        data=origin.get("data"),
+        data=read_start(folder).data if folder.is_unfinished else origin.get("data"),
         network=description.architecture.name if description else planned,
         epochs=len(epochs),
         val_top1=last.val_top1 if last else None,
@@ -168,9 +169,12 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _state(folder: RunFolder) -> State:
-    if folder.is_unfinished:
+    if not folder.is_unfinished:
+        return "finished"
+    try:
         return "running" if is_in_use(folder.path) else "unfinished"
-    return "finished"
+    except OSError:  # a lock that may not be opened: of another user, who may be at work
+        return "running"
 
 
 def _settings(file: Path, parse: Callable[[str, str], Recipe | TuneConfig]) -> dict[str, Any]:

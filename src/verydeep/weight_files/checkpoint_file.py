@@ -6,6 +6,7 @@ the compact form (``compact/file.py``), which expands to the same tensors.
 """
 
 import json
+import shlex
 from pathlib import Path
 
 import torch
@@ -121,7 +122,7 @@ def _check_bytes(file: Path, tensors: dict[str, Tensor], checksum: str | None) -
         raise CheckpointError(
             f"{file}: the bytes of its tensors are not those that were saved (the checksum in the file is "
             f"{checksum}). Copy or train it again; if you changed them yourself, `verydeep weights import "
-            f"{file} --no-verify --out NEW.safetensors` writes them with their checksum"
+            f"{shlex.quote(str(file))} --no-verify --out NEW.safetensors` writes them with their checksum"
         )
 
 

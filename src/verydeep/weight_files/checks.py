@@ -21,21 +21,35 @@ MAX_REASON = 200
 """Characters of the message of another library that are shown."""
 
 MAX_ADDED_BYTES = 512 << 20
-"""No file may unpack to more than its own size and this."""
+"""No file of another project may unpack to more than its own size and this."""
 
 
-def check_expansion(path: Path, declared: int, verb: str = "unpacks to", most: int = MAX_EXPANSION) -> None:
-    """Refuse a file that declares far more bytes than it has on disk: more than ``most`` times as many.
+def check_expansion(path: Path, declared: int, verb: str = "unpacks to") -> None:
+    """Refuse a file that declares far more bytes than weights in a file of its size have.
 
     Raises:
         CheckpointError: with both numbers.
     """
-    stored = path.stat().st_size
-    if declared > min(max(ALWAYS_ALLOWED_BYTES, most * stored), stored + MAX_ADDED_BYTES):
-        raise CheckpointError(
-            f"{path} has {stored:,} bytes and {verb} {declared:,}: weights do not compress that well, so the "
-            "file is malicious or damaged. If it is yours, save it again uncompressed"
-        )
+    check_ratio(path, declared, verb, MAX_EXPANSION)
+    if declared > path.stat().st_size + MAX_ADDED_BYTES:
+        raise _expansion_error(path, declared, verb)
+
+
+def check_ratio(path: Path, declared: int, verb: str, most: int) -> None:
+    """Refuse a file that declares more than ``most`` times the bytes that it has on disk.
+
+    Raises:
+        CheckpointError: with both numbers.
+    """
+    if declared > max(ALWAYS_ALLOWED_BYTES, most * path.stat().st_size):
+        raise _expansion_error(path, declared, verb)
+
+
+def _expansion_error(path: Path, declared: int, verb: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} has {path.stat().st_size:,} bytes and {verb} {declared:,}: weights do not compress that "
+        "well, so the file is malicious or damaged. If it is yours, save it again uncompressed"
+    )
 
 
 def check_kind(path: Path, name: str, tensor: Tensor) -> None:

@@ -40,6 +40,9 @@ _VARIABLES = {
     "running_std": "moving_variance", "moving_variance": "moving_variance",
 }  # fmt: skip
 
+_BATCH_NORM = {"0": "gamma", "1": "beta", "2": "moving_mean", "3": "moving_variance"}
+"""The variables of a batch norm by their index; no other layer has four vectors."""
+
 
 def read_keras(path: Path) -> dict[str, Tensor]:
     """The weights in an HDF5 file of Keras."""
@@ -115,7 +118,7 @@ def _named_datasets(path: Path, opened: "h5py.File") -> Iterator[tuple[str, "h5p
         group, _, variable = location.rpartition("/")
         if group.endswith("vars"):
             layer = _layer_of_vars(root[group], group)
-            yield f"{layer}/{'bias' if dataset.ndim == 1 else 'kernel'}", dataset
+            yield f"{layer}/{_variable_of_vars(len(root[group]), variable, dataset.ndim)}", dataset
         else:
             yield f"{_layer(group, variable)}/{_variable(variable)}", dataset
 
@@ -147,6 +150,13 @@ def _datasets(path: Path, group: Any, prefix: str, visited: set[Any]) -> Iterato
             )
         else:
             yield prefix + name, item
+
+
+def _variable_of_vars(count: int, index: str, sides: int) -> str:
+    """What the dataset ``index`` of a layer's ``count`` is, where Keras 3 writes no names."""
+    if sides != 1:
+        return "kernel"
+    return _BATCH_NORM.get(index, index) if count == len(_BATCH_NORM) else "bias"
 
 
 def _layer_of_vars(group: Any, location: str) -> str:

@@ -8,8 +8,10 @@ norm was folded into its convolution, the exporter made a new bias, the older on
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from verydeep.errors import CheckpointError
@@ -49,7 +51,7 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
         keys = _layer_keys(model.graph)
         return {
             keys.get(tensor.name, tensor.name): tensor_from_array(
-                numpy_helper.to_array(tensor, base_dir=str(path.parent))
+                _in_numpy_type(numpy_helper.to_array(tensor, base_dir=str(path.parent)))
             )
             for tensor in weights
         }
@@ -57,6 +59,11 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:  # protobuf and onnx raise their own errors, which have no common base class
         raise broken_file_error(path, "an ONNX", error) from None
+
+
+def _in_numpy_type(array: NDArray[Any]) -> NDArray[Any]:
+    """``array``, which has a type of the package ml_dtypes for bfloat16, that torch does not take."""
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
 def _layer_keys(graph: "onnx.GraphProto") -> dict[str, str]:

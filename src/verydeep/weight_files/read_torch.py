@@ -18,6 +18,8 @@ MAX_PICKLE_BYTES = 64 << 20
 
 LEGACY_PICKLES = 5
 """Before torch 1.6: a magic number, the version, the system, the object, the keys of the storages."""
+LEGACY_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
+"""The magic number in the first of these pickles: ``torch.serialization.MAGIC_NUMBER``."""
 
 
 def read_torch(path: Path) -> Any:
@@ -60,6 +62,11 @@ def _names(path: Path) -> frozenset[str]:
             f"{path} holds {error}, which no weight file needs. Save model.state_dict() alone"
         ) from None
     except Exception as error:  # pickletools raises many types for bytes that are no pickle
+        if count == LEGACY_PICKLES and LEGACY_MAGIC not in pickles.getvalue()[:32]:
+            raise CheckpointError(
+                f"{path} is a pickle that torch.save did not write; it is not loaded, as a pickle can run "
+                "any code. Where it was made, save its tensors by name as .safetensors or .npz"
+            ) from None
         raise broken_file_error(path, "a torch", error) from None
 
 

@@ -1,12 +1,14 @@
 """Published pretrained weights: the rows of ``catalog.toml``. Needs no torch and no network connection."""
 
 import os
+import shlex
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from verydeep.architecture.preprocess import Preprocess
@@ -14,6 +16,7 @@ from verydeep.architecture.zoo import resolve
 from verydeep.download.checksum import Checksum
 from verydeep.download.sources import PublishedFile, PublishedFiles
 from verydeep.errors import ArchitectureError, CheckpointError
+from verydeep.user_path import user_path
 
 HUB = "https://huggingface.co"
 _ROUNDING_ERROR = 525  # bytes: a size in MiB with three decimals is off by up to half a thousandth of 2**20
@@ -154,6 +157,29 @@ def is_published(name: str) -> bool:
     except CheckpointError:
         return False
     return True
+
+
+def published_at(path: Path) -> PublishedWeights | None:
+    """The published weights at ``path`` in the cache of this package, or in that of Hugging Face."""
+    place = path.absolute()
+    for row in catalog():
+        ours, of_hub = f"{row.name}/{row.file}", f"models--timm--{row.name}/snapshots/*/{row.file}"
+        if place.match(ours) or place.match(of_hub):
+            return row
+    return None
+
+
+def refuse_published_name(path: Path | str) -> None:
+    """Refuse the name of published weights in place of a file, which does not exist.
+
+    Raises:
+        CheckpointError: with the command that downloads them.
+    """
+    if not user_path(path).exists() and is_published(str(path)):
+        raise CheckpointError(
+            f"there is no checkpoint at {path}; it is the name of published weights. Download them, and give "
+            f"the file that is printed: verydeep weights get {shlex.quote(str(path))}"
+        )
 
 
 def _architecture(name: str) -> str | None:

@@ -21,6 +21,7 @@ from verydeep.weights.transfer_code import (
     base_network,
     has_gap_head,
     keras_code,
+    load_lines,
     python_text,
     timm_code,
     torchvision_code,
@@ -176,26 +177,21 @@ def _transfer_code(project: Project, name: str, network: Checkpoint, path: Path)
 
 
 def _load_code(project: Project, name: str, network: Checkpoint, path: Path) -> str:
+    """Python code that builds the network of this name, and loads its weights."""
     classes, (channels, size, _) = len(network.classes), network.model.architecture.input
-    quoted = python_text(path)
-    if project == "torchvision":
-        strict = "" if classes else ", strict=False"
+    if project == "keras":
+        top = f"classes={classes}, classifier_activation=None" if classes else "include_top=False"
         model = (
-            f"torchvision.models.{name}(num_classes={classes})" if classes else f"torchvision.models.{name}()"
+            f"keras.applications.{name.upper()}(weights=None, {top}, input_shape={(size, size, channels)})"
         )
-        tensors = f"torch.load({quoted})" if path.suffix != ".safetensors" else f"load_file({quoted})"
-        return f"model = {model}; model.load_state_dict({tensors}{strict})"
-    if project == "timm" and classes:
-        settings = f"num_classes={classes}, in_chans={channels}"
-        return f'model = timm.create_model("{name}", {settings}, checkpoint_path={quoted})'
-    if project == "timm":
-        return (
-            f'model = timm.create_model("{name}"); model.load_state_dict(load_file({quoted}), strict=False)'
-        )
-    top = f"classes={classes}" if classes else "include_top=False"
-    shape = f"({size}, {size}, {channels})"
-    model = f"keras.applications.{name.upper()}(weights=None, {top}, input_shape={shape})"
-    return f"model = {model}; model.load_weights({quoted})"
+        return f"import keras\nmodel = {model}\nmodel.load_weights({python_text(path)})"
+    count = f"num_classes={classes}" if classes else ""
+    if project == "torchvision":
+        lines = ["import torch, torchvision", f"model = torchvision.models.{name}({count})"]
+    else:
+        settings = ", ".join(filter(None, (f'"{name}"', count, f"in_chans={channels}")))
+        lines = ["import timm, torch", f"model = timm.create_model({settings})"]
+    return "\n".join([*lines, *load_lines(network, path)])
 
 
 def keras_mode(preprocess: Preprocess) -> str | None:

@@ -1,5 +1,6 @@
 """Push and pull checkpoints to and from the Hugging Face Hub, or the compatible server in ``HF_ENDPOINT``."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from verydeep.download.offline import offline
 from verydeep.errors import CheckpointError, HubError
+from verydeep.weight_files.checkpoint_description import checkpoint_path
 from verydeep.weight_files.checkpoint_file import load
 from verydeep.weights.catalog import hub_endpoint
 
@@ -45,10 +47,12 @@ def push(
         CheckpointError: where the checkpoint does not exist or is broken.
         HubError: where the hub refuses or cannot be reached, with the next step.
     """
-    path = Path(checkpoint)
-    file = path / FILE if path.is_dir() else path
+    file = checkpoint_path(Path(checkpoint))
     if file.suffix != Path(FILE).suffix:
-        raise CheckpointError(f"{file} is not a .safetensors file, which the hub's tools read; push its run")
+        raise CheckpointError(
+            f"{file} is not a .safetensors file, which the hub's tools read. Convert it and push the result: "
+            f"verydeep weights import {shlex.quote(str(file))} --out NEW.safetensors"
+        )
     load(file)
     if variable := offline():
         raise HubError(
@@ -80,11 +84,11 @@ def pull(repo: str, *, revision: str | None = None, progress_bars: bool = False)
         progress_bars: whether huggingface_hub shows its progress bars on stderr.
 
     Raises:
-        HubError: where there is no such repository or file, or the hub cannot be reached.
+        HubError: where there is no such repository, revision or file, or the hub cannot be reached.
         CheckpointError: where the file is not a checkpoint of this package.
     """
     cached = offline() is not None
-    with _hub(repo, progress_bars) as api:
+    with _hub(repo, progress_bars, revision) as api:
         path = Path(api.hf_hub_download(repo, FILE, revision=revision, local_files_only=cached))
     try:
         load(path)
@@ -94,7 +98,7 @@ def pull(repo: str, *, revision: str | None = None, progress_bars: bool = False)
 
 
 @contextmanager
-def _hub(repo: str, progress_bars: bool) -> Iterator["HfApi"]:
+def _hub(repo: str, progress_bars: bool, revision: str | None = None) -> Iterator["HfApi"]:
     """The client of the hub; its errors become a HubError with the next step."""
     try:
         from httpx2 import HTTPError
@@ -108,14 +112,21 @@ def _hub(repo: str, progress_bars: bool) -> Iterator["HfApi"]:
         yield HfApi(endpoint=hub_endpoint(), library_name="verydeep")
     # A failed upload is a RuntimeError, or a ConnectionError of hf_xet; a bad name or card is a ValueError.
     except (HTTPError, EntryNotFoundError, ConnectionError, RuntimeError, ValueError) as error:
-        raise HubError(_error_text(error, repo)) from error
+        raise HubError(_error_text(error, repo, revision)) from error
 
 
-def _error_text(error: Exception, repo: str) -> str:
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+def _error_text(error: Exception, repo: str, revision: str | None) -> str:
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        HFValidationError,
+        RevisionNotFoundError,
+    )
 
     endpoint = hub_endpoint()
     for known in (error, error.__cause__):
+        if isinstance(known, RevisionNotFoundError):
+            return f"{repo} on {endpoint} has no revision {revision!r}. Give a branch, a tag or a commit"
         if isinstance(known, HfHubHTTPError):
             return _response_text(known.response.status_code, repo, endpoint)
     if isinstance(error, HFValidationError):

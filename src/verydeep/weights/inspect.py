@@ -14,6 +14,7 @@ from verydeep.user_path import user_path
 from verydeep.weight_files import checkpoint_file
 from verydeep.weight_files.checkpoint_description import checkpoint_path, is_checkpoint
 from verydeep.weight_files.read import WeightFile, read_weights
+from verydeep.weights.catalog import refuse_published_name
 from verydeep.weights.compare import Match
 from verydeep.weights.match import match_network
 from verydeep.weights.mismatch import mismatch_text, other_network_text, unexpected_text
@@ -67,8 +68,8 @@ def inspect(path: Path | str) -> Contents:
     Raises:
         CheckpointError: where the file cannot be read; not where its network is unknown.
     """
-    path = user_path(path)
-    path = checkpoint_path(path)
+    refuse_published_name(path)
+    path = checkpoint_path(user_path(path))
     file = read_weights(path)
     if is_checkpoint(path):
         return _of_checkpoint(file)

@@ -12,7 +12,7 @@ The steps, in the order in which a weight file passes through them:
 A checkpoint of this package (checkpoint_file.py) starts at step 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from verydeep.models.init_method import Init
 from verydeep.user_path import user_path
 from verydeep.weight_files.checkpoint_description import is_checkpoint
 from verydeep.weight_files.read import read_weights
+from verydeep.weights.catalog import refuse_published_name
 from verydeep.weights.download_weights import download_weights
 from verydeep.weights.fit import (
     check_same_features,
@@ -68,7 +69,8 @@ def load(
 
     Args:
         path: the run folder or the file; its format, layout and network are recognized.
-        preprocess: the preprocessing, where it is not the usual one of the layout.
+        preprocess: the preprocessing, where it is not the usual one of the layout; it is adapted to the
+            channels and the size of the network.
         features_only: leave out the head, and ignore unexpected tensors.
         verify: compare the tensors of a checkpoint with the checksum in it.
 
@@ -126,14 +128,8 @@ def build(
     """
     if weights is not None:
         return pretrained(network, weights, classes=classes, channels=channels, size=size).checkpoint.model
-    architecture = _resolved(network)
-    if classes is not None:
-        architecture = architecture.with_classes(classes if isinstance(classes, int) else len(classes))
-    if channels is not None or size is not None:
-        default_channels, *default_size = architecture.input
-        architecture = architecture.with_input(
-            channels or default_channels, size or (default_size[0], default_size[1])
-        )
+    count = classes if classes is None or isinstance(classes, int) else len(classes)
+    architecture = _resolved(network).with_options(channels=channels, size=size, classes=count)
     return build_untrained(architecture, init)
 
 
@@ -162,7 +158,8 @@ def pretrained(
         classes: their number, or their names in the order of the logits.
         channels: 1 for gray images, 3 for color.
         size: side of the images in px.
-        preprocess: the preprocessing, where it is not the usual one of the layout of the file.
+        preprocess: the preprocessing, where it is not the usual one of the layout of the file; it is adapted
+            to the channels and the size of the images.
         features_only: leave out the head of the file, and ignore unexpected tensors.
         verify: compare the tensors of a checkpoint with the checksum in it.
         progress: called while published weights are downloaded, with the bytes received and in total.
@@ -178,8 +175,7 @@ def pretrained(
         check_same_features(trained, expected)
     if isinstance(network, Architecture):  # an architecture states its classes and its input too
         classes = network.classes if classes is None else classes
-        channels, size = channels or network.input[0], size or network.input[1]
-    channels, size = channels or trained.preprocess.channels, size or trained.preprocess.size
+    channels, size = _channels_and_size(trained, network, channels, size)
     names: tuple[str, ...] = ()
     if network is None and classes is None and not trained.has_head:
         model, changes, new_layers = fit_features(trained, channels, size)
@@ -187,10 +183,31 @@ def pretrained(
         names = fitted_class_names(trained, classes)
         architecture = fitted_architecture(trained, expected, len(names), channels, size)
         model, changes, new_layers = fit_weights(trained, architecture)
+    fitted_preprocess = trained.preprocess.for_input(channels, size)
+    changes = (*_changes_of_preprocess(trained.trained_preprocess, fitted_preprocess), *changes)
     origin = {} if changes or new_layers else dict(trained.origin)  # it does not describe a changed network
     origin |= {"weights": trained.path.name} | ({"changes": list(changes)} if changes else {})
-    fitted = Checkpoint(model, trained.preprocess.for_input(channels, size), names, origin)
+    fitted = Checkpoint(model, fitted_preprocess, names, origin)
     return Pretrained(fitted, changes, new_layers)
+
+
+def _changes_of_preprocess(trained: Preprocess | None, fitted: Preprocess) -> Iterator[str]:
+    """How ``fitted`` differs from the preprocessing of the training, if that is known, but for the colors."""
+    if trained is None:
+        return
+    if fitted.size != trained.size:
+        yield f"images of {fitted.size} px instead of {trained.size}"
+    if fitted != trained.for_input(fitted.channels, fitted.size):
+        yield "another preprocessing than in the training"
+
+
+def _channels_and_size(
+    trained: TrainedWeights, network: str | Architecture | None, channels: int | None, size: int | None
+) -> tuple[int, int]:
+    """Those given, otherwise those of an architecture, or of the trained weights."""
+    needed = trained.preprocess
+    usual = network.input[:2] if isinstance(network, Architecture) else (needed.channels, needed.size)
+    return usual[0] if channels is None else channels, usual[1] if size is None else size
 
 
 def _resolved(network: str | Architecture) -> Architecture:
@@ -200,6 +217,7 @@ def _resolved(network: str | Architecture) -> Architecture:
 def _weights_path(weights: Path | str, network: Architecture | None, progress: Progress | None) -> Path:
     """The local file or run folder of ``weights``, downloaded where they are "imagenet"."""
     if weights != IMAGENET_WEIGHTS:
+        refuse_published_name(weights)
         return user_path(weights)
     if network is None:
         raise CheckpointError('weights="imagenet" needs the name of a network, such as "vgg16"')

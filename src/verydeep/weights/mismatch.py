@@ -1,6 +1,7 @@
 """What to say of a weight file whose network cannot be loaded: the reason, and the next step, in one line."""
 
 import re
+import shlex
 from pathlib import Path
 
 from verydeep.architecture import zoo
@@ -30,7 +31,7 @@ def other_network_text(file: WeightFile) -> str:
 def features_hint(path: Path) -> str:
     """How to load the features of the file alone."""
     return (
-        f"To load the features alone: verydeep weights import {path} --features-only --out "
+        f"To load the features alone: verydeep weights import {shlex.quote(str(path))} --features-only --out "
         "features.safetensors; in Python, features_only=True"
     )
 
@@ -68,7 +69,7 @@ def mismatch_text(path: Path, closest: PartialMatch | None, shapes: Shapes) -> s
         features_hint(path)
         if closest.has_features
         else "If it is another network of plain or residual convolutions, give its architecture string: "
-        f"verydeep weights import {path} --network STRING --out network.safetensors"
+        f"verydeep weights import {shlex.quote(str(path))} --network STRING --out network.safetensors"
     )
     return (
         f"{path} does not match any network. The closest is {closest.name} in the {closest.layout} layout: "
@@ -90,8 +91,8 @@ def _known_variant(path: Path, closest: PartialMatch | None, shapes: Shapes) -> 
         return (
             f"{path} holds {closest.name} with a first convolution of 3 x 3 instead of 7 x 7, as for small "
             "images. The file does not show its stride, nor whether a pool follows. For stride 1, no pool: "
-            f"verydeep weights import {path} --network '{_with_small_stem(closest.name)}' --size 32 --out "
-            "network.safetensors"
+            f"verydeep weights import {shlex.quote(str(path))} --network '{_with_small_stem(closest.name)}' "
+            "--size 32 --out network.safetensors"
         )
     return ""
 

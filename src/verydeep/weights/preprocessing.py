@@ -9,6 +9,7 @@ from torch import Tensor
 
 from verydeep.architecture.preprocess import CAFFE, CAFFE_RGB, IMAGENET, Preprocess
 from verydeep.weight_files.read import WeightFile
+from verydeep.weights.catalog import published_at
 from verydeep.weights.compare import Match
 
 _RESIZE_232 = replace(IMAGENET, resize=232)
@@ -54,7 +55,7 @@ def stated_preprocess(metadata: Mapping[str, str], convention: Preprocess) -> tu
 def recognized_preprocess(
     path: Path, stem: Tensor, convention: Preprocess, layout: str
 ) -> tuple[Preprocess, str]:
-    """The preprocessing, and how it is known: by the file name, the first convolution, or the layout.
+    """The preprocessing, and how it is known: by the catalog, the name, the first convolution, or the layout.
 
     Args:
         path: the file.
@@ -62,6 +63,8 @@ def recognized_preprocess(
         convention: the usual preprocessing of the layout.
         layout: its name.
     """
+    if published := published_at(path):
+        return published.preprocess, f"the catalog, as the file of {published.name}"
     if path.stem in PREPROCESS_BY_FILE_NAME:
         return PREPROCESS_BY_FILE_NAME[path.stem], "the file name"
     if sha256_of_values(stem) == OXFORD_VGG16:

@@ -34,12 +34,16 @@ class TrainedWeights:
     """Empty where there is no head."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """From a verydeep checkpoint: how the weights were trained."""
+    trained_preprocess: Preprocess | None = None
+    """From a verydeep checkpoint: the preprocessing for which ``origin`` holds."""
 
 
 def from_weight_file(file: WeightFile, match: Match, preprocess: Preprocess | None) -> TrainedWeights:
     """The weights of ``match`` in ``file``; None for ``preprocess`` is what preprocessing.py recognizes."""
     tensors = converted_tensors(file, match)
-    preprocess = preprocess or preprocess_of(file, match)[0]
+    preprocess = (
+        preprocess.for_input(*match.architecture.input[:2]) if preprocess else preprocess_of(file, match)[0]
+    )
     classes = class_names(match.architecture.classes) if match.has_head else ()
     return TrainedWeights(file.path, match.architecture, tensors, match.has_head, preprocess, classes)
 
@@ -80,7 +84,7 @@ def from_checkpoint(
     classes = () if features_only else loaded.classes
     left_out = () if classes else tuple(f"{layer}." for layer in fully_connected(model))
     tensors = {key: value for key, value in model.state_dict().items() if not key.startswith(left_out)}
-    preprocess = preprocess or loaded.preprocess
+    needed = preprocess.for_input(*model.architecture.input[:2]) if preprocess else loaded.preprocess
     return TrainedWeights(
-        path, model.architecture, tensors, bool(classes), preprocess, classes, loaded.origin
+        path, model.architecture, tensors, bool(classes), needed, classes, loaded.origin, loaded.preprocess
     )

@@ -39,7 +39,7 @@ def torchvision_code(network: Checkpoint, name: str, path: Path) -> str:
     lines += [*_cut_lines(model, base), *_stem_lines(model)]
     if network.classes:
         lines += _torchvision_head(model)
-    return "\n".join([*lines, *_load_lines(network, path)])
+    return "\n".join([*lines, *load_lines(network, path)])
 
 
 def timm_code(network: Checkpoint, name: str, path: Path) -> str:
@@ -54,7 +54,7 @@ def timm_code(network: Checkpoint, name: str, path: Path) -> str:
         lines.append(f"model.head = timm.layers.ClassifierHead({maps}, {classes})")
     elif classes:
         lines.append(f"model.fc = torch.nn.Linear({maps}, {classes})")
-    return "\n".join([*lines, *_load_lines(network, path)])
+    return "\n".join([*lines, *load_lines(network, path)])
 
 
 def keras_code(network: Checkpoint, name: str, path: Path) -> str:
@@ -92,7 +92,8 @@ def python_text(path: Path) -> str:
     return json.dumps(str(path), ensure_ascii=False)
 
 
-def _load_lines(network: Checkpoint, path: Path) -> list[str]:
+def load_lines(network: Checkpoint, path: Path) -> list[str]:
+    """The lines that load the state dict at ``path`` into ``model``, and need ``torch``."""
     is_safetensors = path.suffix == ".safetensors"
     quoted = python_text(path)
     tensors = f"safetensors.torch.load_file({quoted})" if is_safetensors else f"torch.load({quoted})"

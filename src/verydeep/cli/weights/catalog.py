@@ -17,6 +17,9 @@ from verydeep.terminal.output_path import require_new_file
 from verydeep.terminal.progress import ByteProgress
 from verydeep.weights.catalog import catalog, find_published
 from verydeep.weights.download_weights import obtain_weights
+from verydeep.weights.projects import SUFFIXES
+
+_ADVICE = "give another file or folder with --out"
 
 
 def list_weights(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
@@ -48,15 +51,18 @@ def get(
     name
         A name from `verydeep weights list`, or an architecture, for its default weights.
     out_
-        A file or a folder to copy them to; by default they stay in the cache.
+        A file (.pth, .safetensors, .h5) or a folder to copy them to; by default they stay in the cache.
     json
         Print one JSON object: the row of the list and the path.
     """
     weights = find_published(name)
+    target = _target(out_, weights.file) if out_ else None
+    if target and not (target.is_file() and weights.checksum.mismatch(target) is None):
+        require_new_file(target, _ADVICE)  # before the download
     with ByteProgress(err(), f"Downloading {weights.name}") as progress:
         path = obtain_weights(weights, cache_root(), progress)
-    if out_ is not None:
-        path = _copy(path, out_)
+    if target:
+        path = _copy(path, target)
     if json:
         print_json({**weights.values, "path": str(path)})
         return 0
@@ -65,16 +71,24 @@ def get(
     return 0
 
 
-def _copy(path: Path, to: Path) -> Path:
-    """The copy of ``path``: the file ``to`` if that has a suffix, otherwise a file in the folder ``to``.
+def _target(out_: Path, name: str) -> Path:
+    """The file ``out_`` if it has the suffix of weights, otherwise the file ``name`` in the folder ``out_``.
+
+    A folder may have a period in its name too: ``runs/clothes-v1.0``.
+    """
+    suffixes = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+    return out_ if out_.suffix in suffixes and not out_.is_dir() else out_ / name
+
+
+def _copy(path: Path, target: Path) -> Path:
+    """``target``, which becomes a copy of ``path`` if it is none already.
 
     Raises:
         DataError: where another file is there.
     """
-    target = to if to.suffix and not to.is_dir() else to / path.name
     if target.is_file() and filecmp.cmp(path, target, shallow=False):
         return target
-    require_new_file(target, "give another file or folder with --out")
+    require_new_file(target, _ADVICE)
     with atomic_write(target) as temporary:
         shutil.copyfile(path, temporary)
     return target
@@ -133,7 +147,7 @@ def pull(
     repo
         The repository, user/name.
     out_
-        A run folder or a file to copy it to; by default it stays in the cache of Hugging Face.
+        A run folder or a .safetensors file to copy it to; by default it stays in the cache of Hugging Face.
     revision
         A branch, tag or commit; the main branch by default.
     json
@@ -142,9 +156,12 @@ def pull(
     with quick_imports():
         from verydeep.weights import hub
 
+    target = _target(out_, hub.FILE) if out_ else None
+    if target:
+        require_new_file(target, _ADVICE)  # before the download
     path = hub.pull(repo, revision=revision, progress_bars=err().is_terminal)
-    if out_ is not None:
-        path = _copy(path, out_)
+    if target:
+        path = _copy(path, target)
     if json:
         print_json({"repo": repo, "path": str(path)})
     else:

@@ -28,7 +28,7 @@ def show(
     Parameters
     ----------
     file
-        A .pth, .pt, .safetensors, .h5, .keras, .onnx or .npz file, or a run folder.
+        A .pth, .pt, .safetensors, .vdz, .h5, .keras, .onnx or .npz file, or a run folder.
     json
         Print one JSON object, with all matched, missing and unexpected keys.
     """
@@ -82,7 +82,7 @@ def import_(
         Print one JSON object.
     """
     _check_checkpoint_path(out)
-    class_names = _read_names(names) if names else None
+    class_names = _read_names(names, classes) if names else None
     with quick_imports():  # imports torch: arguments are checked before
         from verydeep.cli.weights.run import import_weights
 
@@ -100,13 +100,17 @@ def import_(
     )
 
 
-def _read_names(path: Path) -> tuple[str, ...]:
-    """The class names in a text file, one per line; empty lines are skipped."""
+def _read_names(path: Path, count: int | None) -> tuple[str, ...]:
+    """The class names in a text file, one per line, as many as ``count``; empty lines are skipped."""
     names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     repeated = sorted({name for name in names if names.count(name) > 1})
     if not names or repeated:
         problem = f"repeats {', '.join(repeated)}" if repeated else "is empty"
         raise CheckpointError(f"{path} {problem}; expected one class name per line, each a different one")
+    if count is not None and count != len(names):
+        raise CheckpointError(
+            f"{path} has {len(names)} names, and --classes is {count}; expected as many. Leave out --classes"
+        )
     return names
 
 
@@ -142,9 +146,15 @@ def export(
     json
         Print one JSON object.
     """
-    target = out or Path(f"{run.resolve().stem}-{project}{SUFFIXES[project][0]}")
+    target = out or Path(f"{_name(run)}-{project}{SUFFIXES[project][0]}")
     require_new_file(target, "give another file with --out")
     with quick_imports():  # imports torch: arguments are checked before
         from verydeep.cli.weights.run import export_run
 
     return export_run(run, project, target, verify=not no_verify, json=json)
+
+
+def _name(run: Path) -> str:
+    """Of a run folder the whole name, which may have a dot; of a file the name without its suffix."""
+    path = run.resolve()
+    return path.name if path.is_dir() else path.stem

@@ -1,5 +1,6 @@
 """The work of ``verydeep weights show``, ``import`` and ``export``, which imports PyTorch."""
 
+import shlex
 import textwrap
 from dataclasses import asdict
 from pathlib import Path
@@ -81,7 +82,8 @@ def _print_import(loaded: Pretrained, path: Path) -> None:
     network = loaded.checkpoint
     head = f"{len(network.classes):,} classes" if network.classes else "features only"
     is_trained = network.classes and not loaded.new_layers
-    next_step = f" Use it: verydeep predict {path} photo.jpg" if is_trained else ""
+    command = f"verydeep predict {shlex.quote(str(path))} photo.jpg"
+    next_step = f" Use it: {command}" if is_trained else ""
     out().print(
         f"Wrote {path}: {network.model.architecture.name}, {head}.{next_step}", markup=False, soft_wrap=True
     )
@@ -103,9 +105,7 @@ def _print_export(exported: Exported) -> None:
     preprocess = preprocess_text(exported.preprocess)
     if mode:
         preprocess = f'preprocess_input(images, mode="{mode}"), after {fit_text(exported.preprocess)}'
-    code = exported.load_code
-    shown = code if "\n" not in code else "\n" + textwrap.indent(code, "    ")
-    lines = [f"Load it: {shown}", f"Preprocessing: {preprocess}"]
+    lines = ["Load it:", textwrap.indent(exported.load_code, "    "), f"Preprocessing: {preprocess}"]
     if exported.classes:
         lines.append(f"Classes, in the order of the logits: {first_names(exported.classes, 20)}")
     if exported.temperature is not None:

@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from verydeep.weight_files.checks import check_expansion
+from verydeep.weight_files.checks import check_ratio
 from verydeep.weight_files.compact.header import Header, TensorRecord, broken, read_header, unpacked
 from verydeep.weight_files.compact.tensors import CodedTensor, coded_tensor, expanded, stored_bytes
 from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 MAX_EXPANSION = 64
-"""float32 over coded bytes: Huffman's code has at least one bit for a byte, which is at most two integers."""
+"""float32 over coded bytes: Huffman's code has at least one bit for a byte, which is at most two integers.
+
+No written file exceeds it, so that each can be read again, however large its network is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], Header]:
     """
     header, end = read_header(path)
     size = sum((8 if each.kind == "int64" else 4) * each.values for each in header.tensors)
-    check_expansion(path, size, "declares", MAX_EXPANSION)
+    check_ratio(path, size, "declares", MAX_EXPANSION)
     tensors: dict[str, Tensor] = {}
     with path.open("rb") as file:
         file.seek(end)
