@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.data.pictures import picture, save
 from verydeep.architecture.preprocess import IMAGENET
@@ -98,3 +99,15 @@ def test_none_is_left_where_the_training_is_killed(tmp_path, how):
         training.send_signal(how)
         wait_until_ended([training.pid, *workers])
         assert how == signal.SIGINT or not training.stderr.read()
+
+
+def test_one_of_them_says_that_transparent_images_are_composited_on_white(tmp_path, capfd):
+    image = save(picture(0, 20, 18).convert("RGBA"), tmp_path / "image.png")
+    with Image.open(image) as opened:
+        opened.putalpha(100)
+        opened.save(image)
+    with DecodingProcesses(3, PREPROCESS, "pillow") as processes:
+        processes.start()
+        for _ in range(3):  # each process has its turn
+            processes.decode([(image, None)], np.empty((1, 3, 16, 16), np.uint8))
+    assert capfd.readouterr().err.count("is partly transparent: it is composited on white") == 1

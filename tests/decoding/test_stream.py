@@ -1,6 +1,7 @@
 """Reading ahead in threads: order, how far ahead, and errors; small files without threads."""
 
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from verydeep.decoding.stream import (
 )
 from verydeep.errors import UnreadableError
 from verydeep.image_sources.image_source import UnreadableImage
+from verydeep.machine import usable_cores
 
 
 @pytest.mark.parametrize("size", [1, 7, 8 * MOST_IN_A_TASK + 3])
@@ -37,6 +39,18 @@ def test_all_threads_read_the_items_of_a_batch(size):
             both.wait(30)  # the first and the last item meet: two threads read them
 
     assert len(list(read_ahead([range(size)], read, 2))) == 1
+
+
+def test_ranks_on_a_host_share_its_cores(as_rank):
+    threads = set()
+
+    def read(item):
+        threads.add(threading.get_ident())
+        time.sleep(0.01)
+
+    as_rank(0, usable_cores())
+    assert len(list(read_ahead([range(20)], read, None))) == 1
+    assert len(threads) == 1
 
 
 def test_only_some_batches_are_read_before_they_are_wanted():

@@ -14,8 +14,7 @@ from verydeep.errors import DataError
 from verydeep.image_sources.huggingface import TableImage
 from verydeep.image_sources.open_images import read_samples
 from verydeep.inputs import decoding_processes as rule
-from verydeep.inputs.decoding_processes import VARIABLE, cores_of_rank, decoding_processes, process_count
-from verydeep.machine import usable_cores
+from verydeep.inputs.decoding_processes import VARIABLE, decoding_processes, process_count
 
 
 def on_disk(folder):
@@ -63,11 +62,3 @@ def test_threads_decode_where_no_process_can(tmp_path, monkeypatch):
     monkeypatch.setattr(rule, "are_available", lambda: False)  # as on Windows
     with decoding_processes(files) as processes:
         assert processes is None
-
-
-def test_ranks_on_a_host_share_its_cores(monkeypatch):
-    assert cores_of_rank() == usable_cores()
-    monkeypatch.setattr(rule, "usable_cores", lambda: 16)
-    for ranks, cores in ((2, 8), (5, 3), (32, 1)):
-        monkeypatch.setattr(rule, "local_world_size", lambda ranks=ranks: ranks)
-        assert cores_of_rank() == cores

@@ -80,6 +80,7 @@ def test_written_toml_holds_every_value():
         ("epochs = 'many'", "epochs is 'many': input should be a valid integer"),
         ("[optimizer]\nlr = -1.0", "optimizer.lr is -1.0: input should be greater than 0"),
         ("[schedule]\nname = 'cosine'", "schedule.name is 'cosine'"),
+        ("[schedule]\nmilestones = [30.0]", "schedule.milestones.0 is 30.0: input should be less"),
         ("epochs = 0\nseed = 'a'", "seed is 'a'"),
         ("seed = -1", "seed is -1"),
         ("seed = 9223372036854775808", "seed is 9223372036854775808"),

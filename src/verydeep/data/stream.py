@@ -64,11 +64,9 @@ def stream_whole(
         yield WholeBatch(indices, tuple(images.values()), unreadable_of(results))
 
 
-def unreadable_images(
-    sources: Sequence[ImageSource], preprocess: Preprocess, workers: int | None = None
-) -> tuple[UnreadableImage, ...]:
+def unreadable_images(sources: Sequence[ImageSource], preprocess: Preprocess) -> tuple[UnreadableImage, ...]:
     """Those of ``sources`` that cannot be read; each is decoded, and none is kept."""
-    batches = stream_pixels(sources, preprocess, 64, workers=workers)
+    batches = stream_pixels(sources, preprocess, 64)
     return tuple(each for batch in batches for each in batch.broken)
 
 

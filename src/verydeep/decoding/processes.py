@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.crop import Decoder
 from verydeep.decoding.work import Item, Outcome, Work
+from verydeep.decoding.worker import FIRST
 from verydeep.errors import DataError
 
 _NEXT_STEP = "The same command goes on from the last state that was saved"
@@ -60,7 +61,7 @@ class DecodingProcesses:
     def start(self) -> None:
         """Start the processes, where they do not run yet."""
         while len(self._workers) < self.count:
-            worker = _Worker(self._work)
+            worker = _Worker(self._work, logs=not self._workers)
             self._workers.append(worker)
             self._idle.put(worker)
 
@@ -84,14 +85,15 @@ class DecodingProcesses:
 class _Worker:
     """One process, as it is seen from here."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, logs: bool) -> None:
         self._connection, theirs = Pipe()
         memory = os.memfd_create("verydeep-images")  # not in /dev/shm, which is small in containers
         try:
             os.ftruncate(memory, int(np.prod(work.shape)))
             self._pixels = np.frombuffer(mmap.mmap(memory, 0), np.uint8).reshape(work.shape)
+            arguments = (str(theirs.fileno()), str(memory), *((FIRST,) if logs else ()))
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "verydeep.decoding.worker", str(theirs.fileno()), str(memory)],
+                [sys.executable, "-P", "-m", "verydeep.decoding.worker", *arguments],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), memory),
                 start_new_session=True,  # Ctrl-C is for this process alone, which saves first

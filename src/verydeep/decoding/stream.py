@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from verydeep.architecture.preprocess import Preprocess
+from verydeep.decoding.cores import cores_of_rank
 from verydeep.decoding.decode import decode_pixels
 from verydeep.errors import UnreadableError
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
-from verydeep.machine import usable_cores
 from verydeep.malloc import BETWEEN_BATCHES, return_freed_memory
 
 S = TypeVar("S")
@@ -62,7 +62,8 @@ def stream_pixels(
         sources: files, or entries of shards.
         preprocess: the preprocessing of the network.
         batch_size: images per batch.
-        workers: threads that decode large files; the number of processors by default.
+        workers: threads that decode large files; by default one per core, shared with the other processes
+            that torchrun has started on this host.
     """
     read = partial(decode_pixels, preprocess=preprocess)
     for start, results in decode_ahead(sources, read, batch_size, workers):
@@ -127,7 +128,7 @@ def read_ahead(
     At most ``BATCHES_AHEAD`` batches are computed before the caller needs them.
     """
     waiting = iter(batches)
-    threads = workers or usable_cores()
+    threads = workers or cores_of_rank()
     with ThreadPoolExecutor(threads) as pool:
 
         def submit(batch: Sequence[S]) -> list[Future[list[T]]]:

@@ -3,6 +3,7 @@
 It imports no torch: it starts in half a second, and takes 26 MB.
 """
 
+import logging
 import mmap
 import os
 import sys
@@ -13,10 +14,15 @@ import numpy as np
 from verydeep.decoding.work import Work, decode_into
 from verydeep.malloc import keep_freed_memory
 
+FIRST = "first"
+"""The last argument of one of the processes, which logs for all."""
+
 
 def main() -> None:
     """Decode what arrives at a connection into shared memory; both are open files of these numbers."""
     connection, memory = Connection(int(sys.argv[1])), int(sys.argv[2])
+    if sys.argv[-1] != FIRST:
+        logging.getLogger("verydeep").setLevel(logging.ERROR)
     keep_freed_memory()
     try:
         work: Work = connection.recv()

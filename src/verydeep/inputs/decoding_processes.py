@@ -7,12 +7,11 @@ from pathlib import Path
 
 from verydeep.data.images import Images
 from verydeep.data.images_on_disk import ImagesOnDisk
+from verydeep.decoding.cores import cores_of_rank
 from verydeep.decoding.processes import DecodingProcesses, are_available
 from verydeep.errors import DataError
 from verydeep.image_sources.webdataset import TarMember
-from verydeep.machine import usable_cores
 from verydeep.packs.packed_pixels import PackedImage
-from verydeep.torchrun import local_world_size
 
 LEAST_CORES = 4
 """From so many on, processes decode: threads hold Python's lock for a quarter of the time of an image."""
@@ -22,11 +21,6 @@ MAX_PROCESSES = 32
 """They decode more images than a GPU trains on."""
 VARIABLE, MAX_WANTED = "VERYDEEP_DECODING_PROCESSES", 1024
 """The environment variable that sets the number of processes of each rank; 0 for threads."""
-
-
-def cores_of_rank() -> int:
-    """The usable cores, divided among the ranks on this host."""
-    return max(1, usable_cores() // local_world_size())
 
 
 def process_count(images: int, cores: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -37,3 +38,11 @@ class PixelsInMemory(AugmentedBatches):
         pixels = self.images.pixels[indices.to(self.images.pixels.device)].to(self.device)
         augmented = augment(fit_to_input(pixels, self.preprocess), drawn.choices)
         return self.training_batch(augmented, indices, drawn)
+
+
+def on_device_if_it_fits(images: Images, device: torch.device) -> Images:
+    """``images`` on ``device``; in main memory where that of the device is too small."""
+    try:
+        return images.to(device)
+    except torch.OutOfMemoryError:
+        return images

@@ -13,13 +13,13 @@ from torch import Tensor
 from verydeep.check.check import check_unreadable
 from verydeep.data.augmentation.augment import Choices, augment
 from verydeep.data.images_on_disk import ImagesOnDisk
+from verydeep.decoding.cores import cores_of_rank
 from verydeep.decoding.crop import Crop
 from verydeep.decoding.processes import DecodingProcesses
 from verydeep.decoding.stream import read_ahead
 from verydeep.decoding.work import IMAGES_AT_A_TIME
 from verydeep.inputs.augmented_batch import AugmentedBatches, Drawn
 from verydeep.inputs.batch_source import Plan, TrainingBatch
-from verydeep.inputs.decoding_processes import cores_of_rank
 from verydeep.inputs.share import WHOLE, Share
 
 

@@ -15,10 +15,12 @@ from verydeep.check.check import check_unreadable
 from verydeep.data.images import Images
 from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import CheckpointError, Interrupted, LearningError
+from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.inputs.batch_source import BatchSource, TrainingInputs
 from verydeep.inputs.decoding_processes import decoding_processes
 from verydeep.inputs.frozen_features import MEMORY_LIMIT, Computed, frozen_features
 from verydeep.inputs.image_batches import batch_source
+from verydeep.inputs.pixels_in_memory import on_device_if_it_fits
 from verydeep.machine import Parallel, WantedPrecision
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.stages import split_at_stage
@@ -175,7 +177,10 @@ def _unreadable_note(images: Images | ImagesOnDisk) -> str:
     """
     if not isinstance(images, ImagesOnDisk):
         return ""
-    return check_unreadable(len(images), tuple(merged(images.unreadable).values()), images.location)
+    # Not their sources: a file of another host, or a pack, may lie elsewhere on this one.
+    reasons = merged({index: (each.reason, each.kind) for index, each in images.unreadable.items()})
+    unreadable = [UnreadableImage(images.sources[index], *why) for index, why in reasons.items()]
+    return check_unreadable(len(images), unreadable, images.location)
 
 
 def _resume_if_saved(state: TrainingState, job: Job, fabric: Fabric) -> None:
@@ -279,7 +284,7 @@ def training_inputs(
     def source(images: Images | ImagesOnDisk) -> BatchSource:
         augment = recipe.augment if images is train else None
         if isinstance(images, Images):
-            images = images.to(fabric.device)
+            images = on_device_if_it_fits(images, fabric.device)
         return batch_source(
             images, preprocess, fabric.device, augment=augment, seed=recipe.seed,
             channels_last=recipe.channels_last, processes=processes,

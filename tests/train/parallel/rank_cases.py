@@ -16,8 +16,11 @@ from verydeep import torchrun
 from verydeep.data import synthetic
 from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.errors import Interrupted, VeryDeepError
+from verydeep.image_sources.open_images import read_samples
 from verydeep.inputs.batch_source import TrainingInputs
 from verydeep.inputs.pixels_in_memory import PixelsInMemory
+from verydeep.inputs.write_pack import write_pack
+from verydeep.packs.layout import PIXELS_START
 from verydeep.train.device import choose_device
 from verydeep.train.loop import fit
 from verydeep.train.optimizer.config import OptimizerConfig
@@ -57,6 +60,7 @@ HYBRID = replace(
     ema=0.8,
     optimizer=OptimizerConfig(lr=0.05, clip_norm=0.5),
 )
+HYBRID_OF_FOUR = replace(HYBRID, slices=4, batch_size=24)
 STOPPED_IN_AN_EPOCH, STOPPED_AFTER_AN_EPOCH = "in an epoch", "after an epoch"
 STEPS = 7
 """Five are an epoch of most recipes."""
@@ -107,10 +111,12 @@ def finish_runs(recipes, folder):
 
 
 def hybrid(folder):
-    """Train with split layers: a whole run, one that is left unfinished, and one that a process has left."""
+    """Train with split layers: a whole run, one that is left unfinished, one that a process has left, and one
+    of two slices per rank."""
     train_network(HYBRID, DATA, folder / "whole", device="cpu", parallel="hybrid")
     stop(HYBRID, folder / "left", STOPPED_IN_AN_EPOCH, parallel="hybrid")
     train_network(HYBRID, DATA, folder / "taken", device="cpu", parallel="hybrid")
+    train_network(HYBRID_OF_FOUR, DATA, folder / "four", device="cpu", parallel="hybrid")
 
 
 def refusals(folder):
@@ -204,23 +210,53 @@ def errors(folder):
         "images": error_of(lambda: require_same({"images": f"{100 - rank()}"})),
         "names": error_of(lambda: train_on_files(folder, rename=True)),
         "unreadable": str(len(train_on_files(folder, rename=False).dataset.test)),
+        "packed": train_on_packs(folder).notes[-1],
         **refusals(folder / "refused"),
         "finished": error_of(lambda: train_network(BASE, DATA, folder / "sgd", device="cpu")),
     }
     (folder / f"errors-{rank()}.txt").write_text("".join(f"{key}\t{text}\n" for key, text in said.items()))
 
 
+def write_images(folder):
+    """Write 40 images to train on and 20 to test on; the last file."""
+    for number in range(60):
+        part = "test" if number % 3 == 2 else "train"
+        file = folder / part / "ab"[number % 2] / f"{number:02}.png"
+        save(picture(number, 16, 16), file)
+    return file
+
+
 def train_on_files(folder, *, rename):
     """Train on a folder of this rank; in that of the second, an image has another name, or is broken."""
     images = folder / f"images-{rank()}-{rename}"
-    for number in range(60):
-        part = "test" if number % 3 == 2 else "train"
-        file = images / part / "ab"[number % 2] / f"{number:02}.png"
-        save(picture(number, 16, 16), file)
+    file = write_images(images)
     if not is_first():
         file.rename(file.with_name("renamed.png")) if rename else file.write_bytes(b"")
     recipe = replace(BASE, epochs=1, size=16, stream="on")
     return train_network(recipe, str(images), folder / f"run-of-files-{rename}", device="cpu")
+
+
+class Removes(TrainingWatcher):
+    """Removes the pack of this rank once it is open: to other ranks, it lies at a path that is not there."""
+
+    def __init__(self, pack):
+        self.pack = pack
+
+    def begins(self, job, state):
+        self.pack.unlink()
+
+
+def train_on_packs(folder):
+    """Train on a pack of this rank, in which a training image is damaged."""
+    images, pack = folder / f"packed-{rank()}", folder / f"{rank()}.pack"
+    write_images(images)
+    samples = read_samples(images)
+    write_pack(samples, pack, 16)
+    with pack.open("r+b") as file:
+        file.seek(PIXELS_START + samples.parts.index("train") * 16 * 16 * 3)
+        file.write(bytes(16))
+    recipe = replace(BASE, epochs=1, batch_size=20, size=16, stream="on")
+    return train_network(recipe, str(pack), folder / "run-of-packs", device="cpu", watcher=Removes(pack))
 
 
 def logits(folder):

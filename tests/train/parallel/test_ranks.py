@@ -13,7 +13,11 @@ from safetensors.torch import load_file
 
 from tests.train.shapes import network
 from verydeep.errors import RecipeError
-from verydeep.train.parallel.process_group import TIMEOUT_VARIABLE, rank_timeout
+from verydeep.train.parallel.patience import (
+    TIMEOUT_VARIABLE,
+    timeout_before_training,
+    timeout_in_training,
+)
 from verydeep.train.parallel.store import hearing_from_all
 from verydeep.train.run_folder import RunFolder, read_metrics
 from verydeep.train.train import train_network
@@ -22,6 +26,7 @@ from .rank_cases import (
     DATA,
     FOUR,
     HYBRID,
+    HYBRID_OF_FOUR,
     RECIPES,
     STOPPED_AFTER_AN_EPOCH,
     STOPPED_IN_AN_EPOCH,
@@ -65,6 +70,7 @@ def runs(ranks, recipes, folder):
         stop(recipes[first], several / "left" / kind, kind)
     if ranks == 2:
         train_network(HYBRID, DATA, one / "hybrid", device="cpu")
+        train_network(HYBRID_OF_FOUR, DATA, one / "hybrid-of-four", device="cpu")
         stop(HYBRID, several / "hybrid" / "taken", STOPPED_IN_AN_EPOCH)
     torchrun(ranks, "cpu", several)
     for kind in KINDS:
@@ -130,6 +136,8 @@ def test_all_ranks_stop_for_what_one_of_them_meets(two):
     assert first["images"].startswith("RankError: images: rank 1 has 99, and the first rank 100")
     assert first["names"].startswith("RankError: the names of the images: rank 1 has ")
     assert first["unreadable"] == "19"  # of 20: all leave out what one of them cannot read
+    for said in (first, second):
+        assert said["packed"].startswith("1 of 40 images cannot be read and are left out: ")
     assert first["disk"] == "OSError: [Errno 28] No space left on device"
     assert first["finished"].startswith("RecipeError")
     assert second["disk"] == second["finished"]
@@ -140,10 +148,14 @@ def test_all_ranks_stop_for_what_one_of_them_meets(two):
     assert "a batch of 27 has 2; set batch_size to 26" in first["sizes"]
 
 
-@pytest.mark.parametrize("name", ["whole", "left", "taken"])
-def test_split_layers_train_as_whole_ones_do(two, name):
-    """Left by two ranks and finished by one, or the other way round, by way of ordinary checkpoints."""
-    ours, expected = (outcome(run)[0] for run in (two.several / "hybrid" / name, two.one / "hybrid"))
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [("whole", "hybrid"), ("left", "hybrid"), ("taken", "hybrid"), ("four", "hybrid-of-four")],
+)
+def test_split_layers_train_as_whole_ones_do(two, name, whole):
+    """Left by two ranks and finished by one, or the other way round, by way of ordinary checkpoints; and with
+    two slices on each rank."""
+    ours, expected = (outcome(run)[0] for run in (two.several / "hybrid" / name, two.one / whole))
     assert ours.keys() == expected.keys()
     for key, tensor in expected.items():
         torch.testing.assert_close(ours[key], tensor, rtol=0, atol=1e-5)
@@ -162,12 +174,14 @@ def test_the_bytes_of_a_step_are_those_of_the_docs(two):
 
 
 def test_how_long_ranks_wait_is_a_number_of_seconds(monkeypatch):
-    monkeypatch.setenv(TIMEOUT_VARIABLE, "300")
-    assert rank_timeout().total_seconds() == 300
+    for text, training, before in (("300", 300, 3600), ("86400", 86400, 86400)):
+        monkeypatch.setenv(TIMEOUT_VARIABLE, text)
+        assert timeout_in_training().total_seconds() == training
+        assert timeout_before_training().total_seconds() == before
     for wrong in ("five", "0", "-1", "inf", "nan"):
         monkeypatch.setenv(TIMEOUT_VARIABLE, wrong)
         with pytest.raises(RecipeError, match=f"is '{wrong}'; expected seconds, such as 50"):
-            rank_timeout()
+            timeout_in_training()
 
 
 def test_a_rank_without_memory_has_lost_nobody():

@@ -20,8 +20,8 @@ class ScheduleConfig:
     """Factor at the first step of the warmup."""
     end: Annotated[float, Ge(0), Le(1)] = 0.0
     """Factor at the end of linear and one-cycle."""
-    milestones: tuple[float, ...] = (0.5, 0.75)
-    """Parts of training after which step divides the rate."""
+    milestones: tuple[Annotated[float, Interval(gt=0, lt=1)], ...] = (0.5, 0.75)
+    """Parts of training, from 0 to 1, after which step divides the rate."""
     factor: Annotated[float, Interval(gt=0, lt=1)] = 0.1
     """The factor of step and plateau."""
     patience: Annotated[int, Gt(0)] = 4

@@ -1,16 +1,14 @@
 """Connects the ranks that torchrun has started, for one training."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 import torch
 from torch import distributed
 
 from verydeep import torchrun
-from verydeep.errors import RecipeError
+from verydeep.train.parallel.patience import timeout_in_training
 from verydeep.train.parallel.store import (
     begin_training,
     group_store,
@@ -18,10 +16,6 @@ from verydeep.train.parallel.store import (
     say_that_training_ends,
     wait_for_all,
 )
-
-TIMEOUT_VARIABLE = "VERYDEEP_RANK_TIMEOUT"
-TIMEOUT_SECONDS = 50.0
-"""How long a rank waits for another one in training, so that a lost host is noticed within a minute."""
 
 
 @dataclass
@@ -48,7 +42,7 @@ def process_group(device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    timeout = rank_timeout()
+    timeout = timeout_in_training()
     begin_training()
     if _group.is_left:
         _group.is_left = False
@@ -70,19 +64,3 @@ def process_group(device: torch.device) -> Iterator[None]:
         say_that_training_ends()
         raise
     distributed.destroy_process_group()
-
-
-def rank_timeout() -> timedelta:
-    """How long a rank waits for another one in training.
-
-    Raises:
-        RecipeError: where the environment asks for what is no time.
-    """
-    text = os.environ.get(TIMEOUT_VARIABLE) or str(TIMEOUT_SECONDS)
-    try:
-        timeout = timedelta(seconds=float(text))
-    except (ValueError, OverflowError):
-        timeout = timedelta(0)
-    if timeout <= timedelta(0):
-        raise RecipeError(f"{TIMEOUT_VARIABLE} is {text!r}; expected seconds, such as {TIMEOUT_SECONDS:.0f}")
-    return timeout

@@ -18,9 +18,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from verydeep import torchrun
 from verydeep.errors import RankError, StoppedByOtherRank, VeryDeepError
+from verydeep.train.parallel.patience import TIMEOUT_VARIABLE, timeout_before_training
 
-PATIENCE_SECONDS = 3600.0
-"""How long ranks wait for each other before training: they start, download and read."""
 STORE_SECONDS = 10.0
 """How long a rank tries to reach torchrun's store, which is there before the ranks are."""
 _ENDED = "ended"
@@ -101,7 +100,7 @@ def wait_for_all(name: str) -> None:
 
 
 def _wait_for(keys: Sequence[str]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + timeout_before_training().total_seconds()
     with hearing_from_all():
         while not _store().check(list(keys)):
             if _has_ended() or time.monotonic() > deadline:
@@ -163,8 +162,8 @@ def _lost() -> RankError | StoppedByOtherRank:
         if _has_ended():
             return stopped_by_other()
     return RankError(
-        "another rank was killed, or has not answered in time; the last lines of torchrun name it. The same "
-        "command resumes the run"
+        "another rank was killed, or has not answered in time. The same command resumes the run; where a "
+        f"rank is only slow, set {TIMEOUT_VARIABLE} to more seconds"
     )
 
 

@@ -19,7 +19,6 @@ from verydeep.errors import CheckpointError
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
-from verydeep.inputs.decoding_processes import cores_of_rank
 from verydeep.torchrun import local_rank, local_world_size
 from verydeep.train.parallel.collectives import merged
 from verydeep.train.parallel.ranks import is_alone
@@ -88,7 +87,7 @@ def _unreadable(
     if is_alone():
         return unreadable_images(samples.select(indices).sources, preprocess)
     mine = samples.select(indices[local_rank() :: local_world_size()])
-    found = unreadable_images(mine.sources, preprocess, cores_of_rank())
+    found = unreadable_images(mine.sources, preprocess)
     wait_for_all("examined")  # the files of other hosts may be slower
     reasons = {each.source: (each.reason, each.kind) for each in found}
     named = zip(mine.names, mine.sources, strict=True)
