@@ -21,6 +21,7 @@ def test_a_pack_is_trained_on_evaluated_classified_and_checked(here, folder, tmp
     pack = tmp_path / "shapes.pack"
     written = json.loads(here("data", "pack", folder, "--size", "16", "--out", pack, "--json").stdout)
     assert written["images"] == 36 and written["bytes"] == pack.stat().st_size
+    assert written["skipped"] == {}
     runs = {}
     for name, images, stream in (("folder", folder, "off"), ("pack", pack, "off"), ("streamed", pack, "on")):
         run = tmp_path / name

@@ -1,6 +1,7 @@
 """The commands ``embed`` and ``similar``."""
 
 import json
+import shutil
 import tarfile
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from verydeep.architecture import zoo
 from verydeep.embed.vector_file import read_vectors
 from verydeep.models.build import build
+from verydeep.weight_files.tensor_checksum import tensor_checksum
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,40 @@ def test_similar_lists_the_same_neighbors_from_a_folder_and_from_vectors(
     assert listed == [neighbor["file"] for neighbor in values["neighbors"]]
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 600
+
+
+def test_similar_prints_the_list_though_an_image_of_stored_vectors_is_gone(here, features, folder, tmp_path):
+    photos = shutil.copytree(folder / "rows", tmp_path / "photos")
+    here("embed", features, photos, "--out", tmp_path / "v.npz")
+    (photos / "5.png").unlink()
+    for flags in ((), ("--json",)):
+        out = tmp_path / f"sheet{len(flags)}.png"
+        done = here("similar", features, tmp_path / "v.npz", photos / "3.png", "--out", out, *flags)
+        assert done.returncode == 0, done.stderr
+        assert str(photos / "5.png") in done.stdout
+        assert out.exists()
+
+
+def test_a_file_of_vectors_is_not_overwritten(here, features, folder, tmp_path):
+    command = ("embed", features, folder / "rows")
+    assert here(*command, cwd=tmp_path).returncode == 0
+    content = (tmp_path / "vectors.npz").read_bytes()
+    refused = here(*command, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "vectors.npz already exists; delete it, or name another file with --out" in refused.stderr
+    assert (tmp_path / "vectors.npz").read_bytes() == content
+
+
+def test_the_weights_are_read_once_for_their_checksum(here, features, folder, tmp_path, monkeypatch):
+    read = []
+
+    def noting(tensors):
+        read.append(tensors)
+        return tensor_checksum(tensors)
+
+    monkeypatch.setattr("verydeep.embed.embedder.tensor_checksum", noting)
+    assert here("embed", features, folder / "rows", "--out", tmp_path / "v.npz").returncode == 0
+    assert len(read) == 1
 
 
 @pytest.fixture(scope="module")

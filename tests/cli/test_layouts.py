@@ -49,7 +49,7 @@ def test_every_command_reads_the_same_images(here, kaggle, trained, tmp_path):
     ):
         for command in (
             ("predict", trained, location, "--out", tmp_path / f"{location.name}.csv"),
-            ("embed", trained, location, "--out", tmp_path / "vectors.npz"),
+            ("embed", trained, location, "--out", tmp_path / f"{location.name}.npz"),
             ("similar", trained, location, tmp_path / "query.png"),
             ("explain", trained, location, "--patches", "--out", tmp_path / "explained"),
         ):

@@ -75,7 +75,12 @@ def test_similar_reads_the_parts_of_embed(here, trained, images, tmp_path):
     assert len(names[0]) == 12 and names[0] == names[1]
     here("predict", trained, *images, "--out", tmp_path / "predictions")
     refused = here("similar", trained, tmp_path / "predictions", images[0])
-    assert refused.returncode == 2 and "was not written by `verydeep embed`" in refused.stderr
+    assert refused.returncode == 2 and "but by `verydeep predict`" in refused.stderr
+    (tmp_path / "parts" / "part-000001.parquet").unlink()
+    unfinished = here("similar", trained, tmp_path / "parts", images[0])
+    assert (
+        unfinished.returncode == 2 and "has 3 of 4 parts; run the same `verydeep embed`" in unfinished.stderr
+    )
 
 
 def test_a_part_of_broken_images_has_their_reasons(here, trained, images, tmp_path):
@@ -84,6 +89,20 @@ def test_a_part_of_broken_images_has_their_reasons(here, trained, images, tmp_pa
     assert done.returncode == 0 and json.loads(done.stdout)["broken"] == 1
     assert here("embed", trained, *broken, "--out", tmp_path / "parts", "--check").returncode == 1
     assert "broken.png" in table(tmp_path / "parts")[0]["error"]
+    refused = here("similar", trained, tmp_path / "parts", images[0])
+    assert refused.returncode == 2 and "none of its images can be read" in refused.stderr
+
+
+@pytest.mark.parametrize("verb", ["predict", "embed"])
+def test_images_that_were_broken_are_read_again_without_their_parts(here, trained, images, tmp_path, verb):
+    command = (verb, trained, *images, "--out", tmp_path / "parts")
+    done = here(*command)
+    assert "1 broken" in done.stderr
+    assert "To read them again, delete part-000001.parquet and run the same command" in done.stderr
+    images[4].write_bytes(images[0].read_bytes())
+    (tmp_path / "parts" / "part-000001.parquet").unlink()
+    assert here(*command).stderr == ""
+    assert here(*command, "--check").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -108,6 +127,18 @@ def test_torchrun_gives_the_shard(here, trained, images, tmp_path, as_rank):
     as_rank(1, 2)
     done = here("predict", trained, *images, "--out", tmp_path / "parts", "--json")
     assert json.loads(done.stdout)["missing"] == [0, 2]
+
+
+@pytest.mark.parametrize("command", ["predict", "embed"])
+@pytest.mark.parametrize("flags", [(), ("--out", "file.parquet")])
+def test_torchrun_needs_a_folder_for_the_parts(here, trained, shapes, tmp_path, as_rank, command, flags):
+    as_rank(0, 2)
+    refused = here(command, trained, shapes, *flags, cwd=tmp_path)
+    assert refused.returncode == 2 and "name one with --out parts/" in refused.stderr
+    as_rank(1, 2)
+    refused = here(command, trained, shapes, *flags, cwd=tmp_path)
+    assert refused.returncode == 2 and not refused.stderr
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -355,6 +355,7 @@ def test_images_are_sorted_into_folders_again_and_again(here, trained, shapes, t
         for number, file in enumerate(sorted((source / name).iterdir())):
             file.rename(source / name / f"{number}.png")  # the same names in both folders
     (source / "one" / "broken.png").write_bytes(b"no image")
+    (source / "one" / "notes.pdf").write_bytes(b"%PDF")
     before = {file: file.read_bytes() for file in source.rglob("*.png")}
     rows = json.loads(here("predict", trained, source, "--json").stdout)
     expected = {row["file"]: row["label"] for row in rows if "label" in row}
@@ -369,6 +370,7 @@ def test_images_are_sorted_into_folders_again_and_again(here, trained, shapes, t
 
     again = json.loads(here(*arguments, "--json").stdout)
     assert (again["placed"], again["kept"], len(again["broken"])) == (0, 20, 1)
+    assert again["skipped"] == {".pdf": 1}
     assert sum(again["folders"].values()) == 20
     assert sorted(out.rglob("*")) == sorted({*files, *(file.parent for file in files)})
 

@@ -13,7 +13,7 @@ from verydeep.embed.embedder import Embedder
 from verydeep.embed.vector_batches import VectorBatch, VectorMetadata
 from verydeep.embed.vector_file import is_vector_file, read_vectors, write_vectors
 from verydeep.errors import ArchitectureError, DataError
-from verydeep.image_sources.image_files import image_files
+from verydeep.image_sources.find_images import read_sources
 from verydeep.models.feature_extractor import taps
 
 METADATA = VectorMetadata(network="tiny", layer="conv2_1", unit_length=False)
@@ -34,7 +34,7 @@ def preprocess(files, checkpoint):
 
 
 def test_a_map_is_averaged_and_a_broken_file_reported(checkpoint, folder):
-    (batch,) = Embedder(checkpoint, "conv2_1")(image_files([folder]))
+    (batch,) = Embedder(checkpoint, "conv2_1")(read_sources([folder]))
     assert len(batch.files) == 12 and [image.source.name for image in batch.broken] == ["broken.png"]
     assert "broken.png" in batch.broken[0].reason
     maps = taps(checkpoint.model, "conv2_1")(preprocess(batch.files, checkpoint))["conv2_1"]
@@ -42,7 +42,7 @@ def test_a_map_is_averaged_and_a_broken_file_reported(checkpoint, folder):
 
 
 def test_a_hidden_layer_is_not_averaged(checkpoint, folder):
-    (batch,) = Embedder(checkpoint, "fc3", unit_length=True)(image_files([folder / "green"]))
+    (batch,) = Embedder(checkpoint, "fc3", unit_length=True)(read_sources([folder / "green"]))
     values = taps(checkpoint.model, "fc3")(preprocess(batch.files, checkpoint))["fc3"].detach()
     np.testing.assert_allclose(batch.vectors, values / values.norm(dim=1, keepdim=True), rtol=1e-5, atol=1e-6)
 
@@ -54,14 +54,14 @@ def test_the_last_map_is_the_default(checkpoint):
 
 
 def test_batches_cover_all_files_in_order(checkpoint, folder):
-    files = image_files([folder / "blue", folder / "green"])
+    files = read_sources([folder / "blue", folder / "green"])
     batches = list(Embedder(checkpoint)(files, 3))
     assert [len(batch.files) for batch in batches] == [3, 3, 2]
     assert [file for batch in batches for file in batch.files] == list(map(str, files))
 
 
 def test_files_preserve_the_vectors(checkpoint, folder, tmp_path, suffix):
-    files = image_files([folder])
+    files = read_sources([folder])
     path = tmp_path / f"vectors{suffix}"
     embedder = Embedder(checkpoint, "conv2_1")
     written = write_vectors(embedder(files, 5), METADATA, path)
@@ -75,7 +75,7 @@ def test_files_preserve_the_vectors(checkpoint, folder, tmp_path, suffix):
 
 
 def test_numpy_reads_it_without_pickle(checkpoint, folder, tmp_path):
-    write_vectors(Embedder(checkpoint)(image_files([folder])), METADATA, tmp_path / "vectors.npz")
+    write_vectors(Embedder(checkpoint)(read_sources([folder])), METADATA, tmp_path / "vectors.npz")
     with np.load(tmp_path / "vectors.npz", allow_pickle=False) as opened:
         assert opened["vectors"].shape == (12, 24) and opened["vectors"].dtype == np.float32
         assert opened["files"][0].endswith("blue/0.png")
@@ -137,7 +137,7 @@ def test_the_precision_of_the_features_is_in_the_metadata(checkpoint, folder, pr
     exact = Embedder(checkpoint)
     embedder = Embedder(checkpoint, precision=precision)
     assert embedder.metadata.precision == precision
-    files = image_files([folder / "green"])
+    files = read_sources([folder / "green"])
     (batch,), (like,) = embedder(files), exact(files)
     assert batch.vectors.dtype == np.float32
     assert np.array_equal(batch.vectors, like.vectors) == (precision == "fp32")

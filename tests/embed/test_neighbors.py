@@ -9,7 +9,7 @@ from verydeep.embed.embedder import Embedder
 from verydeep.embed.neighbors import nearest_neighbors
 from verydeep.embed.vector_batches import VectorBatch
 from verydeep.errors import ShapeError
-from verydeep.image_sources.image_files import image_files
+from verydeep.image_sources.find_images import read_sources
 
 
 def test_the_length_of_vectors_has_no_effect():
@@ -21,7 +21,7 @@ def test_the_length_of_vectors_has_no_effect():
 
 
 def test_images_of_the_same_color_are_nearest_neighbors(checkpoint, folder):
-    files, embedder = image_files([folder]), Embedder(checkpoint)
+    files, embedder = read_sources([folder]), Embedder(checkpoint)
     for file in (folder / "red" / "1.png", folder / "blue" / "3.png"):
         (batch,) = embedder([file])
         query = batch.vectors[0]

@@ -1,6 +1,7 @@
 """Similar images are found in folders, lists, shards and stored vectors."""
 
 import tarfile
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,12 @@ import numpy as np
 import pytest
 
 from verydeep.embed.embedder import Embedder
-from verydeep.embed.similar_images import find_similar
+from verydeep.embed.similar_images import find_similar, sources_of
 from verydeep.embed.vector_batches import VectorBatch
 from verydeep.embed.vector_file import write_vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.find_images import read_sources
-from verydeep.image_sources.image_files import image_files
+from verydeep.rows import computed
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def shard(folder, tmp_path):
     """A shard with all images but the broken one; its members have paths as `tar` writes them."""
     path = tmp_path / "colors.tar"
     with tarfile.open(path, "w") as archive:
-        for file in image_files([folder]):
+        for file in read_sources([folder]):
             if file.stem != "broken":
                 archive.add(file, f"./{file.parent.name}-{file.name}")
     return path
@@ -54,9 +55,21 @@ def test_stored_vectors_have_the_same_neighbors_and_their_images_are_found(
     assert {type(source) for source in stored.sources} != {type(query)}
 
 
+def test_the_images_of_a_few_neighbors_are_found_in_little_memory():
+    known = computed(lambda index: Path(f"photos/{index:06}.png"), 20_000)
+    files = [str(known[index]) for index in (17_000, 3)]
+    tracemalloc.start()
+    try:
+        assert list(sources_of(files, known)) == [known[17_000], known[3]]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 200_000  # 10 bytes for each of them
+
+
 def test_stored_vectors_of_another_layer_are_rejected(checkpoint, folder, tmp_path):
     embedder = Embedder(checkpoint, "conv1_1")
-    images = image_files([folder / "red" / "0.png"])
+    images = read_sources([folder / "red" / "0.png"])
     write_vectors(embedder(images), embedder.metadata, tmp_path / "v.npz")
     with pytest.raises(DataError, match=r"holds vectors of tiny, conv1_1; expected tiny, relu2_1"):
         find_similar(checkpoint, str(tmp_path / "v.npz"), folder / "red" / "0.png", layer="relu2_1")

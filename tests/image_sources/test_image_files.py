@@ -4,8 +4,9 @@ import pytest
 from PIL import Image
 
 from verydeep.errors import DataError
+from verydeep.image_sources.find_images import read_sources
 from verydeep.image_sources.folders.read_folder import read_folder
-from verydeep.image_sources.image_files import image_files
+from verydeep.image_sources.image_files import find_files
 from verydeep.image_sources.suffixes import IMAGE_SUFFIXES
 
 
@@ -24,7 +25,7 @@ def names(folder, files):
 
 
 def test_a_folder_is_searched_with_its_subfolders(photos):
-    assert names(photos, image_files([str(photos)])) == ["[x].png", "c.webp", "a/1.jpg", "b/2.PNG"]
+    assert names(photos, read_sources([str(photos)])) == ["[x].png", "c.webp", "a/1.jpg", "b/2.PNG"]
 
 
 def test_globs_and_files_are_in_order_and_unique(photos):
@@ -35,7 +36,7 @@ def test_globs_and_files_are_in_order_and_unique(photos):
         f"{photos}/notes.txt",
         f"{photos}/[x].png",
     ]
-    assert names(photos, image_files(paths)) == ["c.webp", "a/1.jpg", "notes.txt", "[x].png"]
+    assert names(photos, read_sources(paths)) == ["c.webp", "a/1.jpg", "notes.txt", "[x].png"]
 
 
 @pytest.mark.parametrize(
@@ -48,10 +49,10 @@ def test_globs_and_files_are_in_order_and_unique(photos):
 )
 def test_a_path_without_images_is_an_error(photos, path, message):
     with pytest.raises(DataError, match=message):
-        image_files([f"{photos}/{path}"])
+        read_sources([f"{photos}/{path}"])
 
 
-@pytest.mark.parametrize("read", [lambda folder: image_files([folder]), read_folder])
+@pytest.mark.parametrize("read", [lambda folder: read_sources([folder]), read_folder])
 def test_a_folder_without_images_is_an_error_that_lists_its_files(tmp_path, read):
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "IMG_1.MOV").touch()
@@ -61,7 +62,7 @@ def test_a_folder_without_images_is_an_error_that_lists_its_files(tmp_path, read
 
 def test_a_heic_photo_is_an_image_that_may_be_unreadable(tmp_path):
     (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
-    assert image_files([tmp_path]) == [tmp_path / "IMG_1.HEIC"]
+    assert read_sources([tmp_path]) == [tmp_path / "IMG_1.HEIC"]
 
 
 def test_every_suffix_that_pillow_decodes_is_taken():
@@ -74,3 +75,16 @@ def test_every_suffix_that_pillow_decodes_is_taken():
     }
     assert decoded - IMAGE_SUFFIXES == set()
     assert IMAGE_SUFFIXES - decoded <= {".heic", ".heics", ".heif", ".heifs", ".hif", ".mpo"}
+
+
+def test_two_stars_in_a_longer_name_are_one(photos):
+    (photos / "d.jpg").touch()
+    for pattern in ("**.jpg", "***.jpg"):
+        assert names(photos, read_sources([f"{photos}/{pattern}"])) == ["d.jpg"]
+    assert names(photos, read_sources([f"{photos}/[ab]**/*.jpg"])) == ["a/1.jpg"]
+
+
+def test_what_a_walk_of_a_glob_passes_over_is_counted(photos):
+    found = find_files(f"{photos}/**/*.jpg")
+    assert names(photos, found.files) == ["a/1.jpg"]
+    assert found.reading.skipped == {".txt": 1, "hidden": 2}

@@ -109,6 +109,8 @@ def test_errors(shards, tmp_path):
         archive.add(shards / "cells-train-0000.tar")
     write_shard(tmp_path / "empty" / "0.tar", {"notes.txt": b""})
     write_shard(tmp_path / "json" / "0.tar", {"a.png": png(0), "a.json": b"[1]"})
+    write_shard(tmp_path / "pairs.tar", {"a.png": png(0), "a.json": b"[[1, 2]]"})
+    write_shard(tmp_path / "deep.tar", {"a.png": png(0), "a.json": b"[" * 100_000})
     for location, message in (
         ("cells-train-{0001..0003}.tar", r"shard .*cells-train-0003.tar does not exist"),
         ("other-*.tar", "matches no shards"),
@@ -117,6 +119,8 @@ def test_errors(shards, tmp_path):
         ("empty/0.tar", "have no images"),
         ("json/0.tar", r"JSON of .*a.png is not an object"),
         ("json", r"JSON of .*a.png is not an object"),
+        ("pairs.tar", r"JSON of .*a.png is not an object; expected one with a label"),
+        ("deep.tar", r"JSON of .*a.png is not an object"),
     ):
         with pytest.raises(DataError, match=message):
             read_samples(tmp_path / location)

@@ -4,6 +4,7 @@ import pickle
 import random
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from tests.data.pictures import picture, save
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.decoding.decode import decode_pixels
+from verydeep.decoding.stream import decode_ahead
 from verydeep.errors import DataError, UnreadableError
 from verydeep.image_sources.find_images import find_images
 from verydeep.image_sources.open_images import read_samples
@@ -56,6 +58,9 @@ def test_a_pack_has_the_labels_parts_and_groups_of_its_images(samples, packed):
     assert list(chosen.names) == [name for name in samples.names if "/b/" in name]
     assert [str(source) for source in chosen.sources] == [f"{packed}/{name}" for name in chosen.names]
     assert len(find_images([packed, packed]).sources) == 12
+    for read in (read_samples, lambda location: find_images([location])):
+        with pytest.raises(DataError, match=r"cells\.pack is a pack, which has no columns"):
+            read(f"{packed}:diagnosis")
 
 
 def test_images_are_resized_once_and_decoded_as_those_of_the_folder(samples, packed):
@@ -83,8 +88,10 @@ def test_unreadable_images_are_left_out(tmp_path):
     assert (result.images, len(read_samples(tmp_path / "cells.pack"))) == (39, 39)
     for number in (1, 3):
         (folder / "b" / f"{number:02}.png").write_bytes(b"")
-    with pytest.raises(DataError, match="3 of 40 images cannot be read, more than 5%"):
-        write_pack(read_samples(folder), tmp_path / "other.pack", 24)
+    with pytest.raises(
+        DataError, match=r"at least 3 of 40 images cannot be read, more than 5%.*`verydeep data check photos`"
+    ):
+        write_pack(read_samples(folder), tmp_path / "other.pack", 24, location="photos")
     assert not (tmp_path / "other.pack").exists()
 
 
@@ -116,7 +123,7 @@ def test_an_error_that_is_certain_does_not_wait_for_the_last_image(samples, tmp_
     for number in range(300):
         (folder / f"{number:03}.png").touch()
     read = []
-    with pytest.raises(DataError, match=r"16 of 300 images cannot be read, more than 5%"):
+    with pytest.raises(DataError, match=r"at least 16 of 300 images cannot be read, more than 5%"):
         write_pack(
             read_samples(tmp_path / "photos"), tmp_path / "x.pack", 32,
             progress=lambda done, _: read.append(done),
@@ -168,14 +175,41 @@ def test_an_index_that_points_outside_is_refused(packed, tmp_path, fields):
         read_samples(rewritten(packed, tmp_path, **fields))
 
 
-def test_what_is_mapped_does_not_stay_in_memory(samples, tmp_path, monkeypatch):
-    monkeypatch.setattr("verydeep.packs.mapped_file.RESIDENT_LIMIT", 10_000)
-    file = write_pack(samples, tmp_path / "own.pack", 40).path
+def resident_bytes(file):
+    """Of the mapping of ``file`` into this process."""
+    _, *mappings = Path("/proc/self/smaps").read_text().split(f"{file}\n")
+    return sum(1024 * int(mapping.split("Rss:")[1].split()[0]) for mapping in mappings)
+
+
+def test_what_is_mapped_does_not_stay_in_memory(tmp_path, monkeypatch):
+    size, limit = 300, 10**6
+    monkeypatch.setattr("verydeep.packs.mapped_file.RESIDENT_LIMIT", limit)
+    for number in range(30):
+        save(picture(number, size, size), tmp_path / "in" / "a" / f"{number}.png")
+    file = write_pack(read_samples(tmp_path / "in"), tmp_path / "own.pack", size).path
+    assert file.stat().st_size > 8 * limit
     sources = read_samples(file).sources
     kept = sources[0].pixels()
     before = kept.copy()
-    assert [source.read() for source in sources] == [source.read() for source in sources]
+    most = 0
+    for source in [*sources, *sources]:
+        source.read()
+        most = max(most, resident_bytes(file))
+    assert 0 < most < 3 * limit
     assert np.array_equal(kept, before)
+
+
+@pytest.mark.parametrize(("size", "images"), [(256, 64), (1024, 32), (2048, 8), (65_535, 1)])
+def test_large_images_are_decoded_a_few_at_a_time(samples, tmp_path, monkeypatch, size, images):
+    batches = []
+
+    def noting(sources, read, batch_size, workers):
+        batches.append(batch_size)
+        return decode_ahead(sources, read, batch_size, workers)
+
+    monkeypatch.setattr("verydeep.inputs.write_pack.decode_ahead", noting)
+    write_pack(samples, tmp_path / "x.pack", size)
+    assert batches == [images]
 
 
 def test_two_images_of_one_name_are_refused(samples, tmp_path):

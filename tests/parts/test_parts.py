@@ -59,6 +59,7 @@ def test_shards_in_any_order_and_number_write_what_one_process_writes(tmp_path, 
     whole = compute_parts(tmp_path / "one", job, SOURCES, ALL, write)
     assert rows(tmp_path / "many", job) == rows(tmp_path / "one", job) == list(map(str, SOURCES))
     assert (whole.computed, whole.parts, whole.missing, whole.broken) == (47, 10, (), 5)
+    assert whole.broken_parts == tuple(part_file(tmp_path / "one", part) for part in (0, 2, 4, 6, 8))
     assert sorted(file.name for file in (tmp_path / "many").iterdir()) == sorted(
         file.name for file in (tmp_path / "one").iterdir()
     )

@@ -17,9 +17,16 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.errors import CheckpointError, DataError, InUseError
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
+from verydeep.parts.job import Job
+from verydeep.parts.shard import Shard
 from verydeep.prediction.predict import Prediction, predict
 from verydeep.prediction.predict_to_file import predict_to_file, remaining_sources, write_predictions
-from verydeep.prediction.prediction_file import check_prediction_path, open_predictions
+from verydeep.prediction.predict_to_parts import predict_to_parts
+from verydeep.prediction.prediction_file import (
+    LONGEST_UNFINISHED,
+    check_prediction_path,
+    open_predictions,
+)
 
 PREDICTIONS = (
     Prediction("ä, b.png", (("round", 0.75), ('square "4"', 0.25))),
@@ -97,6 +104,35 @@ def test_a_quote_too_many_is_an_error_and_deletes_nothing(tmp_path):
     assert path.read_bytes() == content
 
 
+def test_rows_of_any_length_are_continued(tmp_path):
+    classes = tuple((f"{number:05} {'long ' * 30}", 1 / 1_000) for number in range(1_000))
+    long = Prediction("two\nlines.png", classes), Prediction("b.png", classes), PREDICTIONS[2]
+    for suffix in ("csv", "jsonl"):
+        path = tmp_path / f"predictions.{suffix}"
+        with open_predictions(path, len(classes)) as file:
+            file.write(long)
+        whole = path.read_bytes()
+        assert whole.index(b"b.png") > LONGEST_UNFINISHED
+        with open_predictions(path, len(classes), resume=True) as file:
+            assert file.existing.files == {one.file for one in long}
+        path.write_bytes(whole[: whole.index(b"b.png") + LONGEST_UNFINISHED + 1])  # inside the second row
+        with open_predictions(path, len(classes), resume=True) as file:
+            assert file.existing.files == {long[0].file}
+            file.write(long[1:])
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "save", [lambda content: b"\xef\xbb\xbf" + content, lambda content: content.replace(b"\n", b"\r\n")]
+)
+def test_a_file_that_a_spreadsheet_has_saved_is_refused_for_that_reason(tmp_path, save):
+    path = tmp_path / "p.csv"
+    write(path, PREDICTIONS[:1])
+    path.write_bytes(save(path.read_bytes()))
+    with pytest.raises(DataError, match="another program has saved"):
+        write(path, PREDICTIONS, resume=True)
+
+
 @pytest.mark.parametrize(("name", "line"), [("p.jsonl", b'{"file": "a.png"}\n'), ("p.csv", b"a.png,,,,,\n")])
 def test_a_row_without_classes_is_an_error(tmp_path, name, line):
     path = tmp_path / name
@@ -137,6 +173,18 @@ def test_an_existing_file_is_not_overwritten(path):
         ),
         ("jsonl", b'{"file": "a", "error": "b"}\n[1]\n', "line 2 is not a prediction"),
         ("jsonl", b"something else\n", "line 1 is not a prediction"),
+        ("jsonl", b"5\n", "line 1 is not a prediction"),
+        ("jsonl", b'{"file": 1, "error": "x"}\n', "its file or its error is not text"),
+        ("jsonl", b'{"file": "a", "error": ["x"]}\n', "its file or its error is not text"),
+        ("jsonl", b'{"file": "a", "probabilities": {"x": null}}\n', "line 1 is not a prediction"),
+        ("jsonl", b'{"file": "a", "probabilities": {"x": "high"}}\n', "line 1 is not a prediction"),
+        ("jsonl", b'{"file": "a", "probabilities": {"x": 1' + b"0" * 400 + b"}}\n", "is not a prediction"),
+        ("jsonl", b"[" * 100_000 + b"\n", "line 1 is not a prediction"),
+        (
+            "csv",
+            b'file,label,confidence,label_2,confidence_2,error\n"x"y,a,0.75,b,0.25,\n',
+            "line 2 is not a prediction",
+        ),
         ("parquet", b"something else", "is not a table of predictions with 2 classes"),
     ],
 )
@@ -202,6 +250,51 @@ def test_an_invalid_temperature_leaves_no_file(path):
     with pytest.raises(CheckpointError):
         predict_to_file(replace(network(1), origin={"temperature": 0}), [Path("x.png")], path, top=1)
     assert not path.parent.exists()
+
+
+def test_a_class_of_the_name_for_rejected_images_leaves_no_file(tmp_path, path):
+    sources = [Path("x.png")]
+    with pytest.raises(DataError, match="has a class 'none of these'"):
+        predict_to_file(named_none_of_these(), sources, path, top=1, reject_below=0.5)
+    assert not path.parent.exists()
+    options = {"top": 1, "reject_below": 0.5}
+    job = Job(command="predict", network="", options=options, images=1, list="", part_size=1)
+    with pytest.raises(DataError, match="has a class 'none of these'"):
+        predict_to_parts(named_none_of_these(), sources, tmp_path / "parts", job, Shard(1, 1))
+    assert not list(tmp_path.iterdir())
+
+
+def named_none_of_these():
+    return replace(network(1), classes=("a", "b", "none of these"))
+
+
+def test_another_threshold_is_found_by_any_row(path):
+    """Not only by the first few rows, which are predicted again."""
+    path.parent.mkdir()
+    files = [path.parent / f"{number}.png" for number in range(20)]
+    shades = [200] * 19 + [20]
+    for file, shade in zip(files, shades, strict=True):
+        Image.new("RGB", (9, 9), (shade, 90, 200)).save(file)
+    confidences = [each.confidence for batch in predict(network(1), files) for each in batch]
+    first, last = confidences[0], confidences[-1]
+    assert min(first, last) > 0.35
+    between, beside = (first + last) / 2, max(first, last) + 0.001
+    rejecting = {"top": 2, "resume": True}
+    predict_to_file(network(1), files, path, reject_below=between, **rejecting)
+    again = predict_to_file(network(1), files, path, reject_below=between, **rejecting)
+    assert (again.predicted, again.kept) == (0, 20)
+    for other in (min(first, last) - 0.001, beside):
+        with pytest.raises(DataError, match="was written with another --reject-below"):
+            predict_to_file(network(1), files, path, reject_below=other, **rejecting)
+
+
+def test_of_two_classes_with_one_name_the_more_probable_is_compared(path):
+    path.parent.mkdir()
+    Image.new("RGB", (9, 9), (200, 90, 40)).save(path.parent / "1.png")
+    namesakes = replace(network(1), classes=("a", "a", "a"))
+    for kept in (0, 1):
+        done = predict_to_file(namesakes, [path.parent / "1.png"], path, top=2, resume=True)
+        assert done.kept == kept
 
 
 def test_a_second_process_is_refused_and_no_row_is_written_twice(path):

@@ -50,8 +50,19 @@ def test_another_suffix_is_rejected(similar, tmp_path):
         write_contact_sheet(similar, tmp_path / "sheet.pdf")
 
 
-def test_an_image_that_no_longer_exists_is_reported(similar, tmp_path):
+def test_an_image_that_no_longer_exists_is_an_empty_place_with_its_name(similar, tmp_path):
     similar.sources[1].unlink()
+    for name in ("sheet.png", "sheet.html"):
+        write_contact_sheet(similar, tmp_path / name)
+    with Image.open(tmp_path / "sheet.png") as opened:
+        colors = {color for _, color in opened.getcolors(1 << 20)}
+    assert [color in colors for color in COLORS] == [True, True, False, True]
+    page = (tmp_path / "sheet.html").read_text(encoding="utf-8")
+    assert page.count("<img ") == 3 and similar.sources[1].name in page
+
+
+def test_a_query_that_no_longer_exists_is_reported(similar, tmp_path):
+    similar.image.unlink()
     with pytest.raises(DataError, match="does not exist"):
         write_contact_sheet(similar, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()

@@ -24,7 +24,7 @@ from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import IMAGES_HELP, Location
-from verydeep.terminal.output_path import require_writable_file
+from verydeep.terminal.output_path import require_new_file
 from verydeep.terminal.parts import check_parts_flags, print_parts
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
@@ -51,7 +51,8 @@ def embed(
 ) -> int:
     """Extract features: write one vector (embedding) per IMAGE, the values of a layer of the network of RUN.
 
-    Broken images are reported and left out; the exit code is then 1.
+    Broken images are reported and left out; the exit code is then 1, and with a folder as --out only with
+    --check.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def embed(
     is_folder = is_parts_folder(out_)
     if not is_folder:
         check_vector_path(out_)
-        require_writable_file(out_)
+        require_new_file(out_, "delete it, or name another file with --out")
     require_network(run)
     found = find_images(images)
     print_found(found)

@@ -56,7 +56,10 @@ def predict(
     no_verify: NoVerify = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Classify each IMAGE. Broken images are reported and left out; the exit code is then 1.
+    """Classify each IMAGE.
+
+    Broken images are reported and left out; the exit code is then 1, and with a folder as --out only with
+    --check.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ def predict(
     json
         Print one JSON list with one object per image; with --out one object: out, predicted, kept,
         broken, skipped; with a folder as --out: out, images, parts, computed, missing, broken, skipped; with
-        --sort-into out, folders, placed, kept, broken.
+        --sort-into out, folders, placed, kept, broken, skipped.
     """
     _check_sorting(sort_into, link, {"--out": out_, "--resume": resume, "--top": top, "--shard": shard})
     this_shard = check_parts_flags(out_, shard, check=check)
@@ -129,7 +132,8 @@ def predict(
                 network, sources, sort_into,
                 link=link, reject_below=reject_below, batch_size=batch, progress=progress,
             )  # fmt: skip
-        print_json(sorted_.values) if json else _print_sorted(sorted_)
+        values = sorted_.values | {"skipped": dict(found.reading.skipped)}
+        print_json(values) if json else _print_sorted(sorted_)
         return 1 if sorted_.broken else 0
     if out_:
         with ImageProgress(err(), "Predicting") as progress:

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 
 from verydeep.atomic_write import part_folder
-from verydeep.image_sources.image_source import ImageSource
 
 COPY = "copy"
 """The name of an unfinished copy; the name of the image may be as long as names can be."""
@@ -42,10 +41,15 @@ def move_file(source: Path, target: Path) -> None:
         source.unlink()
 
 
-def place_copy(source: ImageSource, folder: Path, name: str) -> bool:
-    """Copy the image to ``folder / name``, or to the next free name where another file has that one.
+def place_copy(source: Path | bytes, folder: Path, name: str) -> bool:
+    """Copy a file to ``folder / name``, or to the next free name where another file has that one.
 
     A copy is complete or not there at all.
+
+    Args:
+        source: the file, or the content of one.
+        folder: where it is copied to.
+        name: of the copy.
 
     Returns:
         Whether it was copied; false where the same content is there already under one of these names.
@@ -66,11 +70,11 @@ def place_copy(source: ImageSource, folder: Path, name: str) -> bool:
     raise AssertionError("names never end")
 
 
-def _write(source: ImageSource, path: Path) -> None:
+def _write(source: Path | bytes, path: Path) -> None:
     if isinstance(source, Path):
         shutil.copy2(source, path)
     else:
-        path.write_bytes(source.read())
+        path.write_bytes(source)
 
 
 def place_link(source: Path, folder: Path, name: str) -> bool:

@@ -1,5 +1,7 @@
 """Feature extraction: images as vectors (embeddings), from the values of one layer of a network in torch."""
 
+from functools import cached_property
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -40,15 +42,20 @@ class Embedder(VectorSource):
         self.extractor = taps(checkpoint.model.eval(), self.layer)
         self.preprocess = checkpoint.preprocess
         self.unit_length, self.precision = unit_length, precision
+        self.network = checkpoint.model.architecture.name
+        self.device = next(checkpoint.model.parameters()).device
+
+    @cached_property
+    def metadata(self) -> VectorMetadata:
+        """How it computes vectors; for the checksum, all weights are read."""
         weights = {name: tensor.cpu() for name, tensor in self.extractor.state_dict().items()}
-        self.metadata = VectorMetadata(
-            network=checkpoint.model.architecture.name,
+        return VectorMetadata(
+            network=self.network,
             layer=self.layer,
-            unit_length=unit_length,
-            precision=precision,
+            unit_length=self.unit_length,
+            precision=self.precision,
             weights=tensor_checksum(weights),
         )
-        self.device = next(checkpoint.model.parameters()).device
 
     @torch.inference_mode()
     def vectors(self, pixels: Pixels) -> Vectors:

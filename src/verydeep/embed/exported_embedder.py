@@ -29,12 +29,16 @@ class ExportedEmbedder(VectorSource):
                 "run that it was exported from"
             )
         self.network, self.preprocess = network, network.preprocess
-        self.unit_length = unit_length
-        self.metadata = VectorMetadata(
-            network=architecture.name,
-            layer=last,
-            unit_length=unit_length,
-            precision=network.bundle.export.precision,
+        self.layer, self.unit_length = last, unit_length
+
+    @property
+    def metadata(self) -> VectorMetadata:
+        """How it computes vectors."""
+        return VectorMetadata(
+            network=self.network.description.architecture.name,
+            layer=self.layer,
+            unit_length=self.unit_length,
+            precision=self.network.bundle.export.precision,
         )
 
     def vectors(self, pixels: Pixels) -> Vectors:

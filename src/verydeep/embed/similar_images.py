@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from verydeep.embed.neighbors import Neighbor, nearest_neighbors
 from verydeep.embed.vector_batches import VectorBatch
 from verydeep.embed.vector_file import is_vector_file, read_vectors
 from verydeep.errors import DataError
-from verydeep.image_sources.find_images import FoundImages, find_images, read_sources
+from verydeep.image_sources.find_images import FoundImages, find_images
 from verydeep.image_sources.huggingface import is_saved_dataset
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
 from verydeep.models.checkpoint import Checkpoint
@@ -94,7 +95,7 @@ def find_similar(
         network=network,
         layer=embedder.layer,
         neighbors=neighbors,
-        sources=tuple(_sources_of([neighbor.file for neighbor in neighbors], found.sources if found else ())),
+        sources=tuple(sources_of([neighbor.file for neighbor in neighbors], found.sources if found else ())),
         broken=tuple(broken),
         found=found,
     )
@@ -125,12 +126,14 @@ def _collect_broken(batches: Iterable[VectorBatch], broken: list[UnreadableImage
         yield batch
 
 
-def _sources_of(files: list[str], known: Sequence[ImageSource]) -> Iterator[ImageSource]:
+def sources_of(files: list[str], known: Sequence[ImageSource]) -> Iterator[ImageSource]:
     """The sources of ``files``: one of ``known``, an entry of the shard at their location, or a path."""
-    containers = {} if known else dict.fromkeys(filter(None, map(_container, files)))
-    sources = {str(source): source for source in [*known, *read_sources(containers)]}
+    containers = () if known else tuple(dict.fromkeys(filter(None, map(_container, files))))
+    sources = chain(known, find_images(containers).sources)
+    wanted = set(files)
+    by_name = {name: source for source in sources if (name := str(source)) in wanted}  # a few of a million
     for file in files:
-        yield sources.get(file, Path(file))
+        yield by_name.get(file, Path(file))
 
 
 def _container(file: str) -> Path | None:

@@ -80,8 +80,11 @@ class VectorSource(ABC):
 
     preprocess: Preprocess
     """The preprocessing of the network."""
-    metadata: VectorMetadata
-    """How it computes vectors."""
+
+    @property
+    @abstractmethod
+    def metadata(self) -> VectorMetadata:
+        """How it computes vectors."""
 
     def __call__(
         self,

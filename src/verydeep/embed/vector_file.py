@@ -22,7 +22,7 @@ from verydeep.embed.vector_batches import VectorBatch, VectorMetadata, Vectors
 from verydeep.errors import DataError
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.parquet import import_pyarrow, valid_utf8
-from verydeep.parts.job import JOB_FILE
+from verydeep.parts.job import JOB_FILE, missing_parts, read_job
 
 GROUP_ROWS = 1_024
 """Rows of a row group of Parquet; readers are slow with many small ones."""
@@ -115,17 +115,37 @@ def read_vectors(path: Path) -> StoredVectors:
     """The vectors that ``write_vectors`` wrote to ``path``, or ``embed_to_parts`` to a folder.
 
     Raises:
-        DataError: if the file does not exist, is corrupt, or was not written by ``write_vectors``.
+        DataError: if the file does not exist, is corrupt, or was not written by ``write_vectors``; if a
+            folder has not all parts, or no image of it can be read.
     """
-    if not path.is_dir():
+    if path.is_dir():
+        _require_all_parts(path)
+    else:
         check_vector_path(path)
     try:
         files, vectors, metadata = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
-        return StoredVectors(tuple(files), vectors, VectorMetadata(**json.loads(metadata)))
+        stored = StoredVectors(tuple(files), vectors, VectorMetadata(**json.loads(metadata)))
     except FileNotFoundError:
         raise DataError(f"there is no file of vectors at {path}") from None
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} was not written by `verydeep embed`: {error}") from None
+    if not stored.files:
+        raise DataError(f"{path} has no vectors, because none of its images can be read. Embed other images")
+    return stored
+
+
+def _require_all_parts(folder: Path) -> None:
+    job = read_job(folder)
+    if job.command != "embed":
+        raise DataError(
+            f"{folder} was not written by `verydeep embed`, but by `verydeep {job.command}`. Give a folder "
+            "or file of vectors"
+        )
+    if missing := missing_parts(folder, job):
+        raise DataError(
+            f"{folder} has {job.parts - len(missing):,} of {job.parts:,} parts; run the same "
+            "`verydeep embed` again, which computes the others"
+        )
 
 
 class _Counter:
@@ -208,5 +228,6 @@ def _read_parquet(path: Path) -> tuple[list[str], Any, str]:
     table = arrow_parquet.read_table(path)
     table = table.filter(table["vector"].is_valid())  # parts have a row without one for a broken image
     column = table["vector"].combine_chunks()
-    values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    values = values.reshape(len(table), len(values) // max(1, len(table)))
     return table["file"].to_pylist(), values.copy(), (table.schema.metadata or {})[KEY].decode()

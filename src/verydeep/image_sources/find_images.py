@@ -102,6 +102,8 @@ def find_listing(location: str) -> Listing | None:
 def _read_listing(location: str, columns: Columns) -> Listing | None:
     path = user_path(location)
     if is_pack(path):
+        if columns != Columns():
+            raise DataError(f"{location} is a pack, which has no columns; give it without their names")
         pack = open_pack(path)
         labels = computed(lambda index: pack.classes[pack.labels[index]], len(pack))
         return Listing(

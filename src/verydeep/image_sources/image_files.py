@@ -2,8 +2,9 @@
 
 import fnmatch
 import glob
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,24 +23,14 @@ class FoundFiles:
     reading: Reading = field(default_factory=Reading)
 
 
-def image_files(paths: Iterable[str | Path]) -> list[Path]:
-    """The image files at ``paths``, each once, in order: files, folders with their subfolders, and globs.
+def find_files(path: str | Path) -> FoundFiles:
+    """The image files at ``path``: a file, a folder with its subfolders, or a glob; what was passed over.
 
     A file is included whatever its suffix is. Folders and globs include only files with an image suffix, and
     no hidden files.
 
     Raises:
-        DataError: if a path does not exist, or a folder or glob has no images.
-    """
-    found = (find_files(path).files for path in paths)
-    return list(dict.fromkeys(file for files in found for file in files))
-
-
-def find_files(path: str | Path) -> FoundFiles:
-    """The image files at ``path``, as for ``image_files``, and how many other files were passed over.
-
-    Raises:
-        DataError: as ``image_files``.
+        DataError: if the path does not exist, or a folder or glob has no images.
     """
     path = user_path(path)
     if path.is_file():
@@ -65,8 +56,11 @@ def no_images(path: Path, reading: Reading) -> DataError:
 
 
 def glob_files(pattern: str) -> list[Path]:
-    """The paths that match ``pattern``, sorted, as in a shell: hidden ones only if the pattern says so."""
-    path = Path(pattern)
+    """The paths that match ``pattern``, sorted, as in a shell: hidden ones only if the pattern says so.
+
+    ``**`` as a whole name matches any number of folders, and inside of a longer name it is the same as ``*``.
+    """
+    path = Path(*(part if part == "**" else re.sub(r"\*{2,}", "*", part) for part in Path(pattern).parts))
     matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))  # which takes no absolute pattern
     return sorted(match for match in matches if not _is_hidden_match(match, path))
 
@@ -82,9 +76,10 @@ def _of_glob(path: Path) -> tuple[list[Path], Counter[str]]:
     if "**" in parts:
         start = parts.index("**")
         walks = [walk(base) for base in _folders(Path(*parts[:start]))]
-        return sorted({file for each in walks for file in _matching(each, parts[start:])}), Counter()
+        skipped = sum((Counter(each.skipped) for each in walks), Counter[str]())
+        return sorted({file for each in walks for file in _matching(each, parts[start:])}), skipped
     files: list[Path] = []
-    skipped: Counter[str] = Counter()
+    skipped = Counter[str]()
     for match in glob_files(str(path)):
         if match.is_dir():
             walked = walk(match)

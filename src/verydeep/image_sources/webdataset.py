@@ -221,10 +221,7 @@ def _label(texts: dict[str, str], image: TarMember, columns: Columns) -> tuple[s
     """The label, and the other values of the JSON member."""
     if "json" not in texts:
         return texts.get("cls") or texts.get("txt"), {}
-    try:
-        values: dict[str, Any] = dict(json.loads(texts["json"]))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"the JSON of {image} is not an object: {error}") from None
+    values = _json_object(texts["json"], image)
     key = find_column(list(values), LABEL_COLUMNS, columns.label, f"the JSON of {image}")
     json_label = cell_text(values[key]) if key else ""
     others = {
@@ -234,3 +231,15 @@ def _label(texts: dict[str, str], image: TarMember, columns: Columns) -> tuple[s
     }
     label = json_label if columns.label else texts.get("cls") or json_label
     return label or texts.get("txt") or None, others
+
+
+def _json_object(text: str, image: TarMember) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"the JSON of {image} is not an object: {error}") from None
+    if not isinstance(values, dict):
+        raise DataError(
+            f'the JSON of {image} is not an object; expected one with a label, such as {{"label": "cat"}}'
+        )
+    return values

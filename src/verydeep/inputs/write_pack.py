@@ -13,7 +13,7 @@ import xxhash
 from jaxtyping import UInt8
 
 from verydeep.atomic_write import atomic_write
-from verydeep.check.check import MAX_UNREADABLE, check_unreadable
+from verydeep.check.check import MAX_UNREADABLE
 from verydeep.decoding.decode import MIN_DECODE_SCALE, PIXEL_LIMIT, name_of, read_image
 from verydeep.decoding.resize import resize_short_side
 from verydeep.decoding.stream import decode_ahead
@@ -31,7 +31,9 @@ from verydeep.packs.layout import (
 )
 
 BATCH = 64
-"""Images that are decoded at a time."""
+"""The most images that are decoded at a time."""
+BATCH_PIXELS = 2**25
+"""The most pixels in them, if they are square: 100 MB, of which there are a few."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def write_pack(
     path: Path,
     size: int,
     *,
+    location: str | Path = "FOLDER",
     workers: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Packed:
@@ -65,6 +68,7 @@ def write_pack(
         samples: labeled images; their parts and groups are kept.
         path: of the pack.
         size: the short side in px.
+        location: where the images are, for the command that an error names.
         workers: decoding threads; the number of processors by default.
         progress: called with the images that were read, and with their number in all.
 
@@ -81,12 +85,11 @@ def write_pack(
             if isinstance(result, UnreadableImage):
                 unreadable.append(result)
                 if len(unreadable) > MAX_UNREADABLE * len(samples):
-                    break
+                    raise _too_many(unreadable, len(samples), location)
             else:
                 index.add(position, result, file.tell())
                 file.write(result.data)
             progress(position + 1, len(samples))
-        check_unreadable(len(samples), unreadable)
         header = index.write(file)
         file.seek(0)
         file.write(header_bytes(header))
@@ -97,8 +100,18 @@ def _decoded(
     sources: Sequence[ImageSource], size: int, workers: int | None
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "height width channels"] | UnreadableImage]]:
     """The pixels of each image with its position in ``sources``."""
-    for start, results in decode_ahead(sources, partial(_read, size=size), BATCH, workers):
+    batch = max(1, min(BATCH, BATCH_PIXELS // size**2))
+    for start, results in decode_ahead(sources, partial(_read, size=size), batch, workers):
         yield from enumerate(results, start)
+
+
+def _too_many(unreadable: Sequence[UnreadableImage], count: int, location: str | Path) -> DataError:
+    """The error for the first unreadable image over the limit; there may be more after it."""
+    reasons = "; ".join(each.reason for each in unreadable[:3])
+    return DataError(
+        f"at least {len(unreadable):,} of {count:,} images cannot be read, more than {MAX_UNREADABLE:.0%}: "
+        f"{reasons}. Repair or remove them; `verydeep data check {location}` lists all"
+    )
 
 
 def _read(source: ImageSource, size: int) -> UInt8[np.ndarray, "height width channels"]:

@@ -109,8 +109,7 @@ def require_same(folder: Path, job: Job) -> None:
     Raises:
         DataError: if there is none, or another.
     """
-    found = _read(folder / JOB_FILE)
-    for name, there, now in _differences(found, job):
+    for name, there, now in _differences(read_job(folder), job):
         values = "" if there is None else f" ({there}, not {now})"
         raise DataError(f"{folder} has parts of another {name}{values}. Give the same, or another --out")
 
@@ -157,7 +156,13 @@ def _claim_in_turn(file: Path) -> Iterator[None]:
             time.sleep(0.05)
 
 
-def _read(file: Path) -> Job:
+def read_job(folder: Path) -> Job:
+    """The job in ``folder``.
+
+    Raises:
+        DataError: if there is none, or its description is damaged.
+    """
+    file = folder / JOB_FILE
     try:
         return _JOB.validate_json(file.read_bytes(), strict=True)
     except FileNotFoundError:

@@ -36,6 +36,8 @@ class PartsSummary:
     """The parts that are not written yet, by any process."""
     broken: int
     """Images in the written parts that cannot be read; their rows have the reason."""
+    broken_parts: tuple[Path, ...]
+    """The files with these rows."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -117,10 +119,11 @@ def _write_part(
 def _summary(folder: Path, job: Job, computed: int) -> PartsSummary:
     missing = missing_parts(folder, job)
     written = sorted(set(range(job.parts)) - set(missing))
-    broken = sum(_broken_images(part_file(folder, part), job.images_of(part)) for part in written)
+    counts = {part_file(folder, part): job.images_of(part) for part in written}
+    broken = {file: count for file in counts if (count := _broken_images(file, counts[file]))}
     return PartsSummary(
         out=folder, images=job.images, parts=job.parts, computed=computed,
-        missing=tuple(missing), broken=broken,
+        missing=tuple(missing), broken=sum(broken.values()), broken_parts=tuple(broken),
     )  # fmt: skip
 
 

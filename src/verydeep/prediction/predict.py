@@ -42,6 +42,11 @@ class Prediction:
         return NONE_OF_THESE if self.is_rejected else self.top_classes[0][0]
 
     @property
+    def confidence(self) -> float:
+        """The probability of the most probable class, of an image that is not broken."""
+        return self.top_classes[0][1]
+
+    @property
     def rejected(self) -> str | None:
         """The most probable class, where it was rejected."""
         return self.top_classes[0][0] if self.is_rejected else None
@@ -55,7 +60,7 @@ class Prediction:
         return {
             "file": self.file,
             "label": self.label,
-            "confidence": self.top_classes[0][1],
+            "confidence": self.confidence,
             "probabilities": {name: by_class[name] for name, _ in self.top_classes},
         } | ({"rejected": self.rejected} if self.is_rejected else {})
 
@@ -74,18 +79,15 @@ def predict(
 
     Args:
         network: the result of ``verydeep.load``, or an exported network.
-        sources: files, or entries of shards; ``verydeep.image_sources.open_images.read_sources`` lists them.
+        sources: files, or entries of shards; ``verydeep.image_sources.find_images.read_sources`` lists them.
         top: the number of classes per image (top-k); all by default.
         batch_size: images per batch; by default it depends on their size.
         reject_below: the confidence in [0, 1] below which the answer is none of the classes.
 
     Raises:
-        CheckpointError: if the network's temperature is not a valid number.
-        DataError: if a class is called like the answer for rejected images.
+        CheckpointError, DataError: as ``usable_temperature``.
     """
-    if reject_below is not None and NONE_OF_THESE in network.classes:
-        raise DataError(f"the network has a class {NONE_OF_THESE!r}; leave out --reject-below")
-    temperature, start = temperature_of(network.origin), 0
+    temperature, start = usable_temperature(network, reject_below), 0
     preprocess = network.preprocess
     for batch in stream_pixels(sources, preprocess, batch_size or auto_batch_size(preprocess.size**2)):
         rows: list[TopClasses] = []
@@ -96,6 +98,18 @@ def predict(
         predictions = tuple(_in_order(batch, rows, sources, start, reject_below))
         start += len(predictions)
         yield predictions
+
+
+def usable_temperature(network: Network, reject_below: float | None) -> float:
+    """The temperature of ``network``, if it can predict with ``reject_below``.
+
+    Raises:
+        CheckpointError: if the temperature is not a valid number.
+        DataError: if a class is called like the answer for rejected images.
+    """
+    if reject_below is not None and NONE_OF_THESE in network.classes:
+        raise DataError(f"the network has a class {NONE_OF_THESE!r}; leave out --reject-below")
+    return temperature_of(network.origin)
 
 
 def require_logits(logits: Float32[np.ndarray, "batch outputs"], classes: tuple[str, ...]) -> None:

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verydeep.architecture.description import temperature_of
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.parquet import valid_utf8
 from verydeep.prediction.network import Network
-from verydeep.prediction.predict import Prediction, predict
+from verydeep.prediction.predict import Prediction, predict, usable_temperature
 from verydeep.prediction.prediction_file import PredictionFile, open_predictions
 
 TOLERANCE = 0.02
 """Between probabilities of one image by one network; other machines and precisions differ by less."""
+ROUNDING = 1e-5
+"""Of a confidence that is written with six digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +62,15 @@ def predict_to_file(
         progress: called after each batch.
 
     Raises:
-        DataError: if the file exists and ``resume`` is false, or it is not from this network.
+        CheckpointError: if the network's temperature is not a valid number.
+        DataError: if a class is called like the answer for rejected images, the file exists and ``resume`` is
+            false, or it is not from this network and threshold.
         InUseError: if another process writes to it.
         OSError: if the disk is full; the file keeps all finished batches.
         Interrupted: on Ctrl-C; the file keeps all finished batches.
     """
-    top, _ = min(top, len(network.classes)), temperature_of(network.origin)  # an invalid one leaves no file
+    usable_temperature(network, reject_below)  # a network without one leaves no file
+    top = min(top, len(network.classes))
     with open_predictions(path, top, resume=resume, rejects=reject_below is not None) as file:
         remaining = remaining_sources(file, network, sources, reject_below=reject_below)
         existing, done = file.existing, 0
@@ -97,20 +101,20 @@ def remaining_sources(
     """The ``sources`` that ``file`` does not have yet.
 
     Raises:
-        DataError: if another network wrote ``file``, or with another threshold; a few images are predicted
-            again to check that.
+        DataError: if ``file`` was written with another threshold, or by another network; a few images are
+            predicted again to check that.
     """
     existing = file.existing
     if not existing.files:
         return sources
+    for row in filter(None, (existing.least_accepted, existing.most_rejected)):
+        _require_threshold(file.path, row, reject_below)
     names = {str(source): name for source in sources if (name := _name_in(existing.samples.keys(), source))}
     samples = [source for source in sources if str(source) in names]
     for batch in predict(network, samples):
         for prediction in batch:
             if prediction.error is None:
-                before = existing.samples[names[prediction.file]]
-                _require_same(file.path, before, prediction)
-                _require_threshold(file.path, before, reject_below)
+                _require_same(file.path, existing.samples[names[prediction.file]], prediction)
     return [source for source in sources if _name_in(existing.files, source) is None]
 
 
@@ -121,7 +125,8 @@ def _name_in(files: Set[str], source: ImageSource) -> str | None:
 
 def _require_same(path: Path, existing: Prediction, current: Prediction) -> None:
     (label, confidence), *_ = existing.top_classes
-    if abs(dict(current.top_classes).get(label, -1.0) - confidence) > TOLERANCE:
+    by_class = dict(reversed(current.top_classes))  # of two classes with one name, the more probable remains
+    if abs(by_class.get(label, -1.0) - confidence) > TOLERANCE:
         current_label, current_confidence = current.top_classes[0]
         raise DataError(
             f"{path} was written by another network, or for other images: it predicts {label} with "
@@ -131,10 +136,8 @@ def _require_same(path: Path, existing: Prediction, current: Prediction) -> None
 
 
 def _require_threshold(path: Path, existing: Prediction, reject_below: float | None) -> None:
-    confidence = existing.top_classes[0][1]
-    if existing.is_rejected == (confidence < (reject_below or 0)) or (
-        reject_below is not None and abs(confidence - reject_below) <= TOLERANCE
-    ):
+    confidence, threshold = existing.confidence, reject_below or 0.0
+    if existing.is_rejected == (confidence < threshold) or abs(confidence - threshold) <= ROUNDING:
         return
     done, other = ("rejects", "does not") if existing.is_rejected else ("accepts", "rejects it")
     given = (

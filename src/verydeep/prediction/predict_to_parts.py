@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from verydeep.architecture.description import temperature_of
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.parts.job import Job
 from verydeep.parts.shard import Shard
 from verydeep.parts.work import OnImages, PartsSummary, compute_parts
 from verydeep.prediction.network import Network
-from verydeep.prediction.predict import Prediction, predict
+from verydeep.prediction.predict import Prediction, predict, usable_temperature
 from verydeep.prediction.prediction_table import write_table
 
 
@@ -36,10 +35,11 @@ def predict_to_parts(
 
     Raises:
         CheckpointError: if the network's temperature is not a valid number.
-        DataError, OSError, Interrupted: as ``compute_parts``.
+        DataError: if a class is called like the answer for rejected images, and as ``compute_parts``.
+        OSError, Interrupted: as ``compute_parts``.
     """
     top, reject_below = min(job.options["top"], len(network.classes)), job.options["reject_below"]
-    temperature_of(network.origin)  # an invalid one leaves no file
+    usable_temperature(network, reject_below)  # a network without one leaves no file
 
     def rows(images: Sequence[ImageSource], count: Callable[[int], None]) -> Iterator[Prediction]:
         for batch in predict(network, images, top=top, batch_size=batch_size, reject_below=reject_below):

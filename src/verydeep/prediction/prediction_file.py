@@ -7,6 +7,7 @@ parquet  the columns of csv. A table is complete only at its end: until then its
          ``NAME.parquet.part.jsonl``
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,8 +24,8 @@ from verydeep.prediction.prediction_table import ALTERNATIVE, lines_to_table, ta
 
 SAMPLES = 8
 """Predictions of an existing file that are kept in memory, to recognize another network."""
-LONGEST_LINE = 100_000
-"""Bytes of a line, with the name of the file and those of the classes."""
+LONGEST_UNFINISHED = 100_000
+"""Bytes of a row whose quotes are open at the end of a line, where the name of the file has a line break."""
 
 
 @dataclass
@@ -35,6 +36,25 @@ class ExistingPredictions:
     broken: list[Prediction] = field(default_factory=list)
     samples: dict[str, Prediction] = field(default_factory=dict)
     """The first few predictions, by file."""
+    least_accepted: Prediction | None = None
+    """The accepted prediction with the lowest confidence."""
+    most_rejected: Prediction | None = None
+    """The rejected prediction with the highest confidence."""
+
+    def add(self, prediction: Prediction) -> None:
+        """Add a row of the file."""
+        self.files.add(prediction.file)
+        if prediction.error is not None:
+            self.broken.append(prediction)
+            return
+        if len(self.samples) < SAMPLES:
+            self.samples[prediction.file] = prediction
+        if prediction.is_rejected:
+            most = self.most_rejected or prediction
+            self.most_rejected = max(most, prediction, key=lambda each: each.confidence)
+        else:
+            least = self.least_accepted or prediction
+            self.least_accepted = min(least, prediction, key=lambda each: each.confidence)
 
 
 @dataclass(frozen=True)
@@ -114,13 +134,22 @@ def _read_existing(path: Path, rows: CsvRows | JsonRows) -> ExistingPredictions:
             if number > 1 or not rows.header:
                 _add_line(existing, path, number, line, rows)
             elif line != rows.header:
-                raise DataError(
-                    f"{path} begins with {line.decode(errors='replace').strip()!r}; expected "
-                    f"{rows.header.decode().strip()!r}. Use the --top and --reject-below of the first run"
-                )
+                raise _other_header(path, line, rows.header)
     with path.open("rb+") as file:
         file.truncate(end)
     return existing
+
+
+def _other_header(path: Path, line: bytes, header: bytes) -> DataError:
+    if line.removeprefix(BOM_UTF8).rstrip() == header.rstrip():
+        return DataError(
+            f"another program has saved {path}: it begins with a byte order mark, or its lines end with "
+            "CR LF; rows are only added to a file as `verydeep predict` wrote it. Name another file"
+        )
+    return DataError(
+        f"{path} begins with {line.decode(errors='replace').strip()!r}; expected "
+        f"{header.decode().strip()!r}. Use the --top and --reject-below of the first run"
+    )
 
 
 def _add_line(
@@ -132,11 +161,7 @@ def _add_line(
         raise DataError(f"{path}, line {number} is not a prediction: {error}. Name another file") from None
     if prediction.error is None and not prediction.top_classes:
         raise DataError(f"{path}, line {number} has neither classes nor an error. Name another file")
-    existing.files.add(prediction.file)
-    if prediction.error is not None:
-        existing.broken.append(prediction)
-    elif len(existing.samples) < SAMPLES:
-        existing.samples[prediction.file] = prediction
+    existing.add(prediction)
 
 
 def _complete_lines(file: BinaryIO, rows: CsvRows | JsonRows, path: Path) -> Iterator[bytes]:
@@ -148,9 +173,9 @@ def _complete_lines(file: BinaryIO, rows: CsvRows | JsonRows, path: Path) -> Ite
     line = b""
     for piece in file:
         line += piece
-        if len(line) > LONGEST_LINE:
-            start = line[:60].decode(errors="replace")
-            raise DataError(f"{path} has a row without an end: it begins with {start!r}. Name another file")
         if rows.is_complete(line):
             yield line
             line = b""
+        elif len(line) > LONGEST_UNFINISHED and piece.endswith(b"\n"):
+            start = line[:60].decode(errors="replace")
+            raise DataError(f"{path} has a row without an end: it begins with {start!r}. Name another file")

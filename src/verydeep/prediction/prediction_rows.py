@@ -61,7 +61,10 @@ class CsvRows:
         Raises:
             ValueError: if the line is not a prediction.
         """
-        (row,) = csv.reader(io.StringIO(line.decode(errors=KEEP_BYTES), newline=""), strict=True)
+        try:
+            (row,) = csv.reader(io.StringIO(line.decode(errors=KEEP_BYTES), newline=""), strict=True)
+        except csv.Error as error:
+            raise ValueError(str(error)) from None
         if len(row) != len(column_names(self.top, self.rejects)):
             raise ValueError(f"{len(row)} cells")
         return from_cells([from_csv_cell(cell) or None for cell in row], self.rejects)
@@ -88,14 +91,13 @@ class JsonRows:
         """
         try:
             values = json.loads(line)
-            return Prediction(
-                values["file"],
-                tuple(values.get("probabilities", {}).items()),
-                values.get("error"),
-                is_rejected="rejected" in values,
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a prediction: {error}") from None
+            file, reason, probabilities = values["file"], values.get("error"), values.get("probabilities", {})
+            top_classes = tuple((name, float(share)) for name, share in probabilities.items())
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"expected an object with file, and probabilities or error ({error})") from None
+        if not isinstance(file, str) or not isinstance(reason, str | None):
+            raise ValueError("its file or its error is not text")
+        return Prediction(file, top_classes, reason, is_rejected="rejected" in values)
 
     def is_complete(self, line: bytes) -> bool:
         """Whether the line is complete."""

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.atomic_write import remove_leftovers
-from verydeep.data.class_folders import class_folders
+from verydeep.data.class_folders import numbered_class_folders
 from verydeep.data.place_file import COPY, place_copy, place_link
 from verydeep.data.progress import OnProgress
 from verydeep.errors import DataError, Interrupted
-from verydeep.file_name import file_name
 from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.own_file import own_file
 from verydeep.prediction.network import Network
 from verydeep.prediction.predict import NONE_OF_THESE, Prediction, predict
 from verydeep.user_path import user_path
 
-Place = Callable[[ImageSource, Path, str], bool]
-"""Puts an image into a folder under a name, and returns whether it was not there before."""
+Place = Callable[[ImageSource, Path], bool]
+"""Puts an image into a folder, and returns whether it was not there before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,8 @@ def sort_images(
     """Copy each image into a folder of ``folder`` that is named after its predicted class.
 
     No file is moved or replaced: another file of that name makes it ``cat-2.jpg``, and an image that is in
-    its folder already is left, so that the same call can be repeated.
+    its folder already is left, so that the same call can be repeated. An image inside of another file becomes
+    a file of its own; ``own_file.py`` has its name.
 
     Args:
         network: a checkpoint, or an exported network.
@@ -105,13 +106,13 @@ def sort_images(
         progress: called after each batch.
 
     Raises:
-        DataError: if two classes would have the same folder, or an image cannot be linked to.
+        DataError: if an image cannot be linked to, or a class is called like the folder for rejected images.
         Interrupted: on Ctrl-C; what is sorted stays.
     """
-    names = class_folders((*network.classes, NONE_OF_THESE)[: None if reject_below is not None else -1])
+    names = numbered_class_folders([*network.classes, *([NONE_OF_THESE] if reject_below is not None else [])])
     if link:
         check_links(sources)
-    place: Place = _link if link else place_copy
+    place: Place = _link if link else _copy
     for name in names.values():
         remove_leftovers(folder / name, COPY)
     folders, placed, done, broken = Counter[str](), 0, 0, list[Prediction]()
@@ -123,7 +124,7 @@ def sort_images(
                     broken.append(prediction)
                     continue
                 name = names[prediction.label]
-                placed += place(source, folder / name, _image_name(source))
+                placed += place(source, folder / name)
                 folders[name] += 1
             done += len(batch)
             if progress:
@@ -141,10 +142,13 @@ def sort_images(
     )
 
 
-def _link(source: ImageSource, folder: Path, name: str) -> bool:
+def _link(source: ImageSource, folder: Path) -> bool:
     assert isinstance(source, Path)
-    return place_link(source, folder, name)
+    return place_link(source, folder, source.name)
 
 
-def _image_name(source: ImageSource) -> str:
-    return source.name if isinstance(source, Path) else file_name(Path(str(source)).name, "image")
+def _copy(source: ImageSource, folder: Path) -> bool:
+    if isinstance(source, Path):
+        return place_copy(source, folder, source.name)
+    file = own_file(source)
+    return place_copy(file.content, folder, file.name)

@@ -12,7 +12,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import atomic_write
 from verydeep.data.decode import decode
 from verydeep.embed.similar_images import SimilarImages
-from verydeep.errors import DataError
+from verydeep.errors import DataError, UnreadableError
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.pictures.drawing import BLUE, DIM, INK, PAPER, draw_text
 from verydeep.pictures.font import font
@@ -24,6 +24,8 @@ SIDE = 192
 MAX_COLUMNS = 6
 _GAP, _MARGIN, _CAPTION, _LINE_HEIGHT = 16, 32, 50, 20
 
+_Pixels = UInt8[np.ndarray, "channels side side"]
+
 
 @dataclass(frozen=True)
 class _SheetImage:
@@ -31,11 +33,12 @@ class _SheetImage:
     folder: str
     """Its folder, or its shard."""
     similarity: str
-    pixels: UInt8[np.ndarray, "channels side side"]
+    pixels: _Pixels | None
+    """None for an image that can no longer be read."""
 
     @property
-    def uri(self) -> str:
-        return data_uri(self.pixels)
+    def uri(self) -> str | None:
+        return None if self.pixels is None else data_uri(self.pixels)
 
 
 def check_contact_sheet_path(path: Path) -> None:
@@ -51,13 +54,15 @@ def check_contact_sheet_path(path: Path) -> None:
 def write_contact_sheet(result: SimilarImages, path: Path) -> None:
     """The contact sheet of ``result`` as a picture or a page at ``path``.
 
+    A neighbor that can no longer be read, as stored vectors may have, is an empty place with its name.
+
     Raises:
-        DataError: if the suffix is neither .png nor .html, or an image can no longer be read.
+        DataError: if the suffix is neither .png nor .html, or the query can no longer be read.
     """
     check_contact_sheet_path(path)
-    query = _sheet_image(result.image, "")
+    query = _sheet_image(result.image, "", _pixels(result.image))
     neighbors = [
-        _sheet_image(source, f"{neighbor.similarity:.3f}")
+        _sheet_image(source, f"{neighbor.similarity:.3f}", _pixels_if_readable(source))
         for neighbor, source in zip(result.neighbors, result.sources, strict=True)
     ]
     with atomic_write(path) as temporary:
@@ -72,9 +77,20 @@ def write_contact_sheet(result: SimilarImages, path: Path) -> None:
             temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # for file names
 
 
-def _sheet_image(source: ImageSource, similarity: str) -> _SheetImage:
+def _pixels_if_readable(source: ImageSource) -> _Pixels | None:
+    try:
+        return _pixels(source)
+    except UnreadableError:
+        return None
+
+
+def _pixels(source: ImageSource) -> _Pixels:
     """The center crop of the image, about as it is preprocessed for a network."""
-    pixels = decode(source, Preprocess(size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))).numpy()
+    pixels: _Pixels = decode(source, Preprocess(size=SIDE, mean=(0, 0, 0), std=(1, 1, 1))).numpy()
+    return pixels
+
+
+def _sheet_image(source: ImageSource, similarity: str, pixels: _Pixels | None) -> _SheetImage:
     location = source.absolute() if isinstance(source, Path) else PurePath(str(source))
     return _SheetImage(location.name, location.parent.name, similarity, pixels)
 
@@ -120,4 +136,5 @@ def _draw_caption(draw: ImageDraw.ImageDraw, image: _SheetImage, left: int, top:
 
 
 def _paste(canvas: Image.Image, image: _SheetImage, left: int, top: int) -> None:
-    canvas.paste(Image.fromarray(np.ascontiguousarray(image.pixels.transpose(1, 2, 0))), (left, top))
+    if image.pixels is not None:
+        canvas.paste(Image.fromarray(np.ascontiguousarray(image.pixels.transpose(1, 2, 0))), (left, top))

@@ -218,3 +218,16 @@ def test_an_image_is_found_by_its_link_where_its_folder_cannot_be_listed(folder_
         samples = read_folder(folder_of_anyone)
     assert samples.class_sizes == {"cat": 1, "dog": 1, "private": 0}
     assert samples.reading.skipped == {"without permission": 1}
+
+
+def test_a_link_to_a_file_without_permission_is_counted(folder_of_anyone):
+    fill(folder_of_anyone, 1)
+    private = folder_of_anyone / ".private"
+    private.mkdir(mode=0)
+    (folder_of_anyone / "cat" / "linked.png").symlink_to("../.private/1.png")
+    (folder_of_anyone / "cat" / "long.png").symlink_to("x" * 300)
+    (folder_of_anyone / "cat" / "loop.png").symlink_to("loop.png")
+    with without_rights_of_root():
+        samples = read_folder(folder_of_anyone)
+    assert samples.class_sizes == {"cat": 1, "dog": 1}
+    assert samples.reading.skipped == {"hidden": 1, "without permission": 1, "linked to nothing": 2}

@@ -45,7 +45,7 @@ def pack(
     workers
         Threads that decode large files; the number of processors by default.
     json
-        Print one JSON object: path, images, bytes, classes, size, unreadable.
+        Print one JSON object: path, images, bytes, classes, size, unreadable, skipped.
     """
     if out_.suffix.lower() != SUFFIX:
         raise DataError(f"{out_} has not the suffix of a pack; give a name such as {out_.stem}{SUFFIX}")
@@ -53,12 +53,13 @@ def pack(
     samples = read_grouped(images, group_by)
     print_reading(samples.reading, len(samples), len(samples.classes))
     with ImageProgress(err(), "Packing") as progress:
-        packed = write_pack(samples, out_, size, workers=workers, progress=progress)
+        packed = write_pack(samples, out_, size, location=images, workers=workers, progress=progress)
     if note := check_unreadable(len(samples), packed.unreadable, images):
         print_message(note)
     if json:
         unreadable = [each.values for each in packed.unreadable]
-        print_json(vars(packed) | {"path": str(packed.path), "unreadable": unreadable})
+        skipped = dict(samples.reading.skipped)
+        print_json(vars(packed) | {"path": str(packed.path), "unreadable": unreadable, "skipped": skipped})
     else:
         out().print(
             f"{counted(packed.images, 'image')}, {packed.bytes / 1e6:,.1f} MB: {out_}",

@@ -27,7 +27,7 @@ def list_similar(
     verify: bool,
     json: bool,
 ) -> int:
-    """Find the images, write the contact sheet, and print the list."""
+    """Find the images, print the list, and write the contact sheet."""
     if sheet:
         check_contact_sheet_path(sheet)
     checkpoint = load(run, verify=verify)
@@ -36,18 +36,18 @@ def list_similar(
         result = find_similar(checkpoint, folder, image, count, layer=layer, progress=progress)
     if result.found:
         print_found(result.found)
-    if sheet:
-        write_contact_sheet(result, sheet)
     if json:
         print_json(result.values)
     else:
-        _print(result, sheet)
+        _print(result)
+    if sheet:
+        write_contact_sheet(result, sheet)
+        if not json:
+            err().print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)
     return 1 if result.broken else 0
 
 
-def _print(result: SimilarImages, contact_sheet: Path | None) -> None:
+def _print(result: SimilarImages) -> None:
     print_broken(result.broken)
     for neighbor in result.neighbors:
         out().print(f"{neighbor.similarity:.3f}  {one_line(neighbor.file)}", markup=False, soft_wrap=True)
-    if contact_sheet:
-        err().print(f"Contact sheet: {contact_sheet}", markup=False, soft_wrap=True)

@@ -90,17 +90,25 @@ class _Walker:
         """Enter the folders and take the files that links lead to, unless they were found already."""
         while self.links:
             folder, name = self.links.popleft()
-            link, real = folder / name, real_path(folder / name)
-            if not link.exists():
+            try:
+                (folder / name).stat()
+            except PermissionError:
+                self.skipped["without permission"] += 1
+            except OSError:  # also of a link to itself, or to a name that is too long
                 self.skipped["linked to nothing"] += 1
-            elif self._is_found(real):
-                self.skipped["linked again"] += 1
-            elif real.is_dir():
-                self.folders.append(link)
-                self.enter(link, real)
-            elif self._is_image(name, real.is_file()):
-                self.linked[real.parent].add(real.name)
-                self.images[folder].append(name)
+            else:
+                self._follow(folder, name)
+
+    def _follow(self, folder: Path, name: str) -> None:
+        link, real = folder / name, real_path(folder / name)
+        if self._is_found(real):
+            self.skipped["linked again"] += 1
+        elif real.is_dir():
+            self.folders.append(link)
+            self.enter(link, real)
+        elif self._is_image(name, real.is_file()):
+            self.linked[real.parent].add(real.name)
+            self.images[folder].append(name)
 
     def names_in(self, folder: Path) -> list[str]:
         """The images in ``folder``, sorted; they are then forgotten here."""
