@@ -9,6 +9,7 @@ of the heat in the quarter of the explained class, 25 % by chance (Böhle et al.
 
 import argparse
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from torch import Tensor
 import verydeep as vd
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.data.decode import decode
-from verydeep.image_sources.image_files import image_files
+from verydeep.image_sources.image_files import find_files
 
 Grid = tuple[Tensor, str, int]
 """Pixels, the explained class, and the index of its quarter, row by row."""
@@ -32,7 +33,7 @@ def main() -> None:
     random.seed(0)
     checkpoint = vd.load(arguments.run)
     preprocess = checkpoint.preprocess
-    files = {name: image_files([arguments.folder / name]) for name in checkpoint.classes}
+    files = {name: find_files(arguments.folder / name).files for name in checkpoint.classes}
     grids = [grid(files, checkpoint.classes[i % len(files)], preprocess) for i in range(arguments.images)]
     large = replace(checkpoint, preprocess=replace(preprocess, size=2 * preprocess.size, resize=None))
     pixels, classes, quarters = (list(column) for column in zip(*grids, strict=True))
@@ -43,7 +44,7 @@ def main() -> None:
     print(f"{name}: {mean:.1%} of the heat in the quarter of the class, {len(shares)} images")
 
 
-def grid(files: dict[str, list[Path]], name: str, preprocess: Preprocess) -> Grid:
+def grid(files: dict[str, Sequence[Path]], name: str, preprocess: Preprocess) -> Grid:
     """Four images as one; one of them is of the class ``name``."""
     quarter = random.randrange(4)
     others = [other for other in files if other != name]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from verydeep.claim import claim_file
 from verydeep.cli.main import main
 from verydeep.data.decode import decode
 from verydeep.data.normalize import normalize
@@ -145,6 +146,15 @@ def test_other_protocols_are_refused(exported, photographs, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "explain", "embed"])
+def test_no_verify_is_refused_for_an_exported_network(exported, photographs, tmp_path, capsys, verb):
+    flags = ["--out", str(tmp_path / "out.npz")] if verb in ("embed", "explain") else []
+    images = label_list(photographs) if verb == "evaluate" else photographs / "0.png"
+    assert main([verb, str(exported / "gap.onnx"), str(images), *flags, "--no-verify"]) == 2
+    message = capsys.readouterr().err.replace("\n", " ")
+    assert "is an exported network; --no-verify is for the tensors of a checkpoint" in message
+
+
 def test_vectors_are_the_same(exported, photographs, capsys):
     vectors = []
     for kind in ("safetensors", "onnx"):
@@ -237,6 +247,33 @@ def test_what_does_not_fit_is_one_line(exported, photographs, capsys, monkeypatc
     assert main(arguments) == 2
     error = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert message in error and "Traceback" not in error
+
+
+def test_two_exports_do_not_write_to_one_name(exported, tmp_path, capsys):
+    target = tmp_path / "x.onnx"
+    with claim_file(target):
+        assert main(["export", str(exported / "gap.safetensors"), "--to", "onnx", "--out", str(target)]) == 2
+    assert "another process is writing to" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_name_of_a_run_folder_may_have_a_dot(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lr-0.05").mkdir()
+    (tmp_path / "lr-0.05.onnx").touch()
+    assert main(["export", "lr-0.05", "--to", "onnx"]) == 2
+    assert "lr-0.05.onnx already exists" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_last_map_smaller_than_the_head_reads_is_said(exported, photographs, capsys):
+    out = photographs.parent / "small.onnx"
+    command = ["export", exported / "pool.safetensors", "--to", "onnx", "--size", 12, "--out", out]
+    assert main([*map(str, command), "--images", str(photographs / "0.png")]) == 0  # one image is enough
+    captured = capsys.readouterr()
+    words = " ".join(captured.err.split())
+    assert "12 x 12 images give a last feature map of 3 x 3" in words and "the 4 x 4 that the head" in words
+    assert "Compared on 1 images of" in captured.out
 
 
 @pytest.mark.parametrize(

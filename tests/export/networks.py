@@ -41,5 +41,5 @@ def drawings(channels, count=40):
     pixels = shapes(count, size=SIZE, channels=channels, seed=1).pixels.numpy()
     labels = np.zeros(count // 2, dtype=np.int64)
     return GivenImages(
-        CheckImages(pixels[::2], labels, "drawn shapes"), CheckImages(pixels[1::2], labels, "drawn shapes")
+        CheckImages(pixels[1::2], labels, "drawn shapes"), CheckImages(pixels[::2], labels, "drawn shapes")
     )

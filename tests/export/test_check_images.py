@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from verydeep.cli.main import main
+from verydeep.errors import DataError
 from verydeep.export.check_images import given_images
 from verydeep.weight_files.checkpoint_file import save
 
@@ -44,15 +45,38 @@ def test_other_images_are_compared_than_calibrate(tmp_path):
     assert images.check.labels is not None and "12 images of B" in images.check.description
 
 
-def test_the_same_images_are_shared_out(tmp_path):
+@pytest.mark.parametrize("end", ["", "/"])
+def test_the_same_images_are_shared_out(tmp_path, end):
+    folder = write_images(tmp_path / "A", range(4))
+    images = given(folder, tmp_path, calibration=f"{folder}{end}")
+    assert (len(images.calibration), len(images.check)) == (6, 6)
+
+
+def test_without_calibration_all_images_are_compared_and_one_is_enough(tmp_path):
     folder = write_images(tmp_path / "A", range(4))
     images = given(folder, tmp_path)
-    assert (len(images.calibration), len(images.check)) == (6, 6)
+    assert images.calibration is None and len(images.check) == 12
+    one = folder / "a" / "0.png"
+    assert len(given(one, tmp_path).check) == 1
+    with pytest.raises(DataError, match="the comparison needs one, and INT8 another one"):
+        given(one, tmp_path, calibration=one)
+
+
+def test_test_images_calibrate_nothing(tmp_path):
+    folder = write_images(tmp_path / "A", range(4), parts=("test",))
+    assert len(given(folder, tmp_path).check) == 12
+    with pytest.raises(DataError, match=r"has test images only.* those for --int8, and these for --images"):
+        given(folder, tmp_path, calibration=folder)
+
+
+def test_built_in_images_of_other_classes_are_refused_for_their_classes(tmp_path):
+    with pytest.raises(DataError, match=r"synthetic has images of .*; the network's classes are a, b"):
+        given("synthetic", tmp_path)
 
 
 def test_images_of_an_unknown_split_may_be_training_images(tmp_path):
     check = given(write_images(tmp_path / "A", range(4)), tmp_path).check
-    assert check.description == "6 images of A, of which some may be training images"
+    assert check.description == "12 images of A, of which some may be training images"
     assert check.note is not None and "data leakage" in check.note
 
 

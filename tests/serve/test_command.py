@@ -3,11 +3,15 @@
 import json
 import signal
 import socket
+from dataclasses import replace
 
 import pytest
 import torch
 
 from verydeep.cli.main import main
+from verydeep.export.graph import ExportGraph
+from verydeep.export.to_onnx import set_description, write_onnx
+from verydeep.runtime.bundle import ExportInfo, bundle_json
 
 from .conftest import started
 
@@ -68,6 +72,19 @@ def test_a_mistake_ends_with_exit_code_2(bundle, tmp_path, capsys, arguments, me
     values = [value.format(short=short) for value in arguments]
     assert main(["serve", str(bundle), *values]) == 2
     assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_network_that_fails_at_its_first_image_is_not_served(checkpoint, tmp_path, capfd, processes):
+    graph = ExportGraph(checkpoint.model)
+    export = ExportInfo(format="onnx", precision="fp32", size=16, outputs=graph.outputs)
+    write_onnx(graph, 16, tmp_path / "x.onnx")
+    larger = replace(checkpoint, preprocess=replace(checkpoint.preprocess, size=24)).description
+    set_description(tmp_path / "x.onnx", bundle_json(larger, export))
+    assert main(["serve", str(tmp_path / "x.onnx"), "--port", "0", "--processes", processes]) == 2
+    captured = capfd.readouterr()
+    assert captured.err.count("Error: the network fails at its first image") == 1
+    assert "Serving" not in captured.err and not captured.out and "Traceback" not in captured.err
 
 
 def test_a_device_that_the_machine_lacks_ends_with_exit_code_2(run_file, capsys):

@@ -133,7 +133,8 @@ def test_a_token_is_needed_where_there_is_one(served, png):
             answer = client.image(png, **wrong)
             assert answer.problem[0] == 401 and answer.headers["www-authenticate"] == "Bearer"
             assert client.get("/metrics", **wrong).status == 401
-        assert client.image(png, authorization=f"Bearer {token}").status == 200
+        for scheme in ("Bearer", "bearer"):  # RFC 9110, section 11.1: in any case
+            assert client.image(png, authorization=f"{scheme} {token}").status == 200
         assert client.get("/healthz").status == client.get("/").status == 200
 
 

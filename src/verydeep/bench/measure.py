@@ -173,10 +173,11 @@ def _workers(
 ) -> Iterator[list[_Worker]]:
     """A process for each candidate, started one after the other; all end with the block."""
     context = get_context("spawn")
-    processes, workers = [], []
+    pipes, processes, workers = [], [], []
     try:
         for candidate in candidates:
             pipe, other = context.Pipe()
+            pipes.append(pipe)
             start = time.perf_counter()
             process = context.Process(target=serve, args=(other, candidate, preprocess, threads), daemon=True)
             process.start()
@@ -188,8 +189,8 @@ def _workers(
                 raise CheckpointError(problem)
         yield workers
     finally:
-        for worker in workers:
-            worker.pipe.close()
+        for pipe in pipes:  # also that of a process that has not answered yet
+            pipe.close()
         for process in processes:
             process.join(_STOP_SECONDS)
             process.kill()

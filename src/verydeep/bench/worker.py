@@ -1,7 +1,9 @@
 """A process that holds one network in one runtime, and times it when it is asked to."""
 
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -30,19 +32,18 @@ def serve(pipe: Connection, candidate: Candidate, preprocess: Preprocess, thread
     ``time`` gives the seconds of each of ``repeats`` passes over a batch, ``logits`` those of decoded images,
     ``memory`` the largest resident memory so far in bytes. The first message says whether loading worked.
     """
-    try:
-        forward = _loaded(candidate, threads)
-        forward(_images(1, preprocess))
-    except VeryDeepError as error:
-        pipe.send(str(error))
-        return
-    pipe.send(None)
-    while True:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # of the processes, only the parent handles Ctrl-C
+    with suppress(EOFError, BrokenPipeError):  # the parent has closed the pipe
         try:
-            name, argument = pipe.recv()
-        except EOFError:
+            forward = _loaded(candidate, threads)
+            forward(_images(1, preprocess))
+        except VeryDeepError as error:
+            pipe.send(str(error))
             return
-        pipe.send(_ANSWERS[name](forward, preprocess, argument))
+        pipe.send(None)
+        while True:
+            name, argument = pipe.recv()
+            pipe.send(_ANSWERS[name](forward, preprocess, argument))
 
 
 def _loaded(candidate: Candidate, threads: int | None) -> Forward:

@@ -11,6 +11,7 @@ from verydeep.runtime.exported_network import ExportedNetwork, load_exported
 from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.console import print_message
 from verydeep.user_path import user_path
+from verydeep.weights.catalog import refuse_published_name
 
 if TYPE_CHECKING:
     from verydeep.models.checkpoint import Checkpoint
@@ -37,12 +38,14 @@ def load_network(
         needs_head: refuse a checkpoint without classes.
 
     Raises:
-        CheckpointError: if there is none, it is broken, or ``device`` or ``runtime`` is not for it.
+        CheckpointError: if there is none, it is broken, or a flag is not for it.
     """
     if not is_bundle(run):
         refuse_page(run)
         check_torch_runtime(run, runtime)
         return _checkpoint(run, device, verify, needs_head)
+    if not verify:
+        raise CheckpointError(f"{run} is an exported network; --no-verify is for the tensors of a checkpoint")
     return load_exported_network(run, device, runtime, batch=batch)
 
 
@@ -52,6 +55,7 @@ def require_network(run: Path) -> None:
     Raises:
         CheckpointError: if there is nothing.
     """
+    refuse_published_name(run)
     if not user_path(run).exists():
         raise CheckpointError(
             f"there is no checkpoint at {run}. Give a run folder, a checkpoint or a weight file"

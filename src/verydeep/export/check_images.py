@@ -23,12 +23,14 @@ from verydeep.evaluate.metrics import accuracy
 from verydeep.image_sources.find_images import find_images
 from verydeep.image_sources.image_source import ImageSource
 from verydeep.image_sources.samples import Samples
+from verydeep.user_path import user_path
 
 MAX_CHECKED = 200
 MAX_CALIBRATION = 30
 """More images make INT8 no better: docs/export.md."""
 DRAWN_IMAGES = 16
 _SMALLEST_DRAWING = 8
+_ALL, _EVEN, _ODD = slice(None), slice(0, None, 2), slice(1, None, 2)
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ class CheckImages:
 
 @dataclass(frozen=True)
 class GivenImages:
-    """The user's images, of which some are for calibration, and others for the check."""
+    """The user's images, of which some are for the check, and others for calibration."""
 
-    calibration: CheckImages
     check: CheckImages
+    calibration: CheckImages | None = None
+    """None where nothing is calibrated."""
 
 
 def drawn_images(preprocess: Preprocess) -> CheckImages:
@@ -77,48 +80,40 @@ def given_images(
     preprocess: Preprocess,
     calibration: str | None = None,
 ) -> GivenImages:
-    """Images of ``data`` for the check, and of ``calibration`` for calibration; by default both of ``data``.
+    """Images of ``data`` for the check, and of ``calibration``, which may be the same, for calibration.
 
-    Training images are for calibration and test images for the check. Where ``data`` has no such parts,
-    every second image is for the check; all of them where ``calibration`` names others. Where there are no
-    labels of the network's classes, only logits are compared.
+    Training images are for calibration and test images for the check. Where the images have no such parts,
+    all of them are taken; every second one for the check where both names are of the same images. Where there
+    are no labels of the network's classes, only logits are compared.
 
     Raises:
-        DataError: if ``data`` alone is given and has fewer than two readable images, or one has none.
+        DataError: if there is no readable image for one of the two, those for calibration are test images, or
+            a built-in data set does not fit the network.
     """
-    is_shared = calibration in (None, data)
+    if calibration is None:
+        return GivenImages(_check_images(data, classes, run, preprocess, _ALL))
+    is_shared = _are_same(data, calibration)
     return GivenImages(
-        _calibration_images(calibration or data, classes, run, preprocess, is_shared),
-        _check_images(data, classes, run, preprocess, is_shared),
+        _check_images(data, classes, run, preprocess, _ODD if is_shared else _ALL),
+        _calibration_images(calibration, classes, run, preprocess, _EVEN if is_shared else _ALL),
     )
 
 
-def _calibration_images(
-    data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess, is_shared: bool
-) -> CheckImages:
-    every = 2 if is_shared else 1
-    try:
-        images = _read(data, classes, run)
-    except DataError as error:
-        sources = find_images([data]).sources
-        return _unlabeled(sources[::every], MAX_CALIBRATION, preprocess, data, error)
-    if images.part == "test":
-        images, every = _read(data, classes, run, "train"), 1
-    return _labeled(images, np.arange(len(images))[::every], MAX_CALIBRATION, preprocess)
+def _are_same(data: str, other: str) -> bool:
+    """Whether two names are of the same images, as ``photos`` and ``photos/`` are."""
+    return data == other or user_path(data).resolve() == user_path(other).resolve()
 
 
 def _check_images(
-    data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess, is_shared: bool
+    data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess, chosen: slice
 ) -> CheckImages:
-    others = slice(1, None, 2) if is_shared else slice(None)
-    try:
-        images = _read(data, classes, run)
-    except DataError as error:
-        return _unlabeled(find_images([data]).sources[others], MAX_CHECKED, preprocess, data, error)
+    images = _read(data, classes, run)
+    if isinstance(images, DataError):
+        return _unlabeled(data, chosen, MAX_CHECKED, preprocess, images)
     indices = np.arange(len(images))
     if images.part == "test":
         return _labeled(images, indices, MAX_CHECKED, preprocess)
-    check = _labeled(images, indices[others], MAX_CHECKED, preprocess)
+    check = _labeled(images, indices[chosen], MAX_CHECKED, preprocess)
     return replace(
         check,
         description=f"{check.description}, of which some may be training images",
@@ -126,10 +121,34 @@ def _check_images(
     )
 
 
-def _read(data: str, classes: tuple[str, ...], run: Path, part: WantedPart | None = None) -> LabeledImages:
+def _calibration_images(
+    data: str, classes: tuple[str, ...], run: Path, preprocess: Preprocess, chosen: slice
+) -> CheckImages:
+    images = _read(data, classes, run)
+    if isinstance(images, DataError):
+        return _unlabeled(data, chosen, MAX_CALIBRATION, preprocess, images)
+    indices = np.arange(len(images))[chosen]
+    if images.part == "test":
+        images = _read(data, classes, run, "train")
+        if isinstance(images, DataError):
+            raise DataError(
+                f"{data} has test images only, and INT8 is calibrated on training images. Give `verydeep "
+                "export` those for --int8, and these for --images"
+            )
+        indices = np.arange(len(images))
+    return _labeled(images, indices, MAX_CALIBRATION, preprocess)
+
+
+def _read(
+    data: str, classes: tuple[str, ...], run: Path, part: WantedPart | None = None
+) -> LabeledImages | DataError:
+    """The labeled images of ``data``, or why files of your own have no labels for the network."""
     if is_builtin(data):
         return read_builtin(data, classes, part)
-    return read_labeled(data, classes, run, part)
+    try:
+        return read_labeled(data, classes, run, part)
+    except DataError as error:
+        return error
 
 
 def _labeled(
@@ -144,11 +163,10 @@ def _labeled(
     return CheckImages(pixels.numpy(), images.labels[chosen], f"{len(chosen):,} images of {images.name}")
 
 
-def _unlabeled(
-    sources: Sequence[ImageSource], most: int, preprocess: Preprocess, data: str, reason: DataError
-) -> CheckImages:
-    chosen = [sources[index] for index in _evenly(np.arange(len(sources)), most)]
-    _, pixels = _decoded(chosen, preprocess, data)
+def _unlabeled(data: str, chosen: slice, most: int, preprocess: Preprocess, reason: DataError) -> CheckImages:
+    sources = find_images([data]).sources
+    indices = _evenly(np.arange(len(sources))[chosen], most)
+    _, pixels = _decoded([sources[index] for index in indices], preprocess, data)
     return CheckImages(
         pixels.numpy(), None, f"{len(pixels):,} images of {data}, without their labels ({reason})"
     )
@@ -168,5 +186,8 @@ def _decoded(
     batches = list(stream(sources, preprocess, auto_batch_size(preprocess.size**2)))
     read = torch.cat([batch.indices for batch in batches]) if batches else torch.zeros(0, dtype=torch.int64)
     if not len(read):
-        raise DataError(f"{name} has too few readable images for calibration and check; give at least two")
+        raise DataError(
+            f"{name} has too few readable images: the comparison needs one, and INT8 another one for its "
+            "calibration"
+        )
     return read, torch.cat([batch.pixels for batch in batches])

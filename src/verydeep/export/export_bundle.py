@@ -68,8 +68,31 @@ def at_size(checkpoint: Checkpoint, size: int | None) -> Checkpoint:
     preprocess = checkpoint.preprocess
     if size is None or size == preprocess.size:
         return checkpoint
-    checkpoint.model.architecture.with_input(preprocess.channels, size)  # raises where it is too small
-    return replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
+    resized = replace(checkpoint, preprocess=preprocess.for_input(preprocess.channels, size))
+    _map_side(resized)  # raises where it is too small
+    return resized
+
+
+def _map_side(checkpoint: Checkpoint) -> int:
+    """The side of the last feature map for images of its preprocessing."""
+    preprocess = checkpoint.preprocess
+    size = (preprocess.channels, preprocess.size, preprocess.size)
+    return min(replace(checkpoint.model.architecture, input=size).map_shape[1:])
+
+
+def copied_values(checkpoint: Checkpoint) -> str | None:
+    """What to say where its images give a last feature map that is smaller than what its head reads."""
+    side, grid, size = (
+        _map_side(checkpoint),
+        checkpoint.model.architecture.head.grid,
+        checkpoint.preprocess.size,
+    )
+    if side >= grid:
+        return None
+    return (
+        f"{size} x {size} images give a last feature map of {side} x {side}, of which values are copied to "
+        f"the {grid} x {grid} that the head reads: expect a lower accuracy, or give a larger --size"
+    )
 
 
 def export_bundle(
@@ -90,7 +113,8 @@ def export_bundle(
             or the written network disagrees with the checkpoint.
     """
     write = writer(request.format, request.precision)
-    if request.precision == "int8" and images is None:
+    calibration = images.calibration if images else None
+    if request.precision == "int8" and calibration is None:
         raise CheckpointError("INT8 is calibrated on your own images; give them, such as --int8 photos/")
     network = at_size(checkpoint, request.size)
     graph = ExportGraph(network.model)
@@ -101,7 +125,7 @@ def export_bundle(
         graph=graph,
         size=request.size,
         precision=request.precision,
-        calibration=normalize_pixels(images.calibration.pixels, network.preprocess) if images else None,
+        calibration=normalize_pixels(calibration.pixels, network.preprocess) if calibration else None,
     )
     new_bundle = atomic_write if request.format == "onnx" else atomic_folder
     with new_bundle(path) as temporary:

@@ -9,20 +9,15 @@ from typing import Any
 from verydeep.architecture.description import Description, temperature_of
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.atomic_write import atomic_folder
-from verydeep.errors import CheckpointError
 from verydeep.export.check_images import GivenImages
 from verydeep.export.export_bundle import Exported, ExportRequest, at_size, bytes_of, export_bundle
+from verydeep.export.ort_files import ort_files
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.runtime.bundle import PAGE_NETWORK
 from verydeep.web_page.heat_colors import INFERNO
 from verydeep.web_page.page_files import page_files
 
 DESCRIPTION = "network.json"
-ORT_PACKAGE = "onnxruntime-web@1.30.0"
-"""The version that was tested."""
-ORT_FOLDER = Path("node_modules/onnxruntime-web/dist")
-ORT_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-"""What the page needs of onnxruntime-web: its code, and the compiled runtime."""
 
 
 def export_web(
@@ -44,7 +39,7 @@ def export_web(
     Raises:
         CheckpointError: if onnxruntime-web is missing, or the network disagrees with the checkpoint.
     """
-    runtime = _runtime_files(ort or ORT_FOLDER)
+    runtime = ort_files(ort)
     description = at_size(checkpoint, request.size).description
     with atomic_folder(path) as folder:
         exported = export_bundle(checkpoint, folder / PAGE_NETWORK, request, images)
@@ -56,22 +51,6 @@ def export_web(
             shutil.copyfile(file, folder / "ort" / file.name)
         written = bytes_of(folder)
     return replace(exported, path=path, format="web", bytes=written)
-
-
-def _runtime_files(folder: Path) -> list[Path]:
-    """The files of onnxruntime-web.
-
-    Raises:
-        CheckpointError: if one of them is missing.
-    """
-    found = [folder / name for name in ORT_FILES]
-    for file in found:
-        if not file.is_file():
-            raise CheckpointError(
-                f"the page needs onnxruntime-web, and there is no {file}. Run: npm install {ORT_PACKAGE}, or "
-                "name its folder dist with --ort"
-            )
-    return found
 
 
 def _for_page(description: Description) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt, Le
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
@@ -51,7 +50,6 @@ def application(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(_warm_up, served)
         returning = asyncio.create_task(pipeline.return_memory())
         metrics.set_ready(True)
         yield
@@ -71,12 +69,6 @@ def application(
     if needs_token:
         add_token(app.openapi())  # after all routes: each makes a new document
     return app
-
-
-def _warm_up(served: ServedNetwork) -> None:
-    """The first batch is slow in most runtimes."""
-    preprocess = served.network.preprocess
-    served.network.logits(np.zeros((1, preprocess.channels, preprocess.size, preprocess.size), np.uint8))
 
 
 Run = Callable[[Sequence[bytes]], Awaitable[list[Any]]]

@@ -54,7 +54,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, token: str | None, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
-        self._credentials = None if token is None else f"Bearer {token}".encode()
+        self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -79,10 +79,12 @@ class Guard:
             self._record(scope, status, time.perf_counter() - start)
 
     def _is_allowed(self, scope: Scope) -> bool:
-        if self._credentials is None or not scope["path"].startswith(PROTECTED):
+        if self._token is None or not scope["path"].startswith(PROTECTED):
             return True
         given: bytes = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, self._credentials)  # takes as long for every wrong token
+        scheme, _, token = given.partition(b" ")
+        is_right = hmac.compare_digest(token, self._token)  # takes as long for every wrong token
+        return is_right and scheme.lower() == b"bearer"
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")

@@ -37,5 +37,12 @@ def test_a_port_that_is_taken_or_no_port_is_refused():
         for attempt in (lambda: listen("127.0.0.1", port), lambda: listen_together("127.0.0.1", port, 2)):
             with pytest.raises(VeryDeepError, match="Choose another with --port"):
                 attempt()
-    with pytest.raises(DataError, match="expected 0 to 65535"):
-        listen("127.0.0.1", 70_000)
+        for number in (80_000, -1):
+            with pytest.raises(DataError, match="expected 0 to 65535"):
+                listen("127.0.0.1", number)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])  # of no machine (RFC 5737), and no name
+def test_a_host_that_is_not_of_this_machine_is_refused(host):
+    with pytest.raises(VeryDeepError, match=f"cannot listen on {host}.* to --host, such as 127.0.0.1"):
+        listen(host, 0)

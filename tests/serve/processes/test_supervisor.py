@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,16 @@ def test_two_processes_answer_at_one_port_until_ctrl_c(bundle, png):
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["path"] for line in lines] == ["/v1/predict"] * 12
     assert not any(map(is_running, children))
+
+
+def test_ctrl_c_is_for_the_first_process_only(bundle, png):
+    """A terminal sends it to all of them."""
+    with started(bundle, processes=2) as (process, client):
+        children = servers(process)
+        for child in children:
+            os.kill(child, signal.SIGINT)
+        time.sleep(1)  # an idle process ends in less
+        assert servers(process) == children and client.image(png).status == 200
 
 
 def test_a_process_that_dies_is_replaced_and_the_counters_go_on(bundle, png, tmp_path, monkeypatch):

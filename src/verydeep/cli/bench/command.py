@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from verydeep.bench.candidate import BENCH_RUNTIMES, BenchRuntime
+from verydeep.bench.candidate import BenchRuntime
 from verydeep.cli.load_network import refuse_page
 from verydeep.errors import ShapeError
 from verydeep.quick_imports import quick_imports
@@ -37,18 +37,19 @@ def bench(
     batch
         Batch sizes, such as 1 16; by default both of these.
     runtimes
-        Which of torch, onnxruntime, openvino and ncnn; by default all that are installed.
+        Which of torch, onnxruntime, openvino and ncnn; one that is missing is an error. By default all that
+        are installed and can compute MODEL.
     threads
         Threads of each runtime; by default as many as there are cores.
     images
-        Your own images: INT8 is calibrated on a part, agreement and accuracy are measured on the others.
-        Without them there is no INT8, and agreement is that on drawn shapes.
+        Your own images: INT8 of a run is calibrated on a part, agreement and accuracy are measured on the
+        others. Without them there is no INT8, and agreement is that on drawn shapes.
     out_
         Also write a page with a figure of the times, the table, the machine and the command.
     json
         Print one JSON list with one object per runtime, precision and batch size.
     """
-    batches = batch or [1, 16]
+    batches = list(dict.fromkeys(batch or [1, 16]))
     if min(batches) < 1:
         raise ShapeError(f"--batch is {', '.join(map(str, batches))}; expected numbers from 1 on")
     if threads is not None and threads < 1:
@@ -62,7 +63,7 @@ def bench(
     return time_runtimes(
         model,
         batches,
-        runtimes or list(BENCH_RUNTIMES),
+        runtimes,
         threads=threads,
         images=images,
         page=out_,

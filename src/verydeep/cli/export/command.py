@@ -5,14 +5,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from verydeep.claim import claim_file
 from verydeep.cli.load_network import refuse_exported
 from verydeep.errors import CheckpointError
+from verydeep.export.ort_files import ort_files
 from verydeep.export.targets import Target, check_precision, check_suffix
 from verydeep.quick_imports import quick_imports
 from verydeep.runtime.bundle import Precision
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.output_path import require_new_file
+
+_ADVICE = "give another name with --out"
 
 
 def export(
@@ -72,24 +76,28 @@ def export(
     target = out_ or _default_path(run, to, precision)
     check_precision(to, precision)  # before anything is read
     check_suffix(to, target)
-    require_new_file(target, "give another name with --out")
-    with quick_imports():  # imports torch: arguments are checked before
-        from verydeep.cli.export.run import write_export
+    if to == "web":
+        ort_files(ort)
+    require_new_file(target, _ADVICE)
+    with claim_file(target):
+        require_new_file(target, _ADVICE)  # another export may have written it meanwhile
+        with quick_imports():  # imports torch: arguments are checked before
+            from verydeep.cli.export.run import write_export
 
-    return write_export(
-        run,
-        target,
-        to,
-        precision=precision,
-        size=size,
-        dynamic=dynamic,
-        images=images,
-        calibration=int8,
-        allow_loss=allow_loss,
-        ort=ort,
-        verify=not no_verify,
-        json=json,
-    )
+        return write_export(
+            run,
+            target,
+            to,
+            precision=precision,
+            size=size,
+            dynamic=dynamic,
+            images=images,
+            calibration=int8,
+            allow_loss=allow_loss,
+            ort=ort,
+            verify=not no_verify,
+            json=json,
+        )
 
 
 def _precision(bf16: bool, int8: str | None) -> Precision:
@@ -103,5 +111,6 @@ def _precision(bf16: bool, int8: str | None) -> Precision:
 def _default_path(run: Path, to: Target, precision: Precision) -> Path:
     """A file for ONNX, a folder for the others."""
     suffix = "" if precision == "fp32" else f"-{precision}"
-    name = run.resolve().stem
+    path = run.resolve()
+    name = path.name if path.is_dir() else path.stem  # a folder may be named after a number: lr-0.05
     return Path(f"{name}{suffix}.onnx" if to == "onnx" else f"{name}-{to}{suffix}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from verydeep.export.check_images import given_images
-from verydeep.export.export_bundle import Exported, at_size
+from verydeep.export.export_bundle import Exported, at_size, copied_values
 from verydeep.export.export_to import export_to
 from verydeep.export.targets import Target
 from verydeep.runtime.bundle import Precision
@@ -29,6 +29,8 @@ def write_export(
 ) -> int:
     """Write the network of ``run`` to ``target``, compared on images, and print what it has."""
     checkpoint = at_size(load_classifier(run, verify=verify), size)
+    if note := copied_values(checkpoint):
+        print_message(note)
     data = images or calibration
     given = (
         given_images(data, checkpoint.classes, run, checkpoint.preprocess, calibration=calibration)

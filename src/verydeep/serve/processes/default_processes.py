@@ -2,7 +2,7 @@
 
 import sys
 
-from verydeep.analyze.trace import trace
+from verydeep.analyze.macs_at import macs_at
 from verydeep.machine import usable_cores
 from verydeep.runtime.bundle import Bundle
 
@@ -18,8 +18,6 @@ def default_processes(bundle: Bundle) -> int:
     A process takes at most one core for HTTP. A larger network fills the cores from one
     process, and each process would hold its weights.
     """
-    architecture = bundle.architecture
-    scale = bundle.preprocess.size**2 / (architecture.input[1] * architecture.input[2])
-    if sys.platform != "linux" or trace(architecture).totals.macs * scale > SMALL_MACS:
+    if sys.platform != "linux" or macs_at(bundle.description) > SMALL_MACS:
         return 1
     return min(usable_cores(), MAX_PROCESSES)

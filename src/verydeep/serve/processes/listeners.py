@@ -1,10 +1,14 @@
 """Sockets that listen: one for a process, or several at one port."""
 
+import errno
 import socket
 
 from verydeep.errors import DataError, VeryDeepError
 
 BACKLOG, MAX_PORT = 2048, 65_535
+_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
+_OTHER_PORT = "Choose another with --port; --port 0 is any free one"
+_OTHER_HOST = "Give an address of this machine to --host, such as 127.0.0.1, or 0.0.0.0 for all of them"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -39,8 +43,9 @@ def _listen(host: str, port: int, *, is_shared: bool) -> socket.socket:
         # writes then waits for the client's delayed acknowledgment: 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
+    except UnicodeError:
+        raise VeryDeepError(f"cannot listen on {host}: this is no name of a host. {_OTHER_HOST}") from None
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]
-        raise VeryDeepError(
-            f"cannot listen on {host}, port {port}: {reason}. Choose another with --port, such as --port 8001"
-        ) from None
+        advice = _OTHER_PORT if error.errno in _OF_THE_PORT else _OTHER_HOST
+        raise VeryDeepError(f"cannot listen on {host}, port {port}: {reason}. {advice}") from None

@@ -11,6 +11,8 @@ export function askForToken(message) {
   asking ??= new Promise((done) => {
     const form = element("form", { id: "login" });
     const input = element("input", { id: "token", type: "password", autocomplete: "current-password", required: true });
+    input.pattern = "\\s*[\\x21-\\x7e]+\\s*"; // what a header can hold: fetch throws for other characters
+    input.title = "ASCII characters without spaces";
     const row = element("div", { className: "row" });
     row.append(input, element("button", { textContent: "Use it" }));
     form.append(element("p", { textContent: message, role: "alert" }));
