@@ -1,6 +1,8 @@
 """The properties of an image, and that corrupt files are found."""
 
 import io
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -117,3 +119,16 @@ def test_the_order_does_not_depend_on_the_threads(tmp_path):
     for workers in (1, 3):
         widths = [facts.width for facts in examine_all(paths, workers=workers)]
         assert widths == list(range(30, 100))
+
+
+def test_there_are_as_many_threads_as_usable_cores(tmp_path):
+    paths = [save(picture(seed, 30, 30), tmp_path / f"{seed}.png") for seed in range(100)]
+    before, cores = threading.active_count(), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        examined = examine_all(paths)
+        next(examined)
+        assert threading.active_count() == before + 1
+        assert len(list(examined)) == 99
+    finally:
+        os.sched_setaffinity(0, cores)

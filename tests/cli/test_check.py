@@ -42,11 +42,14 @@ def test_an_unreadable_file_exits_with_1_and_is_in_the_json(here, folder):
     [
         (("nowhere",), "nowhere is not a folder"),
         (("FOLDER", "--out", "page.pdf"), "page.pdf is neither .html"),
+        (("FOLDER/cells.csv", "--out", "FOLDER/cells.csv"), "cells.csv is what this command reads"),
+        (("FOLDER/cells.csv:label", "--out", "FOLDER/cells.csv"), "cells.csv is what this command reads"),
         (("FOLDER", "--group-by", "photo_("), "not a regular expression"),
         (("FOLDER", "--similarity", "2"), "expected 0.5 to 1"),
     ],
 )
 def test_wrong_arguments_exit_with_2(folder, capsys, arguments, message):
+    (folder / "cells.csv").write_text("path,label\n" * 2)
     given = [text.replace("FOLDER", str(folder)) for text in arguments]
     assert main(["data", "check", *given]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
@@ -70,3 +73,44 @@ def test_findings_are_written_as_csv(here, folder, tmp_path):
     with (tmp_path / "findings.csv").open(newline="", encoding="utf-8-sig") as file:
         (row,) = csv.DictReader(file)
     assert (row["severity"], row["finding"], row["path"]) == ("error", "unreadable", "class 0/0.png")
+
+
+def test_corrected_labels_are_not_overwritten_before_they_are_applied(here, folder, tmp_path):
+    (folder / "class 1" / "again.png").write_bytes((folder / "class 0" / "0.png").read_bytes())
+    page, labels = tmp_path / "check.html", tmp_path / "check-doubtful-labels.csv"
+    for _ in range(2):  # nothing was corrected: the list is written again
+        assert here("data", "check", folder, "--out", page).returncode == 1
+    rows = list(csv.DictReader(labels.read_text(encoding="utf-8-sig").splitlines()))
+    rows[1]["new_label"] = "class 0"
+    with labels.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    corrected = labels.read_bytes()
+    refused = here("data", "check", folder, "--out", page)
+    assert refused.returncode == 2 and f"`verydeep data relabel {labels} --apply`" in refused.stderr
+    assert labels.read_bytes() == corrected
+    assert here("data", "check", folder, "--out", tmp_path / "findings.csv").returncode == 1
+    assert here("data", "relabel", labels, "--apply").returncode == 0
+    assert here("data", "check", folder, "--out", page).returncode == 0
+
+
+def test_the_groups_of_the_data_are_in_the_json(here, folder):
+    values = json.loads(here("data", "check", folder, "--group-by", "class .", "--json").stdout)
+    assert values["groups"] == {"pattern": None, "count": 2, "smallest": 20, "largest": 20}
+    assert json.loads(here("data", "check", folder, "--json").stdout)["groups"] is None
+
+
+def test_grouping_by_duplicates_compares_as_the_check_does(here, folder):
+    first = folder / "class 0" / "0.png"
+    with Image.open(first) as opened:
+        opened.resize((43, 31)).save(folder / "class 0" / "small.png")
+    groups = {
+        similarity: json.loads(
+            here(
+                "data", "check", folder, "--group-by", "duplicates", "--similarity", similarity, "--json"
+            ).stdout
+        )["groups"]
+        for similarity in (0.92, 1)
+    }
+    assert (groups[0.92]["count"], groups[1]["count"]) == (40, 41)

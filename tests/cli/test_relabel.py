@@ -70,3 +70,9 @@ def test_evaluate_lists_the_labels_that_the_network_doubts(here, tiny, photos, t
     assert command in page.read_text(encoding="utf-8")
     confidences = [float(row["confidence"]) for row in rows]
     assert confidences == sorted(confidences, reverse=True)
+    with (tmp_path / "page-doubtful-labels.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows([rows[0] | {"new_label": rows[0]["predicted"]}, *rows[1:]])
+    refused = here("evaluate", tiny, tmp_path / "parts", "--part", "all", "--out", page)
+    assert refused.returncode == 2 and "has corrected labels that are not applied" in refused.stderr

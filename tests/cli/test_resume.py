@@ -177,6 +177,41 @@ def test_what_differs_is_refused_and_new_starts_over(train, here, shapes, press_
     assert failed.returncode == 2 and "run holds a finished run. Give another --out" in failed.stderr
 
 
+@pytest.mark.parametrize("job", ["train", "tune"])
+def test_new_deletes_nothing_before_images_weights_and_device_are_there(
+    train, tune, here, shapes, tiny, press_ctrl_c, tmp_path, job
+):
+    command, progress = (train, TrainingProgress) if job == "train" else (tune, TuneProgress)
+    press_ctrl_c(progress, "stepped", 1)
+    assert command("--out", "run", cwd=tmp_path).returncode == 130
+    saved = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    new = ("--out", "run", "--new")
+    for typo in (
+        (f"{shapes}-typo", "--weights", tiny),
+        ("mnist", "--weights", tiny),
+        (shapes, "--weights", f"{tiny}-typo"),
+        (shapes, "--weights", "vgg17"),
+        (shapes, "--weights", tiny, "--device", "mps"),
+    ):
+        assert here(job, *typo, *new).returncode == 2
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == saved
+    done = command("--seed", 1, *new, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_that_resumes_has_the_flags_of_the_machine(train, press_ctrl_c, tmp_path):
+    press_ctrl_c(TrainingProgress, "stepped", 1)
+    stopped = train("--device", "cpu", "--parallel", "hybrid", "--out", "run", cwd=tmp_path)
+    assert stopped.returncode == 130
+    assert "--resume --out run --device cpu --parallel hybrid\n" in stopped.stderr
+
+
+def test_a_tuning_resumes_on_the_same_device(tune, press_ctrl_c, tmp_path):
+    press_ctrl_c(TuneProgress, "stepped", 1)
+    stopped = tune("--device", "cpu", "--out", "run", cwd=tmp_path)
+    assert stopped.returncode == 130 and "--resume --out run --device cpu\n" in stopped.stderr
+
+
 @pytest.mark.parametrize("file", ["metrics.jsonl", "state/start.json", "state/state.pt"])
 @pytest.mark.parametrize("content", ["", "{", '{"epoch": 1}\n', "\0\n"])
 def test_a_damaged_file_of_a_run_is_named_in_one_line(train, press_ctrl_c, tmp_path, file, content):

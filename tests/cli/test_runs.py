@@ -52,3 +52,14 @@ def test_a_page_and_event_files_are_written_on_request(here, trained, tmp_path):
 def test_an_output_that_cannot_be_written_is_refused(here, trained, tmp_path):
     listed = here("runs", trained, "--out", tmp_path)
     assert listed.returncode == 2 and "is a folder" in listed.stderr
+
+
+@pytest.mark.parametrize("command", ["runs", "evaluate"])
+def test_a_page_has_the_suffix_of_one_and_replaces_no_other_file(here, trained, tmp_path, command):
+    shutil.copytree(trained, tmp_path / "run")
+    before = (tmp_path / "run" / "model.safetensors").read_bytes()
+    data = ["synthetic"] if command == "evaluate" else []
+    done = here(command, tmp_path / "run", *data, "--out", tmp_path / "run" / "model.safetensors")
+    assert done.returncode == 2
+    assert f"give a name such as {tmp_path / 'run' / 'model.html'}" in done.stderr
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == before

@@ -171,8 +171,7 @@ def test_the_recipes_of_imagenet_are_estimated_on_drawn_images_and_nothing_is_wr
     folder = write_folder(tmp_path / "images", (40, 40), size=48)
     done = here(
         "train", folder, "--recipe", recipe, "--estimate", "--json", "--size", 32, "--batch-size", 16,
-        "--model", "8 M 16 M | gap", "--out", tmp_path / "run", "--stream", "on", "--validation", 0.2,
-        "--test", 0.2,
+        "--model", "8 M 16 M | gap", "--stream", "on", "--validation", 0.2, "--test", 0.2, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)

@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 from verydeep.data.split_file import read_split
+from verydeep.train.run_folder import RunFolder
+from verydeep.train.unfinished_run import Start, begin
 
 from .conftest import write_shapes
 
@@ -69,3 +71,17 @@ def test_what_cannot_be_continued_is_refused_in_one_line(here, folder, tmp_path,
     assert done.returncode == 2 and message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 or message.endswith("finished run")
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["tune-pets"]
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        ("train", "is no run of `verydeep tune`"),
+        ("tune", "or by `verydeep tune FOLDER --resume --out 'my run'`"),
+    ],
+)
+def test_an_unfinished_run_is_not_continued_from(here, tmp_path, job, message):
+    start = Start(job=job, data="pets", config="", started="2025-01-01T00:00:00+00:00")
+    begin(RunFolder(tmp_path / "my run"), start)
+    done = here("tune", "pets", "--from", "my run", cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr

@@ -8,8 +8,9 @@ from rich.console import Console
 from verydeep.analyze.trace import trace
 from verydeep.architecture import zoo
 from verydeep.number_format import NONE, TIMES
-from verydeep.tables.data_table import terminal_table
-from verydeep.tables.network_table import layer_table, zoo_table, zoo_values
+from verydeep.tables.data_table import WORD, cell_text, terminal_table
+from verydeep.tables.network_table import LAYER_COLUMNS, layer_table, zoo_table, zoo_values
+from verydeep.terminal.table_flags import print_table
 
 
 def shown(table, width=80):
@@ -24,10 +25,34 @@ def layers(network):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
-def test_every_network_of_the_zoo_fits_in_80_columns(name):
-    text = shown(layers(name))
-    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+def test_every_network_of_the_zoo_fits_in_80_columns(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    table = layer_table(trace(zoo.resolve(name)))
+    print_table(table)
+    text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80
+    assert_complete(text, table)
+
+
+def assert_complete(text, table):
+    """Every cell of ``table`` is in a line of ``text``, in order; of a long name the start."""
+    lines = iter(" ".join(line.split()) for line in text.splitlines())
+    for row in (*table.rows, table.total):
+        shown = [(column, cell_text(cell)) for column, cell in zip(table.columns, row, strict=True)]
+        numbers = " ".join(cell for column, cell in shown if cell and not column.is_text)
+        start = " ".join(cell[:WORD] for column, cell in shown if column.is_text)
+        assert any(line.startswith(start) and line.endswith(f" {numbers}") for line in lines), row
+
+
+@pytest.mark.parametrize("width", [80, 60, 20])
+@pytest.mark.parametrize(
+    "columns", [None, tuple(column.name for column in LAYER_COLUMNS if column.name != "saved")]
+)
+def test_no_number_is_cut_where_the_terminal_is_too_narrow(capsys, monkeypatch, width, columns):
+    monkeypatch.setenv("COLUMNS", str(width))
+    table = layer_table(trace(zoo.resolve("vgg16")), columns)
+    print_table(table)
+    assert_complete(capsys.readouterr().out, table)
 
 
 def test_a_wider_terminal_shows_the_same_table():

@@ -1,5 +1,6 @@
 """A tuning is continued with images added since: same choices, same test images, both networks compared."""
 
+import json
 import shutil
 
 import pytest
@@ -180,7 +181,9 @@ def test_what_is_no_finished_tuning_is_refused(run, folder, tmp_path, weights):
             config_from_run(path)
     first = run(folder, name="first")
     (first.run / "state").mkdir()
-    (first.run / "state" / "start.json").write_text("{}")
+    (first.run / "state" / "start.json").write_text(
+        json.dumps({"job": "tune", "data": "x", "config": "", "started": ""})
+    )
     with pytest.raises(CheckpointError, match="is unfinished: there is nothing to continue from yet"):
         config_from_run(first.run)
 

@@ -80,7 +80,7 @@ def check_images(
     Args:
         samples: your own images, as ``read_samples`` returns them.
         min_similarity: the similarity from which two images are near duplicates, from 0.5 to 1.
-        workers: decoding threads; the number of processors by default.
+        workers: decoding threads; the number of usable cores by default.
         progress: called after every image.
 
     Raises:

@@ -1,6 +1,5 @@
 """Examines every image: decodes it, reads its properties and makes its thumbnail, in several threads."""
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from verydeep.decoding.decode import PIXEL_LIMIT, load_image, open_image
 from verydeep.errors import UnreadableError
 from verydeep.foreign_text import one_line
 from verydeep.image_sources.image_source import ImageSource, UnreadableImage
+from verydeep.machine import usable_cores
 
 _CHUNK = 32  # images per task: one task per image would have too much overhead
 _FORMAT_SUFFIXES = {
@@ -119,10 +119,10 @@ def examine_all(
 
     Args:
         sources: files, or entries of shards.
-        workers: decoding threads; the number of processors by default.
+        workers: decoding threads; the number of usable cores by default.
         pixel_limit: images with more pixels are not decoded.
     """
-    threads = workers or os.cpu_count() or 1
+    threads = workers or usable_cores()
     starts = iter(range(0, len(sources), _CHUNK))
     with ThreadPoolExecutor(threads) as pool:
 

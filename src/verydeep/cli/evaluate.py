@@ -29,7 +29,8 @@ from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json, print_message
 from verydeep.terminal.image_argument import Location
-from verydeep.terminal.output_path import require_writable_file
+from verydeep.terminal.label_corrections import require_no_corrections
+from verydeep.terminal.output_path import require_page
 from verydeep.terminal.progress import ByteProgress, ImageProgress
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def evaluate(
         A pattern for image names, such as 'photo_[0-9]+', or a column: in confidence intervals the images of
         a group then count as alike.
     out_
-        Also write a page with the confusion matrix, the reliability diagram and the most confident mistakes,
-        and beside it a CSV of doubtful labels of your own images.
+        Also write a page, .html, with the confusion matrix, the reliability diagram and the most confident
+        mistakes, and beside it a CSV of doubtful labels of your own images.
     device
         Where to compute; auto uses a GPU if there is one.
     runtime
@@ -91,7 +92,8 @@ def evaluate(
         Print one JSON object: top1, top5, loss, per_class, balanced_accuracy, macro_f1, intervals and more.
     """
     if out_ is not None:
-        require_writable_file(out_)
+        require_page(out_)
+        require_no_corrections(out_)
     network = load_network(run, device, runtime, batch=BATCH_SIZE, verify=not no_verify)
     chosen = make_protocol(protocol, network.preprocess, scales=_parse_scales(scales), flip=flip)
     images = _read(data, network.classes, run, part, group_by)

@@ -19,10 +19,11 @@ from verydeep.runtime.extras import RuntimeFlag
 from verydeep.terminal.broken_images import print_broken
 from verydeep.terminal.checksum_flag import NoVerify
 from verydeep.terminal.console import err, out, print_json
-from verydeep.terminal.image_argument import IMAGES_HELP
+from verydeep.terminal.image_argument import IMAGES_HELP, Location
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_found
+from verydeep.terminal.unfit_flags import refuse_beside
 
 if TYPE_CHECKING:
     from verydeep.models.checkpoint import Checkpoint
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 def explain(
     run: Annotated[Path, Parameter(name="RUN")],
-    images: Annotated[list[str] | None, Parameter(name="IMAGE", help=IMAGES_HELP)] = None,
+    images: Annotated[list[Location] | None, Parameter(name="IMAGE", help=IMAGES_HELP)] = None,
     /,
     *,
     method: Method = "grad-cam",
@@ -89,6 +90,11 @@ def explain(
         raise DataError("no image is given; name files, folders, lists or shards, or use --filters")
     if class_ and (filters or patches):
         raise DataError("--class is for heat maps; --patches and --filters have no class")
+    has_method = method != "grad-cam"
+    if filters:
+        refuse_beside("--filters", {"--layer": layer, f"--method {method}": has_method})
+    if patches:
+        refuse_beside("--patches", {f"--method {method}": has_method})
     require_writable_folder(out_)
     network = load_network(run, device, runtime, verify=not no_verify, needs_head=False)
     if filters:

@@ -7,11 +7,12 @@ from functools import partial
 import cyclopts
 
 import verydeep
-from verydeep.errors import Interrupted, LearningError, RankError, StoppedByOtherRank, VeryDeepError
+from verydeep.errors import Interrupted, LearningError, StoppedByOtherRank, VeryDeepError
 from verydeep.terminal.console import accept_any_text, err, out, print_error
 from verydeep.terminal.help_page import HelpFormatter
+from verydeep.terminal.torchrun_error import fail_on_all_ranks
 from verydeep.terminal.usage_error import usage_panel
-from verydeep.torchrun import rank, world_size
+from verydeep.torchrun import world_size
 
 
 def _version() -> str:
@@ -254,9 +255,7 @@ def _require_made_for_torchrun(arguments: Sequence[str]) -> None:
     command = arguments[0] if arguments else ""
     if world_size() == 1 or command not in _COMMANDS or command in _SHARED:
         return
-    if rank() > 0:
-        raise StoppedByOtherRank("the first process says why")
-    raise RankError(f"`verydeep {command}` computes in one process: run it without torchrun")
+    fail_on_all_ranks(f"`verydeep {command}` computes in one process: run it without torchrun")
 
 
 def _with_suggestion(message: str, arguments: Sequence[str] | None) -> str:

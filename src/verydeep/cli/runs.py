@@ -13,7 +13,7 @@ from verydeep.saved_runs.differences import differences
 from verydeep.saved_runs.saved_run import SavedRun, find_runs
 from verydeep.tables.runs_table import difference_lines, run_name, runs_table
 from verydeep.terminal.console import out, print_json, print_message
-from verydeep.terminal.output_path import require_writable_file, require_writable_folder
+from verydeep.terminal.output_path import require_page, require_writable_folder
 
 
 def list_runs(
@@ -33,7 +33,8 @@ def list_runs(
     folder
         A folder with run folders in it, or one run.
     out_
-        Also write a page with the learning curves of all runs, and a table with how their settings differ.
+        Also write a page, .html, with the learning curves of all runs, and a table with how their settings
+        differ.
     tensorboard
         Also write the epochs of each run as event files into this folder, for `tensorboard --logdir`.
     json
@@ -63,7 +64,7 @@ def list_runs(
 
 def _check_outputs(page: Path | None, tensorboard: Path | None) -> None:
     if page is not None:
-        require_writable_file(page)
+        require_page(page)
     if tensorboard is not None:
         require_writable_folder(tensorboard)
         from verydeep.saved_runs.event_files import require_tensorboard

@@ -13,6 +13,7 @@ from verydeep.tables.network_table import layer_table, parse_columns
 from verydeep.terminal.console import out, print_json, print_message
 from verydeep.terminal.memory_flags import MemoryFlags
 from verydeep.terminal.table_flags import TableFormat, TableFormatFlags, print_tables
+from verydeep.terminal.unfit_flags import refuse_beside
 
 
 def show(
@@ -53,17 +54,29 @@ def show(
     table_format
         The output format.
     style
-        keras prints the network like Keras' model.summary().
+        keras prints the network like Keras' model.summary(), a table of its own: without other columns,
+        formats and training memory.
     plot
         Draw activations and parameters of each layer as bars into FILE.png or FILE.svg.
     diagram
         Draw the network into FILE.svg.
     why_3x3
-        Compare 5x5 and 7x7 kernels with stacks of 3x3 kernels; takes no network.
+        Compare 5x5 and 7x7 kernels with stacks of 3x3 kernels; takes no network, and of the options only
+        --channels and the output format.
     """
     table_format, memory_flags = table_format or TableFormat(), memory_flags or MemoryFlags()
     if why_3x3:
+        refuse_beside("--why-3x3", {
+            f"the network {network}": network, "--size": size, "--classes": classes, "--norm": norm,
+            "--training and what belongs to it": memory_flags.is_given, "--columns": columns,
+            f"--style {style}": style != "plain", "--plot": plot, "--diagram": diagram,
+        })  # fmt: skip
         return _show_kernels(64 if channels is None else channels, table_format)
+    if style == "keras":
+        refuse_beside("--style keras", {
+            "--training and what belongs to it": memory_flags.is_given, "--columns": columns,
+            "--json": table_format.json, "--csv": table_format.csv, "--markdown": table_format.markdown,
+        })  # fmt: skip
     if network is None:
         raise ArchitectureError(
             "show requires a network: a name from `verydeep list` or an architecture string"
@@ -86,7 +99,7 @@ def show(
 
         save_diagram(architecture, diagram)
         print_message(f"Wrote {diagram}")
-    if style == "keras" and table_format == TableFormat():
+    if style == "keras":
         from verydeep.tables.keras_summary import keras_summary
 
         out().print(keras_summary(traced))

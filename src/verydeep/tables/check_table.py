@@ -1,5 +1,6 @@
 """The result of a data check as tables for the terminal, and as values for JSON."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -77,7 +78,7 @@ def findings_table(findings: Sequence[Finding]) -> Table | Text:
 
 def as_values(result: CheckResult, findings: Sequence[Finding]) -> dict[str, Any]:
     """The whole result, for JSON."""
-    names, sizes, proposal = result.samples.names, result.sizes, result.proposal
+    names, sizes = result.samples.names, result.sizes
     return {
         "name": result.samples.name,
         "images": len(result.samples),
@@ -98,6 +99,18 @@ def as_values(result: CheckResult, findings: Sequence[Finding]) -> dict[str, Any
         },
         "sizes": sizes and {"smallest": sizes.smallest, "median": sizes.median, "largest": sizes.largest},
         "kinds": result.kinds,
-        "groups": proposal and {"pattern": proposal.pattern, "count": len(proposal.sizes),
-                                "smallest": proposal.sizes[0], "largest": proposal.sizes[-1]},
+        "groups": _group_values(result),
     }  # fmt: skip
+
+
+def _group_values(result: CheckResult) -> dict[str, Any] | None:
+    """The groups of the data set, or those that file names suggest, which alone have a pattern."""
+    groups, proposal = result.samples.groups, result.proposal
+    if groups:
+        return _sizes_of_groups(groups, None)
+    return None if proposal is None else _sizes_of_groups(proposal.groups, proposal.pattern)
+
+
+def _sizes_of_groups(groups: Sequence[str], pattern: str | None) -> dict[str, Any]:
+    sizes = Counter(groups).values()
+    return {"pattern": pattern, "count": len(sizes), "smallest": min(sizes), "largest": max(sizes)}

@@ -1,15 +1,21 @@
 """A table as values, and its output formats: for the terminal, Markdown and CSV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from textwrap import wrap
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from verydeep.foreign_text import markdown_text, one_line
 from verydeep.number_format import NONE, TIMES, rounded
+
+WORD = 8
+"""Characters of a longer word that stay in one line."""
+_GAP = 2
+"""Spaces between columns."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +70,35 @@ class DataTable:
 
 
 def terminal_table(table: DataTable) -> Table:
-    """``table`` for a terminal."""
+    """``table`` for a terminal; ``terminal.table_flags.print_table`` prints it in one that is too narrow."""
     shown = bare_table(table.title, table.definitions, footer=table.total is not None)
-    totals = table.total or ("",) * len(table.columns)
-    for column, total in zip(table.columns, totals, strict=True):
+    totals = [_cell(total) for total in table.total or ("",) * len(table.columns)]
+    rows = [_cells(table.columns, row) for row in table.rows]
+    for column, total, *cells in zip(table.columns, totals, *rows, strict=True):
         shown.add_column(
             Text(column.header),
-            _cell(total) if total != "" else Text(),
+            total,
             justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=not column.is_text,
+            min_width=_least_width(column, (total, *cells)),
         )
-    for index, row in enumerate(table.rows):
-        cells = (
-            rounded(cell) if column.is_rounded and isinstance(cell, int) else cell
-            for column, cell in zip(table.columns, row, strict=True)
-        )
-        shown.add_row(*map(_cell, cells), style="dim" if index in table.dimmed else None)
+    for index, row in enumerate(rows):
+        shown.add_row(*row, style="dim" if index in table.dimmed else None)
     return shown
+
+
+def least_width(shown: Table) -> int:
+    """Of a ``terminal_table``, in characters: what its numbers need, and parts of words."""
+    return sum(column.min_width or 0 for column in shown.columns) + _GAP * (len(shown.columns) - 1)
+
+
+def _least_width(column: Column, cells: Iterable[Text]) -> int:
+    """In characters: a number that is cut is another number, and a word may be folded to ``WORD``."""
+    texts = [column.header, *(cell.plain for cell in cells)]
+    if column.is_text:
+        return min(WORD, max(cell_len(word) for text in texts for word in (text.split() or [""])))
+    return max(cell_len(line) for text in texts for line in (text.splitlines() or [""]))
 
 
 def bare_table(title: Text, definitions: str, footer: bool = True) -> Table:
@@ -118,6 +135,13 @@ def csv_text(table: DataTable) -> str:
 
     header = csv_line(column.name for column in table.columns)
     return (header + "".join(csv_line(_plain(row)) for row in table.rows)).rstrip("\n")
+
+
+def _cells(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> list[Text]:
+    return [
+        _cell(rounded(cell) if column.is_rounded and isinstance(cell, int) else cell)
+        for column, cell in zip(columns, row, strict=True)
+    ]
 
 
 def _cell(cell: Cell) -> Text:

@@ -12,5 +12,5 @@ else:
 
 IMAGES_HELP = (
     "Image files of any size and mode, folders of images, or globs; a CSV, TSV or Parquet list; tar shards "
-    "such as cells-{000..012}.tar; a Hugging Face data set such as hf:owner/name."
+    "such as cells-{000..012}.tar; a Hugging Face data set such as hf:owner/name; a pack (.pack)."
 )

@@ -2,7 +2,7 @@
 
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -38,8 +38,14 @@ def stop_on_interrupt(console: Console | None = None) -> Iterator[Callable[[], b
 
 
 @contextmanager
-def how_to_resume(command: str, data: str, run: Path) -> Iterator[None]:
+def how_to_resume(command: str, data: str, run: Path, flags: Mapping[str, object]) -> Iterator[None]:
     """Adds to an interruption how the ``run`` of ``command`` on ``data`` is resumed.
+
+    Args:
+        command: train or tune.
+        data: the images.
+        run: the run folder.
+        flags: those that a run does not keep, such as ``--device``; None where one is not given.
 
     Raises:
         Interrupted: with that message, also after the second Ctrl-C.
@@ -48,12 +54,14 @@ def how_to_resume(command: str, data: str, run: Path) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         message = str(error) or "stopped at once, without saving this step"
-        raise Interrupted(f"{message}. {_next_step(command, data, run)}") from None
+        raise Interrupted(f"{message}. {_next_step(command, data, run, flags)}") from None
 
 
-def _next_step(command: str, data: str, run: Path) -> str:
+def _next_step(command: str, data: str, run: Path, flags: Mapping[str, object]) -> str:
     folder = RunFolder(run)
     if not folder.is_unfinished:
         return "Run the same command again to continue"
     usable = f"{run} holds the linear probe, ready to use. " if folder.model.exists() else ""
-    return f"{usable}Resume it by: {shlex.join(['verydeep', command, data, '--resume', '--out', str(run)])}"
+    given = (text for flag, value in flags.items() if value is not None for text in (flag, str(value)))
+    line = shlex.join(["verydeep", command, data, "--resume", "--out", str(run), *given])
+    return f"{usable}Resume it by: {line}"

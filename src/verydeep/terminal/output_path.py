@@ -5,6 +5,7 @@ from pathlib import Path
 
 from verydeep.atomic_write import remove_leftovers
 from verydeep.errors import DataError
+from verydeep.user_path import user_path
 
 
 def require_writable_file(path: Path) -> None:
@@ -16,6 +17,32 @@ def require_writable_file(path: Path) -> None:
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected the name of a file to write")
     require_writable_folder(path.absolute().parent)
+
+
+def require_page(path: Path) -> None:
+    """Check that a page can be written at ``path``.
+
+    Raises:
+        DataError: if it is not the name of an HTML file, or cannot be written.
+    """
+    require_writable_file(path)
+    if path.suffix.lower() != ".html":
+        raise DataError(f"{path} would be an HTML page; give a name such as {path.with_suffix('.html')}")
+
+
+def require_not_input(path: Path, location: str | Path) -> None:
+    """Check that ``path`` is not the file that images are read from, also as ``cells.csv:label``.
+
+    Raises:
+        DataError: if it is.
+    """
+    names = (str(location), str(location).rpartition(":")[0])
+    if path.exists() and any(name and _is_same(path, user_path(name)) for name in names):
+        raise DataError(f"{path} is what this command reads; give another name with --out")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return other.exists() and path.samefile(other)
 
 
 def require_new_file(path: Path, advice: str) -> None:

@@ -11,7 +11,6 @@ from verydeep.train.unfinished_run import (
     next_run_path,
     require_unfinished,
     run_path,
-    start_over,
 )
 
 
@@ -32,12 +31,10 @@ def resumed_run(root: Path, job: str, out: Path | None, *, new: bool) -> Path:
 def started_run(root: Path, name: str, start: Start, out: Path | None, *, new: bool) -> Path:
     """The run without --resume: ``out``, or the unfinished one in ``root`` of the same command, or a new one.
 
-    With ``new``, an unfinished run in ``out`` is deleted, and none is continued.
+    With ``new``, none is continued; one that is in ``out`` is deleted later, by ``start_over``.
     """
     if new:
-        run = out or next_run_path(root, name)
-        start_over(run)
-        return run
+        return out or next_run_path(root, name)
     run = out or run_path(root, name, start)
     if out is None and RunFolder(run).is_unfinished:
         print_message(f"Continuing the unfinished run in {run}; --new starts another one")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import ArgumentCollection, Group, Parameter
 
-from verydeep.tables.data_table import DataTable, csv_text, markdown, terminal_table
+from verydeep.tables.data_table import DataTable, csv_text, least_width, markdown, terminal_table
 from verydeep.terminal.console import out
 
 
@@ -44,4 +44,12 @@ def print_tables(table_format: TableFormat, *tables: DataTable) -> None:
         for number, table in enumerate(tables):
             if number:
                 out().print()
-            out().print(terminal_table(table))
+            print_table(table)
+
+
+def print_table(table: DataTable) -> None:
+    """``table`` in the terminal, which wraps its lines where it is too narrow: no number is cut."""
+    stdout, shown = out(), terminal_table(table)
+    if (least := least_width(shown)) > stdout.width:
+        shown.width = least
+    stdout.print(shown, crop=False)

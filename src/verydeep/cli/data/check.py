@@ -1,6 +1,7 @@
 """``verydeep data check``: data quality issues of a folder of images, in the terminal, as JSON or a page."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,8 @@ from verydeep.errors import DataError
 from verydeep.report.check_page import write_page
 from verydeep.tables.check_table import as_values, findings_table, summary_table
 from verydeep.terminal.console import err, out, print_json, print_message
-from verydeep.terminal.output_path import require_writable_file
+from verydeep.terminal.label_corrections import require_no_corrections
+from verydeep.terminal.output_path import require_not_input, require_writable_file
 from verydeep.terminal.progress import ImageProgress
 from verydeep.terminal.reading_lines import print_reading
 
@@ -46,11 +48,12 @@ def check(
     folder
         A folder of class folders, or of train, val and test folders with class folders.
     group_by
-        The images that a split must keep together: a pattern for their names, such as 'photo_[0-9]+'.
+        The images that a split must keep together: a pattern for their names, such as 'photo_[0-9]+', a
+        column, or duplicates.
     similarity
         The similarity from which two images are near duplicates, 0.5 to 1; 1 finds almost only exact copies.
     workers
-        Decoding threads; the number of processors by default.
+        Decoding threads; the number of usable cores by default.
     out_
         Write a page, .html: findings, duplicates side by side, examples of each class; beside it a CSV of
         doubtful labels. Or a list, .csv: one row per finding and image.
@@ -61,10 +64,15 @@ def check(
     if out_ and out_.suffix not in (".html", ".csv"):
         raise DataError(f"{out_} is neither .html, a page, nor .csv, a list; give one of these names")
     if out_:
+        require_not_input(out_, folder)
         require_writable_file(out_)
-    samples = read_grouped(folder, group_by)
+    if out_ and out_.suffix == ".html":
+        require_no_corrections(out_)
+    check_all = partial(check_images, min_similarity=similarity, workers=workers)
+    with ImageProgress(err(), "Grouping") as progress:
+        samples = read_grouped(folder, group_by, partial(check_all, progress=progress))
     with ImageProgress(err(), "Checking") as progress:
-        result = check_images(samples, min_similarity=similarity, workers=workers, progress=progress)
+        result = check_all(samples, progress=progress)
     findings = findings_of(result)
     print_reading(samples.reading, len(samples), len(samples.classes))
     labels = _write(result, findings, out_, folder) if out_ else None

@@ -12,9 +12,9 @@ from verydeep.machine import Device
 from verydeep.quick_imports import quick_imports
 from verydeep.study.studies import STUDIES, find_study
 from verydeep.study.trial import Study
-from verydeep.tables.data_table import terminal_table
 from verydeep.tables.study_table import studies_table
-from verydeep.terminal.console import out, print_json
+from verydeep.terminal.console import print_json
+from verydeep.terminal.table_flags import print_table
 from verydeep.train.run_folder import run_name
 
 FOLDER = Path("studies")
@@ -113,5 +113,5 @@ def _list_studies(json: bool) -> int:
     if json:
         print_json([study.to_dict() for study in STUDIES.values()])
     else:
-        out().print(terminal_table(studies_table(list(STUDIES.values()))))
+        print_table(studies_table(list(STUDIES.values())))
     return 0

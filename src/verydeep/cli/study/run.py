@@ -12,10 +12,10 @@ from verydeep.study.run_study import default_workers, run_trials
 from verydeep.study.study_data import study_images
 from verydeep.study.study_result import StudyResult, recorded_result, study_result
 from verydeep.study.trial import Outcome, Study, Trial
-from verydeep.tables.data_table import terminal_table
 from verydeep.tables.study_table import published_table, runs_table
 from verydeep.terminal.console import err, out, print_json
 from verydeep.terminal.progress import ByteProgress
+from verydeep.terminal.table_flags import print_table
 from verydeep.terminal.training_progress import TrialProgress
 
 WITH_WEIGHTS = {"transfer": transfer_with_weights}
@@ -59,7 +59,7 @@ def study_from_flags(
         _show("The full study, which comes with verydeep", recorded)
     if chosen.published is not None:
         out().print(f"\n{chosen.published.caption}", markup=False, soft_wrap=True)
-        out().print(terminal_table(published_table(chosen.published)))
+        print_table(published_table(chosen.published))
     out().print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0
 
@@ -84,6 +84,6 @@ def _outcomes(
 
 def _show(heading: str, result: StudyResult) -> None:
     out().print(f"\n{heading}: {result.dataset}", markup=False, soft_wrap=True)
-    out().print(terminal_table(runs_table(result.outcomes)))
+    print_table(runs_table(result.outcomes))
     findings = "\n".join(result.findings)
     out().print(f"\n{findings}", markup=False, soft_wrap=True)

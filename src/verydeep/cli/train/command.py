@@ -10,6 +10,7 @@ from verydeep.machine import Device, Parallel
 from verydeep.quick_imports import quick_imports
 from verydeep.terminal.image_argument import Location
 from verydeep.terminal.recipe_flags import RecipeFlags, given
+from verydeep.terminal.unfit_flags import refuse_beside
 from verydeep.torchrun import is_launched
 from verydeep.train.recipe import default_recipe, read_recipe
 
@@ -63,6 +64,10 @@ def train(
     settings
         Every value of the recipe; a flag comes before the recipe.
     """
+    if estimate:
+        refuse_beside("--estimate", {
+            "--resume": resume_, "--new": new, "--out": out_, f"--parallel {parallel}": parallel != "data",
+        })  # fmt: skip
     changes = given(settings)
     name = recipe or default_recipe(data, changes.get("weights"))
     if not (resume_ or is_launched()):

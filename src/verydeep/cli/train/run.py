@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from verydeep.analyze.trace import trace
-from verydeep.data.builtin_names import is_builtin
+from verydeep.data.builtin import load_dataset
+from verydeep.data.builtin_names import is_builtin, require_known
+from verydeep.image_sources.open_images import read_samples
 from verydeep.machine import Device, Parallel
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
@@ -26,11 +28,13 @@ from verydeep.train.parallel.collectives import by_first
 from verydeep.train.parallel.launch import launch, require_as_launched, require_one_device
 from verydeep.train.parallel.process_group import process_group
 from verydeep.train.parallel.ranks import is_first
-from verydeep.train.parallel.store import told_once
+from verydeep.train.parallel.store import told_once, wait_for_all
 from verydeep.train.recipe import Recipe, default_recipe, read_recipe
 from verydeep.train.result.train_result import TrainResult
 from verydeep.train.run_folder import RunFolder, run_name
+from verydeep.train.start.pretrained import pretrained_network
 from verydeep.train.train import new_start, train_network, unfinished_recipe
+from verydeep.train.unfinished_run import start_over
 
 RUNS = Path("runs")
 """The folder of runs without --out."""
@@ -78,6 +82,10 @@ def train_from_flags(
     with told_once(), process_group(choose_device(device)):
         require_writable_folder(out_ or RUNS)
         chosen, recipe_name, run = _what_and_where(data, changes, recipe, out_, resume=resume, new=new)
+        if new and not restarts():  # torchrun starts this command again: the run goes on then
+            if is_first():
+                _start_over(run, chosen, data)
+            wait_for_all("started over")
 
         def report(result: TrainResult) -> None:
             write_training_page(
@@ -90,7 +98,7 @@ def train_from_flags(
             stop_on_interrupt(messages) as is_stopped,
             ByteProgress(messages, _download_text(data, chosen.weights)) as downloaded,
             TrainingProgress(messages, run, is_stopped) as watcher,
-            how_to_resume("train", data, run),
+            how_to_resume("train", data, run, _machine_flags(device, devices, parallel)),
         ):
             result = train_network(
                 chosen,
@@ -107,6 +115,30 @@ def train_from_flags(
     return 0
 
 
+def _start_over(run: Path, recipe: Recipe, data: str) -> None:
+    """Delete an unfinished run in ``run``, not before images and weights for a new one are there."""
+    if not RunFolder(run).is_unfinished:
+        return
+    with ByteProgress(err(), _download_text(data, recipe.weights)) as progress:
+        require_known(data)
+        images = load_dataset(data, progress=progress) if is_builtin(data) else read_samples(data)
+        if recipe.weights is not None:
+            pretrained_network(
+                recipe.weights, recipe.model, recipe.head, tuple(images.classes), recipe.seed,
+                progress=progress,
+            )  # fmt: skip
+    start_over(run)
+
+
+def _machine_flags(device: Device, devices: int | None, parallel: Parallel) -> dict[str, object]:
+    """Those that say where to train; None for the default."""
+    return {
+        "--device": None if device == "auto" else device,
+        "--devices": devices,
+        "--parallel": None if parallel == "data" else parallel,
+    }
+
+
 def _what_and_where(
     data: str, changes: Mapping[str, Any], recipe: str | None, out_: Path | None, *, resume: bool, new: bool
 ) -> tuple[Recipe, str, Path]:
@@ -118,8 +150,8 @@ def _what_and_where(
     name = recipe or default_recipe(data, changes.get("weights"))
     chosen = read_recipe(name, changes)
     start = new_start(chosen, data)
-    starts_over = new and not restarts()  # torchrun starts this command again: the run goes on then
-    run = by_first(lambda: started_run(RUNS, run_name(name, data), start, out_, new=starts_over))
+    is_new = new and not restarts()  # torchrun starts this command again: the run goes on then
+    run = by_first(lambda: started_run(RUNS, run_name(name, data), start, out_, new=is_new))
     return chosen, Path(name).stem, run
 
 

@@ -71,13 +71,13 @@ def tune(
         config = unfinished_config(run, changes)
     else:
         config = _config(recipe, from_, changes)
-    # PyTorch, which a mistake need not wait for; and without it, --new deletes nothing.
+    # PyTorch, which a mistake need not wait for.
     with quick_imports():
         from verydeep.cli.tune.run import tune_from_flags
 
     if run is None:
         run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
-    return tune_from_flags(location, config, run, device=device, json=json)
+    return tune_from_flags(location, config, run, new=new, device=device, json=json)
 
 
 def _config(recipe: Path | None, earlier: Path | None, changes: dict[str, Any]) -> TuneConfig:
