@@ -140,9 +140,8 @@ def main() -> None:
     limit = TimeLimit(time.perf_counter() + 60 * arguments.minutes)
     if arguments.device == "cuda" and not torch.cuda.is_available():
         parser.exit(2, "This machine has no GPU that torch can use; --device cpu --quick tries the script.\n")
-    setting = Setting(
-        device=torch.device(arguments.device), batch=arguments.batch, rounds=arguments.rounds
-    )  # fmt: skip
+    device = torch.device(arguments.device)
+    setting = Setting(device=device, batch=arguments.batch, rounds=arguments.rounds)
     if arguments.quick:
         setting = replace(setting, batch=4, size=32, images=64, rounds=1, matrix=512)
     peak = matmul_peak(setting)
