@@ -161,6 +161,7 @@ def measure(name: str, setting: Setting, pack: Samples, peak: float, limit: Time
     """Print the rows of a network; ``peak`` is in multiply-adds per second."""
     architecture = vd.resolve(name).with_classes(len(NAMES)).with_input(3, setting.size)
     macs = vd.trace(architecture).totals.macs
+    shown = name.replace("|", "\\|")
     for work, passes in PASSES.items():
         with ExitStack() as resources:
             ways = (
@@ -171,7 +172,7 @@ def measure(name: str, setting: Setting, pack: Samples, peak: float, limit: Time
             rates = images_per_second(f"{name} {work}", ways, setting, limit)
         for way, rate in rates.items():
             to_plain, share = rate / rates["plain"], rate * passes * macs / peak
-            print(f"| {name} | {work} | {way} | {rate:,.0f} | {to_plain:.2f} | {share:.0%} |", flush=True)
+            print(f"| {shown} | {work} | {way} | {rate:,.0f} | {to_plain:.2f} | {share:.0%} |", flush=True)
         torch.cuda.empty_cache()
 
 
