@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-FLAGS = ("train", "synthetic", "--model", "8 M 16 | gap", "--norm", "batch", "--slices", 2, "--epochs", 12,
+FLAGS = ("train", "synthetic", "--model", "8 M 16 | gap", "--norm", "batch", "--slices", 2, "--epochs", 16,
          "--batch-size", 500, "--precision", "fp32", "--device", "cpu")  # fmt: skip
 SECONDS = 120
 """In which a process starts and trains an epoch, on a busy machine."""
@@ -92,6 +92,11 @@ def test_a_killed_rank_and_signals_end_all_ranks_and_lose_nothing(start, here, t
     _, errors = pressed_twice.communicate(timeout=60)
     assert pressed_twice.returncode == 130
     assert errors.count("stopped at once, without saving this step. The same command resumes the run") == 1
+
+    left = start()
+    left.kill()
+    _, errors = left.communicate(timeout=60)  # until the ranks have ended, too: they write to the same pipe
+    assert "Stopped: stopped and saved in epoch" in errors and "Traceback" not in errors
 
     interrupted = start()
     interrupted.send_signal(signal.SIGINT)  # as the terminal does; torchrun tells the ranks

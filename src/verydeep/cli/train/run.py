@@ -26,6 +26,7 @@ from verydeep.train.device import choose_device
 from verydeep.train.estimate import estimate_training
 from verydeep.train.parallel.collectives import by_first
 from verydeep.train.parallel.launch import launch, require_as_launched, require_one_device
+from verydeep.train.parallel.lost_launcher import stopped_with_launcher
 from verydeep.train.parallel.process_group import process_group
 from verydeep.train.parallel.ranks import is_first
 from verydeep.train.parallel.store import told_once, wait_for_all
@@ -96,6 +97,7 @@ def train_from_flags(
         messages = err() if is_first() else silent()
         with (
             stop_on_interrupt(messages) as is_stopped,
+            stopped_with_launcher(),
             ByteProgress(messages, _download_text(data, chosen.weights)) as downloaded,
             TrainingProgress(messages, run, is_stopped) as watcher,
             how_to_resume("train", data, run, _machine_flags(device, devices, parallel)),
