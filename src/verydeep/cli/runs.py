@@ -38,8 +38,8 @@ def list_runs(
     tensorboard
         Also write the epochs of each run as event files into this folder, for `tensorboard --logdir`.
     json
-        Print one JSON list with one object per run: run, command, state, data, network, epochs, val_top1,
-        test_top1, seconds, settings, differences.
+        Print one JSON list with one object per run: run, command, state, recipe, data, network, epochs,
+        val_top1, test_top1, seconds, settings, differences.
     """
     _check_outputs(out_, tensorboard)
     found = find_runs(folder)

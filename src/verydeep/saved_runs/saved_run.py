@@ -1,12 +1,13 @@
 """What the folder of a run says about it: settings, progress and accuracy."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from verydeep.claim import is_in_use
 from verydeep.errors import CheckpointError, DataError, RecipeError
+from verydeep.saved_runs.recipe_of_run import NearestRecipe, flat_settings, nearest_recipe
 from verydeep.train.epoch_result import EpochResult
 from verydeep.train.recipe import Recipe, parse_recipe
 from verydeep.train.run_folder import RunFolder, read_metrics
@@ -38,7 +39,9 @@ class SavedRun:
     seconds: float | None
     """Of training."""
     settings: Mapping[str, Any]
-    """The recipe, with keys such as optimizer.lr."""
+    """All that it was trained with, under keys such as optimizer.lr."""
+    recipe: NearestRecipe | None
+    """Of this package, the nearest one to ``settings``; None for a tuning."""
     history: tuple[EpochResult, ...]
     """The epochs finished."""
 
@@ -49,6 +52,7 @@ class SavedRun:
             "run": str(self.path),
             "command": self.command,
             "state": self.state,
+            "recipe": self.recipe and {"name": self.recipe.name, "changed": self.recipe.changed},
             "data": self.data,
             "network": self.network,
             "epochs": self.epochs,
@@ -143,6 +147,7 @@ def read_run(path: Path) -> SavedRun:
         test_top1=origin.get("test_top1"),
         seconds=last.seconds if last else None,
         settings=settings,
+        recipe=None if is_tune else nearest_recipe(settings),
         history=tuple(epochs),
     )
 
@@ -159,15 +164,6 @@ def _checked(origin: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     return origin
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """``settings`` with the names of tables before their keys, as flags have them."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def _state(folder: RunFolder) -> State:
     if not folder.is_unfinished:
         return "finished"
@@ -180,6 +176,6 @@ def _state(folder: RunFolder) -> State:
 def _settings(file: Path, parse: Callable[[str, str], Recipe | TuneConfig]) -> dict[str, Any]:
     """Every field of a recipe; one that an older version did not write has its default."""
     try:
-        return dict(_flat(asdict(parse(file.read_text(encoding="utf-8"), str(file)))))
+        return flat_settings(parse(file.read_text(encoding="utf-8"), str(file)))
     except (RecipeError, ValueError, OSError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}") from None

@@ -10,7 +10,7 @@ from verydeep.number_format import duration, percent
 from verydeep.saved_runs.saved_run import SavedRun
 
 UNKNOWN = "-"
-TEXTS, NUMBERS = ("run", "data", "network"), ("epochs", "validation", "test", "training")
+TEXTS, NUMBERS = ("run", "recipe", "data", "network"), ("epochs", "validation", "test", "training")
 """The columns, and those at the right that are numbers."""
 
 
@@ -18,7 +18,7 @@ def runs_table(runs: Sequence[SavedRun], folder: Path) -> Table:
     """One row per run."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in TEXTS:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "recipe")
     for name in NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     for run in runs:
@@ -45,6 +45,7 @@ def run_cells(run: SavedRun, folder: Path) -> tuple[str, ...]:
     name = run_name(run, folder)
     return (
         name if run.state == "finished" else f"{name} ({run.state})",
+        run.command if run.command == "tune" else str(run.recipe or UNKNOWN),
         run.data or UNKNOWN,
         run.network or UNKNOWN,
         str(run.epochs or UNKNOWN),

@@ -9,6 +9,7 @@ from verydeep.number_format import percent
 from verydeep.report.charts.line_plots import HEIGHT, WIDTH
 from verydeep.report.run_comparison.figures import run_figures
 from verydeep.report.run_comparison.page import MAX_CURVES, render_runs_page, write_runs_page
+from verydeep.saved_runs.recipe_of_run import NearestRecipe
 from verydeep.saved_runs.saved_run import SavedRun
 
 from ..html import check_page, titles, words
@@ -28,7 +29,7 @@ def run(name, history=EPOCHS, **settings):
     return SavedRun(
         path=FOLDER / name, command="train", state="finished", data="cells", network="vgg-tiny",
         epochs=len(history), val_top1=last and last.val_top1, test_top1=0.87, seconds=last and last.seconds,
-        settings={"seed": 0, "epochs": 3} | settings, history=history,
+        settings={"seed": 0, "epochs": 3} | settings, recipe=NearestRecipe("fast", 1), history=history,
     )  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def test_the_page_has_every_run_and_how_it_differs():
     text = words(page)
     assert titles(page) == ["Learning curves", "Results", "Settings that differ", "Reproduce"]
     assert "Highest validation accuracy 90.00 % <one>" in text and "13 min 20 s" in text
-    assert "two cells vgg-tiny 2 80.00 % 87.00 % 3 min 20 s" in text
+    assert "two fast +1 cells vgg-tiny 2 80.00 % 87.00 % 3 min 20 s" in text
     assert "most runs of train seed 0 two seed 5 Reproduce" in text
     assert "&lt;one&gt;" in page and "<one>" not in page and "verydeep runs --out 'a b.html'" in text
 
