@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from types import FrameType
 
 from rich.console import Console
@@ -20,21 +21,31 @@ def stop_on_interrupt(console: Console | None = None) -> Iterator[Callable[[], b
 
     ``console`` is where the answer to Ctrl-C goes; stderr by default.
     """
-    is_pressed = False
+    is_pressed, is_over = Event(), Event()
 
     def press(number: int, frame: FrameType | None) -> None:
-        nonlocal is_pressed
-        if is_pressed:
+        if is_pressed.is_set():
             raise KeyboardInterrupt
-        is_pressed = True
-        text = "Stopping after this step; press Ctrl-C again to stop without saving"
-        (console or err()).print(text, markup=False, soft_wrap=True)
+        is_pressed.set()
 
+    def answer() -> None:
+        is_pressed.wait()
+        if not is_over.is_set():
+            text = "Stopping after this step; press Ctrl-C again to stop without saving"
+            (console or err()).print(text, markup=False, soft_wrap=True)
+
+    # Not in the signal handler: that interrupts this thread, also where it is printing or importing.
+    answering = Thread(target=answer, daemon=True)
+    answering.start()
     before = signal.signal(signal.SIGINT, press)
     try:
-        yield lambda: is_pressed
+        yield is_pressed.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+        if not is_pressed.is_set():
+            is_over.set()
+            is_pressed.set()
+        answering.join()
 
 
 @contextmanager
