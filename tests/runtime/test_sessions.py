@@ -88,6 +88,19 @@ def test_bf16_that_is_wrong_on_this_processor_is_computed_in_fp32(tmp_path, monk
     assert error < 1e-3 * np.abs(checkpoint.logits(pixels)).max()
 
 
+def test_a_signal_is_answered_after_openvino_sessions_are_deleted(bundles):
+    code = (
+        "import faulthandler, signal, sys; from pathlib import Path; "
+        "from verydeep.runtime.exported_network import load_exported; "
+        "faulthandler.enable(); "  # has an alternate stack too, as pytest and services do
+        "first, second = (load_exported(Path(sys.argv[1])) for _ in range(2)); del first; del second; "
+        "signal.signal(signal.SIGINT, lambda *_: print('answered', flush=True)); "
+        "signal.raise_signal(signal.SIGINT)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, bundles / "openvino"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "answered\n")
+
+
 @pytest.mark.parametrize("format_", FOLDERS)
 def test_a_bundle_is_loaded_without_torch_and_without_reports_to_others(bundles, format_):
     code = (

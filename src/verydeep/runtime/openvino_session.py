@@ -1,6 +1,7 @@
 """Networks in OpenVINO, on the processor: its own files, and ONNX files."""
 
 from collections.abc import Sequence
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -16,6 +17,7 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 whatever the file has."""
 _LARGEST_BF16_ERROR = 0.5
 """Relative to the largest value. bf16 is within .05; a broken kernel gives other values altogether."""
+_FIRST_CORE = Lock()
 
 
 class OpenVinoSession:
@@ -26,10 +28,9 @@ class OpenVinoSession:
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
-        openvino = import_runtime("openvino")
+        core = openvino_core()
         self._lock = Lock()
         try:
-            core = openvino.Core()
             model = core.read_model(bundle.file)
             precision = bundle.export.precision
             if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -49,6 +50,27 @@ class OpenVinoSession:
         with self._lock:  # a request holds the outputs of one batch
             values = self._request.infer({"images": images})
         return tuple(values[name] for name in outputs)
+
+
+def openvino_core() -> Any:
+    """The ``Core`` of this process: one, which stays until its end.
+
+    Each gives its thread a stack for signal handlers (openvino#11894), and puts the former one back when it
+    is deleted. After two, the first deleted first, that one is memory that is no longer there, and the next
+    signal, such as Ctrl-C, ends the process with a segmentation fault.
+
+    Raises:
+        CheckpointError: if OpenVINO is not installed.
+    """
+    with _FIRST_CORE:
+        return _new_core()
+
+
+@cache
+def _new_core() -> Any:
+    core = import_runtime("openvino").Core()
+    core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # loads what makes that stack
+    return core
 
 
 def _request(core: Any, model: Any, precision: Precision, threads: int | None) -> Any:
