@@ -1,9 +1,9 @@
-"""The method of the CIFAR-10 speed record, for gray images on any device: what `speedrun.py` races with.
+"""The method of the CIFAR-10 speed record, on any device, for gray images too: what `speedrun.py` races with.
 
 Jordan 2024 (arXiv 2404.00498) in the form with Muon, `airbench94_muon.py` of KellerJordan/cifar10-airbench:
 network, initialization, optimizers, schedules, augmentation and the six views of the test are as there.
-Different are one channel in place of three, widths and batch size to choose, bf16 by autocast in place of
-fp16 weights and `torch.compile`; and Muon, which is ours: the same steps, with fewer multiplications.
+Different are widths and batch size to choose, images of one channel too, bf16 by autocast in place of fp16
+weights and `torch.compile`; and Muon, which is ours: the same steps, with fewer multiplications.
 """
 
 import time
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.train.optimizer.muon import Muon
 
 BIAS_RATE, HEAD_RATE, MUON_RATE = 0.053, 0.67, 0.24
@@ -89,7 +90,7 @@ class Network(nn.Module):
         self.head.weight.data /= self.head.weight.data.std()
 
     def forward(self, images: Tensor, *, learns_bias: bool = True) -> Tensor:
-        """Logits of (batch, 1, 28, 28) normalized images."""
+        """Logits of (batch, channels, side, side) normalized images; ``side`` is 28 to 32."""
         bias = self.bias if learns_bias else self.bias.detach()
         features = self.layers(functional.conv2d(images, self.whitening, bias))
         logits: Tensor = self.head(features) / features.shape[-1]
@@ -125,8 +126,8 @@ class Shuffled:
             yield images[indices], self.labels[indices]
 
     def _shifted(self) -> Tensor:
-        count, side = len(self.padded), self.side
-        images = self.padded.new_empty(count, 1, side, side)
+        (count, channels), side = self.padded.shape[:2], self.side
+        images = self.padded.new_empty(count, channels, side, side)
         shifts = torch.randint(0, 2 * SHIFT + 1, (count, 2), device=images.device)
         for down in range(2 * SHIFT + 1):
             for right in range(2 * SHIFT + 1):
@@ -139,7 +140,7 @@ def train(images: Tensor, labels: Tensor, setting: Setting, seed: int) -> tuple[
     """The trained network, and the seconds that training it took.
 
     Args:
-        images: float32 (count, 1, 28, 28), normalized, on the device to train on.
+        images: float32 (count, channels, side, side), normalized, on the device to train on.
         labels: int64 (count,).
         setting: widths, epochs, batch size.
         seed: of everything that is random.
@@ -158,7 +159,7 @@ def train(images: Tensor, labels: Tensor, setting: Setting, seed: int) -> tuple[
             if step == steps:
                 break
             with torch.autocast(images.device.type, torch.bfloat16):
-                logits = network(_channels_last(inputs), learns_bias=step < bias_steps)
+                logits = network(to_channels_last(inputs), learns_bias=step < bias_steps)
             loss = functional.cross_entropy(
                 logits.float(), targets, label_smoothing=LABEL_SMOOTHING, reduction="sum"
             )
@@ -212,11 +213,6 @@ def _logits_of_views(network: Network, images: Tensor) -> Tensor:
     total = 0
     for view, weight in views:
         for mirrored in (view, view.flip(-1)):
-            total = total + weight / 2 * network(_channels_last(mirrored)).float()
+            total = total + weight / 2 * network(to_channels_last(mirrored)).float()
     assert isinstance(total, Tensor)
     return total
-
-
-def _channels_last(images: Tensor) -> Tensor:
-    """Channels-last strides, which a map of one channel does not get by ``memory_format`` alone."""
-    return images.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
