@@ -164,6 +164,16 @@ def test_a_loss_that_is_not_finite_stops():
         train_on(begin(recipe, network("8x4 | gap", name="four")), recipe)
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_weights_that_the_last_step_made_infinite_stop(ema):
+    recipe = replace(
+        PLAIN, epochs=1, ema=ema, batch_size=len(TRAIN), schedule=ScheduleConfig(name="constant"),
+        optimizer=OptimizerConfig(name="sgd", lr=1e30, weight_decay=1e10),
+    )  # fmt: skip
+    with pytest.raises(LearningError, match="weights of four are NaN or infinite: training diverged"):
+        train_on(begin(recipe, network("8x4 | gap", name="four")), recipe)
+
+
 @pytest.mark.slow
 def test_a_network_that_cannot_learn_stops_at_chance():
     recipe = replace(PLAIN, batch_size=10, optimizer=OptimizerConfig(lr=1e-12))

@@ -1,7 +1,10 @@
 """Divergence: notices training that does not learn, and says what is likely to help for this network."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from verydeep.analyze.trace import trace
 from verydeep.architecture.architecture import Architecture
@@ -20,6 +23,18 @@ def require_finite(loss: float, architecture: Architecture, lr: float) -> None:
     if not math.isfinite(loss):
         raise LearningError(
             f"the loss of {architecture.name} is {loss}: training diverged (learning rate {lr:g})"
+        )
+
+
+def require_finite_weights(weights: Iterable[Tensor], architecture: Architecture, lr: float) -> None:
+    """Stop where a weight is infinite or NaN: the last step of an epoch can do that after a finite loss.
+
+    Raises:
+        LearningError: as ``require_finite``.
+    """
+    if not all(bool(each.isfinite().all()) for each in weights):
+        raise LearningError(
+            f"weights of {architecture.name} are NaN or infinite: training diverged (learning rate {lr:g})"
         )
 
 

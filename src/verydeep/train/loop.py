@@ -25,7 +25,7 @@ from verydeep.inputs.batch_source import BatchSource, Plan, TrainingBatch, Train
 from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.balance import resolve_balance
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order
-from verydeep.train.divergence import require_better_than_chance, require_finite
+from verydeep.train.divergence import require_better_than_chance, require_finite, require_finite_weights
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
 from verydeep.train.epoch_result import EpochClock, EpochResult
 from verydeep.train.optimizer.build import set_rate
@@ -68,7 +68,7 @@ def fit(
             the clock, which is that of the first rank.
 
     Raises:
-        LearningError: where the loss is not finite, or accuracy stays at chance.
+        LearningError: where the loss or a weight is not finite, or accuracy stays at chance.
     """
     sizes = class_sizes(inputs.train)
     method = resolve_balance(sizes.tolist(), recipe.balance)
@@ -190,6 +190,7 @@ def _finish_epoch(
     began = time.perf_counter()
     _require_finite(state)  # waits for the device, so that the time is that of finished work
     state.seconds += time.perf_counter() - began
+    require_finite_weights(state.evaluated_part.parameters(), state.model.architecture, _peak_rate(state))
     _require_better_than_chance(state, recipe, inputs, is_balanced=is_balanced)
     tally, state.tally = state.tally, EpochTally.zero(inputs.train.classes, state.tally.loss.device)
     state.epoch, state.step = state.epoch + 1, 0
