@@ -116,6 +116,18 @@ def test_init_counts_the_runs_that_learned():
     )
 
 
+def test_init_compares_the_start_from_a_with_he():
+    def top1(trial):
+        return (0.9 if trial.variant == init.FROM_A else 0.88) + trial.recipe.seed / 1e4
+
+    found = init.STUDY.conclude([outcome(trial, top1(trial)) for trial in init.STUDY.trials(False)])
+    of_d, of_e = found[2:4]
+    assert of_d.startswith(
+        "initialized from A is significantly better than He (two initializations of D): +2.00 points"
+    )
+    assert "two initializations of E" in of_e
+
+
 def test_the_norm_range_is_from_the_smallest_to_the_largest_layer_without_the_last():
     (trial, *_) = gradients.STUDY.trials(False)
     measured = tuple(

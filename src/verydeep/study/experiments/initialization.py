@@ -6,6 +6,7 @@ from statistics import fmean
 
 from verydeep.models.init_method import Init
 from verydeep.study.experiments.depth import ARCHITECTURES, vgg_trials
+from verydeep.study.statistics import Contrast, conclusions
 from verydeep.study.trial import Outcome, PublishedTable, Study, Trial
 
 INITS: dict[str, Init] = {
@@ -16,6 +17,7 @@ INITS: dict[str, Init] = {
 }
 """Random initializations: by standard deviation, or by name."""
 FROM_A = "initialized from A"
+NETWORKS = ("D", "E")
 LEARNED = 0.5
 """A network has learned with more than this share of the highest test accuracy of all, and of chance twice as
 much; with few classes, more than half way from chance to 1."""
@@ -37,7 +39,7 @@ def _trials(full: bool) -> tuple[Trial, ...]:
     )
     return trials_of_a + tuple(
         trial
-        for net in ("D", "E")
+        for net in NETWORKS
         for trial_of_a, base in zip(trials_of_a, vgg_trials({net: ARCHITECTURES[net]}, full), strict=True)
         for trial in _initializations(replace(base, group=net), trial_of_a)
     )
@@ -52,7 +54,7 @@ def _initializations(trial: Trial, trial_of_a: Trial) -> list[Trial]:
 
 def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     sentences, least = [], least_learned(outcomes)
-    for net in ("D", "E"):
+    for net in NETWORKS:
         counts = []
         for variant in (*INITS, FROM_A):
             runs = [run for run in outcomes if (run.group, run.variant) == (net, variant)]
@@ -62,9 +64,15 @@ def _conclude(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
         sentences.append(f"Runs of {net} that learned. " + "; ".join(counts) + ".")
     return (
         *sentences,
+        *(finding for net in NETWORKS for finding in _from_a_and_he(net, outcomes)),
         "The paper initialized its deep nets from A because random initialization stalled, and found later "
         "that Glorot initialization works too.",
     )
+
+
+def _from_a_and_he(net: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    contrast = Contrast(FROM_A, "He", f"two initializations of {net}", None)
+    return conclusions([run for run in outcomes if run.group == net], [contrast])
 
 
 STUDY = Study(
