@@ -20,6 +20,7 @@ from verydeep.study.trial_data import trial_data
 from verydeep.train.optimizer.config import OptimizerConfig
 from verydeep.train.recipe import Recipe
 from verydeep.train.run_folder import RunFolder
+from verydeep.train.train import resume_training
 
 DATA = Dataset(
     "shapes",
@@ -62,6 +63,18 @@ def test_a_trial_that_is_stopped_at_its_very_end_is_finished(tmp_path, monkeypat
             run_trial(TRIAL, DATA, tmp_path, "cpu")
     finished = run_trial(TRIAL, DATA, tmp_path, "cpu")
     assert finished.failed is None and len(finished.epochs) == 2
+
+
+def test_the_seconds_before_an_interruption_count(tmp_path, monkeypatch):
+    def finish(data, run, *, report, **_):
+        report(replace(resume_training(data, run), seconds=1234.5))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("verydeep.study.run_trial.top1", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_trial(TRIAL, DATA, tmp_path, "cpu")
+    monkeypatch.setattr("verydeep.study.run_trial.resume_training", finish)
+    assert run_trial(TRIAL, DATA, tmp_path, "cpu").seconds == 1234.5
 
 
 def test_a_run_that_is_stopped_after_its_outcome_is_finished(tmp_path, monkeypatch):

@@ -65,7 +65,8 @@ def run_trial(trial: Trial, dataset: Dataset, folder: Path, device: Device = "au
     data = trial_data(trial, dataset).resized(recipe.size)
 
     def keep(outcome: Outcome) -> Outcome:
-        outcome = replace(outcome, seconds=time.perf_counter() - start_time)
+        seconds = max(outcome.seconds, time.perf_counter() - start_time)
+        outcome = replace(outcome, seconds=seconds)
         with atomic_write(_file(trial, folder)) as temporary:
             # Not dump_json, which refuses what stands for bytes that are not UTF-8 in the names of folders.
             temporary.write_text(json.dumps(asdict(_FinishedTrial(recipe, outcome, data.name))), "utf-8")
@@ -166,6 +167,7 @@ def _train(
             train_top1=top1(load(run.path), train.select(spread(len(train), MEASURED))),
             train_images=len(train),
             epochs=result.epochs,
+            seconds=result.seconds,  # with those before an interruption
         )
         kept.append(keep(outcome))
 
