@@ -104,6 +104,20 @@ def test_depth_disagrees_with_the_paper_without_batch_norm_and_agrees_with_it():
     )
 
 
+def test_kernel_is_answered_with_batch_norm_first():
+    def top1(trial):
+        is_better = (trial.variant == "two 3x3") == (trial.group == kernel.WITH)
+        return (0.92 if is_better else 0.9) + trial.recipe.seed / 1e4
+
+    with_norm, without, weights = kernel.STUDY.conclude(
+        [outcome(trial, top1(trial)) for trial in kernel.STUDY.trials(False)]
+    )
+    assert with_norm.startswith("two 3x3 is significantly better than one 5x5 (large kernels and stacks of")
+    assert "with batch norm): +2.0" in with_norm and with_norm.endswith("; as in the paper.")
+    assert "without batch norm): -2.0" in without and without.endswith("; the paper found two 3x3 better.")
+    assert weights.startswith("Both have the same receptive field")
+
+
 def test_init_counts_the_runs_that_learned():
     def top1(trial):
         return 0.1 if trial.variant == "N(0, 0.01)" else None if trial.variant == "N(0, 0.1)" else 0.85
