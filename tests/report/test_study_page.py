@@ -18,6 +18,7 @@ from verydeep.report.study_plots import (
     size_charts,
     validation_charts,
 )
+from verydeep.study.experiments import kernel
 from verydeep.study.studies import STUDIES
 from verydeep.study.study_result import StudyResult
 from verydeep.study.trial import CompressedNetwork, LayerGradient, Outcome
@@ -58,6 +59,12 @@ def report(name, **changes):
         "machine": {"processor": "a <fast> one", "precision": "fp32"},
     }  # fmt: skip
     return StudyResult(**{**values, **changes})
+
+
+def without_groups():
+    """The report of two variants with three seeds."""
+    runs = [run for run in report("kernel").outcomes if run.group == kernel.WITHOUT]
+    return report("kernel", outcomes=tuple(replace(run, group="") for run in runs))
 
 
 class Texts(HTMLParser):
@@ -105,7 +112,7 @@ def test_an_interval_is_clipped_to_the_range_of_accuracies():
 
 
 def test_a_column_is_the_mean_with_its_interval():
-    (figure,) = strip_plots(report("kernel").outcomes)
+    (figure,) = strip_plots(without_groups().outcomes)
     first = figure.columns[0]
     assert first.label == "one 5x5: mean 81.00\u00a0% of 3"
     mean = first.mean
@@ -118,7 +125,7 @@ def stopped(run):
 
 
 def test_stopped_runs_are_at_the_bottom_and_cut_no_curve():
-    first, second, *others = report("kernel").outcomes
+    first, second, *others = without_groups().outcomes
     (figure,) = strip_plots([stopped(first), second, *others])
     column = figure.columns[0]
     assert (len(column.stopped), len(column.dots)) == (1, 2)
@@ -129,7 +136,7 @@ def test_stopped_runs_are_at_the_bottom_and_cut_no_curve():
 
 
 def test_a_variant_of_which_no_run_learned_is_drawn_too():
-    outcomes = [stopped(run) if run.variant == "one 5x5" else run for run in report("kernel").outcomes]
+    outcomes = [stopped(run) if run.variant == "one 5x5" else run for run in without_groups().outcomes]
     (figure,) = strip_plots(outcomes)
     assert (figure.columns[0].mean, figure.columns[0].label) == (None, "one 5x5: 3 stopped")
     page = render_study(report("kernel", outcomes=tuple(outcomes), findings=("None.",)))
@@ -137,7 +144,7 @@ def test_a_variant_of_which_no_run_learned_is_drawn_too():
 
 
 def test_validation_images_have_a_loss_and_an_accuracy():
-    run = replace(report("kernel").outcomes[0], epochs=(epoch(1, val_loss=0.5, val_top1=0.8),))
+    run = replace(without_groups().outcomes[0], epochs=(epoch(1, val_loss=0.5, val_top1=0.8),))
     assert [chart.title for chart in validation_charts([run])] == ["Validation loss", "Validation accuracy"]
     assert validation_charts([replace(run, epochs=(epoch(1, val_loss=None, val_top1=None),))]) == ()
 
@@ -145,7 +152,7 @@ def test_validation_images_have_a_loss_and_an_accuracy():
 def test_accuracy_over_training_images_is_on_a_logarithmic_axis():
     outcomes = [
         replace(run, train_images=count)
-        for run, count in zip(report("kernel").outcomes, (25, 250, 2_500, 25, 250, 2_500), strict=True)
+        for run, count in zip(without_groups().outcomes, (25, 250, 2_500, 25, 250, 2_500), strict=True)
     ]
     (figure,) = image_charts(outcomes)
     x = [point.x for point in figure.curves[0].points]
@@ -200,7 +207,7 @@ def test_the_folder_has_the_page_the_json_and_the_markdown(tmp_path):
 
 
 def test_markdown_has_the_results_and_the_papers_numbers():
-    assert "| variant | parameters | runs | test accuracy |" in markdown(report("kernel"))
+    assert "| variant | parameters | runs | test accuracy |" in markdown(without_groups())
     text = markdown(report("depth"))
     assert "| group | variant |" in text
     assert "| A-LRN | 29.7 % | 10.5 % |" in text
