@@ -92,7 +92,7 @@ def test_a_signal_is_answered_after_openvino_sessions_are_deleted(bundles):
     code = (
         "import faulthandler, signal, sys; from pathlib import Path; "
         "from verydeep.runtime.exported_network import load_exported; "
-        "faulthandler.enable(); "  # has an alternate stack too, as pytest and services do
+        "faulthandler.enable(); "  # has an alternate stack too, as in pytest
         "first, second = (load_exported(Path(sys.argv[1])) for _ in range(2)); del first; del second; "
         "signal.signal(signal.SIGINT, lambda *_: print('answered', flush=True)); "
         "signal.raise_signal(signal.SIGINT)"

@@ -28,7 +28,7 @@ class OpenVinoSession:
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
-        core = openvino_core()
+        core = _shared_core()
         self._lock = Lock()
         try:
             model = core.read_model(bundle.file)
@@ -52,15 +52,12 @@ class OpenVinoSession:
         return tuple(values[name] for name in outputs)
 
 
-def openvino_core() -> Any:
+def _shared_core() -> Any:
     """The ``Core`` of this process: one, which stays until its end.
 
     Each gives its thread a stack for signal handlers (openvino#11894), and puts the former one back when it
     is deleted. After two, the first deleted first, that one is memory that is no longer there, and the next
     signal, such as Ctrl-C, ends the process with a segmentation fault.
-
-    Raises:
-        CheckpointError: if OpenVINO is not installed.
     """
     with _FIRST_CORE:
         return _new_core()
@@ -68,9 +65,7 @@ def openvino_core() -> Any:
 
 @cache
 def _new_core() -> Any:
-    core = import_runtime("openvino").Core()
-    core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # loads what makes that stack
-    return core
+    return import_runtime("openvino").Core()
 
 
 def _request(core: Any, model: Any, precision: Precision, threads: int | None) -> Any:
