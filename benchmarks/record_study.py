@@ -5,7 +5,11 @@
     .venv/bin/python benchmarks/record_study.py depth --quick studies/depth --full studies/depth-full
 
 The picture is the first section of the page with figures, taken with Chromium. Without --full, only the page
-and the picture of the quick study are made.
+and the picture of the quick study are made. A study on your own images has a name of its own, and its page is
+the one in its folder, as only the study knows the images:
+
+    .venv/bin/verydeep study transfer --data photos --weights vgg16
+    .venv/bin/python benchmarks/record_study.py transfer-photos --quick studies/transfer-photos-vgg16
 """
 
 import argparse
@@ -13,7 +17,7 @@ import shutil
 from pathlib import Path
 
 from verydeep.report.study_page import markdown, render_study
-from verydeep.study.studies import find_study
+from verydeep.study.studies import STUDIES, find_study
 from verydeep.study.study_result import StudyResult, read_result, record_result
 
 RESULTS = Path(__file__).parent.parent / "src" / "verydeep" / "study" / "results"
@@ -25,18 +29,29 @@ def main() -> None:
     """Write the files, and print their names."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("study")
+    parser.add_argument("study", help="its name, which its page has too")
     parser.add_argument("--quick", type=Path, required=True, help="the folder of the quick study")
     parser.add_argument("--full", type=Path, help="the folder of the full study")
     arguments = parser.parse_args()
-    name = arguments.study
-    quick = _result(name, arguments.quick)
-    full = _result(name, arguments.full) if arguments.full else None
+    page = PAGES / f"{arguments.study}.md"
+    if arguments.study in STUDIES:
+        html = _record(arguments.study, arguments.quick, arguments.full, page)
+    elif arguments.full is None:
+        shutil.copyfile(arguments.quick / "study.md", page)
+        html = (arguments.quick / "study.html").read_text("utf-8")
+    else:
+        parser.error(f"--full is for {', '.join(STUDIES)}, whose results are package data")
+    print(page, _picture(html, page.with_suffix(".png")))
+
+
+def _record(name: str, quick_folder: Path, full_folder: Path | None, page: Path) -> str:
+    """Write the page, and the result of the full study; returns what the picture is taken of, as HTML."""
+    quick = _result(name, quick_folder)
+    full = _result(name, full_folder) if full_folder else None
     if full is not None:
         print(record_result(full, RESULTS))
-    page = PAGES / f"{name}.md"
     page.write_text(markdown(quick, full), encoding="utf-8")
-    print(page, _picture(render_study(full or quick), PAGES / f"{name}.png"))
+    return render_study(full or quick)
 
 
 def _result(name: str, folder: Path) -> StudyResult:
