@@ -82,7 +82,9 @@ def test_the_difference_is_that_of_compare_with_the_ratio(command):
         f"| {' | '.join(row)} |".replace("| 64x2 M |", r"| 64x2 M \|") in printed
         for row in shown["table"]["rows"]
     )
-    assert shown["table"]["total"][3] == f"{second.parameters / first.parameters:.2f}"
+    total = shown["table"]["total"]  # with two decimals, or three digits of what would be 0.00
+    assert total[3] == f"{second.parameters / first.parameters:.3g}" == "0.00075"
+    assert total[1] == f"{second.depth / first.depth:.2f}"
 
 
 def test_options_are_those_of_both_networks():

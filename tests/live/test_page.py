@@ -141,6 +141,17 @@ def test_a_link_fills_the_fields_and_ignores_what_they_do_not_take(browser, addr
     page.close()
 
 
+def test_what_is_typed_while_the_page_starts_stays(browser, address):
+    page, held = browser.new_page(), []
+    page.route("**/start.json", lambda route: held.append(route))
+    page.goto(address)
+    page.fill("#network", "vgg11")
+    held[0].continue_()
+    page.wait_for_selector("#papers button", state="attached")
+    assert page.input_value("#network") == "vgg11"
+    page.close()
+
+
 def test_the_first_network_is_there_before_python(browser, address):
     page = browser.new_page()
     page.route("**/pyodide.asm.wasm", lambda _: None)  # never answered

@@ -225,3 +225,25 @@ def encoded(width=40, height=30, kind="PNG", mode="RGB", **options):
 @pytest.fixture(scope="session")
 def png():
     return encoded()
+
+
+@pytest.fixture
+def page(browser, client):
+    """The page, which asks this server only and breaks no rule of its Content-Security-Policy."""
+    page = browser.new_page()
+    asked, logged = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: logged.append(message.text))
+    page.on("pageerror", lambda error: logged.append(str(error)))
+    page.goto(f"http://127.0.0.1:{client.port}/")
+    page.wait_for_selector("#facts:has-text('3 classes')")
+    yield page
+    own = f"http://127.0.0.1:{client.port}/"
+    assert all(url.startswith((own, "data:", f"blob:{own}")) for url in asked)
+    assert not [text for text in logged if "Content Security" in text or "Error:" in text]
+    page.close()
+
+
+def choose(page, *files):
+    """Choose files of ``(name, content)`` on the page."""
+    page.set_input_files("#files", [{"name": n, "mimeType": "image/png", "buffer": c} for n, c in files])

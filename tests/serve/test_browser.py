@@ -6,7 +6,7 @@ import pytest
 
 from verydeep.prediction.prediction_rows import CsvRows
 
-from .conftest import encoded, serving, wait_until
+from .conftest import choose, encoded, serving, wait_until
 
 TRANSFER = """(bytes) => {
   const data = new DataTransfer();
@@ -17,27 +17,6 @@ PASTE = f"""(bytes) =>
   document.dispatchEvent(new ClipboardEvent("paste", {{ clipboardData: ({TRANSFER})(bytes) }}))
 """
 FETCH = "(address) => fetch(address).then(() => 'answered', (error) => error.message)"
-
-
-@pytest.fixture
-def page(browser, client):
-    """The page, which asks this server only and breaks no rule of its Content-Security-Policy."""
-    page = browser.new_page()
-    asked, logged = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: logged.append(message.text))
-    page.on("pageerror", lambda error: logged.append(str(error)))
-    page.goto(f"http://127.0.0.1:{client.port}/")
-    page.wait_for_selector("#facts:has-text('3 classes')")
-    yield page
-    own = f"http://127.0.0.1:{client.port}/"
-    assert all(url.startswith((own, "data:", f"blob:{own}")) for url in asked)
-    assert not [text for text in logged if "Content Security" in text or "Error:" in text]
-    page.close()
-
-
-def choose(page, *files):
-    page.set_input_files("#files", [{"name": n, "mimeType": "image/png", "buffer": c} for n, c in files])
 
 
 def test_an_image_is_classified_with_bars_and_latency(page, client, png):
@@ -68,6 +47,7 @@ def test_below_the_threshold_it_is_none_of_these(page, png):
 def test_the_heat_map_lies_over_the_crop(page, png):
     choose(page, ("a.png", png))
     page.wait_for_selector("#bars li")
+    assert "(Grad-CAM)" in page.inner_text("#heat-tools")
     page.check("#explain")
     page.wait_for_selector("#heat:visible")
     page.focus("#opacity")

@@ -20,9 +20,9 @@ async function start() {
   const started = await response.json();
   prepare(started);
   progress(0, started);
-  const untouched = fragmentOf(form);
-  fill(form, location.hash);
-  if (fragmentOf(form) === untouched) show(started.first);
+  // Without a network in the address, what was typed since the page came stays.
+  if (location.hash) fill(form, location.hash);
+  if (fragmentOf(form) === `#${new URLSearchParams({ network: at("network").defaultValue })}`) show(started.first);
   listen();
   ask = startPython({
     progress: (bytes) => progress(bytes, started),

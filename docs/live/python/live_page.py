@@ -151,12 +151,17 @@ def _with_ratios(table: DataTable) -> DataTable:
     """``table`` of two networks with the ratio of the second to the first as its last row."""
     first, second = table.rows
     ratios = tuple(
-        after / before if isinstance(before, int) and isinstance(after, int) and before else ""
+        _ratio_text(after / before) if isinstance(before, int) and isinstance(after, int) and before else ""
         for before, after in zip(first[1:], second[1:], strict=True)
     )
     return replace(
         table, total=("ratio", *ratios), note=f"The ratio is second to first. {table.note}".strip()
     )
+
+
+def _ratio_text(ratio: float) -> str:
+    """``1.25``, or ``0.00197``: small ratios keep three digits."""
+    return f"{ratio:,.2f}" if ratio >= 0.1 else f"{ratio:.3g}"
 
 
 def _table(table: DataTable) -> dict[str, Any]:

@@ -31,7 +31,7 @@ export async function connect(progress) {
     facts: `${classes.length.toLocaleString("en")} ${classes.length === 1 ? "class" : "classes"}, ${preprocess.size} px`,
     formats: "JPEG, PNG, WebP, GIF, BMP and what else this browser shows",
     maxBytes: Infinity,
-    hasHeatMaps,
+    heatMethod: hasHeatMaps ? "Grad-CAM" : null,
     fit: preprocess.fit,
     crop: preprocess.size / preprocess.resize,
   };

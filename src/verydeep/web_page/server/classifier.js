@@ -9,6 +9,7 @@ export const LATENCY = "from sending the image to the answer";
 export const AT_ONCE = 4; // requests in flight, so that a hundred images do not fill the queue
 
 const RETRIES = 5; // after status 503
+const METHODS = { "grad-cam": "Grad-CAM" }; // whose name is written otherwise
 
 /** What the page says about the network. */
 export async function connect() {
@@ -20,7 +21,7 @@ export async function connect() {
     facts: `${classes.length.toLocaleString("en")} classes, ${size} px, ${runtime} ${precision}`,
     formats: `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)}, up to ${Math.floor(limits.bytes / 1e6)} MB each`,
     maxBytes: limits.bytes,
-    hasHeatMaps: explain.length > 0,
+    heatMethod: METHODS[explain[0]] ?? explain[0],
     fit,
     crop,
   };
@@ -28,14 +29,23 @@ export async function connect() {
 
 /** `{file, label, confidence, probabilities}` of an image. */
 export async function classify(file) {
+  await requireReadable(file);
   const [answer] = await ask("v1/predict?top=5", { method: "POST", body: form(file) });
   return answer;
 }
 
 /** `{label, url}`: a picture of the evidence for the predicted class. */
 export async function heatMap(file) {
+  await requireReadable(file);
   const [answer] = await ask("v1/predict?explain=grad-cam", { method: "POST", body: form(file) });
   return { label: answer.heat_map.label, url: `data:image/png;base64,${answer.heat_map.png}` };
+}
+
+// A folder that was dropped, or a file that was changed since, would look like a server that does not answer.
+async function requireReadable(file) {
+  await file.slice(0, 1).arrayBuffer().catch(() => {
+    throw new Error("cannot be read: it is a folder, or was changed after it was chosen");
+  });
 }
 
 function form(file) {

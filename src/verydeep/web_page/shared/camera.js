@@ -2,6 +2,8 @@
 
 import { at, showError } from "./elements.js";
 
+let isOpening = false; // while the browser asks for permission
+
 /** Let `add` have a file of each photo. */
 export function listenToCamera(add) {
   at("camera").hidden = !navigator.mediaDevices?.getUserMedia;
@@ -18,12 +20,16 @@ export function listenToCamera(add) {
 }
 
 async function open() {
+  if (isOpening || at("video").srcObject) return; // a second stream would stay on
+  isOpening = true;
   try {
     at("video").srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     at("viewfinder").hidden = false;
     at("shoot").focus();
   } catch (error) {
     showError(`The camera cannot be used: ${error.message}`);
+  } finally {
+    isOpening = false;
   }
 }
 

@@ -10,7 +10,7 @@ import { clearResult, isShown, labelOf, listenToResult, show, useNetwork } from 
 import { downloadCsv, showRows } from "./table.js";
 
 const TOP = 5; // classes of each image, as both classifiers give them
-const entries = []; // {file, url, answer, error, ms, heat, wasShown}
+const entries = []; // {file, url, answer, error, ms, asked, heat, wasShown}
 let network = null;
 
 start();
@@ -68,7 +68,8 @@ async function classify(files) {
   let done = 0;
   const work = async () => {
     for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
-      await classifyOne(entry);
+      if (!isCleared(entry)) await classifyOne(entry);
+      if (isCleared(entry)) return; // and so are all that were added with it
       done += 1;
       showFirst(added);
       status(done < added.length ? `${done} of ${added.length} images` : summary(added));
@@ -78,10 +79,12 @@ async function classify(files) {
   await Promise.all(Array.from({ length: classifier.AT_ONCE }, work));
 }
 
+const isCleared = (entry) => !entries.includes(entry);
+
 // The first image of those added that can be read, as soon as it is classified; later ones wait in the table.
 function showFirst(added) {
   const first = added.find((entry) => !entry.error);
-  if (!first?.answer || first.wasShown || !entries.includes(first)) return;
+  if (!first?.answer || first.wasShown) return;
   first.wasShown = true;
   show(first);
 }
@@ -99,7 +102,7 @@ async function classifyOne(entry) {
       entry.error = error.message;
     }
   }
-  if (entry.error) showError(`${file.name}: ${entry.error}`);
+  if (entry.error && !isCleared(entry)) showError(`${file.name}: ${entry.error}`);
 }
 
 function summary(added) {

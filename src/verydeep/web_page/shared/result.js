@@ -12,7 +12,8 @@ let changed = () => {};
 /** `network` is what `connect` of the classifier gives. */
 export function useNetwork(described) {
   network = described;
-  at("heat-tools").hidden = !network.hasHeatMaps;
+  at("heat-tools").hidden = !network.heatMethod;
+  at("heat-method").textContent = network.heatMethod;
 }
 
 export const isShown = (entry) => entry === shown;
@@ -36,22 +37,27 @@ export function listenToResult(onChange) {
   });
   at("threshold").addEventListener("input", () => {
     at("threshold-value").textContent = `${at("threshold").value} %`;
-    if (shown) show(shown);
+    if (shown) showLabel();
   });
 }
 
 export function show(entry) {
   shown = entry;
-  const { file, confidence } = entry.answer;
+  const { file } = entry.answer;
   at("result").hidden = false;
   if (at("preview").src !== entry.url) at("preview").src = entry.url;
   at("preview").alt = `The image ${file}`;
   at("file").textContent = file;
-  at("label").textContent = labelOf(entry);
-  at("bars").classList.toggle("rejected", confidence < threshold());
   at("bars").replaceChildren(...classesOf(entry.answer).map(([name, share]) => bar(name, share)));
   at("latency").textContent = `${Math.round(entry.ms)} ms ${classifier.LATENCY}`;
   showHeat();
+  showLabel();
+}
+
+// What the threshold decides.
+function showLabel() {
+  at("label").textContent = labelOf(shown);
+  at("bars").classList.toggle("rejected", shown.answer.confidence < threshold());
   changed();
 }
 
@@ -82,10 +88,12 @@ async function showHeat() {
   const entry = shown;
   heat.hidden = true;
   if (!at("explain").checked || !entry) return;
+  entry.asked ??= classifier.heatMap(entry.file); // once, however often the image is shown before the answer
   try {
-    entry.heat ??= await classifier.heatMap(entry.file);
+    entry.heat = await entry.asked;
   } catch (error) {
-    showError(error.message);
+    if (entry.asked) showError(error.message);
+    entry.asked = null;
     return;
   }
   if (entry !== shown || !at("explain").checked) return;
