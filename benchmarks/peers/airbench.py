@@ -76,7 +76,8 @@ class Network(nn.Module):
         super().__init__()
         filters = _whitening_filters(images)
         self.whitening = nn.Parameter(filters, requires_grad=False)
-        self.bias = nn.Parameter(torch.zeros(len(filters)).uniform_(-0.5, 0.5))  # as of a 2x2 convolution
+        bound = filters[0].numel() ** -0.5  # as of an ordinary convolution of this size
+        self.bias = nn.Parameter(torch.zeros(len(filters)).uniform_(-bound, bound))
         first, second, third = widths
         self.layers = nn.Sequential(
             nn.GELU(),
