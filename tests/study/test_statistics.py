@@ -1,5 +1,6 @@
 """Means, intervals, and the conclusion from a difference."""
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -54,6 +55,14 @@ def test_an_unfinished_run_has_no_pair():
     assert difference(runs(None), runs(0.4)) is None
 
 
+def test_seeds_in_which_a_run_did_not_learn_are_counted():
+    learned, stopped = runs(0.5, 0.6, 0.7, None), runs(0.4, None, 0.6, None)
+    stopped = [replace(run, failed="at chance") if run.test_top1 is None else run for run in stopped]
+    assert gain_text(difference(learned, stopped)).endswith(", 2 seeds; in 2 more a run did not learn)")
+    assert gain_text(difference(learned[:1], stopped)).endswith("no interval; in 2 more a run did not learn)")
+    assert gain_text(difference(learned[:3:2], stopped[:3:2])).endswith(", 2 seeds)")
+
+
 @pytest.mark.parametrize(
     ("variant", "baseline", "start"),
     [
@@ -86,6 +95,15 @@ def test_a_paper_without_a_difference_is_cited():
     gain = difference(runs(0.50, 0.51, 0.50), runs(0.40, 0.40, 0.40))
     sentence = conclusion(gain, Contrast("E", "D", "16 and 19 layers", "no difference"))
     assert sentence.endswith("; the paper found no difference.")
+
+
+def test_no_difference_is_no_confirmation():
+    contrast = Contrast("E", "D", "16 and 19 layers", "no difference")
+    found = conclusion(difference(runs(0.40, 0.50, 0.45), runs(0.41, 0.49, 0.45)), contrast)
+    assert " would have been found with a probability of 80 %" in found
+    assert found.endswith("; the paper found no difference either.")
+    found = conclusion(difference(runs(0.10, 0.90), runs(0.40, 0.45)), contrast)
+    assert "the seeds vary so much that no difference would have been found; the paper" in found
 
 
 def test_one_seed_decides_nothing():

@@ -62,12 +62,21 @@ def test_a_result_says_which_images_and_how_many_epochs_and_the_flags():
         trial.name: outcome(trial, 0.9, epochs=(epoch(20),) if trial.images_per_class == 5 else (epoch(500),))
         for trial in study.trials(True)
     }
-    found = study_result(study, "fashion-mnist", study.trials(True), outcomes, "cpu", ["--full"])
+    found = study_result(study, "fashion-mnist", 60_000, study.trials(True), outcomes, "cpu", ["--full"])
     assert (
         found.dataset
         == "fashion-mnist, 5 to 500 training images a class or all training images, 20 to 500 epochs"
     )
     assert found.command == "verydeep study transfer --data fashion-mnist --full"
+
+
+@pytest.mark.parametrize(
+    ("images", "text"), [(2_000, "all training images"), (60_000, "6,000 of the training images")]
+)
+def test_a_data_set_with_fewer_images_than_a_trial_asks_for_is_used_whole(images, text):
+    study = STUDIES["head"]
+    outcomes = {trial.name: outcome(trial, 0.9) for trial in study.trials(False)}
+    assert study_result(study, "a", images, study.trials(False), outcomes, "cpu").dataset == f"a, {text}"
 
 
 RECORDED = [study for study in STUDIES.values() if recorded_result(study) is not None]

@@ -1,7 +1,7 @@
 """The statistics of a study: means over seeds, Student's t intervals, and significant differences."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log10, sqrt
 from statistics import fmean, stdev
 from typing import Literal
@@ -41,6 +41,8 @@ class Estimate:
     low: float
     high: float
     count: int
+    left_out: int = 0
+    """Of a difference: seeds in which a run did not learn."""
 
     @property
     def detectable(self) -> float:
@@ -71,10 +73,12 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 def difference(runs: Iterable[Outcome], baseline: Iterable[Outcome]) -> Estimate | None:
     """The test accuracy of ``runs`` minus ``baseline``, paired by seed; None without a finished pair."""
+    runs, baseline = tuple(runs), tuple(baseline)
     accuracies = {outcome.seed: outcome.test_top1 for outcome in baseline}
     pairs = [(outcome.test_top1, accuracies.get(outcome.seed)) for outcome in runs]
     gains = [accuracy - base for accuracy, base in pairs if accuracy is not None and base is not None]
-    return estimate(gains) if gains else None
+    stopped = {outcome.seed for outcome in (*runs, *baseline) if outcome.failed is not None}
+    return replace(estimate(gains), left_out=len(stopped)) if gains else None
 
 
 def conclusions(outcomes: Sequence[Outcome], contrasts: Sequence[Contrast]) -> tuple[str, ...]:
@@ -90,12 +94,13 @@ def conclusions(outcomes: Sequence[Outcome], contrasts: Sequence[Contrast]) -> t
 
 
 def gain_text(gain: Estimate) -> str:
-    """``+1.20 points (95 % interval +0.40 to +2.00, 3 seeds)``."""
+    """``+1.20 points (95 % interval +0.40 to +2.00, 3 seeds)``, with the number of seeds left out."""
+    left_out = f"; in {gain.left_out} more a run did not learn" if gain.left_out else ""
     if gain.count < 2:
-        return f"{100 * gain.mean:+.2f} points (one seed: no interval)"
+        return f"{100 * gain.mean:+.2f} points (one seed: no interval{left_out})"
     return (
         f"{100 * gain.mean:+.2f} points (95 % interval {100 * gain.low:+.2f} to {100 * gain.high:+.2f}, "
-        f"{gain.count} seeds)"
+        f"{gain.count} seeds{left_out})"
     )
 
 
@@ -124,6 +129,8 @@ def _power(gain: Estimate, effect: Effect) -> str:
     """Which difference would have been found, where none was."""
     if effect != "no difference" or gain.count < 2:
         return ""
+    if gain.detectable >= 1:
+        return "; the seeds vary so much that no difference would have been found"
     return f"; about {100 * gain.detectable:.2f} points would have been found with a probability of 80 %"
 
 
@@ -135,6 +142,8 @@ def effect_of(gain: Estimate) -> Effect:
 def _agreement(effect: Effect, contrast: Contrast) -> str:
     if contrast.paper is None:
         return ""
+    if effect == contrast.paper == "no difference":  # which few seeds show of anything: no confirmation
+        return "; the paper found no difference either"
     if effect == contrast.paper:
         return "; as in the paper"
     if contrast.paper == "no difference":

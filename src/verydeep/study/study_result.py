@@ -59,6 +59,7 @@ class StudyResult:
 def study_result(
     study: Study,
     data: str,
+    images: int,
     trials: Sequence[Trial],
     outcomes: Mapping[str, Outcome],
     device: Device,
@@ -69,6 +70,7 @@ def study_result(
     Args:
         study: the study.
         data: the name of the data set.
+        images: how many training images it has: a trial that asks for more has all of them.
         trials: those that were run.
         outcomes: of each trial, by its name.
         device: that computed.
@@ -77,7 +79,7 @@ def study_result(
     chosen, in_order = choose_device(device), tuple(outcomes[trial.name] for trial in trials)
     return StudyResult(
         study=study,
-        dataset=_dataset_text(data, trials, in_order),
+        dataset=_dataset_text(data, images, trials, in_order),
         outcomes=in_order,
         findings=study.conclude(in_order),
         command=shlex.join(["verydeep", "study", study.name, "--data", data, *flags]),
@@ -85,14 +87,16 @@ def study_result(
     )
 
 
-def _dataset_text(data: str, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> str:
+def _dataset_text(data: str, images: int, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> str:
     """``fashion-mnist, 6,000 of the training images, 10 epochs``."""
-    of_all = [trial.images for trial in trials if trial.images is not None]
+    asked = [trial.images for trial in trials if trial.images is not None]
+    of_all = [count for count in asked if count < images]
+    has_all = len(of_all) < len(asked) or any(trial.has_all_images for trial in trials)
     of_each = [trial.images_per_class for trial in trials if trial.images_per_class is not None]
     counts = [
         *([f"{_range(of_all)} of the training images"] if of_all else []),
         *([f"{_range(of_each)} training images a class"] if of_each else []),
-        *(["all training images"] if any(trial.has_all_images for trial in trials) else []),
+        *(["all training images"] if has_all else []),
     ]
     parts = [data, " or ".join(counts)]
     epochs = [run.epochs[-1].epoch for run in outcomes if run.epochs and run.failed is None]

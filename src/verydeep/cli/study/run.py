@@ -47,7 +47,8 @@ def study_from_flags(
     outcomes = _outcomes(chosen, trials, dataset, folder, workers or default_workers(device), device)
     given = {"group-by": group_by, "weights": weights, "seeds": seeds}
     flags = [f"--{flag}={value}" for flag, value in given.items() if value is not None]
-    result = study_result(chosen, data, trials, outcomes, device, [*(["--full"] if full else []), *flags])
+    flags = [*(["--full"] if full else []), *flags]
+    result = study_result(chosen, data, len(dataset.train), trials, outcomes, device, flags)
     recorded = None if full or weights is not None else recorded_result(chosen)
     page = write_study(result, recorded, folder)
     if json:
