@@ -1,5 +1,6 @@
 """The distribution without torch is the same package, with a part of the same dependencies."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def test_the_runtime_leaves_out_torch():
     assert not any(
         each.startswith(("torch", "lightning")) for each in project("packaging/runtime")["dependencies"]
     )
+
+
+def test_the_description_is_for_readers_of_the_package_index():
+    for folder in (".", "packaging/runtime"):
+        text = (ROOT / folder / project(folder)["readme"]).read_text(encoding="utf-8")
+        assert "pip install 'verydeep" in text and "not on PyPI" not in text
+        assert all(target.startswith("https://") for target in re.findall(r"\]\((.*?)\)", text))
 
 
 def test_both_distributions_have_the_license():

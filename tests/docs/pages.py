@@ -12,6 +12,7 @@ PAGES = sorted(
         *ROOT.glob("docs/ko/*.md"),
         *ROOT.glob("docs/course/**/*.md"),
         *ROOT.glob("benchmarks/*.md"),
+        *ROOT.glob("packaging/**/*.md"),
     ]
 )
 
