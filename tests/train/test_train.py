@@ -240,6 +240,9 @@ def test_groups_stay_on_one_side_of_every_split(tmp_path):
     for name, group in groups.items():
         by_group.setdefault(group, set()).add(parts[name])
     assert len(by_group) == 12 and all(len(each) == 1 for each in by_group.values())
+    held_out = [parts for parts in by_group.values() if parts != {"train"}]
+    assert result.test.groups == held_out.count({"test"}) > 1
+    assert result.validation.groups == held_out.count({"val"}) > 1
 
 
 def test_a_few_unreadable_images_are_noted_and_left_out(tmp_path):
