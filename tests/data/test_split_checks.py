@@ -1,11 +1,12 @@
 """What is refused or noted before anything is computed: empty parts, missing classes, too few images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from verydeep.data.split_checks import require_all_classes, with_class_notes
+from verydeep.data.split_checks import divided_groups, require_all_classes, with_class_notes
 from verydeep.errors import DataError
 from verydeep.image_sources.samples import Samples
 
@@ -45,3 +46,9 @@ def test_a_class_missing_in_the_test_is_noted():
     assert with_class_notes(samples).reading.notes == (
         "test has no images of c, so nothing is measured for it there",
     )
+
+
+def test_groups_in_several_parts_are_divided():
+    samples = samples_of(train="aabb", val="ab", test="ab")
+    assert divided_groups(samples) == set()
+    assert divided_groups(replace(samples, groups=tuple("kkllkmnm"))) == {"k", "m"}

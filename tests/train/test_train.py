@@ -245,6 +245,21 @@ def test_groups_stay_on_one_side_of_every_split(tmp_path):
     assert result.validation.groups == held_out.count({"val"}) > 1
 
 
+def test_groups_that_the_given_folders_divide_are_noted(tmp_path):
+    folder = tmp_path / "my photos"
+    write_folder(folder / "train", (8, 8, 8), per_photo=4)
+    write_folder(folder / "val", (4, 4, 4), per_photo=4)  # photo_000 of each class again
+    write_folder(folder / "test", (4, 4, 4), per_photo=4, seed=1)
+    prepared = prepare(replace(OWN, group_by=r"\w+/photo_\d+"), str(folder))
+    (note,) = (line for line in prepared.found if "groups" in line)
+    check = f"verydeep data check '{folder}' --group-by '\\w+/photo_\\d+' --out findings.csv"
+    assert note == (
+        "Note: 3 of 6 groups are in several parts of the split that the data came with (data leakage), so "
+        f"that results are too good; `{check}` lists their images"
+    )
+    assert note.removeprefix("Note: ") in prepared.notes
+
+
 def test_a_few_unreadable_images_are_noted_and_left_out(tmp_path):
     folder = write_folder(tmp_path / "shapes", (20, 20, 20))
     (folder / "circle" / "photo_000_000.png").write_bytes(b"no image")

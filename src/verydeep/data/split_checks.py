@@ -1,5 +1,6 @@
 """What can be seen of a split before anything is computed: empty parts, missing classes, too few images."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,14 @@ def missing_classes(samples: Samples, part: Part) -> list[str]:
     """The classes without images in ``part``."""
     sizes = np.bincount(samples.labels[samples.of_parts(part)], minlength=len(samples.classes))
     return [name for name, size in zip(samples.classes, sizes.tolist(), strict=True) if not size]
+
+
+def divided_groups(samples: Samples) -> set[str]:
+    """The groups with images in several parts: the data came with a part for each image (data leakage)."""
+    if samples.groups is None:
+        return set()
+    parts = Counter(group for group, _ in set(zip(samples.groups, samples.parts, strict=True)))
+    return {group for group, count in parts.items() if count > 1}
 
 
 def with_class_notes(samples: Samples) -> Samples:
