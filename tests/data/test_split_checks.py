@@ -32,12 +32,20 @@ def samples_of(**images):
         ({"train": "aaaaabbc"}, "has no test images"),
         ({"train": "aaaaabbc", "val": "abc"}, "has no test images"),
         ({"train": "aaaaabbc", "test": "bb"}, "has only test images of b"),
+        ({"train": "aaaaabc", "test": "aa"}, "set: the classes b, c have one image, and two of each class"),
         ({"train": "aabbcc", "test": "abc"}, "at most 3 images a class: too few"),
     ],
 )
 def test_images_of_which_nothing_can_be_measured_are_refused(images, message):
     with pytest.raises(DataError, match=message):
         require_all_classes(samples_of(**images))
+
+
+def test_a_class_of_one_group_is_told_from_a_missing_test_part():
+    samples = samples_of(train="aaaaabbbb", test="aa")
+    samples = replace(samples, classes=("a", "b"), groups=tuple("11223444455"))
+    with pytest.raises(DataError, match=r"class b has one group, .*Add images of other groups"):
+        require_all_classes(samples)
 
 
 def test_a_class_missing_in_the_test_is_noted():

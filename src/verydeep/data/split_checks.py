@@ -1,6 +1,7 @@
 """What can be seen of a split before anything is computed: empty parts, missing classes, too few images."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,9 +35,10 @@ def require_all_classes(samples: Samples) -> None:
             f"{samples.name} has no training images of {', '.join(empty)}. Add some, or remove the folder of "
             "the class"
         )
-    untested = set(missing_classes(samples, "test"))
+    untested = missing_classes(samples, "test")
     tested = [name for name in samples.classes if name not in untested]
     if len(tested) < 2:
+        _require_divisible(samples, untested)
         has = f"has only test images of {tested[0]}" if tested else "has no test images"
         raise DataError(
             f"{samples.name} {has}, so that nothing could be measured. Add test images of every class, or "
@@ -46,6 +48,21 @@ def require_all_classes(samples: Samples) -> None:
         raise DataError(
             f"{samples.name} has at most {largest} images a class: too few to train on some and to estimate "
             f"anything from the others. Add images: {LEAST_IMAGES} a class are the least, 20 a start"
+        )
+
+
+def _require_divisible(samples: Samples, untested: Sequence[str]) -> None:
+    """Refuse classes that were not tested because no split gives one image, or one group, to two parts."""
+    unit, of_image = ("image", samples.names) if samples.groups is None else ("group", samples.groups)
+    wanted = {samples.classes.index(name) for name in untested}
+    units = {(label, of_image[i]) for i, label in enumerate(samples.labels.tolist()) if label in wanted}
+    if len(units) == len(untested):
+        names = first_names(untested)
+        classes = f"class {names} has" if len(untested) == 1 else f"classes {names} have"
+        add = "Add images" if unit == "image" else "Add images of other groups"
+        raise DataError(
+            f"{samples.name}: the {classes} one {unit}, and two of each class are the least: one to train on "
+            f"and one to test on. {add}, or leave the class out"
         )
 
 
