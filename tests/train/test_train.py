@@ -284,7 +284,7 @@ def test_a_run_is_not_resumed_on_files_that_have_changed(tmp_path):
     with pytest.raises(Interrupted):
         train_network(OWN, str(folder), tmp_path / "run", device="cpu", watcher=StopAfter(1))
     next((folder / "circle").iterdir()).rename(folder / "circle" / "renamed.png")
-    with pytest.raises(DataError, match=r"the images of shapes changed since .* Start a new run"):
+    with pytest.raises(DataError, match=r"the images of shapes changed since .* Start over with --new, or"):
         resume_training(str(folder), tmp_path / "run", device="cpu")
 
 
