@@ -64,7 +64,9 @@ def test_a_training_that_is_stopped_within_an_epoch_resumes_to_the_same_bits(
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["epochs"] == 4
     assert not (run / "state").exists()
-    assert "recipe <b>runs/scratch-shapes/recipe.toml</b>" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "recipe <b>runs/scratch-shapes/recipe.toml</b>" in page
+    assert f"<code>verydeep train {shapes} --recipe runs/scratch-shapes/recipe.toml</code>" in page
     assert_same_bits(run, tmp_path / "whole")
 
 
@@ -80,7 +82,9 @@ def test_a_fine_tuning_that_is_stopped_resumes_to_the_same_bits(tune, here, shap
     resumed = here("tune", shapes, "--resume", "--json")
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["chosen"] == "fine-tune"
-    assert not (run / "state").exists() and (run / "report.html").exists()
+    assert not (run / "state").exists()
+    page = (run / "report.html").read_text()
+    assert "--resume" not in page and "--recipe runs/tune-shapes/tune.toml" in page
     assert_same_bits(run, tmp_path / "whole")
 
 

@@ -108,6 +108,22 @@ def test_other_images_of_the_same_names_are_not_those_of_the_run(folder, tmp_pat
     assert len(images.test) == 8
 
 
+@pytest.mark.parametrize("is_place_of_run", [True, False])
+def test_images_with_few_names_of_the_run_are_its_own_only_where_it_found_them(
+    folder, tmp_path, is_place_of_run
+):
+    samples, (network, run) = read_samples(folder), of_photos(tmp_path)
+    first = samples.select(np.arange(10))
+    write_split(replace(first, parts=("train", "val") * 5), run / "split.csv")
+    network.origin["data"] = str(folder) if is_place_of_run else "elsewhere"
+    images = read_images(str(folder), run, network)
+    found = "10 of the 40 images of photos"
+    assert images.notes[0].startswith(
+        f"{found} are in" if is_place_of_run else f"{found} have names that are"
+    )
+    assert images.test is None if is_place_of_run else len(images.test) == 8
+
+
 def test_a_split_beside_a_name_of_weights_is_not_that_of_a_run(folder, tmp_path, monkeypatch):
     samples, (network, _) = read_samples(folder), of_photos(tmp_path)
     monkeypatch.chdir(tmp_path)

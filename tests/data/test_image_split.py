@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from verydeep.data.content import content_hashes
-from verydeep.data.image_split import ImageSplit, read_image_split
+from verydeep.data.image_split import ImageSplit, other_images_note, read_image_split
 from verydeep.errors import DataError
 from verydeep.image_sources.open_images import read_samples
 
@@ -43,6 +43,16 @@ def test_a_split_without_hashes_follows_the_names_and_keeps_the_groups_of_the_im
     split = read_image_split(tmp_path / "split.csv", replace(read(tmp_path), groups=tuple("klmn")))
     assert split.samples.parts == PARTS and split.samples.groups == ("k", "l", "m")
     assert split.content is None
+
+
+def test_images_of_which_few_names_are_in_the_split_are_others(samples, tmp_path):
+    ImageSplit(replace(samples, parts=PARTS)).write(tmp_path / "split.csv")
+    camera = replace(samples, names=("a/0.png", "a/8.png", "a/9.png"))
+    assert read_image_split(tmp_path / "split.csv", camera) is None
+    assert other_images_note(tmp_path / "split.csv", camera).startswith(
+        f"1 of the 3 images of photos have names that are also in the split of {tmp_path}: too few"
+    )
+    assert read_image_split(tmp_path / "split.csv", camera, least_named=0.0).samples.parts == ("train",)
 
 
 def test_other_images_are_in_no_split(samples, tmp_path):

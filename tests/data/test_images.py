@@ -1,5 +1,9 @@
 """Labeled images in memory: their checks, and the statistics of their channels."""
 
+import re
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -74,6 +78,26 @@ def test_channel_statistics_match_numpy():
     values = PIXELS.numpy() / 255
     assert means == pytest.approx(values.mean((0, 2, 3)).tolist())
     assert deviations == pytest.approx(values.std((0, 2, 3)).tolist())
+
+
+def test_channel_statistics_of_several_batches_are_the_same(monkeypatch):
+    expected = channel_statistics(PIXELS)
+    monkeypatch.setattr("verydeep.data.images.COUNTED_AT_ONCE", 2 * PIXELS[0].numel())
+    assert channel_statistics(PIXELS) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_channel_statistics_take_little_memory():
+    pixels = torch.full((200, 3, 200, 200), 7, dtype=torch.uint8)  # 24 MB
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins at the present memory
+    before = _peak_megabytes()
+    channel_statistics(pixels)
+    assert _peak_megabytes() - before < 24
+
+
+def _peak_megabytes():
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e3
 
 
 def test_the_deviation_of_a_constant_channel_is_not_0():

@@ -54,6 +54,13 @@ def saved(tmp_path):
     return tmp_path / "cells"
 
 
+def test_hidden_files_beside_parquet_shards_are_counted(tmp_path):
+    table([0, 1]).to_parquet(tmp_path / "cells" / "train.parquet")
+    (tmp_path / "cells" / "._train.parquet").write_bytes(b"attributes of macOS")
+    samples = read_samples(tmp_path / "cells")
+    assert (len(samples), samples.reading.skipped) == (2, {"hidden": 1})
+
+
 def test_a_saved_data_set_has_splits_classes_and_columns(saved):
     samples = grouped(read_samples(saved), "patient")
     assert samples.classes == ("well", "ill")  # in the order of its features, not sorted

@@ -81,7 +81,8 @@ def test_a_pattern_groups_by_its_parentheses_or_its_whole_match(photographs):
 
 
 @pytest.mark.parametrize(
-    ("by", "match"), [("photo_(", "not a regular expression"), ("slide_1", "does not match")]
+    ("by", "match"),
+    [("photo_(", "not a regular expression"), ("slide_1", "does not match"), ("[0-9]*", "does not match")],
 )
 def test_an_invalid_pattern_and_one_without_a_match_are_errors(photographs, by, match):
     with pytest.raises(DataError, match=match):
@@ -93,6 +94,16 @@ def test_a_missing_column_is_an_error_that_lists_the_columns(photographs):
     listed = replace(samples, columns={"photo": tuple(samples.names), "slide": tuple(samples.names)})
     with pytest.raises(DataError, match=r"'patient' does not match .*columns to group by are photo, slide"):
         grouped(listed, "patient")
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "nan"])
+def test_a_column_with_missing_values_is_no_grouping(photographs, missing):
+    samples = read_folder(photographs)
+    patients = ("ann", missing, "ben", missing, "ann", "ben")
+    with pytest.raises(
+        DataError, match=rf"empty for 2 of the 6 images .* '{samples.names[1]}'; every image needs"
+    ):
+        grouped(replace(samples, columns={"patient": patients}), "patient")
 
 
 def test_the_test_part_is_split_by_groups_and_saved(photographs, tmp_path):

@@ -82,6 +82,37 @@ def test_labels_in_json_and_text_and_columns_in_json(tmp_path):
     assert graded.classes == ("g2",)
 
 
+@pytest.mark.parametrize("location", ["{0..1}.tar", "*.tar", "."])
+def test_the_folder_of_all_shards_names_no_part(tmp_path, monkeypatch, location):
+    folder = tmp_path / "dev"
+    for number in range(2):
+        write_shard(folder / f"{number}.tar", {"a.png": png(number), "a.cls": str(number).encode()})
+    assert read_samples(folder / location).parts == (None, None)
+    monkeypatch.chdir(folder)
+    assert read_samples(location).parts == (None, None)
+    write_shard(folder / "val" / "2.tar", {"a.png": png(2), "a.cls": b"1"})
+    assert read_samples(folder).parts == (None, None, "val")
+
+
+def test_hidden_files_are_no_shards_and_are_counted(tmp_path):
+    write_shard(tmp_path / "train" / "0.tar", {"a.png": png(0), "a.cls": b"1"})
+    write_shard(tmp_path / "test" / "1.tar", {"a.png": png(1), "a.cls": b"2"})
+    (tmp_path / "train" / "._0.tar").write_bytes(b"attributes of macOS")
+    (tmp_path / ".trash").mkdir()
+    (tmp_path / ".trash" / "2.tar").write_bytes(b"deleted")
+    (tmp_path / "._x.parquet").write_bytes(b"attributes of macOS")
+    samples = read_samples(tmp_path)
+    assert samples.parts == ("test", "train") and samples.reading.skipped == {"hidden": 2}
+
+
+def test_a_folder_of_images_with_a_hidden_table_is_one_of_images(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "._x.parquet").write_bytes(b"attributes of macOS")
+    with pytest.raises(DataError, match=r"no images.*1 hidden"):
+        read_sources([tmp_path])
+
+
 def test_a_shard_of_no_part_beside_shards_of_parts_is_stated(tmp_path):
     folder = tmp_path / "cells"
     for number, name in enumerate(("train-0.tar", "test-0.tar", "extra-0.tar")):

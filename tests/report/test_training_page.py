@@ -84,6 +84,10 @@ def test_the_headline_is_the_test_accuracy_with_its_interval():
     assert '<time datetime="2026-11-22T01:05:00+00:00">' in page()
 
 
+def test_the_groups_of_the_test_images_are_counted():
+    assert "300 test images of 12 groups, used once" in text(test=evaluation(groups=12))
+
+
 def test_top_5_is_shown_if_there_are_more_than_five_classes():
     assert "Top-5" not in text(test=many_classes(5))
     assert "Top-5 accuracy 100.00 %" in text(test=many_classes(6))

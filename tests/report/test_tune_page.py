@@ -342,6 +342,11 @@ def test_a_run_can_be_reproduced_from_its_page(tmp_path):
     assert "tune 'my pets' --recipe" in text(tmp_path, location="my pets")
 
 
+def test_a_resumed_run_is_reproduced_by_its_decisions_alone(tmp_path):
+    shown = words(render_tune(tune_result(tmp_path), command=None))
+    assert "Reproduce The same decisions without a search: verydeep tune pets --recipe" in shown
+
+
 def test_features_from_the_cache_have_no_speed(tmp_path):
     features = replace(tune_result(tmp_path).features, computed=0, cached=462)
     shown = text(tmp_path, features=features)

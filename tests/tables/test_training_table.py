@@ -2,6 +2,7 @@
 
 from verydeep.tables.training_table import training_summary
 
+from ..report.evaluations import evaluation
 from ..report.trainings import train_result
 
 
@@ -17,6 +18,10 @@ def test_the_summary_has_the_metrics_and_the_times():
         "after 2 min 05 s of training (1 h 02 min in all)\n"
         f"Balanced accuracy 93.33 %, macro-F1 {100 * train_result().test.macro_f1:.2f} %"
     )
+
+
+def test_images_of_groups_are_counted_by_group():
+    assert "on 300 images of 12 groups, after" in summary(test=evaluation(groups=12))
 
 
 def test_notes_on_the_data_are_first():

@@ -7,6 +7,7 @@ from verydeep.errors import LearningError
 from verydeep.train.divergence import (
     FLAGS_OF_TRAIN,
     depth,
+    images_of_balanced_accuracy,
     likely_fixes,
     require_better_than_chance,
     require_finite,
@@ -47,9 +48,25 @@ def test_a_deep_network_without_batch_norm_gets_the_fixes_of_the_paper():
     ids=["learns", "too early", "imbalanced, but better than chance"],
 )
 def test_training_goes_on(top1, largest, steps):
-    require_better_than_chance(top1, 10_000, largest, steps, zoo.resolve("vgg19"))
+    require_better_than_chance(top1, 10_000.0, largest, steps, zoo.resolve("vgg19"))
 
 
 def test_predicting_the_largest_class_is_chance():
     with pytest.raises(LearningError, match=r"85\.0%"):
-        require_better_than_chance(0.851, 10_000, 0.85, 400, zoo.resolve("vgg16_bn"))
+        require_better_than_chance(0.851, 10_000.0, 0.85, 400, zoo.resolve("vgg16_bn"))
+
+
+@pytest.mark.parametrize(("images", "largest"), [(4.0, 0.5), (1000.0, 0.997)], ids=["few", "imbalanced"])
+def test_half_of_the_way_from_chance_to_1_is_enough(images, largest):
+    network = zoo.resolve("vgg11_bn")
+    require_better_than_chance(1.0, images, largest, 400, network)
+    require_better_than_chance(0.51 + 0.49 * largest, images, largest, 400, network)
+    with pytest.raises(LearningError, match="at chance"):
+        require_better_than_chance(largest, images, largest, 400, network)
+
+
+def test_balanced_accuracy_is_as_certain_as_its_classes():
+    assert images_of_balanced_accuracy([50, 50, 50]) == pytest.approx(150)
+    recall, sizes = 0.3, (900, 90, 10)
+    variance = sum(recall * (1 - recall) / size for size in sizes) / len(sizes) ** 2
+    assert images_of_balanced_accuracy(sizes) == pytest.approx(recall * (1 - recall) / variance)

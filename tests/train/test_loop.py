@@ -10,6 +10,7 @@ import torch
 from verydeep.architecture.architecture import Architecture
 from verydeep.data import synthetic
 from verydeep.data.augmentation.config import AugmentConfig
+from verydeep.data.images import Images
 from verydeep.errors import CheckpointError, LearningError
 from verydeep.inputs.augmented_batch import to_channels_last
 from verydeep.models.build import build
@@ -183,6 +184,17 @@ def test_a_network_that_cannot_learn_stops_at_chance():
     many = synthetic.shapes(3000, size=16, classes=3, seed=1)
     with pytest.raises(LearningError, match="dead is at chance"):
         train_on(begin(recipe, start, many), recipe, many)
+
+
+@pytest.mark.parametrize("balance", ["none", "weights"])
+def test_a_class_of_one_image_does_not_look_like_chance(monkeypatch, balance):
+    monkeypatch.setattr("verydeep.train.divergence.FAIR_STEPS", 60)
+    labels = torch.arange(41).minimum(torch.tensor(40)) // 20  # 20, 20 and 1 images
+    pixels = (labels * 100 + 20).to(torch.uint8)[:, None, None, None].expand(-1, 1, 16, 16).clone()
+    recipe = replace(PLAIN, epochs=40, batch_size=20, balance=balance, optimizer=OptimizerConfig(lr=0.02))
+    train = Images(pixels, labels, TRAIN.classes)
+    results = train_on(begin(recipe, network(*LEARNS_FAST), train), recipe, train)
+    assert results[-1].train_top1 > 0.97
 
 
 @pytest.mark.slow

@@ -87,6 +87,7 @@ def test_written_toml_holds_every_value():
         ("keep = 'best'", "keep = best needs validation images, and validation is 0"),
         ("[schedule]\nname = 'plateau'", "schedule.name = plateau needs validation images"),
         ("early_stopping = 1", "early_stopping = 1 needs validation images"),
+        ("keep = 'best'", "where the data has validation images of its own, those are used"),
         ("freeze = -1", "freeze is -1"),
         ("freeze = 'some'", "freeze is 'some'"),
         ("weights = 'vgg16'\ngrow_from = 'runs/a'", "weights and grow_from both set the initial weights"),

@@ -240,6 +240,24 @@ def test_groups_stay_on_one_side_of_every_split(tmp_path):
     for name, group in groups.items():
         by_group.setdefault(group, set()).add(parts[name])
     assert len(by_group) == 12 and all(len(each) == 1 for each in by_group.values())
+    held_out = [parts for parts in by_group.values() if parts != {"train"}]
+    assert result.test.groups == held_out.count({"test"}) > 1
+    assert result.validation.groups == held_out.count({"val"}) > 1
+
+
+def test_groups_that_the_given_folders_divide_are_noted(tmp_path):
+    folder = tmp_path / "my photos"
+    write_folder(folder / "train", (8, 8, 8), per_photo=4)
+    write_folder(folder / "val", (4, 4, 4), per_photo=4)  # photo_000 of each class again
+    write_folder(folder / "test", (4, 4, 4), per_photo=4, seed=1)
+    prepared = prepare(replace(OWN, group_by=r"\w+/photo_\d+"), str(folder))
+    (note,) = (line for line in prepared.found if "groups" in line)
+    check = f"verydeep data check '{folder}' --group-by '\\w+/photo_\\d+' --out findings.csv"
+    assert note == (
+        "Note: 3 of 6 groups are in several parts of the split that the data came with (data leakage), so "
+        f"that results are too good; `{check}` lists their images"
+    )
+    assert note.removeprefix("Note: ") in prepared.notes
 
 
 def test_a_few_unreadable_images_are_noted_and_left_out(tmp_path):
@@ -266,7 +284,7 @@ def test_a_run_is_not_resumed_on_files_that_have_changed(tmp_path):
     with pytest.raises(Interrupted):
         train_network(OWN, str(folder), tmp_path / "run", device="cpu", watcher=StopAfter(1))
     next((folder / "circle").iterdir()).rename(folder / "circle" / "renamed.png")
-    with pytest.raises(DataError, match=r"the images of shapes changed since .* Start a new run"):
+    with pytest.raises(DataError, match=r"the images of shapes changed since .* Start over with --new, or"):
         resume_training(str(folder), tmp_path / "run", device="cpu")
 
 

@@ -1,21 +1,32 @@
 """A run that ends anywhere is completed by the same call; a second process is refused."""
 
+import errno
 import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from verydeep.claim import claim_folder
+from verydeep.claim import LOCK, claim_folder
 from verydeep.data import synthetic
 from verydeep.errors import CheckpointError, InUseError, RecipeError
 from verydeep.train.recipe import Recipe
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.train import new_start, resume_training, train_network
-from verydeep.train.unfinished_run import begin, claimed_run, next_run_path, read_start, run_path, start_over
+from verydeep.train.unfinished_run import (
+    begin,
+    claimed_run,
+    finish,
+    latest_unfinished_run,
+    next_run_path,
+    read_start,
+    run_path,
+    start_over,
+)
 
 DATA = synthetic.dataset(40, 20, size=16, classes=2)
 RECIPE = Recipe(model="8 M | gap", norm="batch", epochs=2, batch_size=20, precision="fp32")
@@ -103,6 +114,48 @@ def test_the_run_of_the_same_command_is_found_unless_it_is_in_use(tmp_path):
     assert run_path(tmp_path, "run", new_start(RECIPE, DATA)) == tmp_path / "run"
     for other in (replace(RECIPE, seed=1), replace(RECIPE, size=8)):
         assert run_path(tmp_path, "run", new_start(other, DATA)) == tmp_path / "run-2"
+
+
+@pytest.fixture
+def closed(tmp_path, monkeypatch):
+    """A run that another user has begun by the same command, in a folder that only they may read."""
+    with claimed_run(tmp_path / "run") as folder:
+        begin(folder, new_start(RECIPE, DATA))
+    status = Path.stat
+
+    def refuse(path, **how):
+        if path.parent.is_relative_to(tmp_path / "run"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return status(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    return tmp_path
+
+
+def test_a_folder_that_may_not_be_read_is_passed_over(closed):
+    start = new_start(RECIPE, DATA)
+    assert run_path(closed, "run", start) == next_run_path(closed, "run") == closed / "run-2"
+    with pytest.raises(CheckpointError, match="no unfinished run of `verydeep train`"):
+        latest_unfinished_run(closed, "train")
+
+
+@pytest.mark.parametrize("is_unfinished", [True, False])
+def test_a_run_that_may_not_be_written_to_is_passed_over(tmp_path, is_unfinished):
+    with claimed_run(tmp_path / "run") as folder:
+        begin(folder, new_start(RECIPE, DATA))
+        if not is_unfinished:
+            finish(folder)
+            folder.model.touch()
+    (tmp_path / "run" / LOCK).mkdir()  # refused to root too, as the file of another user is to others
+    assert run_path(tmp_path, "run", new_start(RECIPE, DATA)) == tmp_path / "run-2"
+    assert next_run_path(tmp_path, "run") == tmp_path / "run-2"
+
+
+def test_a_folder_without_permission_to_write_is_passed_over(tmp_path, monkeypatch):
+    with claimed_run(tmp_path / "run") as folder:
+        begin(folder, new_start(RECIPE, DATA))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "run")
+    assert run_path(tmp_path, "run", new_start(RECIPE, DATA)) == tmp_path / "run-2"
 
 
 def test_another_recipe_is_refused_and_start_over_makes_room(tmp_path):

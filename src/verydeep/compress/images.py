@@ -15,7 +15,7 @@ from verydeep.compress.image_part import ImagePart, read_part, spread
 from verydeep.compress.origin import is_balanced
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
-from verydeep.data.image_split import ImageSplit, read_image_split
+from verydeep.data.image_split import LEAST_NAMED, ImageSplit, other_images_note, read_image_split
 from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
@@ -195,7 +195,10 @@ def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: 
         if isinstance(error, DownloadError) or not _has_no_labels(location):
             raise
         return _unlabeled(location, network, most, error)
-    split, notes = _split(samples, run, seed, is_probe=network.origin.get("strategy") == "linear-probe")
+    is_probe = network.origin.get("strategy") == "linear-probe"
+    # Where the run found its images, others came since: the names that it knows are no chance.
+    least_named = 0.0 if location == network.origin.get("data") else LEAST_NAMED
+    split, notes = _split(samples, run, seed, least_named, is_probe=is_probe)
     samples = split.samples
     labels = _relabeled(samples.labels, samples, network)
     broken: list[UnreadableImage] = []
@@ -233,9 +236,11 @@ def _has_no_labels(location: str) -> bool:
     return not folder.is_dir() or not find_layout(walk(folder)).labeled
 
 
-def _split(samples: Samples, run: Path, seed: int, *, is_probe: bool) -> tuple[ImageSplit, tuple[str, ...]]:
+def _split(
+    samples: Samples, run: Path, seed: int, least_named: float, *, is_probe: bool
+) -> tuple[ImageSplit, tuple[str, ...]]:
     """``samples`` with the part of each, and what is to be said of it; ``run`` may be a linear probe."""
-    split, notes = _saved_split(samples, run)
+    split, notes = _saved_split(samples, run, least_named)
     if split is not None and is_probe and "val" in split.samples.parts:
         notes += (PROBE_FLATTERS,)
     if split is None and is_split_here(samples):
@@ -256,14 +261,16 @@ def _saved_split_file(run: Path) -> Path | None:
     return file if (run.is_dir() or is_checkpoint(run)) and file.exists() else None
 
 
-def _saved_split(samples: Samples, run: Path) -> tuple[ImageSplit | None, tuple[str, ...]]:
+def _saved_split(
+    samples: Samples, run: Path, least_named: float
+) -> tuple[ImageSplit | None, tuple[str, ...]]:
     """Those of ``samples`` that are in the split of ``run``, if any are, and a note where not all are."""
     file = _saved_split_file(run)
     if file is None:
         return None, ()
-    split, count = read_image_split(file, samples), len(samples)
+    split, count = read_image_split(file, samples, least_named), len(samples)
     if split is None:
-        return None, (f"none of the {count:,} images of {samples.name} is in the split of {file.parent}",)
+        return None, (other_images_note(file, samples),)
     if len(split.samples) == count:
         return split, ()
     known = (

@@ -10,11 +10,15 @@ from verydeep.data.recognition import recognize
 from verydeep.data.split_file import (
     read_groups,
     read_saved_images,
+    read_split,
     saves_content,
     with_saved_split,
     write_split,
 )
 from verydeep.image_sources.samples import Samples
+
+LEAST_NAMED = 0.5
+"""The share of images that are in a split by their names: with fewer, as of two cameras, it may be chance."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,24 @@ class ImageSplit:
         write_split(self.samples, file, self.content)
 
 
-def read_image_split(file: Path, samples: Samples) -> ImageSplit | None:
+def read_image_split(file: Path, samples: Samples, least_named: float = LEAST_NAMED) -> ImageSplit | None:
     """Those of ``samples`` that are in the split in ``file``, with its parts and groups; None if none are.
 
     They are the same by the content of the file, under any name; by the name where no content was saved.
     Groups of ``samples`` are kept.
+
+    Args:
+        file: of the split.
+        samples: the images.
+        least_named: with fewer of their names in a split without content, in [0, 1], they are other images.
 
     Raises:
         DataError: where the file is not a split.
     """
     if not saves_content(file):
         named = with_saved_split(samples, file)
-        return None if named is samples else ImageSplit(named)
+        are_others = named is samples or len(named) < least_named * len(samples)
+        return None if are_others else ImageSplit(named)
     content = content_hashes(samples.sources)
     earlier = recognize(samples, content, read_saved_images(file)).earlier
     # A rewritten file is recognized by its name too, and so would be any image of the same name elsewhere.
@@ -59,3 +69,15 @@ def read_image_split(file: Path, samples: Samples) -> ImageSplit | None:
         chosen = replace(chosen, groups=tuple(groups[image.name] for _, image in same))
     chosen = replace(chosen, parts=tuple(image.part for _, image in same))
     return ImageSplit(chosen, tuple(content[index] for index, _ in same))
+
+
+def other_images_note(file: Path, samples: Samples) -> str:
+    """What a reader should know of ``samples`` for which ``read_image_split`` gives None."""
+    images, run = f"{len(samples):,} images of {samples.name}", file.parent
+    named = 0 if saves_content(file) else len(read_split(file).keys() & set(samples.names))
+    if not named:
+        return f"none of the {images} is in the split of {run}"
+    return (
+        f"{named:,} of the {images} have names that are also in the split of {run}: too few to be the images "
+        "of the run, so that none is taken for one"
+    )

@@ -14,6 +14,8 @@ from verydeep.errors import DataError
 
 ChannelStatistics = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of each channel, for pixels scaled to 0 to 1."""
+COUNTED_AT_ONCE = 2**22
+"""Pixel values of which statistics are made at once."""
 
 
 @runtime_checkable
@@ -187,7 +189,19 @@ def channel_statistics(
     pixels: UInt8[Tensor, "count channels height width"],
 ) -> ChannelStatistics:
     """Mean and standard deviation of each channel, for pixels scaled to 0 to 1."""
-    values = pixels.transpose(0, 1).flatten(1).double()
-    # Two passes in float64 are accurate for any number of images that fits in memory.
-    means, deviations = values.mean(1) / 255, values.std(1, correction=0) / 255
-    return tuple(means.tolist()), tuple(deviations.clamp_min(1e-6).tolist())
+    counts = _value_counts(pixels).double()
+    values = torch.arange(256, dtype=torch.float64)
+    means = counts @ values / counts.sum(1)
+    variances = (counts * (values - means[:, None]) ** 2).sum(1) / counts.sum(1)
+    deviations = (variances.sqrt() / 255).clamp_min(1e-6)
+    return tuple((means / 255).tolist()), tuple(deviations.tolist())
+
+
+def _value_counts(pixels: UInt8[Tensor, "count channels height width"]) -> Int64[Tensor, "channels 256"]:
+    """How often each channel has each value: exact, and counted in batches, which take little memory."""
+    _, channels, height, width = pixels.shape
+    counts = torch.zeros(channels, 256, dtype=torch.int64)
+    for batch in pixels.split(max(1, COUNTED_AT_ONCE // (channels * height * width))):
+        for channel, values in enumerate(batch.cpu().unbind(1)):
+            counts[channel] += values.flatten().bincount(minlength=256)
+    return counts

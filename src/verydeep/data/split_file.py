@@ -191,5 +191,6 @@ def require_same_split(samples: Samples, path: Path) -> None:
     if different := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
         raise DataError(
             f"the images of {samples.name} changed since {path} was written: {different[0]} was "
-            f"{before.get(different[0], 'not there')} and is {now.get(different[0], 'gone')}. Start a new run"
+            f"{before.get(different[0], 'not there')} and is {now.get(different[0], 'gone')}. Start over "
+            "with --new, or give another --out"
         )

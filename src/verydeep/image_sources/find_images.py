@@ -7,12 +7,12 @@ column names are given after a colon: ``cells.csv:diagnosis``, ``cells.csv:scan,
 
 import glob
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verydeep.errors import DataError
 from verydeep.image_sources.folders.image_paths import ImagePaths
-from verydeep.image_sources.folders.walk import walk
+from verydeep.image_sources.folders.walk import is_hidden, walk
 from verydeep.image_sources.huggingface import (
     is_saved_dataset,
     read_hub_dataset,
@@ -140,15 +140,25 @@ def _read_dataset_folder(folder: Path, columns: Columns) -> Listing | None:
     """A folder that contains a saved data set or shards; None for a folder of image files."""
     if is_saved_dataset(folder):
         return read_saved_dataset(folder, columns)
-    shards = sorted([*folder.glob("*.tar"), *folder.glob("*/*.tar")])
-    has_tables = any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet"))
-    if not (shards or has_tables) or walk(folder).images:
+    shards, hidden_shards = _files_of_dataset(folder, ".tar")
+    tables, hidden_tables = _files_of_dataset(folder, ".parquet")
+    if not (shards or tables) or walk(folder).images:
         return None
-    return (
+    listing = (
         read_webdataset(folder.resolve().name, shards, columns)
         if shards
         else read_parquet_dataset(folder, columns)
     )
+    hidden = hidden_shards if shards else hidden_tables
+    skipped = Reading({"hidden": hidden} if hidden else {})
+    return replace(listing, reading=joined([listing.reading, skipped]))
+
+
+def _files_of_dataset(folder: Path, suffix: str) -> tuple[list[Path], int]:
+    """The files in ``folder`` and the folders in it; and how many are hidden, as ``._a.tar`` of macOS."""
+    found = sorted([*folder.glob(f"*{suffix}"), *folder.glob(f"*/*{suffix}")])
+    visible = [file for file in found if not any(map(is_hidden, file.relative_to(folder).parts))]
+    return visible, len(found) - len(visible)
 
 
 def _contains_images(file: Path) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import Int64
 from verydeep.errors import DataError
 from verydeep.foreign_text import utf8_text, valid_text
 from verydeep.image_sources.image_source import ImageSource
+from verydeep.image_sources.labels import is_missing
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.reading import Reading
 from verydeep.rows import Rows
@@ -103,9 +104,11 @@ def grouped(samples: Samples, by: str) -> Samples:
     all cells of one photograph.
 
     Raises:
-        DataError: if ``by`` is neither a column nor a pattern, or the pattern does not match a name.
+        DataError: if ``by`` is neither a column nor a pattern, the column has missing values, or the pattern
+            does not match a name.
     """
     if by in samples.columns:
+        _require_filled(samples, by)
         return replace(samples, groups=samples.columns[by])
     try:
         pattern = re.compile(by)
@@ -117,12 +120,23 @@ def grouped(samples: Samples, by: str) -> Samples:
     return replace(samples, groups=tuple(_group(pattern, name, samples.columns) for name in samples.names))
 
 
+def _require_filled(samples: Samples, column: str) -> None:
+    cells = zip(samples.names, samples.columns[column], strict=True)
+    without = [name for name, cell in cells if is_missing(cell.strip())]
+    if without:
+        raise DataError(
+            f"the column {column!r} is empty for {len(without):,} of the {len(samples):,} images of "
+            f"{samples.name}, such as {without[0]!r}; every image needs a group. Fill in the column: an "
+            "image that belongs to no other gets a value of its own"
+        )
+
+
 def _group(pattern: re.Pattern[str], name: str, columns: Iterable[str]) -> str:
     match = pattern.search(name)
-    if not match:
+    if not match or not match[0]:
         known = ", ".join(columns)
         raise DataError(
             f"the pattern '{pattern.pattern}' does not match {name!r}; every image needs a group"
             + (f". The columns to group by are {known}" if known else "")
         )
-    return match[1] if pattern.groups and match[1] is not None else match[0]
+    return match[1] if pattern.groups and match[1] else match[0]

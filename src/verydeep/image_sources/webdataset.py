@@ -91,7 +91,9 @@ def expand_range(pattern: str) -> list[Path]:
 
 
 def read_webdataset(name: str, shards: list[Path], columns: Columns) -> Listing:
-    """Every image in ``shards``, in order. The part is found in the name of a shard or of its folder.
+    """Every image in ``shards``, in order.
+
+    The part is found in the name of a shard, or in that of its folder where not all shards are in it.
 
     Raises:
         DataError: if a shard does not exist, is not a tar file, or is compressed or truncated, or there are
@@ -112,7 +114,8 @@ def read_webdataset(name: str, shards: list[Path], columns: Columns) -> Listing:
         raise DataError(
             f"{name}: {len(shards)} shards have no images; expected files such as {COMMON_SUFFIXES}"
         )
-    parts = [_part(shard) for shard in shards]
+    top = _top(shards)
+    parts = [_part(shard, top) for shard in shards]
     return Listing(
         name=name,
         sources=index.members(),
@@ -162,7 +165,7 @@ class _ShardIndex:
 
     def names(self) -> Rows[str]:
         """Their paths below the folder of all shards, such as ``train.tar/1.png``."""
-        top = os.path.commonpath([shard.parent for shard in self.shards])
+        top = _top(self.shards)
         shards = [Path(os.path.relpath(shard, top)).as_posix() for shard in self.shards]
 
         def name(index: int) -> str:
@@ -175,8 +178,14 @@ class _ShardIndex:
         return TarMember(shard, self.texts[index], self.offsets[index], self.sizes[index])
 
 
-def _part(shard: Path) -> Part | None:
-    return part_mentioned(shard.name) or part_mentioned(shard.parent.name)
+def _top(shards: Sequence[Path]) -> Path:
+    """The folder of all shards."""
+    return Path(os.path.commonpath([shard.parent for shard in shards]))
+
+
+def _part(shard: Path, top: Path) -> Part | None:
+    by_folder = None if shard.parent == top else part_mentioned(shard.parent.name)  # ~/dev tells none apart
+    return part_mentioned(shard.name) or by_folder
 
 
 def _samples(shard: Path, columns: Columns) -> list[_ShardSample | None]:

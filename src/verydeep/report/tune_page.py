@@ -48,18 +48,18 @@ SIDE = 160
 
 
 def write_tune_page(
-    result: TuneResult, path: Path, *, command: str, heat_maps: Sequence[TestHeatMap] = ()
+    result: TuneResult, path: Path, *, command: str | None, heat_maps: Sequence[TestHeatMap] = ()
 ) -> None:
     """Write ``result`` as a page to ``path``, completely or not at all; arguments as ``render_tune``."""
     write_text(path, render_tune(result, command=command, heat_maps=heat_maps))
 
 
-def render_tune(result: TuneResult, *, command: str, heat_maps: Sequence[TestHeatMap] = ()) -> str:
+def render_tune(result: TuneResult, *, command: str | None, heat_maps: Sequence[TestHeatMap] = ()) -> str:
     """The page as HTML, all text escaped; images are read again from where they are.
 
     Args:
         result: a finished run.
-        command: the command that reproduces it.
+        command: the command that reproduces it; None where none does, as for a resumed run.
         heat_maps: of some test images; without any the page has no section of them.
     """
     return (

@@ -73,6 +73,10 @@ def _next_step(command: str, data: str, run: Path, flags: Mapping[str, object]) 
     if not folder.is_unfinished:
         return "Run the same command again to continue"
     usable = f"{run} holds the linear probe, ready to use. " if folder.model.exists() else ""
-    given = (text for flag, value in flags.items() if value is not None for text in (flag, str(value)))
-    line = shlex.join(["verydeep", command, data, "--resume", "--out", str(run), *given])
+    line = shlex.join(["verydeep", command, data, "--resume", "--out", str(run), *given_flags(flags)])
     return f"{usable}Resume it by: {line}"
+
+
+def given_flags(flags: Mapping[str, object]) -> list[str]:
+    """``flags`` as they are typed, without those whose value is None."""
+    return [text for flag, value in flags.items() if value is not None for text in (flag, str(value))]

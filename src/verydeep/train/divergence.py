@@ -1,7 +1,7 @@
 """Divergence: notices training that does not learn, and says what is likely to help for this network."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -39,13 +39,15 @@ def require_finite_weights(weights: Iterable[Tensor], architecture: Architecture
 
 
 def require_better_than_chance(
-    top1: float, images: int, largest_class: float, steps: int, architecture: Architecture
+    top1: float, images: float, largest_class: float, steps: int, architecture: Architecture
 ) -> None:
     """Stop where, after ``FAIR_STEPS``, training is no better than predicting the largest class.
 
+    Where that is right nearly always, or few images leave a wide margin, half of the way to 1 is enough.
+
     Args:
         top1: training accuracy of the last epoch, in [0, 1].
-        images: how many images it was measured on.
+        images: how many images it was measured on; of balanced accuracy, ``images_of_balanced_accuracy``.
         largest_class: the part of the images in the largest class, in [0, 1].
         steps: made so far.
         architecture: the network, for the message.
@@ -54,11 +56,19 @@ def require_better_than_chance(
         LearningError: with both accuracies; ``likely_fixes`` has what is likely to help.
     """
     margin = 3 * math.sqrt(largest_class * (1 - largest_class) / max(images, 1))
-    if steps >= FAIR_STEPS and top1 <= largest_class + margin:
+    if steps >= FAIR_STEPS and top1 <= largest_class + min(margin, (1 - largest_class) / 2):
         raise LearningError(
             f"after {steps} steps {architecture.name} is at chance: {top1:.1%} of its training images, "
             f"where predicting the largest class gives {largest_class:.1%}"
         )
+
+
+def images_of_balanced_accuracy(sizes: Sequence[int]) -> float:
+    """How many images would make accuracy as certain as balanced accuracy is with classes of these ``sizes``.
+
+    The variance of a mean of recalls is the sum of theirs, so that the smallest classes decide.
+    """
+    return len(sizes) ** 2 / sum(1 / size for size in sizes)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,12 @@ from verydeep.inputs.batch_source import BatchSource, Plan, TrainingBatch, Train
 from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.balance import resolve_balance
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order
-from verydeep.train.divergence import require_better_than_chance, require_finite, require_finite_weights
+from verydeep.train.divergence import (
+    images_of_balanced_accuracy,
+    require_better_than_chance,
+    require_finite,
+    require_finite_weights,
+)
 from verydeep.train.early_stopping import BestEpoch, should_stop_early
 from verydeep.train.epoch_result import EpochClock, EpochResult
 from verydeep.train.optimizer.build import set_rate
@@ -227,13 +232,14 @@ def _require_better_than_chance(
     if state.losses is not None and state.epoch > 0:
         return
     steps = recipe.steps_before(len(inputs.train.labels), state.epoch) + state.step
-    tally, recalls = state.tally, state.tally.recalls
-    images, top1 = int(tally.images.sum()), tally.top1
-    chance = float(tally.images.max() / tally.images.sum())
+    tally = state.tally
+    sizes = [size for size in tally.images.tolist() if size]
+    images, top1 = float(sum(sizes)), tally.top1
+    chance = max(sizes) / sum(sizes)
     if is_balanced:
-        images, chance = len(recalls) * int(tally.images.min()), 1 / len(recalls)
-        top1 = float(recalls.mean())
-    if len(recalls) > 1:
+        images, chance = images_of_balanced_accuracy(sizes), 1 / len(sizes)
+        top1 = float(tally.recalls.mean())
+    if len(sizes) > 1:
         require_better_than_chance(top1, images, chance, steps, state.model.architecture)
 
 

@@ -1,5 +1,6 @@
 """The start of a training: images in memory or on disk, with their split, and the network."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from verydeep.data.builtin_names import is_builtin, require_known
 from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split import stratified_split
-from verydeep.data.split_checks import require_all_classes, with_class_notes
+from verydeep.data.split_checks import divided_groups, require_all_classes, with_class_notes
 from verydeep.data.split_parts import with_test_part, with_validation_part
 from verydeep.decoding.crop import Decoder
 from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, median_short_side, shapes_text
@@ -119,6 +120,7 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
     if recipe.validation:
         samples = with_validation_part(samples, recipe.validation, recipe.seed)
         require_all_classes(samples)
+    samples = _with_group_note(samples, location, recipe.group_by)
     network = None
     if recipe.weights is not None:
         network = _pretrained(recipe, recipe.weights, samples.classes, progress)
@@ -140,6 +142,21 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
     made = (f"images are resized to {reason}", _fit_note(preprocess, sizes))
     notes = tuple(filter(None, (skipped, *read.notes, *made, note)))
     return Prepared(dataset, network or _new_network_for(preprocess, recipe, dataset), samples, notes, found)
+
+
+def _with_group_note(samples: Samples, location: str, group_by: str | None) -> Samples:
+    """``samples`` with a note where the parts that they came with divide groups."""
+    divided = len(divided_groups(samples))
+    if not divided:
+        return samples
+    by = ("--group-by", group_by) if group_by else ()
+    check = shlex.join(["verydeep", "data", "check", location, *by, "--out", "findings.csv"])
+    note = (
+        f"{divided:,} of {len(set(samples.groups or ())):,} groups {'is' if divided == 1 else 'are'} in "
+        "several parts of the split that the data came with (data leakage), so that results are too good; "
+        f"`{check}` lists their images"
+    )
+    return replace(samples, reading=samples.reading.noted(note))
 
 
 def _new_network_for(preprocess: Preprocess, recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Checkpoint:

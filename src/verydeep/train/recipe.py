@@ -83,7 +83,8 @@ class Recipe:
     test: Annotated[float, Interval(gt=0, lt=1)] = 0.2
     """Share of your own images to test on, where they have no test part."""
     validation: Annotated[float, Interval(ge=0, lt=1)] = 0.0
-    """Share of the training images held out for validation; 0 trains on all of them."""
+    """Share of the training images held out for validation, where there is no val folder; 0 trains on all of
+    them."""
     group_by: str | None = None
     """What keeps your own images together in a split: a pattern for their names such as 'photo_[0-9]+', a
     column, or duplicates."""
@@ -136,7 +137,8 @@ class Recipe:
         asking = [name for name, asks in needs.items() if asks]
         if asking and not self.validation:
             raise RecipeError(
-                f"{asking[0]} needs validation images, and validation is 0; set it to 0.1, for example"
+                f"{asking[0]} needs validation images, and validation is 0; set it to 0.1, for example: "
+                "where the data has validation images of its own, those are used"
             )
         if self.hardest < 1 and (self.augment.mixes or self.balance == "sampler"):
             other = "mixup or cutmix" if self.augment.mixes else "balance = sampler"

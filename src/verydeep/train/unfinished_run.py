@@ -6,6 +6,7 @@ same command continues.
 """
 
 import json
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -204,17 +205,28 @@ def next_run_path(root: Path, name: str) -> Path:
 
 def _has_no_run(path: Path) -> bool:
     """Whether it is a folder with only what a killed process left before its run began."""
-    if not path.is_dir() or is_in_use(path):
+    try:
+        if not path.is_dir() or is_in_use(path):
+            return False
+        with claimed_run(path) as folder:
+            return _is_empty(folder)
+    except OSError:  # such as that of another user
         return False
-    with claimed_run(path) as folder:
-        return _is_empty(folder)
 
 
 def run_path(root: Path, name: str, asked: Start) -> Path:
-    """The unfinished run in ``root`` that the same command began, unless it is in use; else the next path."""
+    """The unfinished run in ``root`` that the same command began, if it is free; else the next path."""
     begun = [path for path in _unfinished_runs(root, asked.job) if _is_same(path, asked)]
-    free = [path for path in begun if not is_in_use(path)]
+    free = [path for path in begun if _is_free(path)]
     return max(free, key=_saved) if free else next_run_path(root, name)
+
+
+def _is_free(run: Path) -> bool:
+    """Whether this process may work on it: no other does, and it may be written to."""
+    try:
+        return os.access(run, os.W_OK) and not is_in_use(run)
+    except OSError:  # such as that of another user
+        return False
 
 
 def _is_same(path: Path, asked: Start) -> bool:
@@ -250,10 +262,10 @@ def _saved(run: Path) -> float:
 
 
 def _unfinished_runs(root: Path, job: str) -> list[Path]:
-    """Those whose start can be read."""
+    """Those whose start can be read: folders of other users may be closed."""
     found = []
     for path in root.iterdir() if root.is_dir() else ():
-        with suppress(CheckpointError):
+        with suppress(CheckpointError, OSError):
             if RunFolder(path).is_unfinished and read_start(RunFolder(path)).job == job:
                 found.append(path)
     return found

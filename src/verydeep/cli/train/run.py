@@ -16,7 +16,7 @@ from verydeep.machine import Device, Parallel
 from verydeep.report.training_page import write_training_page
 from verydeep.tables.training_table import training_summary
 from verydeep.terminal.console import START, err, out, print_json, silent
-from verydeep.terminal.interrupt import how_to_resume, stop_on_interrupt
+from verydeep.terminal.interrupt import given_flags, how_to_resume, stop_on_interrupt
 from verydeep.terminal.output_path import require_writable_folder
 from verydeep.terminal.progress import ByteProgress
 from verydeep.terminal.run_choice import resumed_run, started_run
@@ -88,10 +88,13 @@ def train_from_flags(
                 _start_over(run, chosen, data)
             wait_for_all("started over")
 
+        flags = _machine_flags(device, devices, parallel)
+        command = _reproducing_command(data, run, flags) if resume else ["verydeep", *sys.argv[1:]]
+
         def report(result: TrainResult) -> None:
             write_training_page(
-                result, RunFolder(run).report, run=run, recipe_name=recipe_name,
-                command=shlex.join(["verydeep", *sys.argv[1:]]), wall_seconds=time.perf_counter() - START,
+                result, RunFolder(run).report, run=run, recipe_name=recipe_name, command=shlex.join(command),
+                wall_seconds=time.perf_counter() - START,
             )  # fmt: skip
 
         messages = err() if is_first() else silent()
@@ -100,7 +103,7 @@ def train_from_flags(
             stopped_with_launcher(),
             ByteProgress(messages, _download_text(data, chosen.weights)) as downloaded,
             TrainingProgress(messages, run, is_stopped) as watcher,
-            how_to_resume("train", data, run, _machine_flags(device, devices, parallel)),
+            how_to_resume("train", data, run, flags),
         ):
             result = train_network(
                 chosen,
@@ -139,6 +142,11 @@ def _machine_flags(device: Device, devices: int | None, parallel: Parallel) -> d
         "--devices": devices,
         "--parallel": None if parallel == "data" else parallel,
     }
+
+
+def _reproducing_command(data: str, run: Path, flags: Mapping[str, object]) -> list[str]:
+    """That of a resumed run: --resume would not begin another one."""
+    return ["verydeep", "train", data, "--recipe", str(RunFolder(run).recipe), *given_flags(flags)]
 
 
 def _what_and_where(

@@ -77,7 +77,7 @@ def tune(
 
     if run is None:
         run = started_run(RUNS, run_name("tune", location), new_start(config, location), out_, new=new)
-    return tune_from_flags(location, config, run, new=new, device=device, json=json)
+    return tune_from_flags(location, config, run, resume=resume_, new=new, device=device, json=json)
 
 
 def _config(recipe: Path | None, earlier: Path | None, changes: dict[str, Any]) -> TuneConfig:

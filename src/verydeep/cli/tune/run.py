@@ -26,16 +26,18 @@ from verydeep.weights.load import load
 
 
 def tune_from_flags(
-    location: str, config: TuneConfig, run: Path, *, new: bool, device: Device, json: bool
+    location: str, config: TuneConfig, run: Path, *, resume: bool, new: bool, device: Device, json: bool
 ) -> int:
     """Tune by ``config`` on the images at ``location``, and print the result."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # our own lines state what matters
     if new:
         _start_over(run, config, location, device)
 
+    command = None if resume else shlex.join(["verydeep", *sys.argv[1:]])
+
     def report(result: TuneResult) -> None:
         write_tune_page(
-            result, RunFolder(run).report, command=shlex.join(["verydeep", *sys.argv[1:]]),
+            result, RunFolder(run).report, command=command,
             heat_maps=test_heat_maps(result, load(run)),
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.data.split_parts import indices_of
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import most_confident_mistakes
+from verydeep.image_sources.part_names import Part
 from verydeep.inputs.image_batches import batch_source
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.device import choose_precision, describe
@@ -49,8 +50,8 @@ def measure_training(
         dataset=dataset,
         architecture=trained.network.model.architecture,
         epochs=trained.epochs,
-        validation=_validation(trained.network, dataset.val, device),
-        test=evaluate_logits(logits, dataset.test.labels, dataset.classes),
+        validation=_validation(trained.network, dataset.val, _groups(prepared, "val"), device),
+        test=evaluate_logits(logits, dataset.test.labels, dataset.classes, groups=_groups(prepared, "test")),
         mistakes=most_confident_mistakes(logits.numpy(), dataset.test.labels.numpy(), dataset.classes),
         test_names=_test_names(prepared),
         notes=(*prepared.notes, trained.unreadable) if trained.unreadable else prepared.notes,
@@ -67,10 +68,23 @@ def _test_names(prepared: Prepared) -> tuple[str, ...]:
     return tuple(prepared.samples.names[i] for i in indices_of(prepared.samples, "test").tolist())
 
 
+def _groups(prepared: Prepared, part: Part) -> tuple[str, ...] | None:
+    """The group of each image of ``part``; None where images are independent."""
+    samples = prepared.samples
+    if samples is None or samples.groups is None:
+        return None
+    return tuple(samples.groups[index] for index in indices_of(samples, part).tolist())
+
+
 def _validation(
-    network: Checkpoint, val: Images | ImagesOnDisk | None, device: torch.device
+    network: Checkpoint,
+    val: Images | ImagesOnDisk | None,
+    groups: tuple[str, ...] | None,
+    device: torch.device,
 ) -> Evaluation | None:
-    return None if val is None else evaluate_logits(_logits(network, val, device), val.labels, val.classes)
+    if val is None:
+        return None
+    return evaluate_logits(_logits(network, val, device), val.labels, val.classes, groups=groups)
 
 
 def _logits(
