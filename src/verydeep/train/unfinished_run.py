@@ -142,7 +142,7 @@ def require_same(path: Path, asked: Start) -> Start:
         RecipeError: naming the settings that differ.
     """
     start = require_unfinished(path, asked.job)
-    if not _is_same_data(start.data, asked.data):
+    if not is_same_data(start.data, asked.data):
         raise CheckpointError(f"{path} was started on {start.data}; it cannot be resumed on {asked.data}")
     before, now = (_flat(tomllib.loads(config)) for config in (start.config, asked.config))
     differ = [key for key in now | before if before.get(key) != now.get(key)]
@@ -220,10 +220,10 @@ def run_path(root: Path, name: str, asked: Start) -> Path:
 def _is_same(path: Path, asked: Start) -> bool:
     start = read_start(RunFolder(path))
     is_same_config = tomllib.loads(start.config) == tomllib.loads(asked.config)
-    return is_same_config and _is_same_data(start.data, asked.data)
+    return is_same_config and is_same_data(start.data, asked.data)
 
 
-def _is_same_data(before: str, now: str) -> bool:
+def is_same_data(before: str, now: str) -> bool:
     """Whether both name the same images: ``photos/`` is ``photos``."""
     if before == now:
         return True
