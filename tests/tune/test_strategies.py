@@ -2,6 +2,7 @@
 
 import json
 import time
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.tune_page import render_tune
 from verydeep.saved_runs.saved_run import read_run
 from verydeep.train.run_folder import RunFolder
-from verydeep.tune.budget import Plan, Skipped
+from verydeep.tune.budget import LEAST_EPOCHS, Plan, Skipped
 from verydeep.tune.choice import Candidate, choose
 from verydeep.tune.fine_tune import save_plan, saved_plan
 from verydeep.tune.prepare import TuneWatcher
@@ -202,6 +203,14 @@ def test_fine_tuning_that_is_asked_for_is_run_even_without_the_time(run, monkeyp
     assert by_name(result)["fine-tune"].epochs[-1].epoch == 2
 
 
+def test_fine_tuning_that_is_asked_for_takes_five_epochs_however_short_its_forecast(run, monkeypatch):
+    monkeypatch.setattr("verydeep.tune.strategies.measured_speed", lambda model, fabric: 1e15)
+    recorder = Recorder()
+    result = run(strategy="fine-tune", budget="1s", fine_tune__epochs=8, watcher=recorder)
+    assert by_name(result)["fine-tune"].epochs[-1].epoch == LEAST_EPOCHS == 5
+    assert recorder.limits == [inf]
+
+
 @pytest.mark.parametrize(
     ("freeze", "note"),
     [("auto", "the last stage"), (0, "all stages"), (1, "the last stage"), ("all", "the head")],
@@ -272,12 +281,14 @@ class Recorder(TuneWatcher):
     def __init__(self):
         self.jobs = {}
         self.plans_made = []
+        self.limits = []
 
     def begins(self, job, state):
         self.jobs[job.name] = job
 
     def plans(self, strategy, images, held_out, seconds):
         self.plans_made.append((strategy, images, held_out))
+        self.limits.append(seconds)
 
 
 def pixels(images):

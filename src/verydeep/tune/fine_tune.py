@@ -34,7 +34,14 @@ _PLAN: TypeAdapter[Plan | Skipped] = TypeAdapter(Plan | Skipped)
 
 
 def fine_tune(
-    task: Task, start: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
+    task: Task,
+    start: Checkpoint,
+    recipe: Recipe,
+    train: Images,
+    val: Images,
+    folder: RunFolder,
+    limit: float,
+    least_epochs: int,
 ) -> Trained:
     """``start``, whose last layer is the linear probe, trained by ``recipe``; its own tensors do not change.
 
@@ -46,10 +53,12 @@ def fine_tune(
         val: the images to choose the epoch by.
         folder: where the training state is saved.
         limit: seconds after which the epochs are cut down.
+        least_epochs: that are trained whatever the limit.
     """
     network = with_dropout(start, recipe.dropout)
     model = copy_trainable(network.model, trained_stages(recipe, network.model.architecture))
-    return _train(task, "fine-tune", replace(network, model=model), recipe, train, val, folder, limit)
+    network = replace(network, model=model)
+    return _train(task, "fine-tune", network, recipe, train, val, folder, limit, least_epochs)
 
 
 def train_from_scratch(
@@ -72,6 +81,7 @@ def _train(
     val: Images,
     folder: RunFolder,
     limit: float,
+    least_epochs: int = 0,
 ) -> Trained:
     job = Job(
         name=strategy,
@@ -87,7 +97,8 @@ def _train(
         limit = inf  # resumed after an epoch, which has settled their number: the clock must not change it
     torch.manual_seed(recipe.seed)  # of dropout
     deadline = time.perf_counter() + limit
-    return run_training(job, fabric_on(task.device, recipe.precision), task.watcher, deadline=deadline)
+    fabric = fabric_on(task.device, recipe.precision)
+    return run_training(job, fabric, task.watcher, deadline=deadline, least_epochs=least_epochs)
 
 
 def save_plan(plan: Plan | Skipped, folder: RunFolder) -> None:

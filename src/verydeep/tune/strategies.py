@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 
 import torch
 from jaxtyping import Float32, Int64
@@ -26,6 +27,7 @@ from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import with_last_layer
 from verydeep.train.state import trained_stages
 from verydeep.tune.budget import (
+    LEAST_EPOCHS,
     Plan,
     Skipped,
     Work,
@@ -240,10 +242,11 @@ def _fine_tuned(comparison: _Comparison, start: Checkpoint, of_probe: Tensor, pl
     task = comparison.task
     recipe = replace(task.config.fine_tune_recipe, freeze=plan.freeze, epochs=plan.epochs)
     train, val = comparison.train_images, comparison.val_images  # decoded before the clock is read
-    limit = plan.limit(comparison.share)
+    least_epochs = 0 if task.config.strategy == "auto" else min(LEAST_EPOCHS, plan.epochs)
+    limit = inf if plan.epochs == least_epochs else plan.limit(comparison.share)
     task.watcher.plans("fine-tune", len(comparison.train), len(comparison.val), limit)
     began = time.perf_counter()
-    trained = fine_tune(task, start, recipe, train, val, comparison.folder, limit)
+    trained = fine_tune(task, start, recipe, train, val, comparison.folder, limit, least_epochs)
     seconds = time.perf_counter() - began
     logits = of_probe if trained.best_epoch == 0 else _logits(trained.network, val)
     stages = len(stage_macs(start.model.architecture)) - 1
