@@ -22,7 +22,9 @@ from verydeep.models.logits import predict_logits
 from verydeep.saved_runs.saved_run import read_run
 from verydeep.train.recipe import Recipe
 from verydeep.train.train import train_network
+from verydeep.tune.config import TuneConfig
 from verydeep.tune.prepare import TuneWatcher
+from verydeep.tune.tune import tune_network
 from verydeep.weight_files.checkpoint_file import load, save
 
 from .conftest import PREPROCESS
@@ -354,6 +356,15 @@ def test_images_that_a_training_has_seen_are_refused_at_the_same_location_alone(
         train_network(other, str(shapes), tmp_path / "run", device="cpu")
     elsewhere = shutil.copytree(shapes, tmp_path / "shapes")
     assert run(elsewhere, weights=str(trained), seed=1, size=16).test.images == 24
+
+
+@pytest.mark.parametrize("out", ["runs/tune-mine", "model"])
+def test_the_run_may_be_in_the_folder_of_the_images(shapes, weights, tmp_path, monkeypatch, out):
+    monkeypatch.chdir(shutil.copytree(shapes, tmp_path / "mine"))
+    config = TuneConfig(weights=str(weights), strategy="linear-probe")
+    for run in (out, f"{out}-2"):
+        result = tune_network(".", config, run, device="cpu", cache=tmp_path / "cache")
+        assert result.images.class_sizes == dict.fromkeys(("circle", "square", "triangle"), 40)
 
 
 def test_the_seed_decides_the_split(run, finished):
