@@ -4,6 +4,7 @@ import json
 import time
 from math import inf
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from verydeep.architecture.architecture import Architecture
 from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.image_sources.samples import Samples
+from verydeep.inputs.frozen_features import frozen_features
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.tune_page import render_tune
@@ -365,6 +367,36 @@ def test_a_strategy_that_does_not_learn_leaves_the_others(run):
     assert names["scratch"].validation is None and names["scratch"].seconds > 0
     assert names["scratch"].note.startswith("did not learn: ") and "diverged" in names["scratch"].note
     assert "Did not learn: " in render_tune(result, command="verydeep tune photos/")
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """No feature maps in memory, and a full disk."""
+    full = SimpleNamespace(disk_usage=lambda folder: SimpleNamespace(free=0))
+    monkeypatch.setattr("verydeep.inputs.frozen_features.shutil", full)
+    monkeypatch.setattr(
+        "verydeep.train.run.frozen_features",
+        lambda *inputs, **options: frozen_features(*inputs, **options | {"memory_limit": 0}),
+    )
+
+
+@pytest.mark.parametrize("strategy", ["auto", "compare"])
+def test_without_room_for_feature_maps_the_linear_probe_is_kept_with_the_reason(
+    run, monkeypatch, no_room, strategy
+):
+    monkeypatch.setattr("verydeep.tune.strategies.FEW_IMAGES", 50)
+    settings = {"fine_tune__freeze": 1, "fine_tune__epochs": 1, "scratch__epochs": 1}
+    result = run(strategy=strategy, budget="none", **settings)
+    tuned = by_name(result)["fine-tune"]
+    assert tuned.note.startswith("could not be trained: the feature maps of ") and not tuned.epochs
+    if strategy == "auto":
+        assert result.chosen == "linear-probe" and result.reason == f"fine-tuning {tuned.note}"
+    assert "Could not be trained: " in render_tune(result, command="verydeep tune photos/")
+
+
+def test_without_room_for_feature_maps_fine_tuning_that_is_asked_for_is_an_error(run, no_room):
+    with pytest.raises(DataError, match="the feature maps of"):
+        run(strategy="fine-tune", budget="none", fine_tune__epochs=1)
 
 
 def test_where_nothing_but_the_linear_probe_learns_it_is_kept_with_the_reason(run):

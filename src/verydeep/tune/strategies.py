@@ -187,14 +187,17 @@ def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Ca
 
 
 def _attempted(task: Task, strategy: Strategy, train: Callable[[], Candidate]) -> Candidate | StrategyResult:
-    """The network that ``train`` gives; where it does not learn, why: the other strategies have one."""
+    """The network that ``train`` gives; where it gives none, why: the other strategies have one."""
     began = time.perf_counter()
     try:
         return train()
     except LearningError as error:
-        result = without_network(strategy, f"did not learn: {error}", time.perf_counter() - began)
-        task.watcher.finished_strategy(result)
-        return result
+        why = f"did not learn: {error}"
+    except DataError as error:  # no room for feature maps, or images are gone
+        why = f"could not be trained: {error}"
+    result = without_network(strategy, why, time.perf_counter() - began)
+    task.watcher.finished_strategy(result)
+    return result
 
 
 def _probe_without_held_out(

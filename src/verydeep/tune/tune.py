@@ -80,7 +80,7 @@ def tune_network(
             machine has no such device.
         InUseError: where another process writes to ``out``.
         LearningError: where the strategy that was asked for does not learn; of auto and compare, the others
-            go on.
+            go on, as they do where the disk has no room for its feature maps, which is a DataError.
         Interrupted: where ``watcher`` wants to stop; features are kept, and once there is a probe the run
         too.
         OSError: where ``out`` cannot be written to, or the disk is full.
