@@ -2,15 +2,19 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from verydeep.data.content import content_hashes
 from verydeep.data.split_file import write_split
-from verydeep.evaluate.labeled_images import read_labeled
+from verydeep.evaluate.labeled_images import read_labeled, trained_parts
 from verydeep.image_sources.open_images import read_samples
 
 from ..data.pictures import picture, save
+
+PARTS = ("train", "val", "test")
 
 
 def test_the_small_picture_of_a_wide_file_shows_all_of_it(tmp_path):
@@ -40,3 +44,58 @@ def test_the_split_of_a_run_follows_renamed_images_and_is_not_that_of_others_of_
     assert same.description == "2 of the 4 images of photos: the test part, as kept by the run"
     others = read_labeled(str(tmp_path / "others"), ("cat", "dog"), tmp_path)
     assert (len(others), others.part) == (4, "all")
+    assert others.description.endswith(
+        "all of them, as there is no test part; if the network was trained on some of them, the result is "
+        "too good (data leakage)"
+    )
+
+
+@pytest.fixture
+def split(tmp_path):
+    """One image of each part and class, and the split of them in a run folder."""
+    for seed, name in enumerate(f"{label}/{part}.png" for label in ("cat", "dog") for part in PARTS):
+        save(picture(seed, 8, 8), tmp_path / "photos" / name)
+    samples = read_samples(tmp_path / "photos")
+    samples = replace(samples, parts=tuple(Path(name).stem for name in samples.names))
+    write_split(samples, tmp_path / "split.csv", content_hashes(samples.sources))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("part", "strategy", "reason"),
+    [
+        (
+            "all",
+            "fine-tune",
+            "all of its parts, also those that the network was trained on, so the",
+        ),
+        (
+            "train",
+            "fine-tune",
+            "the train part, as kept by the run; the network was trained on it, so",
+        ),
+        (
+            "val",
+            "linear-probe",
+            "the val part, as kept by the run; the network was trained on it, so",
+        ),
+        ("val", "fine-tune", "the val part, as kept by the run"),
+        ("test", "linear-probe", "the test part, as kept by the run"),
+    ],
+)
+def test_images_that_the_network_was_trained_on_are_said_to_be(split, part, strategy, reason):
+    trained_on = trained_parts({"strategy": strategy})
+    images = read_labeled(str(split / "photos"), ("cat", "dog"), split, part, trained_on=trained_on)
+    assert images.trained_on == trained_on
+    _, _, found = images.description.partition(" images of photos: ")
+    assert found == reason or (found.startswith(reason) and found.endswith("too good (data leakage)"))
+
+
+def test_parts_by_folder_may_be_evaluated_together(tmp_path):
+    for seed, part in enumerate(("train", "test")):
+        for label in ("cat", "dog"):
+            save(picture(seed, 8, 8), tmp_path / "photos" / part / label / "1.png")
+    images = read_labeled(str(tmp_path / "photos"), ("cat", "dog"), tmp_path / "net.pth", "all")
+    assert (
+        "4 of the 4 images of photos: all of its parts; if the network was trained on" in images.description
+    )
