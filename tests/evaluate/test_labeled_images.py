@@ -9,6 +9,7 @@ from PIL import Image
 
 from verydeep.data.content import content_hashes
 from verydeep.data.split_file import write_split
+from verydeep.errors import DataError
 from verydeep.evaluate.labeled_images import read_labeled, trained_parts
 from verydeep.image_sources.open_images import read_samples
 
@@ -89,6 +90,19 @@ def test_images_that_the_network_was_trained_on_are_said_to_be(split, part, stra
     assert images.trained_on == trained_on
     _, _, found = images.description.partition(" images of photos: ")
     assert found == reason or (found.startswith(reason) and found.endswith("too good (data leakage)"))
+
+
+def test_another_split_beside_a_weight_file_is_not_read(split):
+    (split / "split.csv").write_text("epoch,loss\n1,0.5\n")
+    images = read_labeled(str(split / "photos"), ("cat", "dog"), split / "net.pth")
+    assert (len(images), images.part) == (6, "all")
+    with pytest.raises(DataError, match="is not a split: expected the columns name, label"):
+        read_labeled(str(split / "photos"), ("cat", "dog"), split)
+
+
+def test_the_split_of_a_run_is_that_of_the_files_in_it(split):
+    for file in ("model.safetensors", "model.onnx"):
+        assert read_labeled(str(split / "photos"), ("cat", "dog"), split / file).part == "test"
 
 
 def test_parts_by_folder_may_be_evaluated_together(tmp_path):

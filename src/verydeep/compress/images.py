@@ -19,7 +19,7 @@ from verydeep.data.image_split import ImageSplit, read_image_split
 from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
-from verydeep.data.split_file import SPLIT_FILE
+from verydeep.data.split_file import split_of_run
 from verydeep.data.split_parts import indices_of, is_split_here, with_test_part, with_validation_part
 from verydeep.download.download import Progress
 from verydeep.errors import CompressionError, DataError, DownloadError
@@ -252,8 +252,7 @@ def _split(samples: Samples, run: Path, seed: int, *, is_probe: bool) -> tuple[I
 
 def _saved_split_file(run: Path) -> Path | None:
     """The split that ``run`` kept of your own images, if it did."""
-    file = (run if run.is_dir() else run.parent) / SPLIT_FILE
-    return file if (run.is_dir() or is_checkpoint(run)) and file.exists() else None
+    return split_of_run(run) if run.is_dir() or is_checkpoint(run) else None
 
 
 def _saved_split(samples: Samples, run: Path) -> tuple[ImageSplit | None, tuple[str, ...]]:

@@ -79,6 +79,15 @@ def is_split(path: Path) -> bool:
     return header in (HEADER, [*HEADER, CONTENT])
 
 
+def split_of_run(run: Path) -> Path | None:
+    """The split of your own images that is kept with ``run``, a run folder or a file in it; None without one.
+
+    Beside a file that is in no run folder, another ``split.csv`` may stand.
+    """
+    path = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    return path if path.exists() and (run.is_dir() or is_split(path)) else None
+
+
 def read_split(path: Path) -> dict[str, Part]:
     """The part of each image by its name, as saved by ``write_split``.
 

@@ -12,7 +12,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.grouping import read_grouped
 from verydeep.data.builtin_names import require_known
 from verydeep.data.image_split import read_image_split
-from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part
+from verydeep.data.split_file import WantedPart, images_of_part, split_of_run
 from verydeep.decoding.decode import decode_pixels
 from verydeep.evaluate.network_labels import network_labels
 from verydeep.image_sources.part_names import Part
@@ -78,9 +78,9 @@ def read_labeled(
     """
     require_known(data)
     samples = read_grouped(data, group_by)
-    split = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    split = split_of_run(run)
     total = len(samples)
-    kept = read_image_split(split, samples) if split.exists() else None
+    kept = None if split is None else read_image_split(split, samples)
     known = samples if kept is None else kept.samples
     chosen, chosen_part = images_of_part(known, part)
     reason = _reason(known, chosen_part, trained_on, by_run=kept is not None)
