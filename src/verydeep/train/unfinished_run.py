@@ -28,6 +28,8 @@ from verydeep.train.run_folder import RunFolder
 from verydeep.user_path import user_path
 
 DIFFERENCES_SHOWN = 3
+FLAG_NAMES = {"from_run": "from"}
+"""Of the keys whose flags have another name: ``from`` is a word of Python."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +149,7 @@ def require_same(path: Path, asked: Start) -> Start:
     before, now = (_flat(tomllib.loads(config)) for config in (start.config, asked.config))
     differ = [key for key in now | before if before.get(key) != now.get(key)]
     if differ:
-        changes = [f"{_flag(key, before)}, not {_flag(key, now)}" for key in differ]
+        changes = [f"{_setting(key, before)}, not {_setting(key, now)}" for key in differ]
         shown = first_names(changes, DIFFERENCES_SHOWN, "; ")
         raise RecipeError(
             f"{path} is unfinished and was started with {shown}. Leave that as it was to resume, give "
@@ -163,10 +165,15 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _flag(key: str, values: dict[str, Any]) -> str:
+def _setting(key: str, values: dict[str, Any]) -> str:
     """As it is written on the command line."""
-    flag = f"--{key.replace('_', '-')}"
+    flag = flag_of(key)
     return f"{flag} {values[key]}" if key in values else f"the default of {flag}"
+
+
+def flag_of(key: str) -> str:
+    """The flag for a key of a recipe or of tune.toml, such as ``optimizer.lr``."""
+    return f"--{FLAG_NAMES.get(key, key).replace('_', '-')}"
 
 
 def finish(folder: RunFolder) -> None:
