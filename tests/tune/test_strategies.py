@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from verydeep.saved_runs.saved_run import read_run
 from verydeep.train.run_folder import RunFolder
 from verydeep.tune.budget import LEAST_EPOCHS, Plan, Skipped
 from verydeep.tune.choice import Candidate, choose
-from verydeep.tune.fine_tune import save_plan, saved_plan
+from verydeep.tune.fine_tune import fine_tune, save_plan, saved_plan, train_from_scratch
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import StrategyResult
 from verydeep.weight_files.checkpoint_file import load, save
@@ -275,6 +276,16 @@ def test_seconds_are_those_of_the_work(run):
     seconds = [each.seconds for each in result.strategies]
     assert min(seconds) > 0 and sum(seconds) < elapsed
     assert all(0 < each.epochs[-1].seconds < each.seconds for each in result.strategies if each.epochs)
+
+
+def test_seconds_before_an_interruption_count(run, monkeypatch):
+    for name, train in (("fine_tune", fine_tune), ("train_from_scratch", train_from_scratch)):
+        monkeypatch.setattr(
+            f"verydeep.tune.strategies.{name}",
+            lambda *inputs, train=train: replace(train(*inputs), seconds=1000.0),
+        )
+    result = run(strategy="compare", budget="none", fine_tune__epochs=1, scratch__epochs=1)
+    assert [each.seconds for each in result.strategies][1:] == [1000.0, 1000.0]
 
 
 class Recorder(TuneWatcher):

@@ -53,6 +53,8 @@ class Start:
     """That a tuning computes features in; likewise."""
     decoder: Decoder = "pillow"
     """What decodes random crops of images that are not kept in memory; a resumed run takes the same."""
+    seconds: float = 0.0
+    """Of the processes that a tuning was interrupted in."""
     size_reason: str = ""
     fit_reason: str = ""
     weights_reason: str = ""

@@ -291,7 +291,7 @@ def _candidate(
         strategy=strategy,
         validation=comparison.evaluate(logits),
         test=None,
-        seconds=seconds,
+        seconds=max(seconds, trained.seconds),  # which has those before an interruption
         forecast_seconds=forecast,
         epochs=epochs,
         best_epoch=best,
