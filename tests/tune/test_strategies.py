@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from tests.train.folders import write_folder
 from verydeep.architecture.architecture import Architecture
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.image_sources.samples import Samples
@@ -317,6 +318,27 @@ def test_no_strategy_is_trained_on_validation_or_test_images(run):
     assert pixels(fine_tune.train) == pixels(scratch.train)
     assert pixels(fine_tune.val) == pixels(scratch.val)
     assert not pixels(fine_tune.train) & pixels(fine_tune.val)
+
+
+def test_many_images_are_decoded_in_each_epoch_to_the_same_bits(run, finished, monkeypatch):
+    settings = {"strategy": "compare", "budget": "none", "fine_tune__epochs": 3, "scratch__epochs": 3}
+    in_memory, recorder = finished(**settings), Recorder()
+    monkeypatch.setattr("verydeep.train.start.own_images.MEMORY_LIMIT", 1000)
+    streamed = run(**settings, watcher=recorder)
+    for job in recorder.jobs.values():
+        assert isinstance(job.train, ImagesOnDisk) and isinstance(job.val, ImagesOnDisk)
+    for one, other in zip(streamed.strategies, in_memory.strategies, strict=True):
+        assert (one.validation, one.test) == (other.validation, other.test)
+
+
+def test_many_images_are_not_kept_in_memory_for_training_from_scratch(run, tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "shapes", (20, 20, 20))
+    (folder / "circle" / "broken.png").write_bytes(b"no image")
+    monkeypatch.setattr("verydeep.train.start.own_images.MEMORY_LIMIT", 1000)
+    recorder = Recorder()
+    result = run(folder, strategy="scratch", budget="none", scratch__epochs=1, watcher=recorder)
+    assert isinstance(recorder.jobs["scratch"].train, ImagesOnDisk)
+    assert [each.name for each in result.images.unreadable] == ["circle/broken.png"]
 
 
 def split_folder(folder):

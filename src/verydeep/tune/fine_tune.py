@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from verydeep.atomic_write import write_text
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import CheckpointError
 from verydeep.foreign_text import error_text
 from verydeep.models.build import build
@@ -37,8 +38,8 @@ def fine_tune(
     task: Task,
     start: Checkpoint,
     recipe: Recipe,
-    train: Images,
-    val: Images,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk,
     folder: RunFolder,
     limit: float,
     least_epochs: int,
@@ -62,7 +63,13 @@ def fine_tune(
 
 
 def train_from_scratch(
-    task: Task, like: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
+    task: Task,
+    like: Checkpoint,
+    recipe: Recipe,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk,
+    folder: RunFolder,
+    limit: float,
 ) -> Trained:
     """A network such as ``like`` with random weights, trained by ``recipe``; see ``fine_tune``."""
     require_nothing_frozen(recipe)
@@ -77,8 +84,8 @@ def _train(
     strategy: Strategy,
     network: Checkpoint,
     recipe: Recipe,
-    train: Images,
-    val: Images,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk,
     folder: RunFolder,
     limit: float,
     least_epochs: int = 0,

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from verydeep.analyze.stage_cost import stage_macs
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.data.split import grouped_split
 from verydeep.data.split_parts import indices_of
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import balanced_accuracy
@@ -115,12 +117,12 @@ class _Comparison:
         return self.read.samples.select(self.val_indices)
 
     @cached_property
-    def train_images(self) -> Images:
-        """Their pixels."""
+    def train_images(self) -> Images | ImagesOnDisk:
+        """The same with their pixels."""
         return self.read.images(self.train_indices)
 
     @cached_property
-    def val_images(self) -> Images:
+    def val_images(self) -> Images | ImagesOnDisk:
         """Likewise."""
         return self.read.images(self.val_indices)
 
@@ -311,8 +313,9 @@ def _candidate(
     )
 
 
-def _logits(network: Checkpoint, images: Images) -> Float32[Tensor, "count classes"]:
-    return predict_logits(network.model, images.pixels, network.preprocess)
+def _logits(network: Checkpoint, images: Images | ImagesOnDisk) -> Float32[Tensor, "count classes"]:
+    batches = images.pixel_batches(auto_batch_size(network.preprocess.size**2))
+    return torch.cat([predict_logits(network.model, pixels, network.preprocess) for pixels in batches])
 
 
 def logits_of_test(candidate: Candidate, read: ReadImages) -> Float32[Tensor, "test classes"]:
