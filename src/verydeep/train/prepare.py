@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 
@@ -147,8 +148,9 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
 
 def _require_unseen_test(samples: Samples, location: str, recipe: Recipe) -> None:
     """Refuse test images that the weights were trained on, or the network that this one grows from."""
+    content = cache(partial(content_hashes, samples.sources))
     for run in trained_runs(recipe.weights or recipe.grow_from):
-        seen = run.seen(samples, location, lambda: content_hashes(samples.sources))
+        seen = run.seen(samples, location, content)
         flag = "--grow-from" if recipe.weights is None else "--weights"
         remedy = f"Give other {flag}"
         if (seed := run.origin.get("seed")) != recipe.seed:

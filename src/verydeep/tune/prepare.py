@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
@@ -144,16 +145,17 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     chosen = choose_device(device)
     samples = read_grouped(location, config.group_by)
     given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
-    earlier, changes, content = None, None, list[bytes]()
+    content = cache(partial(content_hashes, samples.sources))
+    earlier, changes = None, None
     if config.from_run is None:
         samples = with_test_part(samples, config.test, config.seed)
     else:
-        earlier, content = read_earlier_run(Path(config.from_run)), content_hashes(samples.sources)
-        samples, changes = with_kept_split(samples, content, earlier, config.test, config.seed)
+        earlier = read_earlier_run(Path(config.from_run))
+        samples, changes = with_kept_split(samples, content(), earlier, config.test, config.seed)
     require_all_classes(samples)
     may_change_weights = config.weights is None and config.model is None and config.strategy != "scratch"
     config, weights_reason = _with_weights(config, watcher)
-    samples = _with_unseen_test(samples, location, config, lambda: content or content_hashes(samples.sources))
+    samples = _with_unseen_test(samples, location, config, content)
     sizes = image_sizes(samples.sources)
     short_side = median_short_side(sizes)
     try:
@@ -181,7 +183,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         location=location,
         config=config,
         samples=samples,
-        content=tuple(content or content_hashes(samples.sources)),
+        content=tuple(content()),
         given_parts=given_parts,
         network=network,
         device=chosen,
