@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 import verydeep
 from verydeep.cli.main import app
+from verydeep.train.recipe import Recipe
+from verydeep.train.unfinished_run import flag_of
+from verydeep.tune.config import SHARED, STEPS, UNUSED, TuneConfig
 
 SOURCE = Path(verydeep.__file__).parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w.-]*\w")
@@ -20,6 +24,7 @@ OWN_COMMANDS = {
     "explain": ("explain",),
     "study": ("study",),
     "train/parallel": ("train",),
+    "train/prepare.py": ("train",),
     "train": ("train", "tune"),
     "tune": ("tune",),
 }
@@ -86,6 +91,22 @@ def test_a_flag_in_a_message_is_one_of_its_command(file, flag):
             )
     else:
         assert any(flag in flags for flags in commands().values())
+
+
+def keys(config, left_out=(), prefix=""):
+    for key, value in config.items():
+        if key not in left_out:
+            yield from keys(value, left_out, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
+
+
+def test_every_setting_of_an_unfinished_run_is_named_by_its_flag():
+    tuning = asdict(TuneConfig())
+    steps = {step: tuning.pop(step) for step in STEPS}
+    assert {flag_of(key) for key in keys(asdict(Recipe()))} <= commands()["train"]
+    assert {flag_of(key) for key in keys(tuning)} <= commands()["tune"]
+    for step, recipe in steps.items():
+        of_step = keys(recipe, SHARED | UNUSED[step], f"{step}.")
+        assert {flag_of(key) for key in of_step} <= commands()["tune"]
 
 
 @pytest.mark.slow

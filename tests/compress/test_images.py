@@ -131,6 +131,12 @@ def test_a_split_beside_a_name_of_weights_is_not_that_of_a_run(folder, tmp_path,
     assert len(read_images(str(folder), Path("vgg16"), network).test) == 8
 
 
+def test_another_split_beside_a_checkpoint_is_not_read(folder, tmp_path):
+    network, run = of_photos(tmp_path)
+    (run / "split.csv").write_text("epoch,loss\n1,0.5\n")
+    assert len(read_images(str(folder), run / "model.safetensors", network).test) == 8
+
+
 def test_a_split_that_is_made_here_is_kept_for_the_result(folder, tmp_path):
     network, run = of_photos(tmp_path)
     made = read_images(str(folder), tmp_path / "weights.pth", network, seed=3)

@@ -1,5 +1,7 @@
 """What is measured of logits on labeled images, beside the evaluation itself."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from verydeep.architecture.preprocess import Preprocess
 from verydeep.evaluate.evaluate_images import evaluate_images
 from verydeep.evaluate.labeled_images import LabeledImages
 from verydeep.evaluate.protocols import LogitBatch, make_protocol
+from verydeep.image_sources.samples import Samples
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 
@@ -30,3 +33,18 @@ def test_the_confidence_of_a_mistake_is_that_of_predict(temperature, confidence)
     (mistake,) = evaluate_images(network.description, [batch], images, protocol).mistakes
     assert (mistake.index, mistake.predicted) == (1, "cat")
     assert mistake.confidence == pytest.approx(confidence)
+
+
+@pytest.mark.parametrize(("trained_on", "doubtful"), [(("train",), ["2", "3"]), (("train", "val"), ["3"])])
+def test_labels_of_images_that_the_network_was_trained_on_are_not_doubtful(trained_on, doubtful):
+    labels, names = np.array([0, 0, 0]), ("1", "2", "3")
+    samples = Samples(
+        name="pets", sources=tuple(map(Path, names)), names=names, labels=labels, classes=("cat", "dog"),
+        parts=("train", "val", "test"),
+    )  # fmt: skip
+    images = LabeledImages("pets", samples, labels, None, "all", "all of them", trained_on=trained_on)
+    network = Checkpoint(build(ARCHITECTURE), PREPROCESS, ("cat", "dog"))
+    wrong = LogitBatch(np.arange(3), np.array([[0.0, 4.0]] * 3, dtype=np.float32), ())
+    protocol = make_protocol("single", PREPROCESS)
+    result = evaluate_images(network.description, [wrong], images, protocol)
+    assert [row.path for row in result.doubtful_labels] == doubtful

@@ -221,6 +221,12 @@ def test_a_deadline_that_has_passed_leaves_the_network_as_it_started():
     assert state.best.epoch == 0
 
 
+def test_the_least_epochs_are_made_after_the_deadline():
+    state = begin(FINE_TUNE)
+    results = train_on(state, FINE_TUNE, deadline=0.0, least_epochs=2)
+    assert [result.epoch for result in results] == [1, 2] and state.epochs == 2 < FINE_TUNE.epochs
+
+
 @pytest.mark.slow
 def test_epochs_that_a_deadline_has_cut_are_cut_in_the_saved_state_too(monkeypatch, tmp_path):
     calls = itertools.count()

@@ -136,3 +136,13 @@ def test_the_speed_is_that_of_the_network_on_this_machine():
     net = Architecture.from_string("16 M 32 M 64x3 M | gap", input=(3, 32, 32), classes=3)
     speed = measured_speed(build(net), fabric_on(torch.device("cpu"), "fp32"))
     assert 1e7 < speed < 1e13
+
+
+def test_the_speed_is_measured_on_random_pixels_which_pooling_takes_longer_for_than_for_equal_ones():
+    model = build(Architecture.from_string("8 M | gap", input=(3, 32, 32), classes=3))
+    batches = []
+    model.register_forward_pre_hook(lambda model, inputs: batches.append(inputs[0]))
+    before = torch.get_rng_state()
+    measured_speed(model, fabric_on(torch.device("cpu"), "fp32"))
+    assert batches[0].unique().numel() > 0.9 * batches[0].numel()
+    assert torch.equal(torch.get_rng_state(), before)

@@ -152,6 +152,20 @@ def test_an_interrupted_continuation_is_resumed(run, continued, folder, tmp_path
     assert torch.equal(*(load(each.run).model.classifier[0].weight for each in (resumed, whole)))
 
 
+def test_the_weights_of_the_run_itself_keep_its_test_images_unseen_also_when_resumed(
+    run, continued, folder, tmp_path
+):
+    settings = {"strategy": "fine-tune", "budget": "none", "fine_tune__epochs": 1}
+    first = run(folder, name="first", **settings)
+    add(folder, "circle", 10)
+    with pytest.raises(Interrupted):
+        continued(first, weights=str(first.run), watcher=StopAfterStrategy())
+    resumed = resume_tuning(str(folder), tmp_path / "second", device="cpu", cache=tmp_path / "cache")
+    assert resumed.test.images == 14
+    (note,) = (each for each in resumed.images.reading.notes if "was trained on" in each)
+    assert note.startswith(f"{first.run} was trained on 48 of the 70 images, none of them a test image")
+
+
 def test_the_choices_of_the_run_are_the_defaults(run, folder):
     first = run(folder, name="first", seed=3, test=0.3, group_by=r"\w+/photo_\d+", l2=0.1)
     config = config_from_run(first.run)

@@ -9,7 +9,7 @@ from tests.train.runs import tensors
 from tests.train.shapes import same
 from verydeep.errors import CheckpointError, DataError, Interrupted
 from verydeep.train.run_folder import RunFolder
-from verydeep.train.unfinished_run import latest_unfinished_run
+from verydeep.train.unfinished_run import begin, latest_unfinished_run, read_start
 from verydeep.tune.budget import Plan
 from verydeep.tune.config import read_tune_config
 from verydeep.tune.prepare import TuneWatcher
@@ -65,6 +65,20 @@ def assert_same(resumed, whole):
     assert (resumed.chosen, resumed.reason) == (whole.chosen, whole.reason)
     assert resumed.decided == whole.decided and resumed.asked == whole.asked
     assert resumed.temperature == whole.temperature
+
+
+def test_the_time_of_an_interrupted_run_is_that_of_all_its_processes(run, resume, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(Interrupted):
+        run(**COMPARE, watcher=StopAfter("stepped", 1))
+    first = read_start(folder)
+    assert first.seconds > 0 and first.size == 16
+    begin(folder, replace(first, seconds=1000.0))
+    with pytest.raises(Interrupted):
+        resume(watcher=StopAfter("stepped", 1))
+    second = read_start(folder)
+    assert replace(second, seconds=first.seconds) == first
+    assert 1000 < second.seconds < resume().seconds
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 import json
 import time
+from dataclasses import replace
+from math import inf
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,17 +14,19 @@ from torch.nn import functional
 
 from tests.train.folders import write_folder
 from verydeep.architecture.architecture import Architecture
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import evaluate_logits
 from verydeep.image_sources.samples import Samples
+from verydeep.inputs.frozen_features import frozen_features
 from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.report.tune_page import render_tune
 from verydeep.saved_runs.saved_run import read_run
 from verydeep.train.run_folder import RunFolder
-from verydeep.tune.budget import Plan, Skipped
+from verydeep.tune.budget import LEAST_EPOCHS, Plan, Skipped
 from verydeep.tune.choice import Candidate, choose
-from verydeep.tune.fine_tune import save_plan, saved_plan
+from verydeep.tune.fine_tune import fine_tune, save_plan, saved_plan, train_from_scratch
 from verydeep.tune.prepare import TuneWatcher
 from verydeep.tune.result import StrategyResult
 from verydeep.weight_files.checkpoint_file import load, save
@@ -202,6 +207,14 @@ def test_fine_tuning_that_is_asked_for_is_run_even_without_the_time(run, monkeyp
     assert by_name(result)["fine-tune"].epochs[-1].epoch == 2
 
 
+def test_fine_tuning_that_is_asked_for_takes_five_epochs_however_short_its_forecast(run, monkeypatch):
+    monkeypatch.setattr("verydeep.tune.strategies.measured_speed", lambda model, fabric: 1e15)
+    recorder = Recorder()
+    result = run(strategy="fine-tune", budget="1s", fine_tune__epochs=8, watcher=recorder)
+    assert by_name(result)["fine-tune"].epochs[-1].epoch == LEAST_EPOCHS == 5
+    assert recorder.limits == [inf]
+
+
 @pytest.mark.parametrize(
     ("freeze", "note"),
     [("auto", "the last stage"), (0, "all stages"), (1, "the last stage"), ("all", "the head")],
@@ -266,18 +279,30 @@ def test_seconds_are_those_of_the_work(run):
     assert all(0 < each.epochs[-1].seconds < each.seconds for each in result.strategies if each.epochs)
 
 
+def test_seconds_before_an_interruption_count(run, monkeypatch):
+    for name, train in (("fine_tune", fine_tune), ("train_from_scratch", train_from_scratch)):
+        monkeypatch.setattr(
+            f"verydeep.tune.strategies.{name}",
+            lambda *inputs, train=train: replace(train(*inputs), seconds=1000.0),
+        )
+    result = run(strategy="compare", budget="none", fine_tune__epochs=1, scratch__epochs=1)
+    assert [each.seconds for each in result.strategies][1:] == [1000.0, 1000.0]
+
+
 class Recorder(TuneWatcher):
     """Keeps the images of each training."""
 
     def __init__(self):
         self.jobs = {}
         self.plans_made = []
+        self.limits = []
 
     def begins(self, job, state):
         self.jobs[job.name] = job
 
     def plans(self, strategy, images, held_out, seconds):
         self.plans_made.append((strategy, images, held_out))
+        self.limits.append(seconds)
 
 
 def pixels(images):
@@ -293,6 +318,27 @@ def test_no_strategy_is_trained_on_validation_or_test_images(run):
     assert pixels(fine_tune.train) == pixels(scratch.train)
     assert pixels(fine_tune.val) == pixels(scratch.val)
     assert not pixels(fine_tune.train) & pixels(fine_tune.val)
+
+
+def test_many_images_are_decoded_in_each_epoch_to_the_same_bits(run, finished, monkeypatch):
+    settings = {"strategy": "compare", "budget": "none", "fine_tune__epochs": 3, "scratch__epochs": 3}
+    in_memory, recorder = finished(**settings), Recorder()
+    monkeypatch.setattr("verydeep.train.start.own_images.MEMORY_LIMIT", 1000)
+    streamed = run(**settings, watcher=recorder)
+    for job in recorder.jobs.values():
+        assert isinstance(job.train, ImagesOnDisk) and isinstance(job.val, ImagesOnDisk)
+    for one, other in zip(streamed.strategies, in_memory.strategies, strict=True):
+        assert (one.validation, one.test) == (other.validation, other.test)
+
+
+def test_many_images_are_not_kept_in_memory_for_training_from_scratch(run, tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "shapes", (20, 20, 20))
+    (folder / "circle" / "broken.png").write_bytes(b"no image")
+    monkeypatch.setattr("verydeep.train.start.own_images.MEMORY_LIMIT", 1000)
+    recorder = Recorder()
+    result = run(folder, strategy="scratch", budget="none", scratch__epochs=1, watcher=recorder)
+    assert isinstance(recorder.jobs["scratch"].train, ImagesOnDisk)
+    assert [each.name for each in result.images.unreadable] == ["circle/broken.png"]
 
 
 def split_folder(folder):
@@ -354,6 +400,36 @@ def test_a_strategy_that_does_not_learn_leaves_the_others(run):
     assert names["scratch"].validation is None and names["scratch"].seconds > 0
     assert names["scratch"].note.startswith("did not learn: ") and "diverged" in names["scratch"].note
     assert "Did not learn: " in render_tune(result, command="verydeep tune photos/")
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """No feature maps in memory, and a full disk."""
+    full = SimpleNamespace(disk_usage=lambda folder: SimpleNamespace(free=0))
+    monkeypatch.setattr("verydeep.inputs.frozen_features.shutil", full)
+    monkeypatch.setattr(
+        "verydeep.train.run.frozen_features",
+        lambda *inputs, **options: frozen_features(*inputs, **options | {"memory_limit": 0}),
+    )
+
+
+@pytest.mark.parametrize("strategy", ["auto", "compare"])
+def test_without_room_for_feature_maps_the_linear_probe_is_kept_with_the_reason(
+    run, monkeypatch, no_room, strategy
+):
+    monkeypatch.setattr("verydeep.tune.strategies.FEW_IMAGES", 50)
+    settings = {"fine_tune__freeze": 1, "fine_tune__epochs": 1, "scratch__epochs": 1}
+    result = run(strategy=strategy, budget="none", **settings)
+    tuned = by_name(result)["fine-tune"]
+    assert tuned.note.startswith("could not be trained: the feature maps of ") and not tuned.epochs
+    if strategy == "auto":
+        assert result.chosen == "linear-probe" and result.reason == f"fine-tuning {tuned.note}"
+    assert "Could not be trained: " in render_tune(result, command="verydeep tune photos/")
+
+
+def test_without_room_for_feature_maps_fine_tuning_that_is_asked_for_is_an_error(run, no_room):
+    with pytest.raises(DataError, match="the feature maps of"):
+        run(strategy="fine-tune", budget="none", fine_tune__epochs=1)
 
 
 def test_where_nothing_but_the_linear_probe_learns_it_is_kept_with_the_reason(run):

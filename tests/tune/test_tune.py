@@ -1,6 +1,8 @@
 """From a folder to a run folder: what is read, decided, measured, saved and warned of; with tiny networks."""
 
 import csv
+import re
+import shutil
 import tomllib
 from dataclasses import replace
 
@@ -18,7 +20,11 @@ from verydeep.models.build import build
 from verydeep.models.checkpoint import Checkpoint
 from verydeep.models.logits import predict_logits
 from verydeep.saved_runs.saved_run import read_run
+from verydeep.train.recipe import Recipe
+from verydeep.train.train import train_network
+from verydeep.tune.config import TuneConfig
 from verydeep.tune.prepare import TuneWatcher
+from verydeep.tune.tune import tune_network
 from verydeep.weight_files.checkpoint_file import load, save
 
 from .conftest import PREPROCESS
@@ -311,6 +317,54 @@ def test_a_tuned_run_is_tuned_again(run):
     first = run(name="first")
     again = run(weights=str(first.run), strategy="fine-tune", budget="none", fine_tune__epochs=1)
     assert again.chosen == "fine-tune" and again.test.images == 24
+
+
+TRAINED = {"strategy": "fine-tune", "budget": "none", "fine_tune__epochs": 1}
+
+
+def test_test_images_that_the_weights_were_trained_on_are_refused(run, finished, tmp_path):
+    tuned = finished(**TRAINED).run
+    with pytest.raises(DataError) as error:
+        run(weights=str(tuned), seed=1)
+    seen = re.fullmatch(
+        rf"(\d+) of the 24 test images of shapes were trained on in {tuned}, such as .*: with its weights, "
+        rf"the test would be too good. --from {tuned} keeps its split; or give other --weights",
+        str(error.value),
+    )
+    trained = {name for name, part in read_split(tuned / "split.csv").items() if part == "train"}
+    other = {name for name, part in read_split(finished(seed=1).run / "split.csv").items() if part == "test"}
+    assert int(seen[1]) == len(trained & other)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_linear_probe_has_not_trained_the_convolutions_but_what_it_started_from_has(run, finished):
+    assert run(name="other", weights=str(finished().run), seed=1).test.images == 24
+    probe = run(name="probe", weights=str(finished(**TRAINED).run))
+    (note,) = (each for each in probe.images.reading.notes if "was trained on 96 of the 120 images" in each)
+    assert "the figures of cross-validation and validation are too good" in note
+    with pytest.raises(DataError, match=r"were trained on in .*finished"):
+        run(weights=str(probe.run), seed=1)
+
+
+def test_images_that_a_training_has_seen_are_refused_at_the_same_location_alone(run, shapes, tmp_path):
+    recipe = Recipe(model="16 M 32 M | gap", epochs=1, batch_size=32, size=16, seed=0)
+    trained = train_network(recipe, str(shapes), tmp_path / "trained", device="cpu").run
+    with pytest.raises(DataError, match=r"were trained on in .*trained, such as .*\. Give other --weights"):
+        run(weights=str(trained), seed=1)
+    other = replace(recipe, model=None, weights=str(trained), seed=1)
+    with pytest.raises(DataError, match=r"Give other --weights, or --seed 0, which splits the same images"):
+        train_network(other, str(shapes), tmp_path / "run", device="cpu")
+    elsewhere = shutil.copytree(shapes, tmp_path / "shapes")
+    assert run(elsewhere, weights=str(trained), seed=1, size=16).test.images == 24
+
+
+@pytest.mark.parametrize("out", ["runs/tune-mine", "model"])
+def test_the_run_may_be_in_the_folder_of_the_images(shapes, weights, tmp_path, monkeypatch, out):
+    monkeypatch.chdir(shutil.copytree(shapes, tmp_path / "mine"))
+    config = TuneConfig(weights=str(weights), strategy="linear-probe")
+    for run in (out, f"{out}-2"):
+        result = tune_network(".", config, run, device="cpu", cache=tmp_path / "cache")
+        assert result.images.class_sizes == dict.fromkeys(("circle", "square", "triangle"), 40)
 
 
 def test_the_seed_decides_the_split(run, finished):

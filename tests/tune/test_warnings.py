@@ -77,6 +77,23 @@ def test_a_test_that_is_better_than_cross_validation_contradicts_it_too(result):
     assert "further apart than chance explains" in warning
 
 
+def fine_tuned(result, validation):
+    chosen = replace(result.strategies[0], strategy="fine-tune", validation=validation)
+    return replace(result, chosen="fine-tune", strategies=(result.strategies[0], chosen))
+
+
+def test_the_test_of_a_fine_tuned_network_is_compared_with_its_own_validation(result):
+    poor_probe = with_test(result, 900, 9, probe=evaluation(900, 200))
+    assert warnings(fine_tuned(poor_probe, evaluation(300, 3))) == ()
+    far = fine_tuned(with_test(result, 900, 200), evaluation(300, 3))
+    (warning,) = warnings(far)
+    assert "is 99.0\N{NO-BREAK SPACE}% on the held-out training images and 77.8" in warning
+    assert "are in training and validation (group them" in warning
+    given = PartSize(part="val", images=300, groups=None, class_sizes=dict.fromkeys(CLASSES, 100))
+    (warning,) = warnings(replace(far, parts=(*far.parts, given)))
+    assert "on the validation images and 77.8" in warning
+
+
 @pytest.mark.parametrize(
     ("mistakes", "images"), [(50, 900), (1, 15)], ids=["less than 5 % apart", "intervals overlap"]
 )

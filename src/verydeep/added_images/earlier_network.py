@@ -12,7 +12,8 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from verydeep.added_images.earlier_run import EarlierRun
-from verydeep.data.stream import decode_all
+from verydeep.data.stream import stream
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.evaluate.paired_comparison import PairedComparison, compare_paired
 from verydeep.image_sources.samples import Samples
 from verydeep.models.checkpoint import Checkpoint
@@ -92,8 +93,9 @@ def predicted_by(
     network: Checkpoint, samples: Samples, device: torch.device
 ) -> Float32[Tensor, "count classes"]:
     """The logits of ``network`` for images, which are read again."""
-    images, _ = decode_all(samples, network.preprocess)
-    return predict_logits(network.model.to(device), images.pixels, network.preprocess)
+    model, preprocess = network.model.to(device), network.preprocess
+    batches = stream(samples.sources, preprocess, auto_batch_size(preprocess.size**2))
+    return torch.cat([predict_logits(model, batch.pixels, preprocess) for batch in batches])
 
 
 def has_same_features(one: Checkpoint, other: Checkpoint) -> bool:

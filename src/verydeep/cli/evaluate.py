@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 from cyclopts import Parameter
 
+from verydeep.architecture.description import Description
 from verydeep.cli.load_network import load_network
 from verydeep.data.builtin_names import is_builtin
 from verydeep.data.label_file import labels_file, labels_to_correct, write_label_file
@@ -96,7 +97,7 @@ def evaluate(
         require_no_corrections(out_)
     network = load_network(run, device, runtime, batch=BATCH_SIZE, verify=not no_verify)
     chosen = make_protocol(protocol, network.preprocess, scales=_parse_scales(scales), flip=flip)
-    images = _read(data, network.classes, run, part, group_by)
+    images = _read(data, network.description, run, part, group_by)
     for note in images.reading.notes:
         print_message(f"Note: {note}")
     err().print(f"Evaluating {images.description}", markup=False, soft_wrap=True)
@@ -120,14 +121,14 @@ def evaluate(
 
 
 def _read(
-    data: str, classes: tuple[str, ...], run: Path, part: WantedPart | None, group_by: str | None
+    data: str, network: Description, run: Path, part: WantedPart | None, group_by: str | None
 ) -> LabeledImages:
     if not is_builtin(data):
-        return read_labeled(data, classes, run, part, group_by)
+        return read_labeled(data, network.classes, run, part, group_by, network.origin)
     from verydeep.evaluate.builtin_images import read_builtin  # imports torch, which a bundle does without
 
     with ByteProgress(err(), f"Downloading {data}") as progress:
-        return read_builtin(data, classes, part, group_by, progress)
+        return read_builtin(data, network.classes, part, group_by, progress)
 
 
 def _logits(

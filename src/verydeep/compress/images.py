@@ -15,11 +15,11 @@ from verydeep.compress.image_part import ImagePart, read_part, spread
 from verydeep.compress.origin import is_balanced
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
-from verydeep.data.image_split import LEAST_NAMED, ImageSplit, other_images_note, read_image_split
+from verydeep.data.image_split import ImageSplit, least_named, other_images_note, read_image_split
 from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
-from verydeep.data.split_file import SPLIT_FILE
+from verydeep.data.split_file import split_of_run
 from verydeep.data.split_parts import indices_of, is_split_here, with_test_part, with_validation_part
 from verydeep.download.download import Progress
 from verydeep.errors import CompressionError, DataError, DownloadError
@@ -196,9 +196,8 @@ def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: 
             raise
         return _unlabeled(location, network, most, error)
     is_probe = network.origin.get("strategy") == "linear-probe"
-    # Where the run found its images, others came since: the names that it knows are no chance.
-    least_named = 0.0 if location == network.origin.get("data") else LEAST_NAMED
-    split, notes = _split(samples, run, seed, least_named, is_probe=is_probe)
+    least = least_named(location, network.origin)
+    split, notes = _split(samples, run, seed, least, is_probe=is_probe)
     samples = split.samples
     labels = _relabeled(samples.labels, samples, network)
     broken: list[UnreadableImage] = []
@@ -237,10 +236,10 @@ def _has_no_labels(location: str) -> bool:
 
 
 def _split(
-    samples: Samples, run: Path, seed: int, least_named: float, *, is_probe: bool
+    samples: Samples, run: Path, seed: int, least: float, *, is_probe: bool
 ) -> tuple[ImageSplit, tuple[str, ...]]:
     """``samples`` with the part of each, and what is to be said of it; ``run`` may be a linear probe."""
-    split, notes = _saved_split(samples, run, least_named)
+    split, notes = _saved_split(samples, run, least)
     if split is not None and is_probe and "val" in split.samples.parts:
         notes += (PROBE_FLATTERS,)
     if split is None and is_split_here(samples):
@@ -257,18 +256,15 @@ def _split(
 
 def _saved_split_file(run: Path) -> Path | None:
     """The split that ``run`` kept of your own images, if it did."""
-    file = (run if run.is_dir() else run.parent) / SPLIT_FILE
-    return file if (run.is_dir() or is_checkpoint(run)) and file.exists() else None
+    return split_of_run(run) if run.is_dir() or is_checkpoint(run) else None
 
 
-def _saved_split(
-    samples: Samples, run: Path, least_named: float
-) -> tuple[ImageSplit | None, tuple[str, ...]]:
+def _saved_split(samples: Samples, run: Path, least: float) -> tuple[ImageSplit | None, tuple[str, ...]]:
     """Those of ``samples`` that are in the split of ``run``, if any are, and a note where not all are."""
     file = _saved_split_file(run)
     if file is None:
         return None, ()
-    split, count = read_image_split(file, samples, least_named), len(samples)
+    split, count = read_image_split(file, samples, least), len(samples)
     if split is None:
         return None, (other_images_note(file, samples),)
     if len(split.samples) == count:

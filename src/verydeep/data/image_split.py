@@ -1,7 +1,9 @@
 """The split of a run among images that may lie elsewhere now, to use it and to save it again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +71,14 @@ def read_image_split(file: Path, samples: Samples, least_named: float = LEAST_NA
         chosen = replace(chosen, groups=tuple(groups[image.name] for _, image in same))
     chosen = replace(chosen, parts=tuple(image.part for _, image in same))
     return ImageSplit(chosen, tuple(content[index] for index, _ in same))
+
+
+def least_named(location: str, origin: Mapping[str, Any]) -> float:
+    """What ``read_image_split`` takes for images at ``location`` and the split of a network of this origin.
+
+    Zero where the network was trained: more images came since, and the names that are known are no chance.
+    """
+    return 0.0 if location == origin.get("data") else LEAST_NAMED
 
 
 def other_images_note(file: Path, samples: Samples) -> str:

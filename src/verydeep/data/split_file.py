@@ -69,6 +69,25 @@ def keep_split(samples: Samples, path: Path, content: Sequence[bytes] | None = N
         write_split(samples, path, content)
 
 
+def is_split(path: Path) -> bool:
+    """Whether the file at ``path`` has the columns of a split; a folder may hold another ``split.csv``."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors=KEEP_BYTES) as file:
+            header = next(csv.reader(file), [])
+    except (OSError, csv.Error):
+        return False
+    return header in (HEADER, [*HEADER, CONTENT])
+
+
+def split_of_run(run: Path) -> Path | None:
+    """The split of your own images that is kept with ``run``, a run folder or a file in it; None without one.
+
+    Beside a file that is in no run folder, another ``split.csv`` may stand.
+    """
+    path = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    return path if path.exists() and (run.is_dir() or is_split(path)) else None
+
+
 def read_split(path: Path) -> dict[str, Part]:
     """The part of each image by its name, as saved by ``write_split``.
 

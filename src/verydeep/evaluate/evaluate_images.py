@@ -119,11 +119,13 @@ def _doubtful(
     logits: Float[np.ndarray, "read classes"],
     classes: tuple[str, ...],
 ) -> tuple[LabelRow, ...]:
-    """Training images are left out: a network agrees with the labels that it was trained on."""
+    """Of held-out images: a network agrees with the labels that it was trained on."""
     samples = images.source
     if not isinstance(samples, Samples):
         return ()
-    is_held_out = np.array([samples.parts[i] != "train" for i in indices.tolist()], dtype=np.bool_)
+    is_held_out = np.array(
+        [samples.parts[i] not in images.trained_on for i in indices.tolist()], dtype=np.bool_
+    )
     held_out = indices[is_held_out]
     names = [samples.names[i] for i in held_out.tolist()]
     return tuple(doubtful_labels(logits[is_held_out], images.labels[held_out], classes, names))

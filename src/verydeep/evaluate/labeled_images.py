@@ -1,7 +1,10 @@
 """Labeled images to evaluate a network on; here those of a folder, list or shards of your own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -9,15 +12,17 @@ from jaxtyping import Int64, UInt8
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.grouping import read_grouped
 from verydeep.data.builtin_names import require_known
-from verydeep.data.image_split import read_image_split
-from verydeep.data.split_file import SPLIT_FILE, WantedPart, images_of_part
+from verydeep.data.image_split import least_named, other_images_note, read_image_split
+from verydeep.data.split_file import WantedPart, images_of_part, split_of_run
 from verydeep.decoding.decode import decode_pixels
 from verydeep.evaluate.network_labels import network_labels
+from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.reading import Reading
 from verydeep.image_sources.samples import Samples
 
 THUMBNAIL_SIDE = 160
 """In px."""
+TOO_GOOD = "the result is too good (data leakage)"
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class LabeledImages:
     """Which images these are."""
     reading: Reading = field(default_factory=Reading)
     """What was passed over where your own images were looked up."""
+    trained_on: tuple[Part, ...] = ("train",)
+    """The parts that the network was trained on."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,6 +62,7 @@ def read_labeled(
     run: Path,
     part: WantedPart | None = None,
     group_by: str | None = None,
+    origin: Mapping[str, Any] = MappingProxyType({}),
 ) -> LabeledImages:
     """The images of ``data``, labeled with the ``classes`` of the network of ``run``.
 
@@ -64,34 +72,53 @@ def read_labeled(
         run: the run folder or a file in it; it may hold the split that the network was trained with.
         part: which images; the test images by default, and all where there is no test part.
         group_by: a pattern or a column for groups of images, as in ``read_grouped``.
+        origin: of the network: where it was trained, and by which strategy.
 
     Raises:
         DataError: if there are no such images, or the network does not have their classes.
     """
     require_known(data)
     samples = read_grouped(data, group_by)
-    split = (run if run.is_dir() else run.parent) / SPLIT_FILE
+    split = split_of_run(run)
     total = len(samples)
-    kept = read_image_split(split, samples) if split.exists() else None
+    kept = None if split is None else read_image_split(split, samples, least_named(data, origin))
+    trained_on = trained_parts(origin)
     known = samples if kept is None else kept.samples
     chosen, chosen_part = images_of_part(known, part)
-    description = (
-        f"{len(chosen):,} of the {total:,} images of {samples.name}: {_reason(kept is None, chosen_part)}"
-    )
+    reason = _reason(known, chosen_part, trained_on, by_run=kept is not None)
+    description = f"{len(chosen):,} of the {total:,} images of {samples.name}: {reason}"
+    if split is not None and kept is None:
+        description += f"; {other_images_note(split, samples)}"
     if len(known) < total:
         description += f"; {total - len(known):,} are not in the split of the run and are left out"
     if samples.reading.skipped:
         description += f"; skipped: {samples.reading.skipped_text}"
     labels = network_labels(chosen.labels, chosen.classes, classes, samples.name)
     return LabeledImages(
-        samples.name, chosen, labels, chosen.groups, chosen_part, description, samples.reading
+        name=samples.name,
+        source=chosen,
+        labels=labels,
+        groups=chosen.groups,
+        part=chosen_part,
+        description=description,
+        reading=samples.reading,
+        trained_on=trained_on,
     )
 
 
-def _reason(by_folder: bool, part: WantedPart) -> str:
+def trained_parts(origin: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The parts of a split that a network of this origin was trained on: a linear probe on validation too."""
+    return ("train", "val") if origin.get("strategy") == "linear-probe" else ("train",)
+
+
+def _reason(known: Samples, part: WantedPart, trained_on: tuple[Part, ...], *, by_run: bool) -> str:
+    """Why these images are evaluated, and what to know about it; ``by_run`` is whether its split says so."""
     if part == "all":
-        return (
-            "all of them, as there is no test part; if the network was trained on some of them, the result "
-            "is too good (data leakage)"
-        )
-    return f"the {part} part, by its folder" if by_folder else f"the {part} part, as kept by the run"
+        which = "all of its parts" if "test" in known.parts else "all of them, as there is no test part"
+        if by_run:
+            return f"{which}, also those that the network was trained on, so {TOO_GOOD}"
+        return f"{which}; if the network was trained on some of them, {TOO_GOOD}"
+    if not by_run:
+        return f"the {part} part, by its folder"
+    trained = f"; the network was trained on it, so {TOO_GOOD}" if part in trained_on else ""
+    return f"the {part} part, as kept by the run{trained}"

@@ -55,6 +55,7 @@ def fit(
     fabric: Fabric,
     after_step: AfterStep = lambda state: None,
     deadline: float = inf,
+    least_epochs: int = 0,
 ) -> Iterator[EpochResult]:
     """Train ``state`` from where it is to the end of ``recipe``, one result per epoch.
 
@@ -71,6 +72,7 @@ def fit(
         deadline: when to end, by ``time.perf_counter``: fewer epochs are made where the planned ones would
             not be done by then, and the epoch that is under way ends early. Only then do results depend on
             the clock, which is that of the first rank.
+        least_epochs: that are made whatever the deadline.
 
     Raises:
         LearningError: where the loss or a weight is not finite, or accuracy stays at chance.
@@ -87,7 +89,7 @@ def fit(
         state.part, recipe.slices, criterion, fabric, compiled=recipe.compile, exchanged=exchanged
     ) as backward:
         steppers = [cast(Optimizer, fabric.setup_optimizers(optimizer)) for optimizer in state.optimizers]
-        while not _is_finished(state, recipe) and not _is_over(deadline):
+        while not _is_finished(state, recipe) and not _is_over(state, deadline, least_epochs):
             _set_training_mode(state, recipe, inputs)
             split(state)
             epoch_began = began = time.perf_counter()
@@ -105,19 +107,20 @@ def fit(
                 state.seconds += time.perf_counter() - began
                 after_step(state)
                 began = time.perf_counter()
-                if _is_over(deadline):
+                if _is_over(state, deadline, least_epochs):
                     break
             join(state)
             result = _finish_epoch(state, recipe, inputs, is_balanced=method != "none")
             following = recipe.steps_of_epoch(len(labels), state.epoch)
             steps = recipe.steps_of_epoch(len(labels), state.epoch - 1)
-            _keep_deadline(state, deadline, (time.perf_counter() - epoch_began) * following / steps)
+            epoch_seconds = (time.perf_counter() - epoch_began) * following / steps
+            _keep_deadline(state, deadline, epoch_seconds, least_epochs)
             yield clock.added_to(replace(result, epochs=state.epochs))
 
 
-def _is_over(deadline: float) -> bool:
-    """Whether it has passed on any rank."""
-    return deadline < inf and agreed(time.perf_counter() > deadline)
+def _is_over(state: TrainingState, deadline: float, least_epochs: int) -> bool:
+    """Whether the deadline has passed on any rank, after the epochs that are made whatever it is."""
+    return deadline < inf and state.epoch >= least_epochs and agreed(time.perf_counter() > deadline)
 
 
 def class_sizes(source: BatchSource) -> Tensor:
@@ -133,11 +136,12 @@ def _is_finished(state: TrainingState, recipe: Recipe) -> bool:
     )
 
 
-def _keep_deadline(state: TrainingState, deadline: float, epoch_seconds: float) -> None:
+def _keep_deadline(state: TrainingState, deadline: float, epoch_seconds: float, least_epochs: int) -> None:
     """Plan only as many epochs as are done by the deadline, so that the learning rate falls to its end."""
     left = deadline - time.perf_counter()
     if left < (state.epochs - state.epoch) * epoch_seconds:
-        state.epochs = state.epoch + max(0, int(left / epoch_seconds))
+        in_time = state.epoch + max(0, int(left / epoch_seconds))
+        state.epochs = min(state.epochs, max(in_time, least_epochs))
     if deadline < inf:
         state.epochs = by_first(lambda: state.epochs)  # whose clock decides
 

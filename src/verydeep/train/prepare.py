@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 
@@ -11,6 +12,7 @@ from verydeep.check.grouping import group
 from verydeep.data.augmentation.config import AugmentConfig
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
+from verydeep.data.content import content_hashes
 from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split import stratified_split
@@ -33,6 +35,7 @@ from verydeep.train.start.pretrained import (
     with_dropout,
     with_fit,
 )
+from verydeep.train.start.seen_images import require_unseen_test, trained_runs
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def prepare(
         decoder: what decodes random crops of images that are not kept in memory.
 
     Raises:
-        DataError: where the images cannot be used.
+        DataError: where the images cannot be used, or the weights were trained on test images.
         ArchitectureError: where the recipe names no network.
         ShapeError: where the network cannot take images of this size.
         CheckpointError: where the weights cannot be used.
@@ -121,6 +124,7 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
         samples = with_validation_part(samples, recipe.validation, recipe.seed)
         require_all_classes(samples)
     samples = _with_group_note(samples, location, recipe.group_by)
+    _require_unseen_test(samples, location, recipe)
     network = None
     if recipe.weights is not None:
         network = _pretrained(recipe, recipe.weights, samples.classes, progress)
@@ -157,6 +161,18 @@ def _with_group_note(samples: Samples, location: str, group_by: str | None) -> S
         f"`{check}` lists their images"
     )
     return replace(samples, reading=samples.reading.noted(note))
+
+
+def _require_unseen_test(samples: Samples, location: str, recipe: Recipe) -> None:
+    """Refuse test images that the weights were trained on, or the network that this one grows from."""
+    content = cache(partial(content_hashes, samples.sources))
+    for run in trained_runs(recipe.weights or recipe.grow_from):
+        seen = run.seen(samples, location, content)
+        flag = "--grow-from" if recipe.weights is None else "--weights"
+        remedy = f"Give other {flag}"
+        if (seed := run.origin.get("seed")) != recipe.seed:
+            remedy += f", or --seed {seed}, which splits the same images as that run did"
+        require_unseen_test(samples, seen, run, remedy)
 
 
 def _new_network_for(preprocess: Preprocess, recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Checkpoint:

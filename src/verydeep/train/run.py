@@ -109,6 +109,7 @@ def run_training(
     *,
     parallel: Parallel = "data",
     deadline: float = inf,
+    least_epochs: int = 0,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Trained:
     """Train ``job``, from where its state file has stopped if there is one.
@@ -122,6 +123,7 @@ def run_training(
         watcher: what follows it.
         parallel: how several ranks share the work; hybrid splits the hidden layers of the head among them.
         deadline: when to end at the latest, by ``time.perf_counter``.
+        least_epochs: that are trained whatever the deadline.
         memory_limit: bytes of the feature maps of frozen stages to keep in memory; more go to a temporary
             file.
 
@@ -148,7 +150,7 @@ def run_training(
         ))  # fmt: skip
         unreadable = _unreadable_note(job.train)  # with frozen stages, all images have been read
         try:
-            for result in fit(state, job.recipe, inputs, fabric, after_step, deadline):
+            for result in fit(state, job.recipe, inputs, fabric, after_step, deadline, least_epochs):
                 unreadable = _unreadable_note(job.train)
                 epochs.append(result)
                 by_first(partial(_save_epoch, job, state, epochs, writer))

@@ -29,6 +29,8 @@ from verydeep.train.run_folder import RunFolder
 from verydeep.user_path import user_path
 
 DIFFERENCES_SHOWN = 3
+FLAG_NAMES = {"from_run": "from"}
+"""Of the keys whose flags have another name: ``from`` is a word of Python."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,8 @@ class Start:
     """That a tuning computes features in; likewise."""
     decoder: Decoder = "pillow"
     """What decodes random crops of images that are not kept in memory; a resumed run takes the same."""
+    seconds: float = 0.0
+    """Of the processes that a tuning was interrupted in."""
     size_reason: str = ""
     fit_reason: str = ""
     weights_reason: str = ""
@@ -143,12 +147,12 @@ def require_same(path: Path, asked: Start) -> Start:
         RecipeError: naming the settings that differ.
     """
     start = require_unfinished(path, asked.job)
-    if not _is_same_data(start.data, asked.data):
+    if not is_same_data(start.data, asked.data):
         raise CheckpointError(f"{path} was started on {start.data}; it cannot be resumed on {asked.data}")
     before, now = (_flat(tomllib.loads(config)) for config in (start.config, asked.config))
     differ = [key for key in now | before if before.get(key) != now.get(key)]
     if differ:
-        changes = [f"{_flag(key, before)}, not {_flag(key, now)}" for key in differ]
+        changes = [f"{_setting(key, before)}, not {_setting(key, now)}" for key in differ]
         shown = first_names(changes, DIFFERENCES_SHOWN, "; ")
         raise RecipeError(
             f"{path} is unfinished and was started with {shown}. Leave that as it was to resume, give "
@@ -164,10 +168,15 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _flag(key: str, values: dict[str, Any]) -> str:
+def _setting(key: str, values: dict[str, Any]) -> str:
     """As it is written on the command line."""
-    flag = f"--{key.replace('_', '-')}"
+    flag = flag_of(key)
     return f"{flag} {values[key]}" if key in values else f"the default of {flag}"
+
+
+def flag_of(key: str) -> str:
+    """The flag for a key of a recipe or of tune.toml, such as ``optimizer.lr``."""
+    return f"--{FLAG_NAMES.get(key, key).replace('_', '-')}"
 
 
 def finish(folder: RunFolder) -> None:
@@ -232,10 +241,10 @@ def _is_free(run: Path) -> bool:
 def _is_same(path: Path, asked: Start) -> bool:
     start = read_start(RunFolder(path))
     is_same_config = tomllib.loads(start.config) == tomllib.loads(asked.config)
-    return is_same_config and _is_same_data(start.data, asked.data)
+    return is_same_config and is_same_data(start.data, asked.data)
 
 
-def _is_same_data(before: str, now: str) -> bool:
+def is_same_data(before: str, now: str) -> bool:
     """Whether both name the same images: ``photos/`` is ``photos``."""
     if before == now:
         return True

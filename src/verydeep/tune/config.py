@@ -56,8 +56,8 @@ UNUSED = {
     "fine_tune": frozenset(("norm", "init", "stream")),
     "scratch": frozenset(("freeze", "norm_statistics", "stream")),
 }
-"""Fields of a recipe that have no use in a step: pretrained weights decide the first two, and images are kept
-in memory."""
+"""Fields of a recipe that have no use in a step: pretrained weights decide the first two, and the number of
+images whether they are kept in memory."""
 STEPS = {"fine_tune": "fine-tune", "scratch": "scratch"}
 """The steps that train the network, with the recipes that they start from."""
 

@@ -11,13 +11,15 @@ from torch import Tensor
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.check import check_unreadable
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.data.split_checks import require_all_classes
 from verydeep.data.split_parts import indices_of
-from verydeep.data.stream import decode_all
+from verydeep.data.stream import decode_all, require_readable, unreadable_images
 from verydeep.image_sources.image_source import UnreadableImage
 from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
 from verydeep.machine import InferencePrecision
+from verydeep.train.start.own_images import exceed_memory
 from verydeep.tune.feature_cache import Extract, FeatureCache, Features
 from verydeep.tune.forecast import ExtractionForecast, Pace
 from verydeep.tune.prepare import Task
@@ -36,6 +38,8 @@ class ReadImages:
     pixels: Images | None
     """All of them in memory, where decoding them was the only way to know which can be read."""
     preprocess: Preprocess
+    location: str
+    """Where they are, for messages."""
 
     def part(self, *parts: Part) -> tuple[Float32[Tensor, "count values"], Samples]:
         """Features and samples of some parts."""
@@ -49,11 +53,20 @@ class ReadImages:
         features = self.features[:, columns]
         return replace(self, features=features, cost=replace(self.cost, values=features.shape[1]))
 
-    def images(self, indices: Int64[Tensor, " chosen"]) -> Images:
-        """Pixels of the images at ``indices``."""
+    def images(self, indices: Int64[Tensor, " chosen"]) -> Images | ImagesOnDisk:
+        """The images at ``indices``: on disk, where all of them are too many to be kept in memory."""
         if self.pixels is not None:
             return self.pixels.select(indices)
-        return decode_all(self.samples.select(indices), self.preprocess)[0]
+        samples = self.samples.select(indices)
+        if not exceed_memory(len(self.samples), self.preprocess):
+            return decode_all(samples, self.preprocess)[0]
+        return ImagesOnDisk(
+            sources=samples.sources,
+            labels=torch.from_numpy(samples.labels),
+            classes=samples.classes,
+            preprocess=self.preprocess,
+            location=self.location,
+        )
 
 
 class TooSlowError(Exception):
@@ -99,6 +112,7 @@ def extract_features(task: Task, extract: Extract, cache_root: Path | None, spen
         cost=cost,
         pixels=None,
         preprocess=task.network.preprocess,
+        location=task.location,
     )
 
 
@@ -192,12 +206,17 @@ def _use(forecast: ExtractionForecast, task: Task) -> None:
 
 
 def decode_images(task: Task) -> ReadImages:
-    """Decode all images into memory, for training from scratch, which needs no features.
+    """Decode all images, for training from scratch, which needs no features; into memory if they fit.
 
     Raises:
         DataError: as ``extract_features``.
     """
-    images, broken = decode_all(task.samples, task.network.preprocess)
+    preprocess = task.network.preprocess
+    if exceed_memory(len(task.samples), preprocess):
+        images, broken = None, unreadable_images(task.samples.sources, preprocess)
+        require_readable(task.samples, broken)
+    else:
+        images, broken = decode_all(task.samples, preprocess)
     by_source = {each.source: each for each in broken}
     unreadable = {i: by_source[each] for i, each in enumerate(task.samples.sources) if each in by_source}
     readable = torch.tensor([i for i in range(len(task.samples)) if i not in unreadable])
@@ -208,7 +227,8 @@ def decode_images(task: Task) -> ReadImages:
         features=None,
         cost=None,
         pixels=images,
-        preprocess=task.network.preprocess,
+        preprocess=preprocess,
+        location=task.location,
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from verydeep.atomic_write import write_text
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.errors import CheckpointError
 from verydeep.foreign_text import error_text
 from verydeep.models.build import build
@@ -34,7 +35,14 @@ _PLAN: TypeAdapter[Plan | Skipped] = TypeAdapter(Plan | Skipped)
 
 
 def fine_tune(
-    task: Task, start: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
+    task: Task,
+    start: Checkpoint,
+    recipe: Recipe,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk,
+    folder: RunFolder,
+    limit: float,
+    least_epochs: int,
 ) -> Trained:
     """``start``, whose last layer is the linear probe, trained by ``recipe``; its own tensors do not change.
 
@@ -46,14 +54,22 @@ def fine_tune(
         val: the images to choose the epoch by.
         folder: where the training state is saved.
         limit: seconds after which the epochs are cut down.
+        least_epochs: that are trained whatever the limit.
     """
     network = with_dropout(start, recipe.dropout)
     model = copy_trainable(network.model, trained_stages(recipe, network.model.architecture))
-    return _train(task, "fine-tune", replace(network, model=model), recipe, train, val, folder, limit)
+    network = replace(network, model=model)
+    return _train(task, "fine-tune", network, recipe, train, val, folder, limit, least_epochs)
 
 
 def train_from_scratch(
-    task: Task, like: Checkpoint, recipe: Recipe, train: Images, val: Images, folder: RunFolder, limit: float
+    task: Task,
+    like: Checkpoint,
+    recipe: Recipe,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk,
+    folder: RunFolder,
+    limit: float,
 ) -> Trained:
     """A network such as ``like`` with random weights, trained by ``recipe``; see ``fine_tune``."""
     require_nothing_frozen(recipe)
@@ -68,10 +84,11 @@ def _train(
     strategy: Strategy,
     network: Checkpoint,
     recipe: Recipe,
-    train: Images,
-    val: Images,
+    train: Images | ImagesOnDisk,
+    val: Images | ImagesOnDisk,
     folder: RunFolder,
     limit: float,
+    least_epochs: int = 0,
 ) -> Trained:
     job = Job(
         name=strategy,
@@ -87,7 +104,8 @@ def _train(
         limit = inf  # resumed after an epoch, which has settled their number: the clock must not change it
     torch.manual_seed(recipe.seed)  # of dropout
     deadline = time.perf_counter() + limit
-    return run_training(job, fabric_on(task.device, recipe.precision), task.watcher, deadline=deadline)
+    fabric = fabric_on(task.device, recipe.precision)
+    return run_training(job, fabric, task.watcher, deadline=deadline, least_epochs=least_epochs)
 
 
 def save_plan(plan: Plan | Skipped, folder: RunFolder) -> None:

@@ -1,6 +1,9 @@
 """What `verydeep tune` starts with: the images with their split, and the pretrained network."""
 
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
@@ -28,7 +31,9 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.balance import BalanceMethod, resolve_balance
 from verydeep.train.device import choose_device
 from verydeep.train.run import TrainingWatcher
+from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import at_size, fitting_size, pretrained_network, with_fit
+from verydeep.train.start.seen_images import require_unseen_test, trained_runs
 from verydeep.tune.config import Strategy, TuneConfig
 from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
@@ -132,22 +137,25 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     """Read the images, split them, and load the network.
 
     Raises:
-        DataError: where the images cannot be used, or do not fit the earlier run that is continued.
+        DataError: where the images cannot be used, do not fit the earlier run that is continued, or the
+            weights were trained on test images.
         CheckpointError: where the weights, or the earlier run, cannot be used.
         RecipeError: where weights are missing, or the machine has no such device.
     """
     chosen = choose_device(device)
     samples = read_grouped(location, config.group_by)
     given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
-    earlier, changes, content = None, None, list[bytes]()
+    content = cache(partial(content_hashes, samples.sources))
+    earlier, changes = None, None
     if config.from_run is None:
         samples = with_test_part(samples, config.test, config.seed)
     else:
-        earlier, content = read_earlier_run(Path(config.from_run)), content_hashes(samples.sources)
-        samples, changes = with_kept_split(samples, content, earlier, config.test, config.seed)
+        earlier = read_earlier_run(Path(config.from_run))
+        samples, changes = with_kept_split(samples, content(), earlier, config.test, config.seed)
     require_all_classes(samples)
     may_change_weights = config.weights is None and config.model is None and config.strategy != "scratch"
     config, weights_reason = _with_weights(config, watcher)
+    samples = _with_unseen_test(samples, location, config, content)
     sizes = image_sizes(samples.sources)
     short_side = median_short_side(sizes)
     try:
@@ -175,7 +183,7 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         location=location,
         config=config,
         samples=samples,
-        content=tuple(content or content_hashes(samples.sources)),
+        content=tuple(content()),
         given_parts=given_parts,
         network=network,
         device=chosen,
@@ -187,6 +195,32 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         weights_reason=weights_reason,
         may_change_weights=may_change_weights and config.head in ("auto", "gap"),
     )
+
+
+def _with_unseen_test(
+    samples: Samples, location: str, config: TuneConfig, content: Callable[[], Sequence[bytes]]
+) -> Samples:
+    """``samples``, with a note where the convolutions of the weights were trained on some of them.
+
+    Raises:
+        DataError: where these are test images.
+    """
+    if config.strategy == "scratch":
+        return samples
+    for run in trained_runs(config.weights):
+        if run.is_probe:
+            continue
+        seen = run.seen(samples, location, content)
+        is_tuning = RunFolder(run.path).tune.is_file()
+        remedy = f"--from {shlex.quote(str(run.path))} keeps its split; or give" if is_tuning else "Give"
+        require_unseen_test(samples, seen, run, f"{remedy} other --weights")
+        if len(seen):
+            note = (
+                f"{run.path} was trained on {len(seen):,} of the {len(samples):,} images, none of them a "
+                "test image: with its weights, the figures of cross-validation and validation are too good"
+            )
+            samples = replace(samples, reading=samples.reading.noted(note))
+    return samples
 
 
 def _without_weights(error: CheckpointError, earlier: EarlierRun) -> CheckpointError:

@@ -191,7 +191,7 @@ class TuneResult:
     machine: dict[str, str]
     started: datetime
     seconds: float
-    """In all, from reading the folder to the last measurement."""
+    """In all, from reading the folder to the last measurement; with those before an interruption."""
 
     @property
     def temperature(self) -> float:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 
 import torch
 from jaxtyping import Float32, Int64
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from verydeep.analyze.stage_cost import stage_macs
 from verydeep.data.images import Images
+from verydeep.data.images_on_disk import ImagesOnDisk
 from verydeep.data.split import grouped_split
 from verydeep.data.split_parts import indices_of
+from verydeep.decoding.batch_size import auto_batch_size
 from verydeep.errors import DataError, LearningError
 from verydeep.evaluate.evaluation import Evaluation, evaluate_logits
 from verydeep.evaluate.metrics import balanced_accuracy
@@ -26,6 +29,7 @@ from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import with_last_layer
 from verydeep.train.state import trained_stages
 from verydeep.tune.budget import (
+    LEAST_EPOCHS,
     Plan,
     Skipped,
     Work,
@@ -113,12 +117,12 @@ class _Comparison:
         return self.read.samples.select(self.val_indices)
 
     @cached_property
-    def train_images(self) -> Images:
-        """Their pixels."""
+    def train_images(self) -> Images | ImagesOnDisk:
+        """The same with their pixels."""
         return self.read.images(self.train_indices)
 
     @cached_property
-    def val_images(self) -> Images:
+    def val_images(self) -> Images | ImagesOnDisk:
         """Likewise."""
         return self.read.images(self.val_indices)
 
@@ -185,14 +189,17 @@ def _train_and_choose(comparison: _Comparison, probe: LinearProbe, candidate: Ca
 
 
 def _attempted(task: Task, strategy: Strategy, train: Callable[[], Candidate]) -> Candidate | StrategyResult:
-    """The network that ``train`` gives; where it does not learn, why: the other strategies have one."""
+    """The network that ``train`` gives; where it gives none, why: the other strategies have one."""
     began = time.perf_counter()
     try:
         return train()
     except LearningError as error:
-        result = without_network(strategy, f"did not learn: {error}", time.perf_counter() - began)
-        task.watcher.finished_strategy(result)
-        return result
+        why = f"did not learn: {error}"
+    except DataError as error:  # no room for feature maps, or images are gone
+        why = f"could not be trained: {error}"
+    result = without_network(strategy, why, time.perf_counter() - began)
+    task.watcher.finished_strategy(result)
+    return result
 
 
 def _probe_without_held_out(
@@ -240,10 +247,11 @@ def _fine_tuned(comparison: _Comparison, start: Checkpoint, of_probe: Tensor, pl
     task = comparison.task
     recipe = replace(task.config.fine_tune_recipe, freeze=plan.freeze, epochs=plan.epochs)
     train, val = comparison.train_images, comparison.val_images  # decoded before the clock is read
-    limit = plan.limit(comparison.share)
+    least_epochs = 0 if task.config.strategy == "auto" else min(LEAST_EPOCHS, plan.epochs)
+    limit = inf if plan.epochs == least_epochs else plan.limit(comparison.share)
     task.watcher.plans("fine-tune", len(comparison.train), len(comparison.val), limit)
     began = time.perf_counter()
-    trained = fine_tune(task, start, recipe, train, val, comparison.folder, limit)
+    trained = fine_tune(task, start, recipe, train, val, comparison.folder, limit, least_epochs)
     seconds = time.perf_counter() - began
     logits = of_probe if trained.best_epoch == 0 else _logits(trained.network, val)
     stages = len(stage_macs(start.model.architecture)) - 1
@@ -285,7 +293,7 @@ def _candidate(
         strategy=strategy,
         validation=comparison.evaluate(logits),
         test=None,
-        seconds=seconds,
+        seconds=max(seconds, trained.seconds),  # which has those before an interruption
         forecast_seconds=forecast,
         epochs=epochs,
         best_epoch=best,
@@ -305,8 +313,9 @@ def _candidate(
     )
 
 
-def _logits(network: Checkpoint, images: Images) -> Float32[Tensor, "count classes"]:
-    return predict_logits(network.model, images.pixels, network.preprocess)
+def _logits(network: Checkpoint, images: Images | ImagesOnDisk) -> Float32[Tensor, "count classes"]:
+    batches = images.pixel_batches(auto_batch_size(network.preprocess.size**2))
+    return torch.cat([predict_logits(network.model, pixels, network.preprocess) for pixels in batches])
 
 
 def logits_of_test(candidate: Candidate, read: ReadImages) -> Float32[Tensor, "test classes"]:

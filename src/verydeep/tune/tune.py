@@ -9,7 +9,8 @@ Every decision goes into the configuration, which is saved at the end: given bac
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from verydeep.atomic_write import require_room, write_text
 from verydeep.data.label_file import write_label_file
 from verydeep.data.split_file import keep_split
 from verydeep.data.split_parts import indices_of
+from verydeep.errors import Interrupted
 from verydeep.evaluate.metrics import accuracy, balanced_accuracy
 from verydeep.machine import Device
 from verydeep.models.checkpoint import Checkpoint
@@ -80,7 +82,7 @@ def tune_network(
             machine has no such device.
         InUseError: where another process writes to ``out``.
         LearningError: where the strategy that was asked for does not learn; of auto and compare, the others
-            go on.
+            go on, as they do where the disk has no room for its feature maps, which is a DataError.
         Interrupted: where ``watcher`` wants to stop; features are kept, and once there is a probe the run
         too.
         OSError: where ``out`` cannot be written to, or the disk is full.
@@ -95,8 +97,10 @@ def tune_network(
         task = prepare(location, config, device, watcher)
         require_room(folder.path, sum(each.nbytes for each in task.network.model.state_dict().values()))
         probed = replace(probe_features(task, cache, began), asked=config)
-        begin(folder, _with_decisions(start, probed.task))
-        return _finish(probed, folder, start, began, report)
+        start = _with_decisions(start, probed.task)
+        begin(folder, start)
+        with _counted(folder, start, began):
+            return _finish(probed, folder, start, began, report)
 
 
 def resume_tuning(
@@ -133,6 +137,34 @@ def _resume(
     began: float,
 ) -> TuneResult:
     start = require_unfinished(folder.path, "tune")
+    with _counted(folder, start, began):
+        probed = _probed_again(folder, start, device, watcher, cache, began)
+        return _finish(probed, folder, start, began, report)
+
+
+@contextmanager
+def _counted(folder: RunFolder, start: Start, began: float) -> Iterator[None]:
+    """Where this process is interrupted, its seconds are kept for the one that resumes the run."""
+    try:
+        yield
+    except Interrupted:
+        begin(folder, replace(start, seconds=_seconds(start, began)))
+        raise
+
+
+def _seconds(start: Start, began: float) -> float:
+    """Of this process, which began then, and of those before it."""
+    return start.seconds + time.perf_counter() - began
+
+
+def _probed_again(
+    folder: RunFolder,
+    start: Start,
+    device: Device,
+    watcher: TuneWatcher,
+    cache: Path | None,
+    began: float,
+) -> Probed:
     asked = unfinished_config(folder.path)
     config = replace(
         asked,
@@ -149,8 +181,7 @@ def _resume(
         weights_reason=start.weights_reason or task.weights_reason,
     )
     keep_split(task.samples, folder.split, task.content)
-    probed = replace(probe_features(task, cache, began), asked=asked)
-    return _finish(probed, folder, start, began, report)
+    return replace(probe_features(task, cache, began), asked=asked)
 
 
 def _with_decisions(start: Start, task: Task) -> Start:
@@ -182,7 +213,7 @@ def _finish(probed: Probed, folder: RunFolder, start: Start, began: float, repor
     result = measure(
         probed, replace(choice, chosen=chosen), network, folder, datetime.fromisoformat(start.started)
     )
-    result = replace(result, seconds=time.perf_counter() - began, warnings=warnings(result))
+    result = replace(result, seconds=_seconds(start, began), warnings=warnings(result))
     write_text(folder.tune, tune_toml(result.decided))
     if result.doubtful_labels:
         write_label_file(result.doubtful_labels, folder.doubtful_labels, probed.task.location)

@@ -12,8 +12,9 @@ FEW_TO_TRAIN = 20
 FEW_TO_TEST = 30
 WIDE = 0.1
 """Width of an interval of balanced accuracy."""
+CROSS_VALIDATED = "in cross-validation"
 FAR_APART = 0.05
-"""Between cross-validation and test, beyond what both intervals allow."""
+"""Between validation and test, beyond what both intervals allow."""
 
 
 def warnings(result: TuneResult) -> tuple[str, ...]:
@@ -48,8 +49,8 @@ def _missing_groups(result: TuneResult) -> Iterator[str]:
 
 
 def _test_unlike_validation(result: TuneResult) -> Iterator[str]:
-    """Cross-validation and test further apart than chance explains."""
-    held_out = result.probe.evaluation if result.probe else None
+    """Validation and test of the chosen classifier further apart than chance explains."""
+    held_out, where = _validation(result)
     if held_out is None:
         return
     ours, theirs = _interval(held_out), _interval(result.test)
@@ -57,7 +58,7 @@ def _test_unlike_validation(result: TuneResult) -> Iterator[str]:
     if overlap or abs(held_out.balanced_accuracy - result.test.balanced_accuracy) < FAR_APART:
         return
     message = (
-        f"Balanced accuracy is {percent(held_out.balanced_accuracy, 1)} in cross-validation and "
+        f"Balanced accuracy is {percent(held_out.balanced_accuracy, 1)} {where} and "
         f"{percent(result.test.balanced_accuracy, 1)} on the test images: further apart than chance "
         "explains. "
     )
@@ -65,8 +66,19 @@ def _test_unlike_validation(result: TuneResult) -> Iterator[str]:
     if not result.images.has_own_test:
         reasons.append("the split is unlucky (try --seed 1)")
     if result.images.groups is None:
-        reasons.append("images of one thing are in several folds (group them by --group-by)")
+        sides = "several folds" if where == CROSS_VALIDATED else "training and validation"
+        reasons.append(f"images of one thing are in {sides} (group them by --group-by)")
     yield message + ", or ".join([", ".join(reasons[:-1]), reasons[-1]] if len(reasons) > 1 else reasons)
+
+
+def _validation(result: TuneResult) -> tuple[Evaluation | None, str]:
+    """That of the chosen classifier, and where it was measured: a linear probe by more than one split."""
+    if result.chosen == "linear-probe":
+        return result.probe.evaluation if result.probe else None, CROSS_VALIDATED
+    (chosen,) = (each for each in result.strategies if each.strategy == result.chosen)
+    was_given = any(part.part == "val" for part in result.parts)
+    kind = "validation images" if was_given else "held-out training images"
+    return chosen.validation, f"on the {kind}"
 
 
 def _interval(evaluation: Evaluation) -> tuple[float, float]:

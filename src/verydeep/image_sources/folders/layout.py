@@ -2,6 +2,7 @@
 
 The usual layouts are ``cat/1.jpg``; ``train/cat/1.jpg`` beside ``val`` and ``test``, under all their usual
 names; ``cat/train/1.jpg``; each of them inside further folders. A part without class folders is unlabeled.
+Runs of verydeep among the images are passed over.
 """
 
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 
 from verydeep.errors import DataError
 from verydeep.image_sources.folders.folder_tree import Folder, folder_tree, unwrapped
+from verydeep.image_sources.folders.run_folders import remove_runs
 from verydeep.image_sources.folders.walk import Walk
 from verydeep.image_sources.part_names import Part, part_mentioned, part_named
 from verydeep.image_sources.reading import Reading
@@ -68,8 +70,9 @@ def find_layout(walked: Walk) -> Layout:
         DataError: if the folders can be understood in two ways, or none; states what to do.
     """
     top = folder_tree(walked)
-    root = unwrapped(top)
     reader = _Reader()
+    reader.skip("in runs of verydeep", remove_runs(top))
+    root = unwrapped(top)
     if root is not top:
         reader.notes.append(f"the classes are in {root.path}")
     _read(root, reader)

@@ -32,8 +32,12 @@ images are streamed (``decoding/crop.py``): a recipe gives the same training eve
 
 def is_streamed(recipe: Recipe, images: int, preprocess: Preprocess) -> bool:
     """Whether so many images are decoded in each epoch, instead of being kept in memory."""
-    size = images * preprocess.channels * preprocess.size**2
-    return recipe.stream == "on" or (recipe.stream == "auto" and size > MEMORY_LIMIT)
+    return recipe.stream == "on" or (recipe.stream == "auto" and exceed_memory(images, preprocess))
+
+
+def exceed_memory(images: int, preprocess: Preprocess) -> bool:
+    """Whether the pixels of so many images are too many to be kept in memory."""
+    return images * preprocess.channels * preprocess.size**2 > MEMORY_LIMIT
 
 
 def on_disk(
