@@ -12,3 +12,11 @@ def user_path(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def is_same_data(before: str, now: str) -> bool:
+    """Whether both name the same images: ``photos/`` is ``photos``."""
+    if before == now:
+        return True
+    first, second = user_path(before), user_path(now)
+    return first.exists() and second.exists() and first.samefile(second)

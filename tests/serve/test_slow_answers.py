@@ -75,6 +75,23 @@ def test_images_that_are_cleared_are_not_sent(page, held, png):
     assert len(held) == 6 and page.is_hidden("#list") and page.is_hidden("#errors p")
 
 
+def test_a_heat_map_of_a_cleared_image_is_not_missed(page, held, png):
+    choose(page, ("a.png", png), ("b.png", png))
+    wait_for(page, lambda: len(held) == 2)
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#rows tr:nth-child(2)")
+    page.check("#explain")
+    wait_for(page, lambda: len(held) == 3)
+    page.click("#clear")
+    held[2].abort()
+    choose(page, ("c.png", png))
+    wait_for(page, lambda: len(held) == 4)
+    held[3].continue_()
+    page.wait_for_selector("#file:text-is('c.png')")
+    assert page.is_hidden("#errors p")
+
+
 def test_a_file_that_was_changed_is_not_a_server_that_is_gone(page, held, png, tmp_path):
     files = [tmp_path / f"{number}.png" for number in range(5)]
     for file in files:

@@ -7,8 +7,9 @@ from verydeep.errors import LearningError
 from verydeep.train.divergence import (
     FLAGS_OF_TRAIN,
     depth,
-    images_of_balanced_accuracy,
     likely_fixes,
+    margin_of_accuracy,
+    margin_of_balanced_accuracy,
     require_better_than_chance,
     require_finite,
 )
@@ -43,30 +44,49 @@ def test_a_deep_network_without_batch_norm_gets_the_fixes_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("top1", "largest", "steps"),
+    ("top1", "chance", "steps"),
     [(0.3, 0.1, 400), (0.1, 0.1, 50), (0.9, 0.85, 400)],
     ids=["learns", "too early", "imbalanced, but better than chance"],
 )
-def test_training_goes_on(top1, largest, steps):
-    require_better_than_chance(top1, 10_000.0, largest, steps, zoo.resolve("vgg19"))
+def test_training_goes_on(top1, chance, steps):
+    margin = margin_of_accuracy(chance, 10_000)
+    require_better_than_chance(top1, chance, margin, steps, zoo.resolve("vgg19"))
 
 
 def test_predicting_the_largest_class_is_chance():
     with pytest.raises(LearningError, match=r"85\.0%"):
-        require_better_than_chance(0.851, 10_000.0, 0.85, 400, zoo.resolve("vgg16_bn"))
+        require_better_than_chance(
+            0.851, 0.85, margin_of_accuracy(0.85, 10_000), 400, zoo.resolve("vgg16_bn")
+        )
 
 
-@pytest.mark.parametrize(("images", "largest"), [(4.0, 0.5), (1000.0, 0.997)], ids=["few", "imbalanced"])
-def test_half_of_the_way_from_chance_to_1_is_enough(images, largest):
-    network = zoo.resolve("vgg11_bn")
-    require_better_than_chance(1.0, images, largest, 400, network)
-    require_better_than_chance(0.51 + 0.49 * largest, images, largest, 400, network)
+@pytest.mark.parametrize(("images", "chance"), [(4, 0.5), (1000, 0.997)], ids=["few", "imbalanced"])
+def test_half_of_the_way_from_chance_to_1_is_enough(images, chance):
+    network, margin = zoo.resolve("vgg11_bn"), margin_of_accuracy(chance, images)
+    require_better_than_chance(1.0, chance, margin, 400, network)
+    require_better_than_chance(0.51 + 0.49 * chance, chance, margin, 400, network)
     with pytest.raises(LearningError, match="at chance"):
-        require_better_than_chance(largest, images, largest, 400, network)
+        require_better_than_chance(chance, chance, margin, 400, network)
 
 
 def test_balanced_accuracy_is_as_certain_as_its_classes():
-    assert images_of_balanced_accuracy([50, 50, 50]) == pytest.approx(150)
-    recall, sizes = 0.3, (900, 90, 10)
+    assert margin_of_balanced_accuracy([50, 50, 50]) == pytest.approx(margin_of_accuracy(1 / 3, 150))
+    recall, sizes = 1 / 3, (900, 90, 60)
     variance = sum(recall * (1 - recall) / size for size in sizes) / len(sizes) ** 2
-    assert images_of_balanced_accuracy(sizes) == pytest.approx(recall * (1 - recall) / variance)
+    assert margin_of_balanced_accuracy(sizes) == pytest.approx(3 * variance**0.5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "recalls"),
+    [
+        ((500, 500, 500, 1), (0.75, 0.75, 0.75, 0)),
+        ((900, 900, 1), (0.98, 0.98, 0)),
+        ((300, 300, 2), (0.95, 0.95, 0)),
+    ],
+)
+def test_a_tiny_class_does_not_hide_that_the_others_are_learned(sizes, recalls):
+    balanced, chance = sum(recalls) / len(sizes), 1 / len(sizes)
+    margin = margin_of_balanced_accuracy(sizes)
+    require_better_than_chance(balanced, chance, margin, 400, zoo.resolve("vgg11_bn"))
+    with pytest.raises(LearningError, match="at chance"):
+        require_better_than_chance(chance + 0.02, chance, margin, 400, zoo.resolve("vgg11_bn"))

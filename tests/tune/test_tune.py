@@ -328,7 +328,7 @@ def test_test_images_that_the_weights_were_trained_on_are_refused(run, finished,
         run(weights=str(tuned), seed=1)
     seen = re.fullmatch(
         rf"(\d+) of the 24 test images of shapes were trained on in {tuned}, such as .*: with its weights, "
-        rf"the test would be too good. --from {tuned} keeps its split; or give other --weights",
+        rf"the test would be too good. Keep its split by --from {tuned}, or give other --weights",
         str(error.value),
     )
     trained = {name for name, part in read_split(tuned / "split.csv").items() if part == "train"}
@@ -352,7 +352,7 @@ def test_images_that_a_training_has_seen_are_refused_at_the_same_location_alone(
     with pytest.raises(DataError, match=r"were trained on in .*trained, such as .*\. Give other --weights"):
         run(weights=str(trained), seed=1)
     other = replace(recipe, model=None, weights=str(trained), seed=1)
-    with pytest.raises(DataError, match=r"Give other --weights, or --seed 0, which splits the same images"):
+    with pytest.raises(DataError, match=r"Give other --weights, or split the images as that run did"):
         train_network(other, str(shapes), tmp_path / "run", device="cpu")
     elsewhere = shutil.copytree(shapes, tmp_path / "shapes")
     assert run(elsewhere, weights=str(trained), seed=1, size=16).test.images == 24

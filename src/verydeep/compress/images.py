@@ -15,12 +15,23 @@ from verydeep.compress.image_part import ImagePart, read_part, spread
 from verydeep.compress.origin import is_balanced
 from verydeep.data.builtin import load_dataset
 from verydeep.data.builtin_names import is_builtin, require_known
-from verydeep.data.image_split import ImageSplit, least_named, other_images_note, read_image_split
+from verydeep.data.image_split import (
+    ImageSplit,
+    least_named,
+    other_images_note,
+    read_image_split,
+    trained_parts,
+)
 from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
 from verydeep.data.split_file import split_of_run
-from verydeep.data.split_parts import indices_of, is_split_here, with_test_part, with_validation_part
+from verydeep.data.split_parts import (
+    indices_of,
+    is_split_here,
+    with_test_part,
+    with_validation_part,
+)
 from verydeep.download.download import Progress
 from verydeep.errors import CompressionError, DataError, DownloadError
 from verydeep.evaluate.network_labels import network_labels
@@ -195,7 +206,7 @@ def _of_files(location: str, run: Path, network: Checkpoint, most: _Most, seed: 
         if isinstance(error, DownloadError) or not _has_no_labels(location):
             raise
         return _unlabeled(location, network, most, error)
-    is_probe = network.origin.get("strategy") == "linear-probe"
+    is_probe = "val" in trained_parts(network.origin)
     least = least_named(location, network.origin)
     split, notes = _split(samples, run, seed, least, is_probe=is_probe)
     samples = split.samples

@@ -17,7 +17,9 @@ from verydeep.data.split_file import (
     with_saved_split,
     write_split,
 )
+from verydeep.image_sources.part_names import Part
 from verydeep.image_sources.samples import Samples
+from verydeep.user_path import is_same_data
 
 LEAST_NAMED = 0.5
 """The share of images that are in a split by their names: with fewer, as of two cameras, it may be chance."""
@@ -78,7 +80,12 @@ def least_named(location: str, origin: Mapping[str, Any]) -> float:
 
     Zero where the network was trained: more images came since, and the names that are known are no chance.
     """
-    return 0.0 if location == origin.get("data") else LEAST_NAMED
+    return 0.0 if is_same_data(str(origin.get("data", "")), location) else LEAST_NAMED
+
+
+def trained_parts(origin: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The parts of a split that a network of this origin was trained on: a linear probe on validation too."""
+    return ("train", "val") if origin.get("strategy") == "linear-probe" else ("train",)
 
 
 def other_images_note(file: Path, samples: Samples) -> str:

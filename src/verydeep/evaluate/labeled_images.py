@@ -12,7 +12,7 @@ from jaxtyping import Int64, UInt8
 from verydeep.architecture.preprocess import Preprocess
 from verydeep.check.grouping import read_grouped
 from verydeep.data.builtin_names import require_known
-from verydeep.data.image_split import least_named, other_images_note, read_image_split
+from verydeep.data.image_split import least_named, other_images_note, read_image_split, trained_parts
 from verydeep.data.split_file import WantedPart, images_of_part, split_of_run
 from verydeep.decoding.decode import decode_pixels
 from verydeep.evaluate.network_labels import network_labels
@@ -104,11 +104,6 @@ def read_labeled(
         reading=samples.reading,
         trained_on=trained_on,
     )
-
-
-def trained_parts(origin: Mapping[str, Any]) -> tuple[Part, ...]:
-    """The parts of a split that a network of this origin was trained on: a linear probe on validation too."""
-    return ("train", "val") if origin.get("strategy") == "linear-probe" else ("train",)
 
 
 def _reason(known: Samples, part: WantedPart, trained_on: tuple[Part, ...], *, by_run: bool) -> str:

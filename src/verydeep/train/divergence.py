@@ -39,7 +39,7 @@ def require_finite_weights(weights: Iterable[Tensor], architecture: Architecture
 
 
 def require_better_than_chance(
-    top1: float, images: float, largest_class: float, steps: int, architecture: Architecture
+    top1: float, chance: float, margin: float, steps: int, architecture: Architecture
 ) -> None:
     """Stop where, after ``FAIR_STEPS``, training is no better than predicting the largest class.
 
@@ -47,28 +47,34 @@ def require_better_than_chance(
 
     Args:
         top1: training accuracy of the last epoch, in [0, 1].
-        images: how many images it was measured on; of balanced accuracy, ``images_of_balanced_accuracy``.
-        largest_class: the part of the images in the largest class, in [0, 1].
+        chance: what predicting the largest class gives, in [0, 1].
+        margin: how far above chance luck may be, as of ``margin_of_accuracy``.
         steps: made so far.
         architecture: the network, for the message.
 
     Raises:
         LearningError: with both accuracies; ``likely_fixes`` has what is likely to help.
     """
-    margin = 3 * math.sqrt(largest_class * (1 - largest_class) / max(images, 1))
-    if steps >= FAIR_STEPS and top1 <= largest_class + min(margin, (1 - largest_class) / 2):
+    if steps >= FAIR_STEPS and top1 <= chance + min(margin, (1 - chance) / 2):
         raise LearningError(
             f"after {steps} steps {architecture.name} is at chance: {top1:.1%} of its training images, "
-            f"where predicting the largest class gives {largest_class:.1%}"
+            f"where predicting the largest class gives {chance:.1%}"
         )
 
 
-def images_of_balanced_accuracy(sizes: Sequence[int]) -> float:
-    """How many images would make accuracy as certain as balanced accuracy is with classes of these ``sizes``.
+def margin_of_accuracy(chance: float, images: int) -> float:
+    """Three standard deviations of the accuracy on so many ``images`` that is ``chance`` in the mean."""
+    return 3 * math.sqrt(chance * (1 - chance) / images)
 
-    The variance of a mean of recalls is the sum of theirs, so that the smallest classes decide.
+
+def margin_of_balanced_accuracy(sizes: Sequence[int]) -> float:
+    """Three standard deviations of the mean of recalls that are chance, in classes of these ``sizes``.
+
+    The recall of a tiny class has a wide margin, which ends where the recall is 1.
     """
-    return len(sizes) ** 2 / sum(1 / size for size in sizes)
+    chance = 1 / len(sizes)
+    margins = [min(margin_of_accuracy(chance, size), 1 - chance) for size in sizes]
+    return math.hypot(*margins) / len(sizes)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from verydeep.inputs.share import WHOLE, Share
 from verydeep.train.balance import resolve_balance
 from verydeep.train.class_imbalance import balanced_criterion, balanced_order
 from verydeep.train.divergence import (
-    images_of_balanced_accuracy,
+    margin_of_accuracy,
+    margin_of_balanced_accuracy,
     require_better_than_chance,
     require_finite,
     require_finite_weights,
@@ -238,13 +239,15 @@ def _require_better_than_chance(
     steps = recipe.steps_before(len(inputs.train.labels), state.epoch) + state.step
     tally = state.tally
     sizes = [size for size in tally.images.tolist() if size]
-    images, top1 = float(sum(sizes)), tally.top1
-    chance = max(sizes) / sum(sizes)
+    if len(sizes) < 2:
+        return
     if is_balanced:
-        images, chance = images_of_balanced_accuracy(sizes), 1 / len(sizes)
-        top1 = float(tally.recalls.mean())
-    if len(sizes) > 1:
-        require_better_than_chance(top1, images, chance, steps, state.model.architecture)
+        top1, chance = float(tally.recalls.mean()), 1 / len(sizes)
+        margin = margin_of_balanced_accuracy(sizes)
+    else:
+        top1, chance = tally.top1, max(sizes) / sum(sizes)
+        margin = margin_of_accuracy(chance, sum(sizes))
+    require_better_than_chance(top1, chance, margin, steps, state.model.architecture)
 
 
 def _peak_rate(state: TrainingState) -> float:

@@ -17,7 +17,7 @@ from verydeep.data.images import Dataset
 from verydeep.data.images_on_disk import DatasetOnDisk
 from verydeep.data.split import stratified_split
 from verydeep.data.split_checks import divided_groups, require_all_classes, with_class_notes
-from verydeep.data.split_parts import with_test_part, with_validation_part
+from verydeep.data.split_parts import is_split_here, with_test_part, with_validation_part
 from verydeep.decoding.crop import Decoder
 from verydeep.decoding.image_sizes import Size, are_about_square, image_sizes, median_short_side, shapes_text
 from verydeep.download.download import Progress
@@ -35,7 +35,7 @@ from verydeep.train.start.pretrained import (
     with_dropout,
     with_fit,
 )
-from verydeep.train.start.seen_images import require_unseen_test, trained_runs
+from verydeep.train.start.seen_images import other_weights, require_unseen_test, trained_runs
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,7 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
     """From your own images: they are split, and decoded at a size that fits them and the network."""
     with first_of_host():  # a data set of a hub is downloaded, and tables are kept in its cache
         samples = read_samples(location)
-    if recipe.group_by:
-        samples = group(samples, recipe.group_by)
-    samples = with_test_part(samples, recipe.test, recipe.seed)
-    require_all_classes(samples)
-    if recipe.validation:
-        samples = with_validation_part(samples, recipe.validation, recipe.seed)
-        require_all_classes(samples)
-    samples = _with_group_note(samples, location, recipe.group_by)
-    _require_unseen_test(samples, location, recipe)
+    samples = split_samples(samples, recipe, location)
     network = None
     if recipe.weights is not None:
         network = _pretrained(recipe, recipe.weights, samples.classes, progress)
@@ -148,6 +140,24 @@ def _prepare_files(recipe: Recipe, location: str, progress: Progress | None, dec
     return Prepared(dataset, network or _new_network_for(preprocess, recipe, dataset), samples, notes, found)
 
 
+def split_samples(samples: Samples, recipe: Recipe, location: str) -> Samples:
+    """``samples``, which are at ``location``, each with its part; no pixel is read.
+
+    Raises:
+        DataError: where they cannot be trained on or tested with, or the weights were trained on test images.
+    """
+    if recipe.group_by:
+        samples = group(samples, recipe.group_by)
+    given = samples
+    samples = with_test_part(samples, recipe.test, recipe.seed)
+    require_all_classes(samples)
+    if recipe.validation:
+        samples = with_validation_part(samples, recipe.validation, recipe.seed)
+        require_all_classes(samples)
+    _require_unseen_test(samples, location, recipe, was_split_here=is_split_here(given))
+    return _with_group_note(samples, location, recipe.group_by)
+
+
 def _with_group_note(samples: Samples, location: str, group_by: str | None) -> Samples:
     """``samples`` with a note where the parts that they came with divide groups."""
     divided = len(divided_groups(samples))
@@ -163,16 +173,14 @@ def _with_group_note(samples: Samples, location: str, group_by: str | None) -> S
     return replace(samples, reading=samples.reading.noted(note))
 
 
-def _require_unseen_test(samples: Samples, location: str, recipe: Recipe) -> None:
+def _require_unseen_test(samples: Samples, location: str, recipe: Recipe, *, was_split_here: bool) -> None:
     """Refuse test images that the weights were trained on, or the network that this one grows from."""
-    content = cache(partial(content_hashes, samples.sources))
+    test = samples.of_parts("test")
+    content = cache(partial(content_hashes, samples.select(test).sources))
+    flag = "--grow-from" if recipe.weights is None else "--weights"
     for run in trained_runs(recipe.weights or recipe.grow_from):
-        seen = run.seen(samples, location, content)
-        flag = "--grow-from" if recipe.weights is None else "--weights"
-        remedy = f"Give other {flag}"
-        if (seed := run.origin.get("seed")) != recipe.seed:
-            remedy += f", or --seed {seed}, which splits the same images as that run did"
-        require_unseen_test(samples, seen, run, remedy)
+        seen = run.seen(samples, test, location, content)
+        require_unseen_test(samples, seen, run, other_weights(flag, is_split_here=was_split_here))
 
 
 def _new_network_for(preprocess: Preprocess, recipe: Recipe, dataset: Dataset | DatasetOnDisk) -> Checkpoint:

@@ -26,7 +26,7 @@ from verydeep.foreign_text import error_text
 from verydeep.machine import InferencePrecision
 from verydeep.name_list import first_names
 from verydeep.train.run_folder import RunFolder
-from verydeep.user_path import user_path
+from verydeep.user_path import is_same_data
 
 DIFFERENCES_SHOWN = 3
 FLAG_NAMES = {"from_run": "from"}
@@ -242,14 +242,6 @@ def _is_same(path: Path, asked: Start) -> bool:
     start = read_start(RunFolder(path))
     is_same_config = tomllib.loads(start.config) == tomllib.loads(asked.config)
     return is_same_config and is_same_data(start.data, asked.data)
-
-
-def is_same_data(before: str, now: str) -> bool:
-    """Whether both name the same images: ``photos/`` is ``photos``."""
-    if before == now:
-        return True
-    first, second = user_path(before), user_path(now)
-    return first.exists() and second.exists() and first.samefile(second)
 
 
 def latest_unfinished_run(root: Path, job: str) -> Path:

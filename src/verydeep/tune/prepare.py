@@ -7,13 +7,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from verydeep.added_images.earlier_run import EarlierRun, read_earlier_run
-from verydeep.added_images.kept_split import with_kept_split
+from verydeep.added_images.kept_split import ImageChanges, with_kept_split
 from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.group_names import propose_groups
@@ -33,7 +34,7 @@ from verydeep.train.device import choose_device
 from verydeep.train.run import TrainingWatcher
 from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import at_size, fitting_size, pretrained_network, with_fit
-from verydeep.train.start.seen_images import require_unseen_test, trained_runs
+from verydeep.train.start.seen_images import other_weights, require_unseen_test, trained_runs
 from verydeep.tune.config import Strategy, TuneConfig
 from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
@@ -143,19 +144,10 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         RecipeError: where weights are missing, or the machine has no such device.
     """
     chosen = choose_device(device)
-    samples = read_grouped(location, config.group_by)
-    given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
-    content = cache(partial(content_hashes, samples.sources))
-    earlier, changes = None, None
-    if config.from_run is None:
-        samples = with_test_part(samples, config.test, config.seed)
-    else:
-        earlier = read_earlier_run(Path(config.from_run))
-        samples, changes = with_kept_split(samples, content(), earlier, config.test, config.seed)
-    require_all_classes(samples)
+    split = split_images(location, config)
+    samples, earlier = split.samples, split.earlier
     may_change_weights = config.weights is None and config.model is None and config.strategy != "scratch"
     config, weights_reason = _with_weights(config, watcher)
-    samples = _with_unseen_test(samples, location, config, content)
     sizes = image_sizes(samples.sources)
     short_side = median_short_side(sizes)
     try:
@@ -174,8 +166,8 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         short_side=short_side,
         proposal=None if samples.groups else propose_groups(samples.names, len(samples.classes)),
         reading=with_class_notes(samples).reading,
-        changes=changes,
-        has_own_test=None not in given_parts,
+        changes=split.changes,
+        has_own_test=None not in split.given_parts,
     )
     watcher.has_read(summary, part_sizes(samples), reason)
     convert_conv2d_weight_memory_format(network.model.to(chosen), torch.channels_last)
@@ -183,8 +175,8 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         location=location,
         config=config,
         samples=samples,
-        content=tuple(content()),
-        given_parts=given_parts,
+        content=tuple(split.content()),
+        given_parts=split.given_parts,
         network=network,
         device=chosen,
         watcher=watcher,
@@ -197,23 +189,58 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
     )
 
 
-def _with_unseen_test(
-    samples: Samples, location: str, config: TuneConfig, content: Callable[[], Sequence[bytes]]
-) -> Samples:
-    """``samples``, with a note where the convolutions of the weights were trained on some of them.
+@dataclass(frozen=True)
+class SplitImages:
+    """Images, each with its part."""
+
+    samples: Samples
+    given_parts: frozenset[Part | None]
+    """As in ``Task``."""
+    content: Callable[[], Sequence[bytes]]
+    """Gives a hash of each image's file."""
+    earlier: EarlierRun | None
+    changes: ImageChanges | None
+    """Since that run."""
+
+
+def split_images(location: str, config: TuneConfig) -> SplitImages:
+    """The images at ``location`` with their parts, by the split of an earlier run where ``config`` has one.
+
+    Raises:
+        DataError: as ``prepare``.
+        CheckpointError: where the earlier run cannot be used.
+    """
+    samples = read_grouped(location, config.group_by)
+    given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
+    content = cache(partial(content_hashes, samples.sources))
+    earlier, changes = None, None
+    if config.from_run is None:
+        samples = with_test_part(samples, config.test, config.seed)
+    else:
+        earlier = read_earlier_run(Path(config.from_run))
+        samples, changes = with_kept_split(samples, content(), earlier, config.test, config.seed)
+    require_all_classes(samples)
+    split = SplitImages(samples, given_parts, content, earlier, changes)
+    return replace(split, samples=_with_unseen_test(split, location, config))
+
+
+def _with_unseen_test(split: SplitImages, location: str, config: TuneConfig) -> Samples:
+    """The images, with a note where the convolutions of the weights were trained on some of them.
 
     Raises:
         DataError: where these are test images.
     """
+    samples, was_split_here = split.samples, None in split.given_parts
     if config.strategy == "scratch":
         return samples
     for run in trained_runs(config.weights):
         if run.is_probe:
             continue
-        seen = run.seen(samples, location, content)
-        is_tuning = RunFolder(run.path).tune.is_file()
-        remedy = f"--from {shlex.quote(str(run.path))} keeps its split; or give" if is_tuning else "Give"
-        require_unseen_test(samples, seen, run, f"{remedy} other --weights")
+        seen = run.seen(samples, np.arange(len(samples)), location, split.content)
+        remedy = other_weights("--weights", is_split_here=was_split_here)
+        if was_split_here and RunFolder(run.path).tune.is_file():
+            remedy = f"Keep its split by --from {shlex.quote(str(run.path))}, or give other --weights"
+        require_unseen_test(samples, seen, run, remedy)
         if len(seen):
             note = (
                 f"{run.path} was trained on {len(seen):,} of the {len(samples):,} images, none of them a "

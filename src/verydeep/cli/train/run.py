@@ -30,6 +30,7 @@ from verydeep.train.parallel.lost_launcher import stopped_with_launcher
 from verydeep.train.parallel.process_group import process_group
 from verydeep.train.parallel.ranks import is_first
 from verydeep.train.parallel.store import told_once, wait_for_all
+from verydeep.train.prepare import split_samples
 from verydeep.train.recipe import Recipe, default_recipe, read_recipe
 from verydeep.train.result.train_result import TrainResult
 from verydeep.train.run_folder import RunFolder, run_name
@@ -126,10 +127,13 @@ def _start_over(run: Path, recipe: Recipe, data: str) -> None:
         return
     with ByteProgress(err(), _download_text(data, recipe.weights)) as progress:
         require_known(data)
-        images = load_dataset(data, progress=progress) if is_builtin(data) else read_samples(data)
+        if is_builtin(data):
+            classes = load_dataset(data, progress=progress).classes
+        else:
+            classes = split_samples(read_samples(data), recipe, data).classes
         if recipe.weights is not None:
             pretrained_network(
-                recipe.weights, recipe.model, recipe.head, tuple(images.classes), recipe.seed,
+                recipe.weights, recipe.model, recipe.head, classes, recipe.seed,
                 progress=progress,
             )  # fmt: skip
     start_over(run)

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from verydeep.data.label_file import labels_to_correct
-from verydeep.image_sources.open_images import read_samples
 from verydeep.machine import Device
 from verydeep.report.tune_heat_maps import test_heat_maps
 from verydeep.report.tune_page import write_tune_page
@@ -20,6 +19,7 @@ from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import pretrained_network
 from verydeep.train.unfinished_run import start_over
 from verydeep.tune.config import TuneConfig
+from verydeep.tune.prepare import split_images
 from verydeep.tune.result import TuneResult
 from verydeep.tune.tune import tune_network
 from verydeep.weights.load import load
@@ -64,7 +64,7 @@ def _start_over(run: Path, config: TuneConfig, location: str, device: Device) ->
     if not RunFolder(run).is_unfinished:
         return
     choose_device(device)
-    classes = read_samples(location).classes
+    classes = split_images(location, config).samples.classes
     if config.weights is not None:
         head = "whole" if config.head == "whole" else "gap"
         with ByteProgress(err(), f"Downloading {config.weights}") as progress:

@@ -4,7 +4,7 @@ The weights of a run may have started from those of another run; all of them cou
 """
 
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from verydeep.data.split_file import is_split, read_saved_images
+from verydeep.data.image_split import trained_parts
+from verydeep.data.split_file import SavedImage, is_split, read_saved_images
 from verydeep.errors import CheckpointError, DataError
 from verydeep.image_sources.samples import Samples
 from verydeep.train.run_folder import RunFolder
-from verydeep.train.unfinished_run import is_same_data
-from verydeep.user_path import user_path
+from verydeep.user_path import is_same_data, user_path
 from verydeep.weight_files.checkpoint_description import checkpoint_path, is_checkpoint, read_description
+
+LEAST_LEFT = 0.5
+"""The share of a run's images that are there by name and label: with fewer, others have taken their names."""
 
 
 @dataclass(frozen=True)
@@ -34,26 +37,40 @@ class TrainedRun:
         return self.origin.get("strategy") == "linear-probe" and "compress" not in self.origin
 
     def seen(
-        self, samples: Samples, location: str, content: Callable[[], Sequence[bytes]]
+        self,
+        samples: Samples,
+        among: Int64[np.ndarray, " some"],
+        location: str,
+        content: Callable[[], Sequence[bytes]],
     ) -> Int64[np.ndarray, " seen"]:
-        """The indices of those of ``samples`` that the network was trained on, or chosen by.
+        """The indices of those of ``samples`` that the network was trained on.
 
-        They are recognized by content; by name, where the run saved no content, at the same location only.
+        They are recognized by content. Where the run saved none, they are by name, at the same location, if
+        most of the run's images are still there.
+
+        Args:
+            samples: all images.
+            among: the indices that are looked at.
+            location: of the images.
+            content: gives the hashes of those at ``among``.
         """
-        # The linear probe of a tuning learns from its validation images too.
-        parts = ("train", "val") if "strategy" in self.origin else ("train",)
-        trained = [each for each in read_saved_images(RunFolder(self.path).split) if each.part in parts]
-        hashes = {each.content for each in trained} - {""}
-        if hashes:
-            return _indices(each.hex() in hashes for each in content())
-        if not is_same_data(str(self.origin.get("data", "")), location):
-            return np.array([], dtype=np.int64)
+        saved = read_saved_images(RunFolder(self.path).split)
+        trained = [each for each in saved if each.part in trained_parts(self.origin)]
+        if any(each.content for each in saved):
+            # A test image with a copy in training is a leak in the data, which its check reports.
+            tested = {each.content for each in saved if each.part == "test"}
+            hashes = {each.content for each in trained} - tested - {""}
+            return among[[each.hex() in hashes for each in content()]]
+        if not is_same_data(str(self.origin.get("data", "")), location) or not _are_there(saved, samples):
+            return among[:0]
         names = {each.name for each in trained}
-        return _indices(name in names for name in samples.names)
+        return among[[samples.names[index] in names for index in among.tolist()]]
 
 
-def _indices(is_seen: Iterator[bool]) -> Int64[np.ndarray, " seen"]:
-    return np.flatnonzero(np.fromiter(is_seen, dtype=np.bool_))
+def _are_there(saved: Sequence[SavedImage], samples: Samples) -> bool:
+    labels = [samples.classes[label] for label in samples.labels.tolist()]
+    there = set(zip(samples.names, labels, strict=True))
+    return sum((each.name, each.label) in there for each in saved) >= LEAST_LEFT * len(saved)
 
 
 def trained_runs(weights: str | None) -> tuple[TrainedRun, ...]:
@@ -62,22 +79,30 @@ def trained_runs(weights: str | None) -> tuple[TrainedRun, ...]:
     Args:
         weights: as in a recipe; none of a run give no runs.
     """
-    found: dict[Path, TrainedRun] = {}
-    while weights is not None:
-        path = user_path(weights)
-        folder = path if path.is_dir() else path.parent
-        origin = {} if folder in found else _origin(checkpoint_path(path))
-        if origin and is_split(RunFolder(folder).split):
-            found[folder] = TrainedRun(folder, origin)
+    found, visited = list[TrainedRun](), set[Path]()
+    while weights is not None and (file := _checkpoint_file(weights)) is not None and file not in visited:
+        visited.add(file)
+        origin = _origin(file)
+        if origin and is_split(RunFolder(file.parent).split):
+            found.append(TrainedRun(file.parent, origin))
         weights = _started_from(origin)
-    return tuple(found.values())
+    return tuple(found)
+
+
+def _checkpoint_file(weights: str) -> Path | None:
+    """None where there is none, or where it may not be looked for: the checkpoint of a stranger names it."""
+    try:
+        file = checkpoint_path(user_path(weights))
+        return file if file.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _origin(file: Path) -> dict[str, Any]:
     """That of a checkpoint; of anything else, which is refused where it is loaded, it is empty."""
     try:
         return dict(read_description(file).origin) if is_checkpoint(file) else {}
-    except CheckpointError:
+    except (CheckpointError, OSError):
         return {}
 
 
@@ -87,7 +112,7 @@ def _started_from(origin: dict[str, Any]) -> str | None:
         return None
     try:
         recipe = tomllib.loads(str(origin.get("recipe", "")))
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return None
     weights = recipe.get("weights") or recipe.get("grow_from")
     return weights if isinstance(weights, str) else None
@@ -109,3 +134,15 @@ def require_unseen_test(
             f"{len(both):,} of the {len(test):,} test images of {samples.name} were trained on in {run.path}"
             f", such as {example}: with its weights, the test would be too good. {remedy}"
         )
+
+
+def other_weights(flag: str, *, is_split_here: bool) -> str:
+    """What helps against test images that the weights of ``flag`` were trained on.
+
+    Args:
+        flag: that named the weights.
+        is_split_here: whether the test images were chosen here, not by whom the images are from.
+    """
+    if is_split_here:
+        return f"Give other {flag}, or split the images as that run did (--seed, --test, --group-by)"
+    return f"Give other {flag}, or take these images out of the test part"

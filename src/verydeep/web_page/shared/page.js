@@ -112,9 +112,9 @@ function summary(added) {
 }
 
 function clear() {
-  for (const { url, heat } of entries.splice(0)) {
+  for (const { url, asked } of entries.splice(0)) {
     URL.revokeObjectURL(url);
-    if (heat) URL.revokeObjectURL(heat.url);
+    asked?.then((heat) => URL.revokeObjectURL(heat.url), () => {}); // it may not be there yet
   }
   clearErrors();
   status("");

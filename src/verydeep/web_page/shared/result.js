@@ -92,7 +92,7 @@ async function showHeat() {
   try {
     entry.heat = await entry.asked;
   } catch (error) {
-    if (entry.asked) showError(error.message);
+    if (entry.asked && entry === shown) showError(error.message);
     entry.asked = null;
     return;
   }
