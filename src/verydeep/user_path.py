@@ -1,4 +1,4 @@
-"""The path that a person means."""
+"""The path that a person means, and whether two of them name the same."""
 
 from pathlib import Path
 

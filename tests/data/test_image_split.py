@@ -52,7 +52,7 @@ def test_images_of_which_few_names_are_in_the_split_are_others(samples, tmp_path
     assert other_images_note(tmp_path / "split.csv", camera).startswith(
         f"1 of the 3 images of photos have names that are also in the split of {tmp_path}: too few"
     )
-    assert read_image_split(tmp_path / "split.csv", camera, least_named=0.0).samples.parts == ("train",)
+    assert read_image_split(tmp_path / "split.csv", camera, least=0.0).samples.parts == ("train",)
 
 
 def test_other_images_are_in_no_split(samples, tmp_path):

@@ -1,15 +1,13 @@
 """Labeled images in memory: their checks, and the statistics of their channels."""
 
-import re
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from verydeep.data.images import Dataset, Images, channel_statistics
 from verydeep.errors import DataError
+
+from ..process_memory import growth_below
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 4, 5), dtype=np.uint8))
 IMAGES = Images(PIXELS, torch.tensor([0, 1, 2, 0, 1, 2]), ("a", "b", "c"))
@@ -86,18 +84,10 @@ def test_channel_statistics_of_several_batches_are_the_same(monkeypatch):
     assert channel_statistics(PIXELS) == expected
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_channel_statistics_take_little_memory():
     pixels = torch.full((200, 3, 200, 200), 7, dtype=torch.uint8)  # 24 MB
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins at the present memory
-    before = _peak_megabytes()
-    channel_statistics(pixels)
-    assert _peak_megabytes() - before < 24
-
-
-def _peak_megabytes():
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e3
+    with growth_below(24):
+        channel_statistics(pixels)
 
 
 def test_the_deviation_of_a_constant_channel_is_not_0():

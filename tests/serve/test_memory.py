@@ -1,14 +1,13 @@
 """Uploads without end, large images and a thousand connections at once: the server's memory does not grow."""
 
 import io
-import re
 import resource
 import select
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -16,6 +15,8 @@ from PIL import Image
 from verydeep.serve.limits import Limits
 from verydeep.serve.pipeline import MAX_DECODERS
 
+from .. import process_memory
+from ..process_memory import memory
 from .conftest import connect, encoded, post, received, started, wait_until
 
 CONNECTIONS = 1000
@@ -40,18 +41,9 @@ def running(bundle):
 
 @pytest.fixture
 def growth_below(running):
-    """A block in which the peak of the server's memory may grow by so many ``megabytes``."""
+    """A block in which the peak of the server's memory may grow by so many megabytes."""
     process, _ = running
-
-    @contextmanager
-    def check(megabytes):
-        Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # the peak begins at the present memory
-        before = memory(process.pid, "VmRSS")
-        yield
-        grown = memory(process.pid, "VmHWM") - before
-        assert grown < megabytes
-
-    return check
+    return partial(process_memory.growth_below, process=process.pid)
 
 
 def blank(width, height):
@@ -59,12 +51,6 @@ def blank(width, height):
     file = io.BytesIO()
     Image.new("RGB", (width, height), "white").save(file, "PNG")
     return file.getvalue()
-
-
-def memory(pid, field):
-    """In MB, from /proc."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1e3
 
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\n"

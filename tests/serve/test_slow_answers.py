@@ -34,7 +34,8 @@ def wait_for(page, condition):
     wait_until(lambda: page.evaluate("true") and condition())
 
 
-def test_a_heat_map_is_asked_for_once(page, held, png):
+def ask_for_heat_map(page, held, png):
+    """Classify two images, and ask for the heat map of the first, the third request that is held."""
     choose(page, ("a.png", png), ("b.png", png))
     wait_for(page, lambda: len(held) == 2)
     for route in held:
@@ -42,6 +43,10 @@ def test_a_heat_map_is_asked_for_once(page, held, png):
     page.wait_for_selector("#rows tr:nth-child(2)")
     page.check("#explain")
     wait_for(page, lambda: len(held) == 3)
+
+
+def test_a_heat_map_is_asked_for_once(page, held, png):
+    ask_for_heat_map(page, held, png)
     page.focus("#threshold")
     for _ in range(10):
         page.keyboard.press("ArrowRight")
@@ -76,13 +81,7 @@ def test_images_that_are_cleared_are_not_sent(page, held, png):
 
 
 def test_a_heat_map_of_a_cleared_image_is_not_missed(page, held, png):
-    choose(page, ("a.png", png), ("b.png", png))
-    wait_for(page, lambda: len(held) == 2)
-    for route in held:
-        route.continue_()
-    page.wait_for_selector("#rows tr:nth-child(2)")
-    page.check("#explain")
-    wait_for(page, lambda: len(held) == 3)
+    ask_for_heat_map(page, held, png)
     page.click("#clear")
     held[2].abort()
     choose(page, ("c.png", png))

@@ -26,12 +26,7 @@ from verydeep.data.images import Dataset, Images
 from verydeep.data.normalize import fit_to_input
 from verydeep.data.split import grouped_split
 from verydeep.data.split_file import split_of_run
-from verydeep.data.split_parts import (
-    indices_of,
-    is_split_here,
-    with_test_part,
-    with_validation_part,
-)
+from verydeep.data.split_parts import indices_of, is_split_here, with_test_part, with_validation_part
 from verydeep.download.download import Progress
 from verydeep.errors import CompressionError, DataError, DownloadError
 from verydeep.evaluate.network_labels import network_labels

@@ -39,7 +39,7 @@ class ImageSplit:
         write_split(self.samples, file, self.content)
 
 
-def read_image_split(file: Path, samples: Samples, least_named: float = LEAST_NAMED) -> ImageSplit | None:
+def read_image_split(file: Path, samples: Samples, least: float = LEAST_NAMED) -> ImageSplit | None:
     """Those of ``samples`` that are in the split in ``file``, with its parts and groups; None if none are.
 
     They are the same by the content of the file, under any name; by the name where no content was saved.
@@ -48,14 +48,14 @@ def read_image_split(file: Path, samples: Samples, least_named: float = LEAST_NA
     Args:
         file: of the split.
         samples: the images.
-        least_named: with fewer of their names in a split without content, in [0, 1], they are other images.
+        least: with fewer of their names in a split without content, in [0, 1], they are other images.
 
     Raises:
         DataError: where the file is not a split.
     """
     if not saves_content(file):
         named = with_saved_split(samples, file)
-        are_others = named is samples or len(named) < least_named * len(samples)
+        are_others = named is samples or len(named) < least * len(samples)
         return None if are_others else ImageSplit(named)
     content = content_hashes(samples.sources)
     earlier = recognize(samples, content, read_saved_images(file)).earlier

@@ -1,27 +1,19 @@
 """What `verydeep tune` starts with: the images with their split, and the pretrained network."""
 
-import shlex
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from verydeep.added_images.earlier_run import EarlierRun, read_earlier_run
-from verydeep.added_images.kept_split import ImageChanges, with_kept_split
+from verydeep.added_images.earlier_run import EarlierRun
 from verydeep.architecture import zoo
 from verydeep.architecture.preprocess import IMAGENET
 from verydeep.check.group_names import propose_groups
-from verydeep.check.grouping import read_grouped
-from verydeep.data.content import content_hashes
-from verydeep.data.split_checks import require_all_classes, with_class_notes
-from verydeep.data.split_parts import indices_of, is_split_here, with_test_part
+from verydeep.data.split_checks import with_class_notes
+from verydeep.data.split_parts import indices_of
 from verydeep.decoding.image_sizes import Size, image_sizes, median_short_side
 from verydeep.errors import CheckpointError, Interrupted, RecipeError
 from verydeep.image_sources.part_names import Part
@@ -32,12 +24,11 @@ from verydeep.models.checkpoint import Checkpoint
 from verydeep.train.balance import BalanceMethod, resolve_balance
 from verydeep.train.device import choose_device
 from verydeep.train.run import TrainingWatcher
-from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import at_size, fitting_size, pretrained_network, with_fit
-from verydeep.train.start.seen_images import other_weights, require_unseen_test, trained_runs
 from verydeep.tune.config import Strategy, TuneConfig
 from verydeep.tune.forecast import ExtractionForecast
 from verydeep.tune.result import ImageSummary, L2Point, PartSize, StrategyResult
+from verydeep.tune.split_images import split_images
 from verydeep.weights.catalog import find_published
 from verydeep.weights.default_weights import default_weights
 
@@ -187,67 +178,6 @@ def prepare(location: str, config: TuneConfig, device: Device, watcher: TuneWatc
         weights_reason=weights_reason,
         may_change_weights=may_change_weights and config.head in ("auto", "gap"),
     )
-
-
-@dataclass(frozen=True)
-class SplitImages:
-    """Images, each with its part."""
-
-    samples: Samples
-    given_parts: frozenset[Part | None]
-    """As in ``Task``."""
-    content: Callable[[], Sequence[bytes]]
-    """Gives a hash of each image's file."""
-    earlier: EarlierRun | None
-    changes: ImageChanges | None
-    """Since that run."""
-
-
-def split_images(location: str, config: TuneConfig) -> SplitImages:
-    """The images at ``location`` with their parts, by the split of an earlier run where ``config`` has one.
-
-    Raises:
-        DataError: as ``prepare``.
-        CheckpointError: where the earlier run cannot be used.
-    """
-    samples = read_grouped(location, config.group_by)
-    given_parts = frozenset({None} if is_split_here(samples) else samples.parts)
-    content = cache(partial(content_hashes, samples.sources))
-    earlier, changes = None, None
-    if config.from_run is None:
-        samples = with_test_part(samples, config.test, config.seed)
-    else:
-        earlier = read_earlier_run(Path(config.from_run))
-        samples, changes = with_kept_split(samples, content(), earlier, config.test, config.seed)
-    require_all_classes(samples)
-    split = SplitImages(samples, given_parts, content, earlier, changes)
-    return replace(split, samples=_with_unseen_test(split, location, config))
-
-
-def _with_unseen_test(split: SplitImages, location: str, config: TuneConfig) -> Samples:
-    """The images, with a note where the convolutions of the weights were trained on some of them.
-
-    Raises:
-        DataError: where these are test images.
-    """
-    samples, was_split_here = split.samples, None in split.given_parts
-    if config.strategy == "scratch":
-        return samples
-    for run in trained_runs(config.weights):
-        if run.is_probe:
-            continue
-        seen = run.seen(samples, np.arange(len(samples)), location, split.content)
-        remedy = other_weights("--weights", is_split_here=was_split_here)
-        if was_split_here and RunFolder(run.path).tune.is_file():
-            remedy = f"Keep its split by --from {shlex.quote(str(run.path))}, or give other --weights"
-        require_unseen_test(samples, seen, run, remedy)
-        if len(seen):
-            note = (
-                f"{run.path} was trained on {len(seen):,} of the {len(samples):,} images, none of them a "
-                "test image: with its weights, the figures of cross-validation and validation are too good"
-            )
-            samples = replace(samples, reading=samples.reading.noted(note))
-    return samples
 
 
 def _without_weights(error: CheckpointError, earlier: EarlierRun) -> CheckpointError:

@@ -19,8 +19,8 @@ from verydeep.train.run_folder import RunFolder
 from verydeep.train.start.pretrained import pretrained_network
 from verydeep.train.unfinished_run import start_over
 from verydeep.tune.config import TuneConfig
-from verydeep.tune.prepare import split_images
 from verydeep.tune.result import TuneResult
+from verydeep.tune.split_images import split_images
 from verydeep.tune.tune import tune_network
 from verydeep.weights.load import load
 

@@ -29,29 +29,24 @@ export async function connect() {
 
 /** `{file, label, confidence, probabilities}` of an image. */
 export async function classify(file) {
-  await requireReadable(file);
-  const [answer] = await ask("v1/predict?top=5", { method: "POST", body: form(file) });
-  return answer;
+  return predict("top=5", file);
 }
 
 /** `{label, url}`: a picture of the evidence for the predicted class. */
 export async function heatMap(file) {
-  await requireReadable(file);
-  const [answer] = await ask("v1/predict?explain=grad-cam", { method: "POST", body: form(file) });
-  return { label: answer.heat_map.label, url: `data:image/png;base64,${answer.heat_map.png}` };
+  const { heat_map: map } = await predict("explain=grad-cam", file);
+  return { label: map.label, url: `data:image/png;base64,${map.png}` };
 }
 
-// A folder that was dropped, or a file that was changed since, would look like a server that does not answer.
-async function requireReadable(file) {
+async function predict(query, file) {
+  // A folder that was dropped, or a file that was changed since, would look like a server that does not answer.
   await file.slice(0, 1).arrayBuffer().catch(() => {
     throw new Error("cannot be read: it is a folder, or was changed after it was chosen");
   });
-}
-
-function form(file) {
   const fields = new FormData();
   fields.append("file", file, file.name);
-  return fields;
+  const [answer] = await ask(`v1/predict?${query}`, { method: "POST", body: fields });
+  return answer;
 }
 
 async function ask(path, options = {}, tries = RETRIES) {

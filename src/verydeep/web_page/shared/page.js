@@ -10,7 +10,7 @@ import { clearResult, isShown, labelOf, listenToResult, show, useNetwork } from 
 import { downloadCsv, showRows } from "./table.js";
 
 const TOP = 5; // classes of each image, as both classifiers give them
-const entries = []; // {file, url, answer, error, ms, asked, heat, wasShown}
+const entries = []; // {file, url, answer, error, ms, heat, wasShown}; heat is a promise
 let network = null;
 
 start();
@@ -112,9 +112,9 @@ function summary(added) {
 }
 
 function clear() {
-  for (const { url, asked } of entries.splice(0)) {
+  for (const { url, heat } of entries.splice(0)) {
     URL.revokeObjectURL(url);
-    asked?.then((heat) => URL.revokeObjectURL(heat.url), () => {}); // it may not be there yet
+    heat?.then((map) => URL.revokeObjectURL(map.url), () => {});
   }
   clearErrors();
   status("");

@@ -88,17 +88,18 @@ async function showHeat() {
   const entry = shown;
   heat.hidden = true;
   if (!at("explain").checked || !entry) return;
-  entry.asked ??= classifier.heatMap(entry.file); // once, however often the image is shown before the answer
+  entry.heat ??= classifier.heatMap(entry.file); // once, however often the image is shown before the answer
+  let map;
   try {
-    entry.heat = await entry.asked;
+    map = await entry.heat;
   } catch (error) {
-    if (entry.asked && entry === shown) showError(error.message);
-    entry.asked = null;
+    if (entry.heat && entry === shown) showError(error.message);
+    entry.heat = null;
     return;
   }
   if (entry !== shown || !at("explain").checked) return;
-  heat.src = entry.heat.url;
-  heat.alt = `Heat map of the evidence for ${entry.heat.label}`;
+  heat.src = map.url;
+  heat.alt = `Heat map of the evidence for ${map.label}`;
   heat.style.opacity = Number(at("opacity").value) / 100;
   placeHeat();
   heat.hidden = false;
